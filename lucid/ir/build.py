@@ -1,0 +1,152 @@
+"""Building graphs: a Builder collects nodes, an Expr is a value that knows its builder.
+
+Derivative rules and rewrites are written with Exprs, so that they read as formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lucid.ir.graph import Location, Node, Value
+from lucid.ir.ops import elementwise as ew
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
+from lucid.ir.ops.reduction import Sum
+from lucid.ir.ops.structure import Const, normalized
+from lucid.ir.types import DType, Shape, TensorType
+
+Number = bool | int | float
+
+
+class Builder:
+    """Appends nodes, each checked by its op's type rule."""
+
+    def __init__(self, nodes: Sequence[Node] = ()) -> None:
+        self.nodes: list[Node] = list(nodes)
+        self.location: Location | None = None
+        self.backward = 0
+
+    def add(self, op: Op, *inputs: Value, names: Sequence[str | None] = ()) -> tuple[Value, ...]:
+        """Append a node and return its results."""
+        types = op.infer([value.type for value in inputs])
+        hints = list(names) + [None] * (len(types) - len(names))
+        outputs = tuple(Value(type, hint) for type, hint in zip(types, hints, strict=True))
+        self.nodes.append(Node(op, tuple(inputs), outputs, self.location, self.backward))
+        return outputs
+
+    def expr(self, op: Op, *inputs: Value) -> Expr:
+        """Append a node of one result and return that."""
+        (output,) = self.add(op, *inputs)
+        return Expr(self, output)
+
+    def wrap(self, value: Value) -> Expr:
+        return Expr(self, value)
+
+    def constant(self, value: Number, type: TensorType) -> Expr:
+        return self.expr(Const(normalized(value, type), type))
+
+
+class Expr:
+    """A value with operators that append to its builder. Python numbers become constants of the value's type."""
+
+    __slots__ = ("builder", "value")
+
+    def __init__(self, builder: Builder, value: Value) -> None:
+        self.builder = builder
+        self.value = value
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
+
+    @property
+    def dtype(self) -> DType:
+        return self.value.type.dtype
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.type.shape
+
+    def constant(self, value: Number) -> Expr:
+        """A constant of this value's type."""
+        return self.builder.constant(value, self.type)
+
+    def _apply(self, op: Op, *others: Expr | Number) -> Expr:
+        values = [x.value if isinstance(x, Expr) else self.constant(x).value for x in others]
+        return self.builder.expr(op, self.value, *values)
+
+    def __add__(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Add(), other)
+
+    def __sub__(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Sub(), other)
+
+    def __rsub__(self, other: Number) -> Expr:
+        return self.constant(other) - self
+
+    def __mul__(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Mul(), other)
+
+    def __truediv__(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Div(), other)
+
+    def __pow__(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Pow(), other)
+
+    def __neg__(self) -> Expr:
+        return self._apply(ew.Neg())
+
+    def equal(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Equal(), other)
+
+    def less(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.Less(), other)
+
+    def less_equal(self, other: Expr | Number) -> Expr:
+        return self._apply(ew.LessEqual(), other)
+
+    def where(self, x: Expr, y: Expr) -> Expr:
+        """x where this condition holds, else y."""
+        return self._apply(ew.Where(), x, y)
+
+    def exp(self) -> Expr:
+        return self._apply(ew.Exp())
+
+    def log(self) -> Expr:
+        return self._apply(ew.Log())
+
+    def sin(self) -> Expr:
+        return self._apply(ew.Sin())
+
+    def cos(self) -> Expr:
+        return self._apply(ew.Cos())
+
+    def cast(self, dtype: DType) -> Expr:
+        return self if dtype == self.dtype else self._apply(ew.Cast(dtype))
+
+    def sum(self, axes: Sequence[int]) -> Expr:
+        return self._apply(Sum(tuple(axes))) if axes else self
+
+    def reshape(self, shape: Shape) -> Expr:
+        return self if shape == self.shape else self._apply(Reshape(shape))
+
+    def transpose(self, permutation: tuple[int, ...]) -> Expr:
+        return self._apply(Transpose(permutation))
+
+    def broadcast(self, shape: Shape) -> Expr:
+        return self if shape == self.shape else self._apply(Broadcast(shape))
+
+    def slice(self, start: tuple[int, ...], step: tuple[int, ...], shape: Shape) -> Expr:
+        return self._apply(Slice(start, step, shape))
+
+    def scatter_slice(self, start: tuple[int, ...], step: tuple[int, ...], shape: Shape) -> Expr:
+        return self._apply(ScatterSlice(start, step, shape))
+
+    def concatenate(self, others: Sequence[Expr], axis: int) -> Expr:
+        return self._apply(Concatenate(axis), *others)
+
+    def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
+        return self._apply(Matmul(transpose_a, transpose_b), other)
+
+

@@ -1,0 +1,240 @@
+"""What an op is, and the families that give most ops everything but their meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.errors import DTypeError, ShapeError
+from lucid.ir.index import Index
+from lucid.ir.scalar import Scalars
+from lucid.ir.scalar_numpy import NumpyScalars
+from lucid.ir.types import DType, TensorType, bool_
+
+if TYPE_CHECKING:
+    from lucid.ir.build import Expr
+    from lucid.ir.graph import Graph
+
+T = TypeVar("T")
+Array = npt.NDArray[Any]
+Gradient = "Expr | None"
+
+REGISTRY: dict[str, type[Op]] = {}
+
+
+class Op:
+    """An operation with its attributes: frozen, compared by value, applied to values by a node.
+
+    A concrete op is declared once, with `@op`. Its class docstring is its documentation.
+    """
+
+    name: ClassVar[str]
+    has_effect: ClassVar[bool] = False  # kept although nothing uses its results
+    is_cheap: ClassVar[bool] = False  # may be computed again in the backward rather than saved
+
+    @abstractmethod
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        """The type rule: the types of the results, or an error that says what does not fit."""
+
+    @abstractmethod
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        """The reference meaning, on NumPy arrays."""
+
+    def pullback(
+        self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]
+    ) -> tuple[Expr | None, ...]:
+        """The gradient of each operand, None where there is none, from the gradients of the results."""
+        (g,), (y,) = gradients, results
+        assert g is not None, "differentiate asks only where a gradient flows"
+        return self.vjp(g, y, *operands)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        """`pullback` for an op of one result y: the gradient of each operand in x, from the gradient g of y."""
+        raise NotImplementedError(f"{self.name} is not differentiable")
+
+    def attributes(self) -> dict[str, Any]:
+        """The fields of the op by name, in order."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def regions(self) -> tuple[Graph, ...]:
+        """The graphs inside the op."""
+        from lucid.ir.graph import Graph
+
+        return tuple(value for value in self.attributes().values() if isinstance(value, Graph))
+
+    def same(self, other: Op) -> bool:
+        """Equality that looks into regions."""
+        from lucid.ir.graph import same
+
+        if not self.regions():
+            return self == other
+        if type(self) is not type(other):
+            return False
+        return all(
+            same(a, b) if hasattr(a, "nodes") else a == b
+            for a, b in zip(self.attributes().values(), other.attributes().values(), strict=True)
+        )
+
+
+@dataclass_transform(frozen_default=True)
+def op(cls: type[T]) -> type[T]:
+    """Declare an op: make it a frozen dataclass and enter it in the registry under its snake-case name."""
+    cls = dataclass(frozen=True)(cls)
+    assert issubclass(cls, Op) and cls.__doc__, f"{cls.__name__} needs a docstring"
+    cls.name = cls.__dict__.get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    assert cls.name not in REGISTRY, f"op {cls.name} is declared twice"
+    REGISTRY[cls.name] = cls
+    return cls  # type: ignore[return-value]
+
+
+def expect_operands(op: Op, operands: Sequence[TensorType], count: int) -> None:
+    if len(operands) != count:
+        raise ShapeError(f"{op.name} takes {count} operands, got {len(operands)}.")
+
+
+class Elementwise(Op):
+    """An op on each element by itself. Operands have one shape: broadcasting and casts are ops of their own."""
+
+    arity: ClassVar[int]
+    is_cheap = True
+
+    @abstractmethod
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        """The meaning, in the scalar vocabulary."""
+
+    @abstractmethod
+    def result(self, *operands: DType) -> DType:
+        """The element type of the result, or a DTypeError."""
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        expect_operands(self, operands, self.arity)
+        if any(operand.shape != operands[0].shape for operand in operands):
+            raise ShapeError(f"{self.name} takes operands of one shape, got {', '.join(map(str, operands))}.")
+        return (TensorType(self.result(*(operand.dtype for operand in operands)), operands[0].shape),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        with np.errstate(all="ignore"):
+            return (np.asarray(self.scalar(NumpyScalars(), *operands)),)
+
+
+class Unary(Elementwise):
+    """A function of one number."""
+
+    arity = 1
+    floats_only: ClassVar[bool] = False
+
+    def result(self, *operands: DType) -> DType:
+        (x,) = operands
+        if x == bool_ or (self.floats_only and not x.is_float):
+            raise DTypeError(f"{self.name} takes {'floats' if self.floats_only else 'numbers'}, got {x.name}.")
+        return x
+
+
+class Binary(Elementwise):
+    """A function of two numbers of one dtype."""
+
+    arity = 2
+    floats_only: ClassVar[bool] = False
+
+    def result(self, *operands: DType) -> DType:
+        x, y = operands
+        if x != y:
+            raise DTypeError(f"{self.name} takes operands of one dtype, got {x.name} and {y.name}.")
+        if x == bool_ or (self.floats_only and not x.is_float):
+            raise DTypeError(f"{self.name} takes {'floats' if self.floats_only else 'numbers'}, got {x.name}.")
+        return x
+
+
+class Comparison(Elementwise):
+    """A predicate of two elements of one dtype. Not differentiable: its result is no float."""
+
+    arity = 2
+
+    def result(self, *operands: DType) -> DType:
+        x, y = operands
+        if x != y:
+            raise DTypeError(f"{self.name} takes operands of one dtype, got {x.name} and {y.name}.")
+        return bool_
+
+
+class Logical(Elementwise):
+    """A function of bools or of the bits of integers. Not differentiable: its result is no float."""
+
+    arity = 2
+
+    def result(self, *operands: DType) -> DType:
+        if any(x != operands[0] for x in operands) or operands[0].is_float:
+            names = " and ".join(x.name for x in operands)
+            raise DTypeError(f"{self.name} takes bools, or integers of one dtype, got {names}.")
+        return operands[0]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a movement: operand `operand` read at `index`, where every bound 0 <= position < extent holds."""
+
+    operand: int
+    index: tuple[Index, ...]
+    bounds: tuple[tuple[Index, int], ...] = ()
+
+
+class Movement(Op):
+    """An op whose result elements are operand elements elsewhere.
+
+    `pieces` is the index map that kernels use. An element that lies in no piece is `fill`.
+    """
+
+    is_cheap = True
+    fill: bool | int | float = 0
+
+    @abstractmethod
+    def pieces(self, index: tuple[Index, ...], operands: Sequence[TensorType]) -> tuple[Piece, ...]:
+        """Where the result's element at `index` comes from."""
+
+
+class Reduction(Op):
+    """An op that combines the elements along axes, in an order that is data.
+
+    Element t of the last group of reduced axes goes to virtual lane t mod `lanes`; a lane combines its elements in
+    ascending order; then lanes are combined in a tree, lane i with lane i + half, halving. `lanes` is 0 until the
+    pass `order` has chosen it from the shape. Adjacent reduced axes count as one group; outer groups are walked in
+    row-major order around the last one.
+    """
+
+    axes: tuple[int, ...]
+    lanes: int
+
+    @abstractmethod
+    def result(self, operand: DType) -> DType:
+        """The element type of the result."""
+
+    @abstractmethod
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        """The accumulator of no elements, for operands of dtype."""
+
+    @abstractmethod
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        """The accumulator of one element; `position` is its int64 row-major position among the reduced axes."""
+
+    @abstractmethod
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        """The accumulator of the elements of a, then those of b."""
+
+    def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
+        """The result from the accumulator of all elements."""
+        return a[0]
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        expect_operands(self, operands, 1)
+        (x,) = operands
+        if any(not 0 <= axis < x.rank for axis in self.axes) or sorted(set(self.axes)) != list(self.axes):
+            raise ShapeError(f"{self.name} takes ascending axes of {x}, got {self.axes}.")
+        kept = tuple(extent for axis, extent in enumerate(x.shape) if axis not in self.axes)
+        return (TensorType(self.result(x.dtype), kept),)

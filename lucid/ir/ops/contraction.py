@@ -1,0 +1,58 @@
+"""Ops that multiply and sum over a shared axis. Targets have hand-made kernels for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lucid.errors import DTypeError, ShapeError
+from lucid.ir.ops.base import Array, Op, expect_operands, op
+from lucid.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from lucid.ir.build import Expr
+
+
+@op
+class Matmul(Op):
+    """The matrix product over the last two axes, one product for each element of the leading (batch) axes.
+
+    `transpose_a` and `transpose_b` read an operand with its last two axes swapped. An element of the result is a sum
+    of chunks of `chunk` products, added in ascending order; inside a chunk fused multiply-adds run over ascending k,
+    starting from 0. `chunk` is 0 until the pass `order` has chosen it from the shape.
+    """
+
+    transpose_a: bool = False
+    transpose_b: bool = False
+    chunk: int = 0
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        expect_operands(self, operands, 2)
+        a, b = operands
+        if a.dtype != b.dtype or not a.dtype.is_float:
+            raise DTypeError(f"matmul takes operands of one float dtype, got {a} and {b}.")
+        if a.rank < 2 or a.rank != b.rank or a.shape[:-2] != b.shape[:-2]:
+            raise ShapeError(f"matmul takes operands of equal leading axes and two more, got {a} and {b}.")
+        m, k = a.shape[-2:][::-1] if self.transpose_a else a.shape[-2:]
+        inner, n = b.shape[-2:][::-1] if self.transpose_b else b.shape[-2:]
+        if k != inner:
+            raise ShapeError(f"matmul takes operands that share the summed axis, got {a} and {b} ({k} and {inner}).")
+        return (a.with_shape((*a.shape[:-2], m, n)),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        a, b = operands
+        with np.errstate(all="ignore"):
+            product = np.matmul(
+                a.swapaxes(-1, -2) if self.transpose_a else a, b.swapaxes(-1, -2) if self.transpose_b else b
+            )
+        return (product,)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        # With y = A B: dA = g B^T and dB = A^T g; an operand that is read transposed gets its gradient transposed.
+        a, b = x
+        ta, tb = self.transpose_a, self.transpose_b
+        to_a = b.matmul(g, tb, True) if ta else g.matmul(b, False, not tb)
+        to_b = g.matmul(a, True, ta) if tb else a.matmul(g, not ta, False)
+        return to_a, to_b

@@ -1,0 +1,75 @@
+"""Ops that turn words of the specified random stream into elements."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from lucid.errors import DTypeError, ShapeError
+from lucid.ir import philox
+from lucid.ir.ops.base import Array, Op, op
+from lucid.ir.scalar import Scalars
+from lucid.ir.scalar_numpy import NumpyScalars
+from lucid.ir.types import DType, Shape, TensorType, bool_, float64, uint64
+
+T = TypeVar("T")
+
+
+class Random(Op):
+    """An op whose element i is a function of word i of one draw, and of scalars.
+
+    Operands are the seed and the first draw of the program (u64[]), then float64 scalars. `draw` is the op's own
+    number among the draws of the program, given at trace time. Random ops are never merged. Not differentiable.
+    """
+
+    draw: int
+    shape: Shape
+    is_cheap = True
+    parameters = 0
+
+    @abstractmethod
+    def result(self) -> DType:
+        """The element type of the result."""
+
+    @abstractmethod
+    def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
+        """One element from its uint32 word."""
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        expected = [TensorType(uint64, ())] * 2 + [TensorType(float64, ())] * self.parameters
+        if list(operands) != expected:
+            raise DTypeError(
+                f"{self.name} takes {', '.join(map(str, expected))}, got {', '.join(map(str, operands))}."
+            )
+        if any(extent < 0 for extent in self.shape) or self.draw < 0:
+            raise ShapeError(f"{self.name} takes a shape and a draw number, got {self.shape} and {self.draw}.")
+        return (TensorType(self.result(), self.shape),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        seed, first, *parameters = operands
+        draw = (int(first) + self.draw) % 2**64
+        words = philox.words(int(seed), draw, math.prod(self.shape)).reshape(self.shape)
+        return (np.asarray(self.scalar(NumpyScalars(), words, *parameters)),)
+
+
+@op
+class RandomKeep(Random):
+    """True with probability 1 - p: where the word, as an unsigned integer, is at least round(p * 2^32)."""
+
+    draw: int
+    shape: Shape
+    parameters = 1
+
+    def result(self) -> DType:
+        return bool_
+
+    def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
+        (p,) = parameters
+        magic = s.constant(2.0**52, float64)  # adding and subtracting it rounds to an integer, ties to even
+        scaled = s.multiply(p, s.constant(2.0**32, float64))
+        threshold = s.cast(s.subtract(s.add(scaled, magic), magic), uint64)
+        return s.less_equal(threshold, s.cast(word, uint64))

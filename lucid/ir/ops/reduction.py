@@ -1,0 +1,234 @@
+"""Ops that combine elements along axes. Results drop the reduced axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from lucid.errors import DTypeError, ShapeError
+from lucid.ir.ops.base import Array, Reduction, op
+from lucid.ir.scalar import Scalars
+from lucid.ir.types import DType, Shape, TensorType, bool_, int64
+
+if TYPE_CHECKING:
+    from lucid.ir.build import Expr
+
+T = TypeVar("T")
+
+
+def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
+    """The shape after a reduction that keeps its axes with extent 1."""
+    return tuple(1 if axis in axes else extent for axis, extent in enumerate(shape))
+
+
+@op
+class Sum(Reduction):
+    """The sum along axes, in the operand's dtype; 0 over no elements."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def result(self, operand: DType) -> DType:
+        if operand == bool_:
+            raise DTypeError("sum takes numbers, got bool.")
+        return operand
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        return (s.constant(0, dtype),)
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return (x,)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.add(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            return (np.asarray(np.sum(x, self.axes, dtype=x.dtype)),)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        return (g.reshape(kept_shape(a.shape, self.axes)).broadcast(a.shape),)
+
+
+class _Extremum(Reduction):
+    """The base of max and min: elements equal to the result share its gradient."""
+
+    def result(self, operand: DType) -> DType:
+        if operand == bool_:
+            raise DTypeError(f"{self.name} takes numbers, got bool.")
+        return operand
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        if any(extent == 0 for axis, extent in enumerate(operands[0].shape) if axis in self.axes):
+            raise ShapeError(f"{self.name} takes at least one element along its axes, got {operands[0]}.")
+        return super().infer(operands)
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return (x,)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        kept = kept_shape(a.shape, self.axes)
+        hit = a.equal(y.reshape(kept).broadcast(a.shape)).cast(a.dtype)
+        share = g / hit.sum(self.axes)
+        return (hit * share.reshape(kept).broadcast(a.shape),)
+
+
+@op
+class Max(_Extremum):
+    """The largest element along axes; NaN where there is one. Equal elements share the gradient."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        lowest = -np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).min)
+        return (s.constant(lowest, dtype),)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.maximum(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.max(operands[0], self.axes)),)
+
+
+@op
+class Min(_Extremum):
+    """The smallest element along axes; NaN where there is one. Equal elements share the gradient."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        highest = np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).max)
+        return (s.constant(highest, dtype),)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.minimum(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.min(operands[0], self.axes)),)
+
+
+@op
+class Argmax(_Extremum):
+    """The int64 position, in row-major order along axes, of the first largest element, or of the first NaN."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def result(self, operand: DType) -> DType:
+        super().result(operand)
+        return int64
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        lowest = -np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).min)
+        return s.constant(lowest, dtype), s.constant(np.iinfo(np.int64).max, int64)
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return x, position
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        tie = s.bit_and(s.equal(a[0], b[0]), s.less(b[1], a[1]))
+        take_b = s.bit_or(s.less(a[0], b[0]), tie)
+        if s.dtype(a[0]).is_float:
+            nan_a, nan_b = s.is_nan(a[0]), s.is_nan(b[0])
+            first = s.bit_or(s.bit_not(nan_a), s.less(b[1], a[1]))
+            take_b = s.select(s.bit_or(nan_a, nan_b), s.bit_and(nan_b, first), take_b)
+        return s.select(take_b, b[0], a[0]), s.select(take_b, b[1], a[1])
+
+    def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
+        return a[1]
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        (x,) = operands
+        kept = tuple(axis for axis in range(x.ndim) if axis not in self.axes)
+        flat = x.transpose((*kept, *self.axes)).reshape((*(x.shape[axis] for axis in kept), -1))
+        return (np.asarray(np.argmax(flat, -1)),)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        return (None,)
+
+
+class _Logical(Reduction):
+    """The base of any and all. Not differentiable: the result is no float."""
+
+    def result(self, operand: DType) -> DType:
+        if operand != bool_:
+            raise DTypeError(f"{self.name} takes bools, got {operand.name}.")
+        return bool_
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return (x,)
+
+
+@op
+class Any(_Logical):
+    """Whether any element along axes is true; false over no elements."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        return (s.constant(False, dtype),)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.bit_or(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.any(operands[0], self.axes)),)
+
+
+@op
+class All(_Logical):
+    """Whether all elements along axes are true; true over no elements."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        return (s.constant(True, dtype),)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.bit_and(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.all(operands[0], self.axes)),)
+
+
+@op
+class FirstFalse(Reduction):
+    """The int64 row-major position of the first false element along axes, -1 where all are true."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def result(self, operand: DType) -> DType:
+        if operand != bool_:
+            raise DTypeError(f"first_false takes bools, got {operand.name}.")
+        return int64
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        return (s.constant(np.iinfo(np.int64).max, int64),)
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return (s.select(x, s.constant(np.iinfo(np.int64).max, int64), position),)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.minimum(a[0], b[0]),)
+
+    def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
+        none = s.equal(a[0], s.constant(np.iinfo(np.int64).max, int64))
+        return s.select(none, s.constant(-1, int64), a[0])
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        (x,) = operands
+        kept = tuple(axis for axis in range(x.ndim) if axis not in self.axes)
+        flat = x.transpose((*kept, *self.axes)).reshape((*(x.shape[axis] for axis in kept), -1))
+        if flat.shape[-1] == 0:
+            return (np.full(flat.shape[:-1], -1, np.int64),)
+        return (np.where(np.all(flat, -1), -1, np.argmin(flat, -1)),)

@@ -1,0 +1,67 @@
+"""Reverse-mode differentiation: every grad op becomes the nodes of its backward sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lucid.ir.build import Builder, Expr
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.structure import Grad
+
+
+def differentiate(graph: Graph) -> Graph:
+    """Write out grad ops, in order, so that a later one may differentiate the result of an earlier one.
+
+    The sweep names no op: each op's vjp says how a gradient passes it. A value's gradients are added in the reverse
+    order of its uses.
+    """
+    if not any(isinstance(node.op, Grad) for node in graph.nodes):
+        return graph
+    builder = Builder()
+    written: dict[Value, Value] = {}
+    for node in graph.nodes:
+        inputs = tuple(written.get(value, value) for value in node.inputs)
+        if isinstance(node.op, Grad):
+            output, seed, *wrt = inputs
+            written.update(zip(node.outputs, backward_sweep(builder, output, seed, wrt), strict=True))
+        else:
+            builder.nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+    return replace(
+        graph,
+        nodes=tuple(builder.nodes),
+        outputs=tuple(written.get(value, value) for value in graph.outputs),
+        updates=tuple((state, written.get(value, value)) for state, value in graph.updates),
+    )
+
+
+def backward_sweep(builder: Builder, output: Value, seed: Value, wrt: Sequence[Value]) -> list[Value]:
+    """Append the nodes that compute d sum(output * seed) / dx for each x in `wrt`; zeros where x has no effect."""
+    forward = list(builder.nodes)
+    builder.backward = 1 + max((node.backward for node in forward), default=0)
+    active = _depending_on(wrt, forward)
+    gradients: dict[Value, Expr] = {output: builder.wrap(seed)}
+    for node in reversed(forward):
+        reached = [gradients.get(value) for value in node.outputs]
+        if all(g is None for g in reached) or not active.intersection(node.inputs):
+            continue
+        builder.location = node.location
+        results = tuple(builder.wrap(value) for value in node.outputs)
+        operands = tuple(builder.wrap(value) for value in node.inputs)
+        for value, g in zip(node.inputs, node.op.pullback(tuple(reached), results, operands), strict=True):
+            if g is not None and value in active:
+                gradients[value] = gradients[value] + g if value in gradients else g
+    found = [
+        (gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt
+    ]
+    builder.location, builder.backward = None, 0
+    return found
+
+
+def _depending_on(values: Sequence[Value], nodes: Sequence[Node]) -> set[Value]:
+    """The float values that depend on any of `values`, themselves included."""
+    active = set(values)
+    for node in nodes:
+        if not active.isdisjoint(node.inputs):
+            active.update(value for value in node.outputs if value.type.dtype.is_float)
+    return active

@@ -1,0 +1,126 @@
+"""The scalar vocabulary on NumPy arrays: the reference semantics that the interpreter and eager mode run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.ir.scalar import Scalars
+from lucid.ir.types import DType, as_dtype, bool_
+
+Array = npt.NDArray[Any]
+
+
+class NumpyScalars(Scalars[Array]):
+    """Primitives by NumPy's own ufuncs; transcendental functions are NumPy's, equal to the derived ones up to
+    their stated error bounds. Callers silence floating-point warnings."""
+
+    def dtype(self, x: Array) -> DType:
+        return as_dtype(x.dtype)
+
+    def constant(self, value: bool | int | float, dtype: DType) -> Array:
+        return np.asarray(value, dtype=dtype.numpy)
+
+    def add(self, x: Array, y: Array) -> Array:
+        return np.add(x, y)
+
+    def subtract(self, x: Array, y: Array) -> Array:
+        return np.subtract(x, y)
+
+    def multiply(self, x: Array, y: Array) -> Array:
+        return np.multiply(x, y)
+
+    def divide(self, x: Array, y: Array) -> Array:
+        return np.divide(x, y)
+
+    def fma(self, x: Array, y: Array, z: Array) -> Array:
+        return np.add(np.multiply(x, y), z)
+
+    def sqrt(self, x: Array) -> Array:
+        return np.sqrt(x)
+
+    def floor(self, x: Array) -> Array:
+        return np.floor(x)
+
+    def absolute(self, x: Array) -> Array:
+        return np.abs(x)
+
+    def equal(self, x: Array, y: Array) -> Array:
+        return np.equal(x, y)
+
+    def less(self, x: Array, y: Array) -> Array:
+        return np.less(x, y)
+
+    def less_equal(self, x: Array, y: Array) -> Array:
+        return np.less_equal(x, y)
+
+    def bit_and(self, x: Array, y: Array) -> Array:
+        return np.bitwise_and(x, y)
+
+    def bit_or(self, x: Array, y: Array) -> Array:
+        return np.bitwise_or(x, y)
+
+    def bit_xor(self, x: Array, y: Array) -> Array:
+        return np.bitwise_xor(x, y)
+
+    def shift_left(self, x: Array, count: int) -> Array:
+        return np.left_shift(x, x.dtype.type(count))
+
+    def shift_right(self, x: Array, count: int) -> Array:
+        return np.right_shift(x, x.dtype.type(count))
+
+    def select(self, condition: Array, x: Array, y: Array) -> Array:
+        return np.where(condition, x, y)
+
+    def cast(self, x: Array, dtype: DType) -> Array:
+        if dtype == bool_:
+            return np.not_equal(x, 0)
+        if dtype.is_integer and x.dtype.kind == "f":
+            return _saturate(x, dtype)
+        return x.astype(dtype.numpy)
+
+    def bitcast(self, x: Array, dtype: DType) -> Array:
+        return x.view(dtype.numpy)
+
+    def negate(self, x: Array) -> Array:
+        return np.negative(x)
+
+    def maximum(self, x: Array, y: Array) -> Array:
+        return np.maximum(x, y)
+
+    def minimum(self, x: Array, y: Array) -> Array:
+        return np.minimum(x, y)
+
+    def exp(self, x: Array) -> Array:
+        return np.exp(x)
+
+    def log(self, x: Array) -> Array:
+        return np.log(x)
+
+    def tanh(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def sigmoid(self, x: Array) -> Array:
+        small = np.exp(-np.abs(x))  # never overflows
+        return np.where(x < 0, small, x.dtype.type(1)) / (x.dtype.type(1) + small)
+
+    def power(self, x: Array, y: Array) -> Array:
+        return np.power(x, y)
+
+    def sin(self, x: Array) -> Array:
+        return np.sin(x)
+
+    def cos(self, x: Array) -> Array:
+        return np.cos(x)
+
+
+def _saturate(x: Array, dtype: DType) -> Array:
+    """Truncate floats to integers; values out of range go to the nearest end, NaN to 0."""
+    info = np.iinfo(dtype.numpy)
+    # The upper end is exclusive, and a power of two: exact in every float dtype.
+    above = x >= x.dtype.type(2.0 ** (dtype.bits - int(dtype.signed)))
+    below = x <= x.dtype.type(float(info.min))
+    inside = np.where(above | below | np.isnan(x), x.dtype.type(0), x).astype(dtype.numpy)
+    return np.where(above, info.max, np.where(below, info.min, inside)).astype(dtype.numpy)
