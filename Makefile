@@ -1,0 +1,66 @@
+# Every target sets up what it needs: a virtual environment in .venv with the pinned releases. The second run is quick.
+# Another interpreter: `make test PYTHON=python3.12 VENV=.venv-3.12`. Written for GNU Make 3.81, which macOS ships.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	--constraint requirements/constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # two pips in one environment would get into each other's way
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-parity lint types format wheel bench-overhead clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/installed-demo ## Train a classifier of scanned digits through one compiled step
+	$(VENV)/bin/python examples/01_train_digits.py
+
+test: $(VENV)/installed-dev ## Run the tests
+	$(VENV)/bin/python -m pytest
+
+test-parity: $(VENV)/installed-dev $(VENV)/installed-torch-parity ## Run the tests against PyTorch (installs it)
+	$(VENV)/bin/python -c 'import torch; print("PyTorch", torch.__version__)'
+	$(VENV)/bin/python -m pytest tests/parity
+
+lint: $(VENV)/installed-dev ## Check style and layout
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+
+types: $(VENV)/installed-dev ## Check the types
+	$(VENV)/bin/python -m mypy
+
+format: $(VENV)/installed-dev ## Repair style and layout where ruff can
+	$(VENV)/bin/python -m ruff check --fix .
+	$(VENV)/bin/python -m ruff format .
+
+wheel: $(VENV)/installed-dev ## Build the wheel into dist/
+	rm -rf build dist # setuptools would pack what an earlier build left there
+	$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
+bench-overhead: $(VENV)/installed-dev ## Measure what a call of a compiled step costs
+	$(VENV)/bin/python benchmarks/overhead.py
+
+clean: ## Remove .venv and everything that was built
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find lucid tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Lucid itself, editable, with the extra that the stamp is named after.
+$(VENV)/installed-%: $(VENV)/created pyproject.toml requirements/constraints.txt
+	@echo "Installing lucid-compiler[$*] into $(VENV): a minute or so, once."
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[$*]'
+	@touch $@
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Lucid needs Python 3.11 or newer; \`$(PYTHON) --version\` says: $$($(PYTHON) --version 2>&1)" >&2; \
+		echo "  hint: name a newer one, for instance: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
+	@echo "Creating the virtual environment $(VENV)."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) setuptools
+	@touch $@
+
+.PRECIOUS: $(VENV)/installed-%
