@@ -1,0 +1,106 @@
+"""Imports point one way: `lucid.ir` <- `lucid.codegen` <- the top level; `lucid.nn` and `lucid.optim` stand outside."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "lucid").rglob("*.py"))
+
+# What of Lucid a layer may import; the top level, which is not listed, may import all.
+MAY_IMPORT = {
+    "lucid.context": (),
+    "lucid.errors": ("lucid.context",),
+    "lucid.ir": ("lucid.ir", "lucid.errors"),
+    "lucid.codegen": ("lucid.codegen", "lucid.ir", "lucid.errors"),
+}
+# What a layer must not import, wherever the rule above says nothing.
+MUST_NOT_IMPORT = {
+    "lucid.nn": ("lucid.ir", "lucid.codegen"),
+    "lucid.optim": ("lucid.ir", "lucid.codegen"),
+}
+# The only layer that may import a package, so that everything else works where the package is missing.
+ONLY_IN = {
+    "llvmlite": "lucid.codegen.cpu",
+    "cupy": "lucid.codegen.cuda",
+}
+OPTIONAL = {"cupy"}
+
+
+def module_name(source: Path) -> str:
+    parts = source.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(source: str) -> Iterator[str]:
+    """The dotted name of everything that a source text imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "Lucid imports by full names"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, layers: tuple[str, ...]) -> bool:
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
+
+
+def breaches(module: str, source: str) -> list[str]:
+    """The imports of a module that the tables above forbid."""
+    forbidden = []
+    for name in imports(source):
+        ours = within(name, ("lucid",))
+        if (
+            any(within(module, (layer,)) and ours and not within(name, may) for layer, may in MAY_IMPORT.items())
+            or any(within(module, (layer,)) and within(name, ban) for layer, ban in MUST_NOT_IMPORT.items())
+            or any(within(name, (package,)) and not within(module, (layer,)) for package, layer in ONLY_IN.items())
+        ):
+            forbidden.append(name)
+    return forbidden
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=module_name)
+def test_imports_point_one_way(source: Path) -> None:
+    assert not breaches(module_name(source), source.read_text())
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("lucid.ir.graph", "import lucid"),
+        ("lucid.ir.graph", "from lucid import Tensor"),
+        ("lucid.ir.passes.fuse", "def fuse():\n    import lucid.codegen.kernel"),
+        ("lucid.ir.interpret", "import llvmlite.binding"),
+        ("lucid.ir.types", "if TYPE_CHECKING:\n    from lucid.tensor import Tensor"),
+        ("lucid.codegen.cpu.module", "from lucid.compiler import compile"),
+        ("lucid.codegen.cuda.launch", "from llvmlite import ir"),
+        ("lucid.nn.linear", "from lucid.ir.ops.contraction import Matmul"),
+        ("lucid.optim.sgd", "from lucid import codegen"),
+        ("lucid.tensor", "import cupy as cp"),
+        ("lucid.errors", "from lucid.ir.types import DType"),
+    ],
+)
+def test_a_breach_is_noticed(module: str, source: str) -> None:
+    assert breaches(module, source)
+
+
+def test_third_party_imports_are_the_declared_dependencies() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
+    roots = {name.partition(".")[0] for source in SOURCES for name in imports(source.read_text())}
+    assert declared == {"numpy", "llvmlite", "networkx"}
+    assert roots - sys.stdlib_module_names - {"lucid"} - OPTIONAL <= declared
+
+
+def test_importing_lucid_loads_no_heavy_package() -> None:
+    """networkx costs 0.1 s or more and llvmlite half of that: who does not compile does not pay."""
+    program = "import sys, lucid; print(*sorted({'llvmlite', 'networkx', 'cupy', 'torch', 'scipy'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.strip() == ""
