@@ -1,0 +1,74 @@
+"""`make` explains itself, and says what is wrong with an interpreter before it installs anything."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # `make test` leaves its own flags in the environment, where this make would take them for its own.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def interpreter(folder: Path, version: tuple[int, int, int]) -> Path:
+    """A command that answers like a Python of some version."""
+    command = folder / "python"
+    dotted = ".".join(map(str, version))
+    command.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1" = --version ]; then echo "Python {dotted}"; exit; fi\n'
+        f'exec "{sys.executable}" -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2"\n'
+    )
+    command.chmod(0o755)
+    return command
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony is not None
+    shown = make()
+    assert shown.stdout == make("help").stdout
+    assert sorted(line.split()[1] for line in shown.stdout.splitlines()) == sorted(phony[1].split())
+
+
+def test_an_old_interpreter_is_refused(tmp_path: Path) -> None:
+    python = interpreter(tmp_path, (3, 10, 9))
+    run = make("test", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert run.returncode != 0
+    assert f"Lucid needs Python 3.11 or newer; `{python} --version` says: Python 3.10.9" in run.stderr
+    assert "hint: name a newer one, for instance: make test PYTHON=python3.12" in run.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_interpreter_that_is_missing_is_refused(tmp_path: Path) -> None:
+    python = tmp_path / "nothing"
+    run = make("demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert run.returncode != 0
+    assert f"Lucid needs Python 3.11 or newer; `{python} --version` says:" in run.stderr
+
+
+def test_the_check_names_the_python_that_the_package_requires() -> None:
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    major, minor = required.removeprefix(">=").split(".")
+    assert f"sys.version_info < ({major}, {minor})" in (ROOT / "Makefile").read_text()
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(x for extra in project["optional-dependencies"].values() for x in extra)]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in wanted} - {"lucid-compiler"}
+    lines = (ROOT / "requirements" / "constraints.txt").read_text().splitlines()
+    pinned = {line.partition("==")[0] for line in lines if "==" in line and not line.startswith("#")}
+    assert names <= pinned

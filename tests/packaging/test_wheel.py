@@ -1,0 +1,94 @@
+"""The wheel installs into a bare environment and works there."""
+
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+
+PROGRAM = """
+import lucid
+import lucid.nn as nn
+from lucid import Tensor
+
+lucid.seed(7)
+dropout = nn.Dropout(p=0.5)
+x = Tensor([[1.0, 2.0, 3.0, 4.0]], requires_grad=True)
+
+lucid.seed(7)
+eager = dropout(x)
+eager.backward()
+mask, gradient, x.grad = dropout.mask.numpy(), x.grad.numpy(), None
+assert eager.numpy().tolist() == (x.detach().numpy() * mask * 2).tolist()
+assert gradient.tolist() == (mask * 2).tolist()
+
+lucid.seed(7)
+compiled = lucid.compile(dropout)(x)
+compiled.backward()
+assert compiled.numpy().tolist() == eager.numpy().tolist()
+assert x.grad.numpy().tolist() == gradient.tolist()
+print(lucid.__file__)
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """What a command prints; a failing command fails the test with all that it printed."""
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy, so that the checkout stays clean and nothing stale gets in."""
+    copy = tmp_path_factory.mktemp("source")
+    shutil.copytree(ROOT / "lucid", copy / "lucid", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", copy / "dist", ".", cwd=copy)
+    (built,) = (copy / "dist").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode())
+
+
+@pytest.mark.slow
+def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lucid").rglob("*.py")}
+    assert packed == sources | {"lucid/py.typed"}
+
+
+@pytest.mark.slow
+def test_it_depends_on_three_packages(metadata: Message) -> None:
+    core = [requirement for requirement in metadata.get_all("Requires-Dist", []) if "extra ==" not in requirement]
+    assert sorted(requirement.partition(">")[0] for requirement in core) == ["llvmlite", "networkx", "numpy"]
+    assert metadata["Name"] == "lucid-compiler"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata.get_payload().strip(), "the readme is the long description"
+
+
+@pytest.mark.slow
+def test_a_bare_environment_runs_eager_and_compiled(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = tmp_path / "bare" / "bin" / "python"
+    constraints = ROOT / "requirements" / "constraints.txt"
+    run(*PIP, "--python", python, "install", "--constraint", constraints, wheel, cwd=tmp_path)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    where = run(python, "-I", "program.py", cwd=tmp_path).strip()
+    assert Path(where).is_relative_to(tmp_path / "bare"), "the program ran the checkout, not the wheel"
