@@ -1,0 +1,206 @@
+"""Graphs as text. The syntax is described in `lucid.ir.text`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lucid.ir.graph import Graph, Location, Node, Place, Value
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.structure import Const
+from lucid.ir.types import DType, TensorType
+
+WIDTH = 120
+COMMENT_COLUMN = 88  # comments are aligned here at the latest
+INDENT = "  "
+
+
+def print_graph(graph: Graph, locations: bool = True) -> str:
+    """The text of a graph, the same for the same program; with the location of each node as a comment if asked for.
+
+    `parse` reads it back to an equal graph, and that prints as the same text. What the syntax has no words for, such
+    as an undefined value, prints as something with `?` that does not parse.
+
+    >>> from lucid.ir.text import parse
+    >>> print(print_graph(parse("graph @square(%x: f32[4]) { %1 = mul %x, %x; return %1 }")))
+    graph @square(%x: f32[4]) {
+      %0: f32[4] = mul %x, %x
+      return %0
+    }
+    """
+    return _joined(_Printer(locations, {}).graph(graph))
+
+
+def print_with_note(graph: Graph, at: Node | Graph, note: str) -> str:
+    """The text of a graph with a note under a node, or under the return of the graph or of a region."""
+    return _joined(_Printer(True, {at: note}).graph(graph))
+
+
+def value_names(graph: Graph) -> dict[Value, str]:
+    """The name that each value of a graph has in its text, without the `%`."""
+    names: dict[Value, str] = {}
+    taken: set[str] = set()
+    repeats: dict[str, int] = {}
+    unnamed = 0
+    for value in graph.values():
+        if value in names:
+            continue
+        name = hint = identifier(value.name or "")
+        if not hint or hint.isdecimal():
+            name, unnamed = str(unnamed), unnamed + 1
+        while name in taken:
+            repeats[hint] = repeats.get(hint, 0) + 1
+            name = f"{hint}_{repeats[hint]}"
+        names[value] = name
+        taken.add(name)
+    return names
+
+
+def identifier(hint: str) -> str:
+    """A hint with every run of characters that names cannot have replaced by `_`.
+
+    >>> identifier("0.weight"), identifier("make.<locals>.step")
+    ('0.weight', 'make._locals_.step')
+    """
+    return re.sub(r"[^\w.]+", "_", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    text: str
+    comment: str = ""
+
+
+class _Printer:
+    """Writes graphs as lines. `notes` are put under the nodes, or the returns of the graphs, that they are about."""
+
+    def __init__(self, locations: bool, notes: Mapping[Node | Graph, str]) -> None:
+        self.locations = locations
+        self.notes = notes
+
+    def graph(self, graph: Graph, prefix: str = "graph ", depth: int = 0, comment: str = "") -> list[_Line]:
+        """The lines of a graph that begins, at the indentation of `depth`, after `prefix`."""
+        names = value_names(graph)
+        indent = INDENT * depth
+        name = f"@{identifier(graph.name)}" if graph.name else ""
+        opening = f"{indent}{prefix}{name}"
+        parameters = [_declaration(graph, names, value) for value in graph.arguments]
+        parameters += [_declaration(graph, names, value, "state ") for value in graph.states]
+        lines = [_Line(f"{opening}({', '.join(parameters)}) {{", comment)]
+        if len(lines[0].text) > WIDTH:
+            *most, last = (f"{indent}{INDENT}{parameter}" for parameter in parameters)
+            lines = [_Line(f"{opening}(", comment), *(_Line(f"{line},") for line in most), _Line(last)]
+            lines.append(_Line(f"{indent}) {{"))
+        for node in graph.nodes:
+            lines += self.node(graph, names, node, depth + 1)
+            lines += self.note(node, depth + 1)
+        lines += _return(graph, names, indent + INDENT)
+        lines += self.note(graph, depth + 1)
+        return [*lines, _Line(f"{indent}}}")]
+
+    def node(self, graph: Graph, names: Mapping[Value, str], node: Node, depth: int) -> list[_Line]:
+        results = ", ".join(_declaration(graph, names, value) for value in node.outputs)
+        items = [_reference(names, value) for value in node.inputs] + list(_attributes(node))
+        head = (f"{results} = " if results else "") + " ".join(filter(None, [node.op.name, ", ".join(items)]))
+        if node.backward:
+            head += f" in backward {node.backward}"
+        comment = _comment(node.location) if self.locations and node.location else ""
+        lines = [_Line(INDENT * depth + head, comment)]
+        for region in node.op.regions():
+            last = lines.pop()  # the op itself, or the brace that closes the region before
+            lines += self.graph(region, f"{last.text.lstrip()} ", depth, last.comment)
+        return lines
+
+    def note(self, at: Node | Graph, depth: int) -> Iterator[_Line]:
+        if at in self.notes:
+            yield _Line(f"{INDENT * depth}^ {self.notes[at]}")
+
+
+def _declaration(graph: Graph, names: Mapping[Value, str], value: Value, marker: str = "") -> str:
+    place = f" @ {_place(names, graph.places[value])}" if value in graph.places else ""
+    return f"{_reference(names, value)}: {marker}{value.type}{place}"
+
+
+def _reference(names: Mapping[Value, str], value: Value) -> str:
+    return f"%{names[value]}" if value in names else f"%{identifier(value.name or '')}?"
+
+
+def _place(names: Mapping[Value, str], place: Place) -> str:
+    parts = [] if place.offset is None else [f"arena+{place.offset}"]
+    parts += [] if place.alias is None else [_reference(names, place.alias)]
+    return parts[0] if len(parts) == 1 else f"?{parts}"
+
+
+def _return(graph: Graph, names: Mapping[Value, str], indent: str) -> list[_Line]:
+    outputs = " ".join(["return", ", ".join(_reference(names, value) for value in graph.outputs)]).rstrip()
+    updates = [f"{_reference(names, state)} <- {_reference(names, new)}" for state, new in graph.updates]
+    if not updates:
+        return [_Line(indent + outputs)]
+    line = f"{indent}{outputs} ; {', '.join(updates)}"
+    if len(line) <= WIDTH:
+        return [_Line(line)]
+    *most, last = (f"{indent}{INDENT}{update}" for update in updates)
+    return [_Line(f"{indent}{outputs} ;"), *(_Line(f"{update},") for update in most), _Line(last)]
+
+
+def _attributes(node: Node) -> Iterator[str]:
+    """Each attribute that must be written, as `name=value`."""
+    implied = implied_attributes(node.op, [value.type for value in node.outputs])
+    for field in dataclasses.fields(node.op):  # type: ignore[arg-type]
+        value = getattr(node.op, field.name)
+        if isinstance(value, Graph):
+            continue
+        # Compared by spelling: -0.0 is not 0.0, 1 is not True, and nan is nan.
+        left_out = implied.get(field.name, field.default)
+        if left_out is dataclasses.MISSING or repr(value) != repr(left_out):
+            rounded = isinstance(node.op, Const) and field.name == "value"
+            yield f"{field.name}={_number(value, node.op.type.dtype) if rounded else _literal(value)}"  # type: ignore[attr-defined]
+
+
+def implied_attributes(op: Op | type[Op], results: Sequence[TensorType]) -> dict[str, object]:
+    """The attributes of an op that the type of its only result says: they are not written again."""
+    if len(results) != 1:
+        return {}
+    (type,) = results
+    said: dict[str, object] = {"type": type, "shape": type.shape, "dtype": type.dtype}
+    required = [field.name for field in dataclasses.fields(op) if field.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    return {name: value for name, value in said.items() if name in required}
+
+
+def _number(value: bool | int | float, dtype: DType) -> str:
+    """A number of a dtype, in the fewest digits that tell it from the others."""
+    if isinstance(value, float) and dtype.is_float:
+        rounded = dtype.numpy.type(value)
+        if float(rounded) == value:
+            return str(rounded)
+    return _literal(value)
+
+
+def _literal(value: object) -> str:
+    match value:
+        case bool() | None:
+            return str(value).lower()
+        case int() | float():
+            return repr(value)
+        case str():
+            return json.dumps(value)
+        case tuple():
+            return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+        case DType():
+            return value.short
+        case TensorType():
+            return str(value)
+    return f"?{value!r}"
+
+
+def _comment(location: Location) -> str:
+    return "".join(character if character.isprintable() else " " for character in str(location)).strip()
+
+
+def _joined(lines: Sequence[_Line]) -> str:
+    widths = [len(line.text) for line in lines if line.comment]
+    column = max((width for width in widths if width <= COMMENT_COLUMN), default=0)
+    return "\n".join(f"{line.text:{column}}  # {line.comment}" if line.comment else line.text for line in lines)

@@ -1,0 +1,182 @@
+"""The verifier. It runs after every pass, so that a broken graph is found where it is made.
+
+A graph is valid when
+
+1. every op is registered under its name, and its attributes are of the types that its fields declare;
+2. every value is defined once, as an argument, a state or a result, and before its uses;
+3. the results of a node have the types that its op infers, and a node without results has an effect;
+4. every type has at most 32 axes, no negative extent, and a size in bytes below 2^63;
+5. outputs and new states are defined; an update writes a state of the graph, once, with a value of its type;
+6. a planned value is in the arena, at an offset >= 0, or in the storage of another value with as many bytes;
+   following such aliases leads to no circle;
+7. `grad` stands at the top level only;
+8. a region is valid by itself: it sees none of the values around it. It has no states, hence no updates, and an
+   effect in it is an effect of the op that it belongs to;
+9. the number of the backward sweep that made a node is not negative.
+
+Not held here, since it needs to know who writes what when: that no state is written before the last check, and that
+values that live at the same time do not overlap in the arena. The memory plan sees to both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from typing import Any, NoReturn
+
+from lucid.errors import LucidError, VerificationError
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops import REGISTRY
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.structure import Grad
+from lucid.ir.text_print import print_with_note
+from lucid.ir.types import TensorType
+
+MAX_RANK = 32  # NumPy's limit
+
+
+def verify(graph: Graph) -> None:
+    """Raise a VerificationError, with the text of the graph and a note at the fault, unless the graph is valid."""
+    _Verifier(graph).graph(graph, inside=None)
+
+
+def type_problem(type: TensorType) -> str | None:
+    """What invariant 4 has against a type."""
+    if type.rank > MAX_RANK:
+        return f"expected a type of at most {MAX_RANK} axes, got {type.rank}."
+    if any(not 0 <= extent < 2**63 for extent in type.shape) or type.nbytes >= 2**63:
+        return f"expected a type with extents from 0 and a size in bytes below 2^63, got {type}."
+    return None
+
+
+@functools.cache
+def attribute_types(op_name: str) -> dict[str, Any]:
+    """The declared type of each attribute of a registered op, in order."""
+    op_class: type = REGISTRY[op_name]
+    hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
+    return {field.name: hints[field.name] for field in dataclasses.fields(op_class)}
+
+
+def belongs_to(value: object, declared: Any) -> bool:
+    """Whether an attribute has exactly its declared type: True is no int, and a NumPy scalar is no float.
+
+    >>> belongs_to((1, 2), tuple[int, ...]), belongs_to(True, int), belongs_to(None, int | None)
+    (True, False, True)
+    """
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin in (types.UnionType, typing.Union):
+        return any(belongs_to(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if arguments[1:] == (...,):
+            return all(belongs_to(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(map(belongs_to, value, arguments))
+    return type(value) is declared
+
+
+class _Verifier:
+    def __init__(self, whole: Graph) -> None:
+        self.whole = whole
+
+    def fail(self, at: Node | Graph, sentence: str) -> NoReturn:
+        raise VerificationError(sentence, excerpt=print_with_note(self.whole, at, sentence))
+
+    def graph(self, graph: Graph, inside: Op | None) -> None:
+        """Check a graph: the whole, or a region of the op `inside`."""
+        if inside is not None and (graph.states or graph.updates):
+            self.fail(graph, f"expected no states in a region of {inside.name}.")
+        defined: set[Value] = set()
+        for value in graph.inputs:
+            self.define(graph, value, defined)
+        for node in graph.nodes:
+            self.node(node, defined, inside)
+            for value in node.outputs:
+                self.define(node, value, defined)
+        self.results(graph, defined)
+        self.places(graph, defined)
+
+    def define(self, at: Node | Graph, value: Value, defined: set[Value]) -> None:
+        if value in defined:
+            self.fail(at, f"expected a new value, got {value}, which is defined already.")
+        problem = type_problem(value.type)
+        if problem is not None:
+            self.fail(at, problem)
+        defined.add(value)
+
+    def node(self, node: Node, defined: set[Value], inside: Op | None) -> None:
+        self.attributes(node)
+        for value in node.inputs:
+            if value not in defined:
+                self.fail(node, f"expected operands that are defined before, got {value}.")
+        if isinstance(node.op, Grad) and inside is not None:
+            self.fail(node, f"expected grad at the top level only, got it in a region of {inside.name}.")
+        if node.op.has_effect and inside is not None and not inside.has_effect:
+            self.fail(node, f"expected no effect in a region of {inside.name}, which has none itself.")
+        if not node.outputs and not node.op.has_effect:
+            self.fail(node, f"expected a result of {node.op.name}, which has no effect.")
+        if node.backward < 0:
+            self.fail(node, f"expected the number of a backward sweep, got {node.backward}.")
+        for region in node.op.regions():
+            self.graph(region, node.op)
+        try:
+            inferred = node.op.infer([value.type for value in node.inputs])
+        except LucidError as error:
+            self.fail(node, error.sentence)
+        given = tuple(value.type for value in node.outputs)
+        if given != inferred:
+            self.fail(node, f"expected results of type {_listed(inferred)}, got {_listed(given)}.")
+
+    def attributes(self, node: Node) -> None:
+        op = node.op
+        if REGISTRY.get(getattr(op, "name", "")) is not type(op):
+            self.fail(node, f"expected an op of the registry, got {type(op).__name__}.")
+        for name, declared in attribute_types(op.name).items():
+            value = getattr(op, name)
+            if not belongs_to(value, declared):
+                self.fail(node, f"expected attribute {name} of {op.name} to be {declared}, got {value!r}.")
+
+    def results(self, graph: Graph, defined: set[Value]) -> None:
+        for value in graph.results:
+            if value not in defined:
+                self.fail(graph, f"expected results that are defined, got {value}.")
+        written: set[Value] = set()
+        for state, new in graph.updates:
+            if state not in graph.states:
+                self.fail(graph, f"expected an update of a state, got one of {state}.")
+            if state in written:
+                self.fail(graph, f"expected one update of each state, got two of {state}.")
+            if state.type != new.type:
+                self.fail(graph, f"expected an update of {state} with its type, got {new}.")
+            written.add(state)
+
+    def places(self, graph: Graph, defined: set[Value]) -> None:
+        for value, place in graph.places.items():
+            if value not in defined:
+                self.fail(graph, f"expected places of values that are defined, got one of {value}.")
+            if (place.offset is None) == (place.alias is None):
+                self.fail(graph, f"expected {value} either in the arena or in another value, got {place}.")
+            if place.offset is not None and place.offset < 0:
+                self.fail(graph, f"expected {value} at an offset from 0, got {place.offset}.")
+            if place.alias is not None and place.alias not in defined:
+                self.fail(graph, f"expected {value} in a value that is defined, got {place.alias}.")
+            if place.alias is not None and place.alias.type.nbytes != value.type.nbytes:
+                self.fail(graph, f"expected {value} in a value of as many bytes, got {place.alias}.")
+        rooted: set[Value] = set()
+        for value in graph.places:
+            path: dict[Value, None] = {}
+            at: Value | None = value
+            while at is not None and at not in rooted:
+                if at in path:
+                    self.fail(graph, f"expected places that end somewhere, got a circle through {at}.")
+                path[at] = None
+                at = graph.places[at].alias if at in graph.places else None
+            rooted.update(path)
+
+
+def _listed(types: tuple[TensorType, ...]) -> str:
+    return ", ".join(map(str, types)) or "none"
