@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import linecache
-import sys
-from pathlib import Path
-
-_PACKAGE = str(Path(__file__).parent)
-
-
-def user_frame() -> tuple[str, int] | None:
-    """File and line of the innermost frame outside Lucid: the line that the user wrote."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if not filename.startswith(_PACKAGE) and not filename.startswith("<frozen"):
-            return filename, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def source_line(filename: str, line: int) -> str:
-    """`train.py:18: the text of that line`, as errors show it."""
-    text = linecache.getline(filename, line).strip()
-    place = f"{Path(filename).name}:{line}"
-    return f"{place}: {text}" if text else place
+from lucid.context import module_description, source_line, user_frame
 
 
 class LucidError(Exception):
-    """The base of Lucid's errors. The message is a sentence, the user's line and a hint, each on its own line."""
+    """The base of Lucid's errors. The message is a sentence, the user's line and a hint, each on its own line.
 
-    def __init__(self, sentence: str, *, hint: str | None = None, where: tuple[str, int] | None = None) -> None:
-        where = where if where is not None else user_frame()
-        lines = [sentence]
-        if where is not None:
-            lines.append(f"  {source_line(*where)}")
+    `where` is the user's line if it is not the one that is running. An error in a text that is not the user's Python
+    shows an `excerpt` of that text instead.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        hint: str | None = None,
+        where: tuple[str, int] | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        if excerpt is not None:
+            lines = [sentence, excerpt]
+        else:
+            module = module_description()
+            lines = [f"in {module}: {sentence}" if module else sentence]
+            where = where if where is not None else user_frame()
+            if where is not None:
+                lines.append(f"  {source_line(*where)}")
         if hint is not None:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
@@ -71,11 +64,23 @@ class CompileError(LucidError, RuntimeError):
 
 
 class ParseError(LucidError, ValueError):
-    """IR text that does not parse."""
+    """IR text that does not parse: what was expected, where (counted from 1), and that line with a caret."""
+
+    def __init__(self, sentence: str, *, line: int, column: int, source: str, hint: str | None = None) -> None:
+        start = max(0, column - 100)  # a part of a line that is too long to show
+        shown = source[start : start + 140].replace("\t", " ")
+        caret = " " * (column - 1 - start) + "^"
+        super().__init__(sentence, hint=hint, excerpt=f"  line {line}, column {column}:\n    {shown}\n    {caret}")
+        self.line = line
+        self.column = column
 
 
 class VerificationError(LucidError, ValueError):
     """A graph that breaks an invariant of the IR."""
+
+
+class InstallationError(LucidError, ImportError):
+    """An environment in which Lucid cannot work, such as two distributions that share one folder."""
 
 
 class StateDictError(LucidError, KeyError):

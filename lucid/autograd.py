@@ -1,0 +1,388 @@
+"""Eager execution and its backward.
+
+Every operation that needs a gradient leaves a Record. `backward` turns the records it can reach into a Graph with a
+grad op and runs the pass `differentiate` on it, the same that compiled code goes through; then it evaluates the
+backward nodes with the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+import lucid.operations as ops
+import lucid.tensor as tensors
+from lucid.context import user_frame
+from lucid.errors import GradientError
+from lucid.ir.build import Builder
+from lucid.ir.graph import Graph, Location, Node, Value
+from lucid.ir.interpret import run
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.elementwise import Detach
+from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
+from lucid.ir.ops.structure import Grad
+from lucid.ir.passes.differentiate import differentiate
+from lucid.ir.types import TensorType, as_dtype
+from lucid.modes import current_tracer, enable_grad, is_grad_enabled, no_grad
+
+if TYPE_CHECKING:
+    from lucid.tensor import Tensor, Version
+
+Array = npt.NDArray[Any]
+
+# Ops whose result shares the operand's storage, so that it reads later in-place updates of it.
+VIEWS = (Detach, Reshape, Transpose, Slice, Broadcast)
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Saved:
+    """Elements that a backward may need, and the version of their storage when they were read."""
+
+    array: Array
+    version: Version
+    count: int
+
+    @property
+    def changed(self) -> bool:
+        return self.version.count != self.count
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Operand:
+    """What a recorded operation read, and where that came from."""
+
+    saved: Saved
+    leaf: Tensor | None  # the tensor itself, where it is a leaf that requires a gradient
+    edge: Edge | None  # the operation that made it
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One eager operation that a backward may follow. `freed` once a backward has used it."""
+
+    op: Op
+    operands: tuple[Operand, ...]
+    results: tuple[Saved, ...]
+    location: Location
+    freed: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Edge:
+    """Result `slot` of a record."""
+
+    record: Record
+    slot: int
+
+
+FREED = Edge(Record(Detach(), (), (), Location(), freed=True), 0)  # the history of results whose graph is gone
+
+
+def is_view(op: Op, base: Tensor) -> bool:
+    """Whether `op` of `base` shares its storage. A reshape does so only where the elements lie in order: its
+    operand is no transposed, sliced or broadcast view."""
+    if not isinstance(op, VIEWS):
+        return False
+    if isinstance(op, Reshape):
+        while base._alias is not None:
+            base, inner = base._alias
+            if not isinstance(inner, Detach | Reshape):
+                return False
+    return True
+
+
+def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Apply an op to tensors: record it where a function is being traced, otherwise evaluate it now."""
+    tracer = current_tracer()
+    if tracer is not None:
+        return tracer.apply(op, operands)
+    op.infer([operand.type for operand in operands])
+    arrays = [_array(operand) for operand in operands]
+    results = tuple(tensors.Tensor._wrap(np.asarray(array)) for array in op.evaluate(arrays))
+    if isinstance(op, VIEWS):
+        (base,), (view,) = operands, results
+        if is_view(op, base):
+            view._alias, view._version = (base, op), base._version
+        elif np.may_share_memory(arrays[0], _array(view)):
+            view._array = _array(view).copy()
+    if is_grad_enabled() and not isinstance(op, Detach) and any(operand._requires_grad for operand in operands):
+        record_operation(op, operands, results)
+    return results
+
+
+def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:
+    """Give the float results of an op a history."""
+    record = Record(
+        op,
+        tuple(_operand(tensor) for tensor in operands),
+        tuple(_saved(tensor) for tensor in results),
+        Location("", *(user_frame() or ("", 0))),
+    )
+    for slot, tensor in enumerate(results):
+        if tensor.dtype.is_float:
+            tensor._requires_grad = True
+            tensor._history = Edge(record, slot)
+
+
+def _array(tensor: Tensor) -> Array:
+    if tensor._array is None:
+        raise GradientError(
+            "a tensor of a trace was used outside it.",
+            hint="return it from the compiled function instead of storing it elsewhere.",
+        )
+    return tensor._array
+
+
+def _operand(tensor: Tensor) -> Operand:
+    leaf = tensor if tensor._requires_grad and tensor._history is None else None
+    return Operand(_saved(tensor), leaf, tensor._history)
+
+
+def _saved(tensor: Tensor) -> Saved:
+    return Saved(_array(tensor), tensor._version, tensor._version.count)
+
+
+class EagerGraph:
+    """The records behind some tensors, as a Graph whose forward values are known."""
+
+    def __init__(self, roots: Sequence[Tensor]) -> None:
+        self.records = _reachable(roots)
+        self.environment: dict[Value, Array] = {}
+        self.leaves: dict[int, tuple[Tensor, Value]] = {}
+        self._results: dict[tuple[int, int], Value] = {}
+        self._changed: dict[Value, Location] = {}  # values whose elements are gone, and who has read them
+        self._arguments: list[Value] = []
+        self.nodes = [self._node(record) for record in self.records]
+
+    def _node(self, record: Record) -> Node:
+        inputs = tuple(self._operand(operand, record.location) for operand in record.operands)
+        outputs = tuple(self._known(saved, record.location) for saved in record.results)
+        for slot, value in enumerate(outputs):
+            self._results[id(record), slot] = value
+        return Node(record.op, inputs, outputs, record.location)
+
+    def _operand(self, operand: Operand, location: Location) -> Value:
+        if operand.edge is not None:
+            value = self._results[id(operand.edge.record), operand.edge.slot]
+        elif operand.leaf is not None and id(operand.leaf) in self.leaves:
+            value = self.leaves[id(operand.leaf)][1]
+        else:
+            value = self._known(operand.saved, location)
+            self._arguments.append(value)
+            if operand.leaf is not None:
+                self.leaves[id(operand.leaf)] = operand.leaf, value
+        if operand.saved.changed:
+            self._changed[value] = location
+        return value
+
+    def _known(self, saved: Saved, location: Location) -> Value:
+        value = Value(TensorType(as_dtype(saved.array.dtype), saved.array.shape))
+        self.environment[value] = saved.array
+        if saved.changed:
+            self._changed[value] = location
+        return value
+
+    def argument(self, tensor: Tensor) -> Value:
+        """Enter a tensor that no record has read."""
+        value = self._known(_saved(tensor), Location())
+        self._arguments.append(value)
+        return value
+
+    def value(self, tensor: Tensor) -> Value | None:
+        """The value of a tensor in this graph, or None where the graph does not have it."""
+        if tensor._history is not None:
+            return self._results.get((id(tensor._history.record), tensor._history.slot))
+        found = self.leaves.get(id(tensor))
+        return found[1] if found else None
+
+    def backward_nodes(
+        self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], wrt: Sequence[Value]
+    ) -> tuple[list[Node], list[Value], list[Value]]:
+        """The nodes of the backward sweep, the gradients in order of `wrt`, and the values of the seeds."""
+        builder = Builder(self.nodes)
+        seed_values = [self.argument(seed) for seed in seeds]
+        totals: list[Value] | None = None
+        for output, seed in zip(outputs, seed_values, strict=True):
+            value = self.value(output)
+            assert value is not None
+            parts = builder.add(Grad(), value, seed, *wrt)
+            if totals is None:
+                totals = list(parts)
+            else:
+                pairs = zip(totals, parts, strict=True)
+                totals = [(builder.wrap(total) + builder.wrap(part)).value for total, part in pairs]
+        graph = Graph("backward", tuple(self._arguments), (), tuple(builder.nodes), tuple(totals or ()))
+        written = differentiate(graph)
+        forward = set(self.nodes)
+        nodes = [node for node in written.nodes if node not in forward]
+        self._check_versions(nodes)
+        return nodes, list(written.outputs), seed_values
+
+    def _check_versions(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            for value in node.inputs:
+                if value in self._changed:
+                    raise GradientError(
+                        f"a value that the backward of `{self._changed[value]}` needs has been updated in place since.",
+                        hint="call backward() before the update, or compute with a .clone() of the tensor.",
+                    )
+
+
+def _reachable(roots: Sequence[Tensor]) -> list[Record]:
+    """The records behind tensors, operands before results."""
+    order: list[Record] = []
+    seen: set[int] = set()
+    stack: list[tuple[Record, bool]] = [(t._history.record, False) for t in roots if t._history is not None]
+    while stack:
+        record, expanded = stack.pop()
+        if expanded:
+            order.append(record)
+        elif id(record) not in seen:
+            seen.add(id(record))
+            if record.freed:
+                raise GradientError(
+                    "the graph of this tensor has been freed by an earlier backward().",
+                    hint="call the first one with retain_graph=True, or compute the tensor again.",
+                )
+            stack.append((record, True))
+            stack.extend((o.edge.record, False) for o in record.operands if o.edge is not None)
+    return order
+
+
+def default_seed(output: Tensor, seed: Tensor | None) -> Tensor:
+    """The gradient that a backward of `output` starts from, checked against its type: ones where none is given."""
+    if not output.requires_grad:
+        raise GradientError(
+            "this tensor does not require a gradient: nothing to go back through.",
+            hint="make an input with requires_grad=True, and compute outside lucid.no_grad().",
+        )
+    if seed is None:
+        return ops.constant(1, output.type)
+    if seed.shape != output.shape:
+        raise GradientError(f"the gradient has the shape of the tensor, {output.shape}, got {seed.shape}.")
+    return seed.astype(output.dtype)
+
+
+def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
+    """Add the gradient of `output`, weighted by `seed`, to `grad` of every leaf behind it."""
+    start = default_seed(output, seed)
+    if output._history is None:
+        found = [(output, start)]
+    else:
+        graph = EagerGraph([output])
+        leaves = list(graph.leaves.values())
+        nodes, gradients, _ = graph.backward_nodes([output], [start], [value for _, value in leaves])
+        run(nodes, graph.environment)
+        found = [
+            (leaf, tensors.Tensor._wrap(np.array(graph.environment[gradient], order="C")))
+            for (leaf, _), gradient in zip(leaves, gradients, strict=True)
+        ]
+        if not retain_graph:
+            for record in graph.records:
+                record.freed = True
+    with no_grad():
+        for leaf, gradient in found:
+            leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
+
+
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor,
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> Tensor: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> tuple[Tensor, ...]: ...
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> Tensor | tuple[Tensor, ...]:
+    """The gradients of the sum of `outputs` (each weighted by its `grad_outputs`, ones by default) with respect to
+    `inputs`, without touching any `.grad`.
+
+    With `create_graph` the result can be differentiated again. An input that has no effect gets zeros. Raises
+    GradientError as `Tensor.backward` does.
+
+    >>> import lucid
+    >>> x = lucid.Tensor([3.0], requires_grad=True)
+    >>> first = lucid.grad(x * x * x, x, create_graph=True)
+    >>> print(lucid.grad(first, x))
+    [18.0]
+    """
+    ys = [outputs] if isinstance(outputs, tensors.Tensor) else list(outputs)
+    xs = [inputs] if isinstance(inputs, tensors.Tensor) else list(inputs)
+    given: Sequence[Tensor | None]
+    if grad_outputs is None:
+        given = [None] * len(ys)
+    else:
+        given = [grad_outputs] if isinstance(grad_outputs, tensors.Tensor) else list(grad_outputs)
+    seeds = [default_seed(y, seed) for y, seed in zip(ys, given, strict=True)]
+    for x in xs:
+        if not x.requires_grad:
+            raise GradientError("an input of lucid.grad does not require a gradient.")
+    keep = create_graph if retain_graph is None else retain_graph
+    tracer = current_tracer()
+    compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.grad
+    found = compute(ys, seeds, xs, create_graph, keep)
+    return found[0] if isinstance(inputs, tensors.Tensor) else tuple(found)
+
+
+def _eager_grad(
+    ys: list[Tensor], seeds: list[Tensor], xs: list[Tensor], create_graph: bool, keep: bool
+) -> list[Tensor]:
+    graph = EagerGraph([*ys, *(x for x in xs if x._history is not None)])
+    for x in (*xs, *ys):  # an input that no record read is a leaf of its own
+        if x._history is None and id(x) not in graph.leaves:
+            graph.leaves[id(x)] = x, graph.argument(x)
+    wrt = [value for x in xs if (value := graph.value(x)) is not None]
+    nodes, gradients, seed_values = graph.backward_nodes(ys, seeds, wrt)
+    if not create_graph:
+        run(nodes, graph.environment)
+        results = [tensors.Tensor._wrap(np.array(graph.environment[value], order="C")) for value in gradients]
+    else:
+        results = _recorded_run(graph, nodes, gradients, dict(zip(seed_values, seeds, strict=True)))
+    if not keep:
+        for record in graph.records:
+            record.freed = True
+    return results
+
+
+def _recorded_run(
+    graph: EagerGraph, nodes: Sequence[Node], gradients: Sequence[Value], known: dict[Value, Tensor]
+) -> list[Tensor]:
+    """Evaluate backward nodes as eager operations, so that they are recorded in turn."""
+    for tensor, value in graph.leaves.values():
+        known[value] = tensor
+    for record, node in zip(graph.records, graph.nodes, strict=True):
+        for slot, value in enumerate(node.outputs):
+            tensor = tensors.Tensor._wrap(record.results[slot].array)
+            tensor._version = record.results[slot].version
+            if tensor.dtype.is_float:
+                tensor._requires_grad, tensor._history = True, Edge(record, slot)
+            known[value] = tensor
+    with enable_grad():
+        for node in nodes:
+            operands = [
+                known[value] if value in known else tensors.Tensor._wrap(graph.environment[value])
+                for value in node.inputs
+            ]
+            known.update(zip(node.outputs, apply(node.op, operands), strict=True))
+    return [known[value] if value in known else tensors.Tensor._wrap(graph.environment[value]) for value in gradients]

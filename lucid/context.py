@@ -1,0 +1,85 @@
+"""Where execution stands, for messages and locations: the modules being called and the user's source line."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Protocol
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+class Described(Protocol):
+    """A module, as far as messages need one."""
+
+    def describe(self) -> str:
+        """`Linear(64, 128)`: the class and its arguments, in one line."""
+
+    def name_of_child(self, child: Described) -> str | None:
+        """The dotted name of a module inside this one."""
+
+
+class _Stack(threading.local):
+    def __init__(self) -> None:
+        self.modules: list[Described] = []
+
+
+_stack = _Stack()
+
+
+def enter_module(module: Described) -> None:
+    """Note that a call of a module begins. The caller calls `leave_module` in a `finally`."""
+    _stack.modules.append(module)
+
+
+def leave_module() -> None:
+    _stack.modules.pop()
+
+
+def root_module() -> Described | None:
+    """The outermost module being called."""
+    return _stack.modules[0] if _stack.modules else None
+
+
+def calling_modules() -> list[Described]:
+    """The modules being called, outermost first."""
+    return _stack.modules
+
+
+def module_path() -> str:
+    """The dotted name of the innermost module being called, seen from the outermost: `encoder.0`, or nothing."""
+    names = []
+    for parent, child in zip(_stack.modules, _stack.modules[1:], strict=False):
+        name = parent.name_of_child(child)
+        if name is not None:
+            names.append(name)
+    return ".".join(names)
+
+
+def module_description() -> str:
+    """`0: Linear(64, 128)` for the innermost module being called, or nothing."""
+    if not _stack.modules:
+        return ""
+    path, description = module_path(), _stack.modules[-1].describe()
+    return f"{path}: {description}" if path else description
+
+
+def user_frame() -> tuple[str, int] | None:
+    """File and line of the innermost frame outside Lucid: the line that the user wrote."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not filename.startswith((_PACKAGE, "<frozen", "<lucid")):
+            return filename, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def source_line(filename: str, line: int) -> str:
+    """`train.py:18: the text of that line`, as errors show it."""
+    text = linecache.getline(filename, line).strip()
+    place = f"{Path(filename).name}:{line}"
+    return f"{place}: {text}" if text else place

@@ -1,0 +1,147 @@
+"""The random state, and the specified stream of random numbers.
+
+The state is a seed and a draw number, both uint64. Each random operation takes the next draw; element i of draw d is
+word i of `lucid.ir.philox.words(seed, d, ...)`. A compiled program reads the state and advances it as eager code does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+import lucid.autograd as autograd
+import lucid.operations as ops
+from lucid.errors import ArgumentError
+from lucid.ir.ops.random import RandomKeep
+from lucid.ir.types import TensorType, float64
+from lucid.modes import current_tracer
+from lucid.scalars import Scalar
+from lucid.tensor import Tensor
+
+_serial = itertools.count(1)
+
+
+class Generator:
+    """A stream of random numbers: its seed, and the number of its next draw."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed_state = Tensor(np.zeros((), np.uint64))
+        self.draw_state = Tensor(np.zeros((), np.uint64))
+        self.seed_state.name, self.draw_state.name = "rng.seed", "rng.draw"
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the stream of a seed from its first draw. Seeds are taken modulo 2^64."""
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ArgumentError(f"seed takes an integer, got {seed!r}.")
+        if current_tracer() is not None:
+            raise ArgumentError("the random state can't be seeded while a function is traced.")
+        self.seed_state.numpy()[...] = int(seed) % 2**64
+        self.draw_state.numpy()[...] = 0
+
+    def get_state(self) -> tuple[int, int]:
+        """The seed and the number of the next draw."""
+        return int(self.seed_state.numpy()), int(self.draw_state.numpy())
+
+    def set_state(self, state: tuple[int, int]) -> None:
+        """Continue from a state that `get_state` returned."""
+        self.seed(state[0])
+        self.draw_state.numpy()[...] = int(state[1]) % 2**64
+
+    def advance(self) -> tuple[int, int]:
+        """Take the next draw: the seed and the draw's number."""
+        seed, draw = self.get_state()
+        self.draw_state.numpy()[...] = (draw + 1) % 2**64
+        return seed, draw
+
+
+default_generator = Generator()
+
+
+def seed(seed: int) -> None:
+    """Start the default random stream of a seed: the same seed gives the same weights and masks, eager or compiled."""
+    default_generator.seed(seed)
+
+
+def get_state() -> tuple[int, int]:
+    """The seed and the number of the next draw of the default stream."""
+    return default_generator.get_state()
+
+
+def set_state(state: tuple[int, int]) -> None:
+    """Continue the default stream from a state that `get_state` returned."""
+    default_generator.set_state(state)
+
+
+class LatestDraw:
+    """The first draw of the latest call of something random: an eager operation, or a compiled program."""
+
+    __slots__ = ("__weakref__", "base", "serial")
+
+    def __init__(self) -> None:
+        self.serial = 0  # 0 before the first call; later calls have larger numbers
+        self.base = (0, 0)
+
+    def set(self, base: tuple[int, int]) -> None:
+        """Note a call that found the random state `base`."""
+        self.serial, self.base = next(_serial), base
+
+
+@dataclass(frozen=True)
+class DrawSource:
+    """Draw number `offset` of the latest call of something random."""
+
+    latest: LatestDraw
+    offset: int
+
+
+def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
+    """A bool tensor, true with probability 1 - p, and where to look the draw up again.
+
+    Element i is true iff word i of the draw, as an unsigned integer, is at least round(p * 2^32).
+    """
+    tracer = current_tracer()
+    if tracer is not None:
+        chance = ops.as_tensor(p) if isinstance(p, Scalar) else ops.constant(p, TensorType(float64, ()))
+        return tracer.random(lambda draw: RandomKeep(draw, tuple(shape)), default_generator, chance)
+    base = default_generator.advance()
+    latest = LatestDraw()
+    latest.set(base)
+    return _keep(base, float(p), tuple(shape)), DrawSource(latest, 0)
+
+
+def _keep(base: tuple[int, int], p: float, shape: tuple[int, ...]) -> Tensor:
+    seed, draw = base
+    operands = [Tensor(np.uint64(seed)), Tensor(np.uint64(draw)), Tensor(np.float64(p))]
+    return autograd.apply(RandomKeep(0, shape), operands)[0]
+
+
+class DrawLog:
+    """The keep-masks that a module has drawn, by eager calls and by compiled programs; the latest can be redrawn."""
+
+    def __init__(self) -> None:
+        self._draws: WeakKeyDictionary[LatestDraw, tuple[int, float, tuple[int, ...]]] = WeakKeyDictionary()
+        self._eager: LatestDraw | None = None  # a program keeps its own alive
+
+    def note(self, source: DrawSource, p: float, shape: Sequence[int]) -> None:
+        """Remember a mask drawn by `keep(p, shape)`."""
+        if current_tracer() is None:
+            self._eager = source.latest
+        self._draws[source.latest] = source.offset, p, tuple(shape)
+
+    def redraw(self) -> Tensor | None:
+        """The latest mask, as bools, or None before the first call."""
+        called = [latest for latest in self._draws if latest.serial]
+        if not called:
+            return None
+        latest = max(called, key=lambda latest: latest.serial)
+        offset, p, shape = self._draws[latest]
+        seed, draw = latest.base
+        return _keep((seed, (draw + offset) % 2**64), p, shape)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> DrawLog:
+        return DrawLog()

@@ -1,0 +1,123 @@
+"""Scalar symbols: Python floats that a compiled program takes as runtime inputs."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import lucid.ir.ops.elementwise as ew
+from lucid.ir.graph import Value
+from lucid.ir.ops.base import Op
+
+if TYPE_CHECKING:
+    from lucid.tensor import Tensor
+    from lucid.tracing import Tracer
+
+
+class Scalar:
+    """A float of the traced function that may change from call to call without a recompilation.
+
+    It is a float64 scalar in the graph, and knows the value it had when the function was traced. Arithmetic with
+    numbers gives Scalars, arithmetic with tensors gives tensors. Comparing one guards the outcome; `float()` and
+    `int()` guard the value: a call in which it differs compiles again.
+    """
+
+    __slots__ = ("source", "symbol", "tracer", "value")
+    __array_ufunc__ = None
+
+    def __init__(self, tracer: Tracer, symbol: Value, value: float, source: str) -> None:
+        self.tracer = tracer
+        self.symbol = symbol
+        self.value = value
+        self.source = source  # the Python expression that guards evaluate
+
+    def tensor(self) -> Tensor:
+        """The symbol as a float64 tensor without axes."""
+        return self.tracer.tensor_of(self.symbol)
+
+    def _combine(self, op: Op, sign: str, function: Callable[[Any, Any], Any], x: object, y: object) -> Any:
+        if not all(isinstance(z, Scalar | int | float) for z in (x, y)):
+            return NotImplemented
+        symbols = [self.tracer.scalar_symbol(z) for z in (x, y)]
+        values = [z.value if isinstance(z, Scalar) else float(z) for z in (x, y)]  # type: ignore[arg-type]
+        sources = [z.source if isinstance(z, Scalar) else repr(z) for z in (x, y)]
+        (symbol,) = self.tracer.builder.add(op, *symbols)
+        return Scalar(self.tracer, symbol, function(*values), f"({sources[0]} {sign} {sources[1]})")
+
+    def __add__(self, other: object) -> Any:
+        return self._combine(ew.Add(), "+", operator.add, self, other)
+
+    def __radd__(self, other: object) -> Any:
+        return self._combine(ew.Add(), "+", operator.add, other, self)
+
+    def __sub__(self, other: object) -> Any:
+        return self._combine(ew.Sub(), "-", operator.sub, self, other)
+
+    def __rsub__(self, other: object) -> Any:
+        return self._combine(ew.Sub(), "-", operator.sub, other, self)
+
+    def __mul__(self, other: object) -> Any:
+        return self._combine(ew.Mul(), "*", operator.mul, self, other)
+
+    def __rmul__(self, other: object) -> Any:
+        return self._combine(ew.Mul(), "*", operator.mul, other, self)
+
+    def __truediv__(self, other: object) -> Any:
+        return self._combine(ew.Div(), "/", operator.truediv, self, other)
+
+    def __rtruediv__(self, other: object) -> Any:
+        return self._combine(ew.Div(), "/", operator.truediv, other, self)
+
+    def __pow__(self, other: object) -> Any:
+        return self._combine(ew.Pow(), "**", operator.pow, self, other)
+
+    def __rpow__(self, other: object) -> Any:
+        return self._combine(ew.Pow(), "**", operator.pow, other, self)
+
+    def __neg__(self) -> Any:
+        return self._combine(ew.Mul(), "*", operator.mul, self, -1.0)
+
+    def __pos__(self) -> Scalar:
+        return self
+
+    def _compare(self, sign: str, function: Callable[[Any, Any], bool], other: object) -> Any:
+        if not isinstance(other, Scalar | int | float):
+            return NotImplemented
+        value, source = (other.value, other.source) if isinstance(other, Scalar) else (other, repr(other))
+        outcome = function(self.value, value)
+        self.tracer.guard_scalars(f"({self.source} {sign} {source}) is {outcome}")
+        return outcome
+
+    def __lt__(self, other: object) -> Any:
+        return self._compare("<", operator.lt, other)
+
+    def __le__(self, other: object) -> Any:
+        return self._compare("<=", operator.le, other)
+
+    def __gt__(self, other: object) -> Any:
+        return self._compare(">", operator.gt, other)
+
+    def __ge__(self, other: object) -> Any:
+        return self._compare(">=", operator.ge, other)
+
+    def __eq__(self, other: object) -> Any:
+        return self._compare("==", operator.eq, other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._compare("!=", operator.ne, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        return bool(self._compare("!=", operator.ne, 0.0))
+
+    def __float__(self) -> float:
+        self.tracer.guard_scalars(f"{self.source} == {self.value!r}")
+        return self.value
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
