@@ -19,22 +19,20 @@ import lucid
 import lucid.nn as nn
 from lucid import Tensor
 
-lucid.seed(7)
+
+def outcome(function):
+    lucid.seed(7)
+    x = Tensor([[1.0, 2.0, 3.0, 4.0]], requires_grad=True)
+    y = function(x)
+    y.backward()
+    return y.numpy().tolist(), x.grad.numpy().tolist()
+
+
 dropout = nn.Dropout(p=0.5)
-x = Tensor([[1.0, 2.0, 3.0, 4.0]], requires_grad=True)
-
-lucid.seed(7)
-eager = dropout(x)
-eager.backward()
-mask, gradient, x.grad = dropout.mask.numpy(), x.grad.numpy(), None
-assert eager.numpy().tolist() == (x.detach().numpy() * mask * 2).tolist()
-assert gradient.tolist() == (mask * 2).tolist()
-
-lucid.seed(7)
-compiled = lucid.compile(dropout)(x)
-compiled.backward()
-assert compiled.numpy().tolist() == eager.numpy().tolist()
-assert x.grad.numpy().tolist() == gradient.tolist()
+output, gradient = outcome(dropout)
+assert set(gradient[0]) <= {0.0, 2.0}
+assert output == [[x * g for x, g in zip([1.0, 2.0, 3.0, 4.0], gradient[0])]]
+assert outcome(lucid.compile(dropout)) == (output, gradient)
 print(lucid.__file__)
 """
 
