@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Callable
+import typing
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from lucid.errors import LucidError
 from lucid.ir.graph import Graph, Location, Node, Place, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.structure import Const, normalized
-from lucid.ir.text_print import implied_attributes
+from lucid.ir.text_print import implied_attributes, literal
 from lucid.ir.text_scan import Scanner, Token
 from lucid.ir.types import BY_SHORT_NAME, DType, TensorType
 from lucid.ir.verify import attribute_types, belongs_to, type_problem
-
-T = TypeVar("T")
 
 NESTING = 32  # of regions, and of tuples
 TUPLE_LENGTH = 4096
@@ -39,10 +37,10 @@ def parse(text: str) -> Graph:
         graph(%x: f32[4]) { %1 = add %x, %y; return %1 }
                                          ^
     """
-    parser = _Parser(Scanner(text))
+    parser = _Parser(text)
     parser.take_word("graph")
     graph = parser.graph(depth=0)
-    parser.take("end")
+    parser.take("end", "the end of the text")
     return graph
 
 
@@ -63,71 +61,20 @@ class _Declaration:
     place: Token | None
 
 
-class _Parser:
-    """Recursive descent with one token of lookahead; a method a rule, with the rule in its docstring."""
-
-    def __init__(self, scanner: Scanner) -> None:
-        self.scanner = scanner
-        self.token = scanner.next()
-        self.last_line = 1  # of the token before
-
-    # Tokens.
-
-    def advance(self) -> Token:
-        token, self.token = self.token, self.scanner.next()
-        self.last_line = token.line
-        return token
-
-    def take(self, kind: str, what: str = "") -> Token:
-        if self.token.kind != kind:
-            self.expected(what or (kind if kind == "end" else f"`{kind}`"))
-        return self.advance()
-
-    def at(self, kind: str) -> bool:
-        return self.token.kind == kind
-
-    def at_word(self, word: str) -> bool:
-        return self.token.kind == "name" and self.token.text == word
-
-    def take_word(self, word: str) -> Token:
-        if not self.at_word(word):
-            self.expected(f"`{word}`")
-        return self.advance()
-
-    def accept(self, kind: str) -> bool:
-        """Whether the next token is of a kind; then it is consumed."""
-        return self.at(kind) and bool(self.advance())
-
-    def goes_on(self) -> bool:
-        """Whether the statement continues: it ends with its line, with `;` or with the graph."""
-        return self.token.line == self.last_line and self.token.kind not in (";", "}", "end")
-
-    def listing(self, item: Callable[[], T]) -> list[T]:
-        """item, item, ..."""
-        items = [item()]
-        while self.accept(","):
-            items.append(item())
-        return items
-
-    def expected(self, what: str) -> NoReturn:
-        self.fail(self.token, f"expected {what}, got {self.token}.")
-
-    def fail(self, token: Token, sentence: str, hint: str | None = None) -> NoReturn:
-        raise self.scanner.error(token, sentence, hint)
-
-    # Rules.
+class _Parser(Scanner):
+    """Recursive descent: a method a rule, with the rule in its docstring."""
 
     def graph(self, depth: int) -> Graph:
         """[@name] ( parameters ) { statements return }"""
         if depth > NESTING:
             self.fail(self.token, f"expected at most {NESTING} graphs inside each other.")
-        name = self.advance().text[1:] if self.at("graph") else ""
+        name = self.advance().text[1:] if self.at("label") else ""
         scope = _Scope()
         arguments: list[Value] = []
         states: list[Value] = []
         self.take("(")
         if not self.at(")"):
-            for is_state, value in self.listing(lambda: self.parameter(scope)):
+            for is_state, value in self.take_list(lambda: self.parameter(scope)):
                 (states if is_state else arguments).append(value)
         self.take(")")
         self.take("{")
@@ -144,7 +91,7 @@ class _Parser:
         """%name: [state] type [@ place]"""
         name = self.take("value", "a parameter such as `%x: f32[4]`")
         self.take(":")
-        is_state = self.at_word("state") and bool(self.advance())
+        is_state = self.accept_word("state")
         type, place = self.tensor_type(), self.place()
         return is_state, self.define(scope, _Declaration(name, type, place), type)
 
@@ -161,9 +108,8 @@ class _Parser:
             return None
         if self.at("value"):
             return self.advance()
-        if not self.at_word("arena"):
+        if not self.accept_word("arena"):
             self.expected("`arena+` and an offset, or a value")
-        self.advance()
         self.take("+")
         offset = self.take("number", "an offset")
         if not offset.text.isdecimal():
@@ -180,18 +126,17 @@ class _Parser:
         """[results =] op operands attributes [in backward n] regions"""
         declared = []
         if self.at("value"):
-            declared = self.listing(self.declaration)
+            declared = self.take_list(self.declaration)
             self.take("=")
         name = self.take("name", "an op, or `return`")
         op_class = self.op_class(name)
         inputs, attributes = self.items(scope, op_class)
         backward = 0
-        if self.goes_on() and self.at_word("in"):
-            self.advance()
+        if self.goes_on() and self.accept_word("in"):
             self.take_word("backward")
             backward = self.integer(self.take("number", "the number of a grad op"))
         regions = []
-        while self.goes_on() and (self.at("graph") or self.at("(")):
+        while self.goes_on() and (self.at("label") or self.at("(")):
             regions.append(self.graph(depth + 1))
         if self.goes_on():
             self.expected("the end of the statement")
@@ -199,7 +144,7 @@ class _Parser:
         self.add_regions(name, op_class, attributes, regions)
         op, types = self.checked(name, op_class, inputs, attributes, declared)
         outputs = tuple(self.define(scope, *pair) for pair in zip(declared, types, strict=True))
-        return Node(op, tuple(inputs), outputs, _location(self.scanner.comments.get(name.line, "")), backward)
+        return Node(op, tuple(inputs), outputs, _location(self.comments.get(name.line, "")), backward)
 
     def items(self, scope: _Scope, op_class: type[Op]) -> tuple[list[Value], dict[str, Any]]:
         """%operand, ..., name=value, ..."""
@@ -230,7 +175,8 @@ class _Parser:
         start = self.token
         value = self.literal(depth=0)
         if not belongs_to(value, types[name.text]):
-            self.fail(start, f"expected {_type_name(types[name.text])} as attribute {name.text}.")
+            given = literal(value)[:60]
+            self.fail(start, f"expected {_type_name(types[name.text])} as attribute {name.text}, got {given}.")
         attributes[name.text] = value
 
     def literal(self, depth: int) -> object:
@@ -244,9 +190,9 @@ class _Parser:
         if self.at("name") and self.token.text in BY_SHORT_NAME:
             dtype = self.dtype()
             return self.shape(dtype) if self.at("[") else dtype
-        if not self.at("(") or depth == NESTING:
-            self.expected("the value of an attribute")
-        self.advance()
+        start = self.take("(", "the value of an attribute")
+        if depth == NESTING:
+            self.fail(start, f"expected at most {NESTING} tuples inside each other.")
         items: list[object] = []
         while not self.at(")"):
             if len(items) == TUPLE_LENGTH:
@@ -273,7 +219,7 @@ class _Parser:
         start = self.take("[")
         extents = []
         if not self.at("]"):
-            extents = self.listing(lambda: self.integer(self.take("number", "an extent")))
+            extents = self.take_list(lambda: self.integer(self.take("number", "an extent")))
         self.take("]")
         return self.representable(start, TensorType(dtype, tuple(extents)))
 
@@ -282,8 +228,8 @@ class _Parser:
         self.take_word("return")
         outputs = []
         if self.goes_on():
-            outputs = self.listing(lambda: self.operand(scope, "an output"))
-        updates = self.listing(lambda: self.update(scope)) if self.accept(";") else []
+            outputs = self.take_list(lambda: self.operand(scope, "an output"))
+        updates = self.take_list(lambda: self.update(scope)) if self.accept(";") else []
         return outputs, updates
 
     def update(self, scope: _Scope) -> tuple[Value, Value]:
@@ -399,7 +345,7 @@ def _rounded(value: bool | int | float, type: TensorType) -> bool | int | float:
 
 
 def _type_name(type: Any) -> str:
-    return str(getattr(type, "__name__", type) if not getattr(type, "__args__", ()) else type)
+    return str(type) if typing.get_args(type) else str(type.__name__)
 
 
 def _location(comment: str) -> Location | None:

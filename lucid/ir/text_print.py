@@ -157,7 +157,7 @@ def _attributes(node: Node) -> Iterator[str]:
         left_out = implied.get(field.name, field.default)
         if left_out is dataclasses.MISSING or repr(value) != repr(left_out):
             rounded = isinstance(node.op, Const) and field.name == "value"
-            yield f"{field.name}={_number(value, node.op.type.dtype) if rounded else _literal(value)}"  # type: ignore[attr-defined]
+            yield f"{field.name}={_number(value, node.op.type.dtype) if rounded else literal(value)}"  # type: ignore[attr-defined]
 
 
 def implied_attributes(op: Op | type[Op], results: Sequence[TensorType]) -> dict[str, object]:
@@ -176,10 +176,15 @@ def _number(value: bool | int | float, dtype: DType) -> str:
         rounded = dtype.numpy.type(value)
         if float(rounded) == value:
             return str(rounded)
-    return _literal(value)
+    return literal(value)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """The text of an attribute.
+
+    >>> literal((True, 1, 0.5, None, "text"))
+    '(true, 1, 0.5, none, "text")'
+    """
     match value:
         case bool() | None:
             return str(value).lower()
@@ -188,7 +193,7 @@ def _literal(value: object) -> str:
         case str():
             return json.dumps(value)
         case tuple():
-            return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+            return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
         case DType():
             return value.short
         case TensorType():

@@ -1,19 +1,23 @@
-"""IR text as tokens."""
+"""IR text as a stream of tokens."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn, TypeVar
 
 from lucid.errors import ParseError
 
-# A symbol is a token of its own kind. Possessive repetition: text of any size is scanned in linear time and space.
+T = TypeVar("T")
+
+# Possessive repetition scans text of any size in linear time and space.
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r]++)"
     r"|(?P<newline>\n)"
     r"|(?P<comment>\#[^\n]*+)"
     r"|(?P<value>%[\w.]++)"
-    r"|(?P<graph>@[\w.]++)"
+    r"|(?P<label>@[\w.]++)"
     r"|(?P<number>-?(?:(?:inf|nan)\b|[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?))"
     r"|(?P<name>[^\W0-9]\w*+)"
     r'|(?P<string>"(?:[^"\\\n]|\\.)*+")'
@@ -23,7 +27,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text. Its kind is `value`, `graph`, `number`, `name`, `string`, `end`, or the symbol that it is."""
+    """A piece of text. Its kind is `value` (%x), `label` (@f), `number`, `name`, `string`, `end`, or a symbol."""
 
     kind: str
     text: str
@@ -37,7 +41,10 @@ class Token:
 
 
 class Scanner:
-    """Cuts a text into tokens, on demand. `comments` has, by line, the comments that it has passed."""
+    """Cuts a text into tokens on demand, with one token of lookahead.
+
+    `comments` has the comments that the lookahead has passed, by line.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -45,28 +52,71 @@ class Scanner:
         self._offset = 0
         self._line = 1
         self._line_start = 0
+        self.token = self._next()
+        self._last_line = 1  # of the token before
 
-    def next(self) -> Token:
-        """The next token; at the end of the text, again and again, one of kind `end`."""
+    def _next(self) -> Token:
         while self._offset < len(self.text):
             column = self._offset - self._line_start + 1
             match = _TOKEN.match(self.text, self._offset)
             if match is None:
                 character = Token("symbol", self.text[self._offset], self._line, column)
-                raise self.error(character, f"expected a name, a number or a symbol, got {character}.")
+                self.fail(character, f"expected a name, a number or a symbol, got {character}.")
             self._offset = match.end()
-            kind = match.lastgroup
+            kind = str(match.lastgroup)
             if kind == "newline":
                 self._line, self._line_start = self._line + 1, self._offset
             elif kind == "comment":
                 self.comments[self._line] = match[0][1:].strip()
             elif kind != "space":
-                assert kind is not None, "every alternative is a group"
                 return Token(match[0] if kind == "symbol" else kind, match[0], self._line, column)
         return Token("end", "", self._line, self._offset - self._line_start + 1)
 
-    def error(self, token: Token, sentence: str, hint: str | None = None) -> ParseError:
-        """An error at a token, with its line."""
-        # Tokens of earlier lines can be at fault too, so the line is looked for.
-        line = self.text.split("\n", token.line)[token.line - 1]
-        return ParseError(sentence, line=token.line, column=token.column, source=line, hint=hint)
+    def advance(self) -> Token:
+        """Consume the next token."""
+        token, self.token = self.token, self._next()
+        self._last_line = token.line
+        return token
+
+    def at(self, kind: str) -> bool:
+        return self.token.kind == kind
+
+    def at_word(self, word: str) -> bool:
+        return self.token.kind == "name" and self.token.text == word
+
+    def accept(self, kind: str) -> bool:
+        """Whether the next token is of a kind; then it is consumed."""
+        return self.at(kind) and bool(self.advance())
+
+    def accept_word(self, word: str) -> bool:
+        return self.at_word(word) and bool(self.advance())
+
+    def take(self, kind: str, what: str = "") -> Token:
+        """Consume a token of a kind, or fail."""
+        if not self.at(kind):
+            self.expected(what or f"`{kind}`")
+        return self.advance()
+
+    def take_word(self, word: str) -> Token:
+        if not self.at_word(word):
+            self.expected(f"`{word}`")
+        return self.advance()
+
+    def take_list(self, item: Callable[[], T]) -> list[T]:
+        """item, item, ..."""
+        items = [item()]
+        while self.accept(","):
+            items.append(item())
+        return items
+
+    def goes_on(self) -> bool:
+        """Whether a statement continues: it ends with its line, with `;` or with the graph."""
+        return self.token.line == self._last_line and self.token.kind not in (";", "}", "end")
+
+    def expected(self, what: str) -> NoReturn:
+        self.fail(self.token, f"expected {what}, got {self.token}.")
+
+    def fail(self, at: Token, sentence: str, hint: str | None = None) -> NoReturn:
+        """Raise a ParseError that shows a token in its line."""
+        line = self.text.split("\n", at.line)[at.line - 1]
+        raise ParseError(sentence, line=at.line, column=at.column, source=line, hint=hint)

@@ -10,8 +10,8 @@ A graph is valid when
 6. a planned value is in the arena, at an offset >= 0, or in the storage of another value with as many bytes;
    following such aliases leads to no circle;
 7. `grad` stands at the top level only;
-8. a region is valid by itself: it sees none of the values around it. It has no states, hence no updates, and an
-   effect in it is an effect of the op that it belongs to;
+8. a region is valid by itself: it sees none of the values around it, and its arguments are as the type rule of its
+   op demands. It has no states, hence no updates, and an effect in it is an effect of its op;
 9. the number of the backward sweep that made a node is not negative.
 
 Not held here, since it needs to know who writes what when: that no state is written before the last check, and that

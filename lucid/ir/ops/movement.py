@@ -116,7 +116,7 @@ class Slice(Movement):
         for start, step, count in zip(self.start, self.step, self.shape, strict=True):
             stop = start + step * count
             key.append(slice(start, stop if stop >= 0 else None, step) if count else slice(0, 0))
-        return (operands[0][tuple(key)],)
+        return (operands[0][(..., *key)],)  # with an ellipsis, a 0-d array stays an array
 
     def pieces(self, index: tuple[Index, ...], operands: Sequence[TensorType]) -> tuple[Piece, ...]:
         return (Piece(0, tuple(i * d + s for i, d, s in zip(index, self.step, self.start, strict=True))),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,14 @@ T = TypeVar("T")
 def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
     """The shape after a reduction that keeps its axes with extent 1."""
     return tuple(1 if axis in axes else extent for axis, extent in enumerate(shape))
+
+
+def _reduced_last(x: Array, axes: Sequence[int]) -> Array:
+    """x with `axes` flattened into one axis, the last."""
+    kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
+    return x.transpose((*kept, *axes)).reshape(
+        (*(x.shape[axis] for axis in kept), math.prod(x.shape[axis] for axis in axes))
+    )
 
 
 @op
@@ -63,9 +72,10 @@ class _Extremum(Reduction):
         return operand
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
-        if any(extent == 0 for axis, extent in enumerate(operands[0].shape) if axis in self.axes):
+        results = super().infer(operands)
+        if any(operands[0].shape[axis] == 0 for axis in self.axes):
             raise ShapeError(f"{self.name} takes at least one element along its axes, got {operands[0]}.")
-        return super().infer(operands)
+        return results
 
     def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
         return (x,)
@@ -145,9 +155,7 @@ class Argmax(_Extremum):
         return a[1]
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        (x,) = operands
-        kept = tuple(axis for axis in range(x.ndim) if axis not in self.axes)
-        flat = x.transpose((*kept, *self.axes)).reshape((*(x.shape[axis] for axis in kept), -1))
+        flat = _reduced_last(operands[0], self.axes)
         return (np.asarray(np.argmax(flat, -1)),)
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
@@ -226,9 +234,7 @@ class FirstFalse(Reduction):
         return s.select(none, s.constant(-1, int64), a[0])
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        (x,) = operands
-        kept = tuple(axis for axis in range(x.ndim) if axis not in self.axes)
-        flat = x.transpose((*kept, *self.axes)).reshape((*(x.shape[axis] for axis in kept), -1))
+        flat = _reduced_last(operands[0], self.axes)
         if flat.shape[-1] == 0:
             return (np.full(flat.shape[:-1], -1, np.int64),)
         return (np.where(np.all(flat, -1), -1, np.argmin(flat, -1)),)
