@@ -66,10 +66,10 @@ class NumpyScalars(Scalars[Array]):
         return np.bitwise_xor(x, y)
 
     def shift_left(self, x: Array, count: int) -> Array:
-        return np.left_shift(x, x.dtype.type(count))
+        return np.asarray(np.left_shift(x, x.dtype.type(count)))
 
     def shift_right(self, x: Array, count: int) -> Array:
-        return np.right_shift(x, x.dtype.type(count))
+        return np.asarray(np.right_shift(x, x.dtype.type(count)))
 
     def select(self, condition: Array, x: Array, y: Array) -> Array:
         return np.where(condition, x, y)
@@ -104,7 +104,7 @@ class NumpyScalars(Scalars[Array]):
 
     def sigmoid(self, x: Array) -> Array:
         small = np.exp(-np.abs(x))  # never overflows
-        return np.where(x < 0, small, x.dtype.type(1)) / (x.dtype.type(1) + small)
+        return np.divide(np.where(x < 0, small, x.dtype.type(1)), x.dtype.type(1) + small)
 
     def power(self, x: Array, y: Array) -> Array:
         return np.power(x, y)
