@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lucid.ir.graph import Graph, Location, Node, Place, Value
 from lucid.ir.ops.base import Op
-from lucid.ir.ops.structure import Const
+from lucid.ir.ops.structure import Const, normalized
 from lucid.ir.types import DType, TensorType
 
 WIDTH = 120
@@ -156,8 +156,8 @@ def _attributes(node: Node) -> Iterator[str]:
         # Compared by spelling: -0.0 is not 0.0, 1 is not True, and nan is nan.
         left_out = implied.get(field.name, field.default)
         if left_out is dataclasses.MISSING or repr(value) != repr(left_out):
-            rounded = isinstance(node.op, Const) and field.name == "value"
-            yield f"{field.name}={_number(value, node.op.type.dtype) if rounded else literal(value)}"  # type: ignore[attr-defined]
+            number = isinstance(node.op, Const) and field.name == "value"
+            yield f"{field.name}={_number(value, node.op.type) if number else literal(value)}"  # type: ignore[attr-defined]
 
 
 def implied_attributes(op: Op | type[Op], results: Sequence[TensorType]) -> dict[str, object]:
@@ -170,12 +170,10 @@ def implied_attributes(op: Op | type[Op], results: Sequence[TensorType]) -> dict
     return {name: value for name, value in said.items() if name in required}
 
 
-def _number(value: bool | int | float, dtype: DType) -> str:
-    """A number of a dtype, in the fewest digits that tell it from the others."""
-    if isinstance(value, float) and dtype.is_float:
-        rounded = dtype.numpy.type(value)
-        if float(rounded) == value:
-            return str(rounded)
+def _number(value: bool | int | float, type: TensorType) -> str:
+    """A number that a constant of a type holds, in the fewest digits that tell it from others of its dtype."""
+    if type.dtype.is_float and isinstance(value, float) and normalized(value, type) == value:
+        return str(type.dtype.numpy.type(value))
     return literal(value)
 
 

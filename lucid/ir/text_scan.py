@@ -61,7 +61,8 @@ class Scanner:
             match = _TOKEN.match(self.text, self._offset)
             if match is None:
                 character = Token("symbol", self.text[self._offset], self._line, column)
-                self.fail(character, f"expected a name, a number or a symbol, got {character}.")
+                what = "a closing quote on this line" if character.text == '"' else "a name, a number or a symbol"
+                self.fail(character, f"expected {what}, got {character}.")
             self._offset = match.end()
             kind = str(match.lastgroup)
             if kind == "newline":
