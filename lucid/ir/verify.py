@@ -144,9 +144,9 @@ class _Verifier:
         for value in graph.results:
             if value not in defined:
                 self.fail(graph, f"expected results that are defined, got {value}.")
-        written: set[Value] = set()
+        states, written = set(graph.states), set[Value]()
         for state, new in graph.updates:
-            if state not in graph.states:
+            if state not in states:
                 self.fail(graph, f"expected an update of a state, got one of {state}.")
             if state in written:
                 self.fail(graph, f"expected one update of each state, got two of {state}.")

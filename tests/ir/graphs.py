@@ -59,7 +59,8 @@ def graphs(
     for _ in range(draw(st.integers(0, max_nodes))):
         step = draw(st.sampled_from(steps))(draw, values, dtypes)
         if step is not None:
-            values += builder.add(*_flat(step), names=[draw(st.sampled_from(NAMES))])
+            op, inputs = step
+            values += builder.add(op, *inputs, names=[draw(st.sampled_from(NAMES))])
     if draw(st.booleans()) and Check not in exclude:
         _add_check(builder, draw(st.sampled_from(values)))
     if regions and draw(st.booleans()):
@@ -81,23 +82,18 @@ def graphs(
 def random_inputs(graph: Graph, seed: int) -> list[npt.NDArray[Any]]:
     """Arrays for `graph.inputs`: normal floats, integers from -3 to 3 (from 0 if unsigned), fair bools."""
     generator = np.random.default_rng(seed)
-    arrays = []
-    for type in (value.type for value in graph.inputs):
+
+    def array(type: TensorType) -> npt.NDArray[Any]:
         if type.dtype.is_float:
-            array = generator.standard_normal(type.shape)
-        else:
-            array = generator.integers(-3 if type.dtype.signed else 0, 2 if type.dtype == bool_ else 4, type.shape)
-        arrays.append(np.asarray(array).astype(type.dtype.numpy))
-    return arrays
+            return np.asarray(generator.standard_normal(type.shape), type.dtype.numpy)
+        low, high = -3 if type.dtype.signed else 0, 1 if type.dtype == bool_ else 3
+        return np.asarray(generator.integers(low, high, type.shape, endpoint=True), type.dtype.numpy)
+
+    return [array(value.type) for value in graph.inputs]
 
 
 def _shapes() -> st.SearchStrategy[tuple[int, ...]]:
     return st.lists(st.sampled_from((2, 3, 1, 4, 0)), max_size=3).map(tuple)
-
-
-def _flat(step: Step) -> tuple[Any, ...]:
-    op, inputs = step
-    return op, *inputs
 
 
 def accepts(op: Op, types: Sequence[TensorType]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Place, Value, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops import REGISTRY, Op
+from lucid.ir.ops.base import Array
 from lucid.ir.ops.elementwise import Neg
 from lucid.ir.ops.structure import Const
 from lucid.ir.text import parse, print_graph
@@ -165,7 +167,10 @@ class Everything(Op):
     flag: bool | None = False
     name: ClassVar[str] = "everything"
 
-    def infer(self, operands: Any) -> tuple[TensorType, ...]:
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        return tuple(operands)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         return tuple(operands)
 
 
