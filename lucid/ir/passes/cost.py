@@ -1,0 +1,100 @@
+"""What an element of an op costs, counted in the operations of the scalar vocabulary that its meaning consists of."""
+
+from __future__ import annotations
+
+import functools
+
+from lucid.ir.ops.base import Elementwise
+from lucid.ir.scalar import Scalars
+from lucid.ir.types import DType, bool_
+
+# An addition costs 1; a division or a square root takes the place of several.
+SLOW = 4
+
+
+@functools.cache
+def operations(op: Elementwise, operands: tuple[DType, ...]) -> int:
+    """The number of scalar operations for one element of an op.
+
+    >>> from lucid.ir.ops.elementwise import Add, Exp
+    >>> from lucid.ir.types import float32
+    >>> operations(Add(), (float32, float32)), operations(Exp(), (float32,)) > 10
+    (1, True)
+    """
+    counter = _Counter()
+    op.scalar(counter, *operands)
+    return counter.count
+
+
+class _Counter(Scalars[DType]):
+    """The vocabulary with dtypes for values: it computes nothing and counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def _counted(self, result: DType, cost: int = 1) -> DType:
+        self.count += cost
+        return result
+
+    def dtype(self, x: DType) -> DType:
+        return x
+
+    def constant(self, value: bool | int | float, dtype: DType) -> DType:
+        return dtype
+
+    def add(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def subtract(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def multiply(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def divide(self, x: DType, y: DType) -> DType:
+        return self._counted(x, SLOW)
+
+    def fma(self, x: DType, y: DType, z: DType) -> DType:
+        return self._counted(x)
+
+    def sqrt(self, x: DType) -> DType:
+        return self._counted(x, SLOW)
+
+    def floor(self, x: DType) -> DType:
+        return self._counted(x)
+
+    def absolute(self, x: DType) -> DType:
+        return self._counted(x)
+
+    def equal(self, x: DType, y: DType) -> DType:
+        return self._counted(bool_)
+
+    def less(self, x: DType, y: DType) -> DType:
+        return self._counted(bool_)
+
+    def less_equal(self, x: DType, y: DType) -> DType:
+        return self._counted(bool_)
+
+    def bit_and(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def bit_or(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def bit_xor(self, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def shift_left(self, x: DType, count: int) -> DType:
+        return self._counted(x)
+
+    def shift_right(self, x: DType, count: int) -> DType:
+        return self._counted(x)
+
+    def select(self, condition: DType, x: DType, y: DType) -> DType:
+        return self._counted(x)
+
+    def cast(self, x: DType, dtype: DType) -> DType:
+        return self._counted(dtype)
+
+    def bitcast(self, x: DType, dtype: DType) -> DType:
+        return dtype

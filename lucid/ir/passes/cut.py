@@ -1,0 +1,130 @@
+"""What a backward reads of its forward: saved, or computed again. A minimum cut decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
+
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
+from lucid.ir.ops.movement import Reshape
+from lucid.ir.ops.random import Random
+from lucid.ir.ops.structure import Const, Iota
+from lucid.ir.passes.cost import operations
+
+# Prices, in scalar operations: a core moves a byte from memory in the time of some eight of them. A store costs twice
+# its bytes, since the line that it goes to is fetched first. Random numbers are free: what matters about a mask is
+# that it takes no memory.
+READ = 8
+WRITE = 16
+
+SOURCES = (Const, Iota)  # no memory, no work: every reader has its own
+LOOPS = (Elementwise, Movement, Reduction, Random)  # ops that can be part of a kernel with others
+
+# Below this, in bytes that the forward would write for the backward alone, everything is saved: the cut cannot earn
+# back the 0.2 s that importing networkx takes.
+TRIVIAL = 1 << 18
+
+
+def choose(
+    graph: Graph,
+    forward: AbstractSet[Node],
+    backward: Collection[Node],
+    results: Iterable[Value] = (),
+    copied: Iterable[Value] = (),
+) -> set[Node]:
+    """The nodes of the forward to compute again in the backward; what else the backward reads of it is saved.
+
+    `results` are values of the forward that the backward must give, `copied` are inputs of the graph that the backward
+    cannot read where they are. Only ops that are cheap may be computed again: elementwise ops, movements, random ops.
+
+    Each value is an arc whose capacity is the price of saving it, from an end where it is computed to an end where it
+    is read; the source feeds values that cannot be computed again, and the others at the price of doing so; the sink
+    takes what the backward reads. The values whose arcs a minimum cut severs are the ones to save.
+    """
+    network = _Network(graph, forward, backward, results, copied)
+    return network.cut() if network.written >= TRIVIAL else set()
+
+
+class _Network:
+    def __init__(
+        self,
+        graph: Graph,
+        forward: AbstractSet[Node],
+        backward: Collection[Node],
+        results: Iterable[Value],
+        copied: Iterable[Value],
+    ) -> None:
+        self.producer = graph.producers()
+        self.copied = set(copied)
+        self.in_memory = set(graph.inputs) - self.copied | _in_memory(graph, forward)
+        self.needed_in_memory = set(results)
+        for node in backward:
+            if not isinstance(node.op, LOOPS):
+                self.needed_in_memory.update(node.inputs)
+        read = dict.fromkeys([*(value for node in backward for value in node.inputs), *results])
+        self.read = [value for value in read if self.producer.get(value) in forward and not self.is_source(value)]
+        self.written = sum(value.type.nbytes for value in self.read if value not in self.in_memory)
+
+    def is_source(self, value: Value) -> bool:
+        node = self.producer.get(value)
+        return node is not None and isinstance(node.op, SOURCES)
+
+    def is_repeatable(self, value: Value) -> bool:
+        """Whether a value may be computed again. A single element is not worth a second kernel."""
+        node = self.producer.get(value)
+        return node is not None and node.op.is_cheap and value.type.size > 1
+
+    def price_of_saving(self, value: Value) -> int:
+        return value.type.nbytes * (READ if value in self.in_memory else READ + WRITE)
+
+    def price_of_repeating(self, value: Value) -> int:
+        op = self.producer[value].op
+        price = 0
+        if isinstance(op, Elementwise):
+            dtypes = tuple(operand.type.dtype for operand in self.producer[value].inputs)
+            price += operations(op, dtypes) * value.type.size
+        if value in self.needed_in_memory:
+            price += value.type.nbytes * (READ + WRITE)
+        return price
+
+    def cut(self) -> set[Node]:
+        import networkx
+
+        network = networkx.DiGraph()  # an arc without a capacity is one without a limit
+        pending, seen = list(self.read), set(self.read)
+        for value in self.read:
+            network.add_edge((value, "read"), "sink")
+        for value in pending:  # which grows on the way
+            network.add_edge((value, "made"), (value, "read"), capacity=self.price_of_saving(value))
+            if not self.is_repeatable(value):
+                network.add_edge("source", (value, "made"))
+                continue
+            network.add_edge("source", (value, "made"), capacity=self.price_of_repeating(value))
+            for operand in self.producer[value].inputs:
+                if not self.is_source(operand):
+                    network.add_edge((operand, "read"), (value, "made"))
+                    if operand not in seen:
+                        seen.add(operand)
+                        pending.append(operand)
+        _, (_, far) = networkx.minimum_cut(network, "source", "sink")
+        return {self.producer[value] for value in pending if (value, "made") in far}
+
+
+def _in_memory(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
+    """The values that the forward writes to memory for itself."""
+    found = set(graph.results)
+    for node in reversed(graph.nodes):
+        if node not in forward:
+            continue
+        if not _is_in_kernel(node.op):
+            found.update(node.inputs, node.outputs)
+        elif isinstance(node.op, Reduction):
+            found.update(node.outputs)
+        elif isinstance(node.op, Reshape) and node.output in found:
+            found.update(node.inputs)
+    return found
+
+
+def _is_in_kernel(op: Op) -> bool:
+    return isinstance(op, (*LOOPS, *SOURCES))

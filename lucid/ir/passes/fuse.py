@@ -1,0 +1,209 @@
+"""Fusion: groups of nodes that are computed together, in one pass over memory, become `fused` nodes.
+
+A group is one of two kinds. In a *map* every node has as many elements as the others, and element i of one depends on
+element i of the others, in row-major order. In a *reduction* there are nodes of the operand's size, among them the
+operands of the reductions, which all have one shape and reduce the same axes; and nodes of the results' size, which may
+depend on the results. Nothing of the operand's size may depend on a result.
+
+Constants, iotas and movements of values in memory cost no more than a load: they are repeated in each group that reads
+them and belong to none. Everything else is computed once; what other groups read, the group stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Elementwise, Reduction
+from lucid.ir.ops.elementwise import Cast
+from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
+from lucid.ir.ops.random import Random
+from lucid.ir.ops.structure import Const, Iota
+from lucid.ir.passes.groups import Groups
+from lucid.ir.passes.outline import outline
+from lucid.ir.passes.prune import prune
+from lucid.ir.types import Extent, Shape
+
+SOURCES = (Const, Iota)
+VIEWS = (Reshape, Broadcast, Transpose, Slice)
+COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice)
+
+
+def fuse(graph: Graph) -> Graph:
+    """Join nodes into fused nodes, first along the values that they pass to each other, then where they read the same.
+
+    Matmuls, checks and other ops that are no loop nest stay as they are, and so does a group of one node.
+    """
+    plan = _Plan(prune(graph))
+    plan.join_producers()
+    plan.join_siblings()
+    return outline(plan.graph, plan.kernels(), plan.repeated)
+
+
+@dataclass(frozen=True)
+class _Domain:
+    """The elements that a group runs over: `size` of them, reduced along axes of a shape to `result_size`."""
+
+    size: Extent
+    reduction: tuple[Shape, tuple[int, ...], int] | None = None
+    result_size: Extent = 0
+
+    @staticmethod
+    def of(node: Node) -> _Domain | None:
+        """The domain of a node, None where it cannot be in a group."""
+        if isinstance(node.op, Reduction):
+            operand, result = node.inputs[0].type, node.output.type
+            if operand.size == result.size:  # nothing would tell the two apart
+                return None
+            return _Domain(operand.size, (operand.shape, node.op.axes, node.op.lanes), result.size)
+        return _Domain(node.output.type.size) if isinstance(node.op, COMPUTED) else None
+
+    def joined(self, other: _Domain) -> _Domain | None:
+        """The domain of both groups in one, None where there is none."""
+        if self.reduction is None:
+            self, other = other, self
+        if self.reduction is None or other.reduction is not None:
+            return self if self == other else None
+        return self if other.size in (self.size, self.result_size) else None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A value in memory, or of another group, that a node reads: `in_place` where its element i goes with element i."""
+
+    value: Value
+    in_place: bool
+
+
+class _Plan:
+    """The nodes that are computed, by number; what each reads through the views above it; and their groups."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.producer = graph.producers()
+        self.repeated = self._repeated()
+        self.nodes = [node for node in graph.nodes if node not in self.repeated]
+        self.number = {value: number for number, node in enumerate(self.nodes) for value in node.outputs}
+        self.reads = [self._reads_of(node) for node in self.nodes]
+        sources = [[self.number[read.value] for read in reads if read.value in self.number] for reads in self.reads]
+        self.groups = Groups(sources)
+        self.domain = [_Domain.of(node) for node in self.nodes]
+        # The numbers that a group reads elsewhere than in place: they must be in memory when it starts.
+        self.apart = [0] * len(self.nodes)
+        for number, reads in enumerate(self.reads):
+            for read in reads:
+                if read.value in self.number and not read.in_place:
+                    self.apart[number] |= 1 << self.number[read.value]
+
+    def _repeated(self) -> set[Node]:
+        """The nodes that each group repeats for itself."""
+        found: set[Node] = set()
+        inputs = set(self.graph.inputs)
+        to_memory = set(self.graph.results)
+        for node in self.graph.nodes:
+            if _Domain.of(node) is None:
+                to_memory.update(node.inputs)
+        for node in self.graph.nodes:
+            if isinstance(node.op, (*SOURCES, *VIEWS)):
+                found.add(node)
+            elif isinstance(node.op, Cast):
+                (x,), y = node.inputs, node.output
+                # Storing and loading a mask as bools moves less than as floats, where nobody needs the floats.
+                widens = x.type.dtype.itemsize < y.type.dtype.itemsize and y not in to_memory
+                is_scalar_input = x in inputs and x.type.size == 1
+                of_repeated = self.producer.get(x) in found and not self._is_computed(x)
+                if widens or is_scalar_input or of_repeated:
+                    found.add(node)
+        return found
+
+    def _is_computed(self, value: Value) -> bool:
+        """Whether a value is a computed one, maybe under another shape."""
+        node = self.producer.get(value)
+        if node is not None and isinstance(node.op, Reshape):
+            return self._is_computed(node.inputs[0])
+        return node is not None and not isinstance(node.op, (*SOURCES, *VIEWS, Cast))
+
+    def _reads_of(self, node: Node) -> list[_Read]:
+        """What a node reads of inputs and of computed nodes, each once, through the nodes that are repeated."""
+        found: dict[_Read, None] = {}
+
+        def follow(value: Value, in_place: bool) -> None:
+            source = self.producer.get(value)
+            if source is None or source not in self.repeated:
+                found[_Read(value, in_place)] = None
+                return
+            for operand in source.inputs:
+                follow(operand, in_place and isinstance(source.op, Reshape | Cast))
+
+        for value in node.inputs:
+            follow(value, isinstance(node.op, Elementwise | Reduction))
+        return list(found)
+
+    # Grouping.
+
+    def join_producers(self) -> None:
+        """Join each node with the groups of what it reads in place: the largest value first, then the latest.
+
+        Nodes of one sweep come first. Else a node of the backward that reads the forward alone, such as the comparison
+        behind a ReLU, would join the forward, which would then store its result, and not the backward that needs it.
+        """
+        crossing: list[tuple[int, int]] = []
+        for number, reads in enumerate(self.reads):
+            sources = [read.value for read in reads if read.in_place and read.value in self.number]
+            for value in sorted(sources, key=lambda value: (value.type.nbytes, self.number[value]), reverse=True):
+                source = self.number[value]
+                if self.nodes[source].backward == self.nodes[number].backward:
+                    self.join(source, number)
+                else:
+                    crossing.append((source, number))
+        for source, number in crossing:
+            self.join(source, number)
+
+    def join_siblings(self) -> None:
+        """Join groups that read one value in place, so that it is loaded once.
+
+        The forward and a backward stay apart: what is recomputed in the backward would end up in the forward again.
+        """
+        readers: dict[Value, list[int]] = {}
+        for number, reads in enumerate(self.reads):
+            for read in reads:
+                if read.in_place:
+                    readers.setdefault(read.value, []).append(number)
+        for numbers in readers.values():
+            kept: list[int] = []
+            for number in numbers:
+                mates = (mate for mate in kept if self.sweep(mate) == self.sweep(number))
+                if not any(self.join(mate, number) for mate in mates):
+                    kept.append(number)
+
+    def sweep(self, number: int) -> int:
+        """The last backward sweep that has a node in the group of a number."""
+        return max(self.nodes[member].backward for member in self.members(self.groups.group(number)))
+
+    def join(self, a: int, b: int) -> bool:
+        """Join the groups of two numbers if they make one kernel; whether they are one group now."""
+        a, b = self.groups.group(a), self.groups.group(b)
+        if a == b:
+            return True
+        first, second = self.domain[a], self.domain[b]
+        domain = first.joined(second) if first and second else None
+        apart = self.apart[a] & self.groups.members[b] or self.apart[b] & self.groups.members[a]
+        if domain is None or apart or not self.groups.may_merge(a, b):
+            return False
+        everything_apart = self.apart[a] | self.apart[b]
+        group = self.groups.merge(a, b)
+        self.domain[group], self.apart[group] = domain, everything_apart
+        return True
+
+    def kernels(self) -> list[list[Node]]:
+        """The groups, each as its nodes in order."""
+        groups = range(len(self.nodes))
+        return [[self.nodes[n] for n in self.members(g)] for g in groups if self.groups.group(g) == g]
+
+    def members(self, group: int) -> Iterator[int]:
+        """The numbers in a group, ascending."""
+        rest = self.groups.members[group]
+        while rest:
+            yield (rest & -rest).bit_length() - 1
+            rest &= rest - 1

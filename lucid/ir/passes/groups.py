@@ -1,0 +1,63 @@
+"""Grouping the nodes of a graph so that the groups, too, have no circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+
+class Groups:
+    """A partition of the numbers 0, 1, ... whose groups depend on each other without a circle.
+
+    At first each number is a group of its own, called by that number. Sets of numbers are bits of an integer, which
+    makes reachability cheap enough to keep it exact: after each merge, `above[g]` holds the numbers that group g
+    depends on, near and far, and `below[g]` those that depend on it.
+    """
+
+    def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
+        """`dependencies[n]` are the numbers that n depends on, all of them below n."""
+        count = len(dependencies)
+        self.members = [1 << number for number in range(count)]
+        self.above = [0] * count
+        self.below = [0] * count
+        self._leader = list(range(count))
+        for number, direct in enumerate(dependencies):
+            for source in direct:
+                self.above[number] |= self.above[source] | 1 << source
+        for number in range(count - 1, -1, -1):
+            for source in dependencies[number]:
+                self.below[source] |= self.below[number] | 1 << number
+
+    def group(self, number: int) -> int:
+        """The group that a number is in."""
+        while self._leader[number] != number:
+            self._leader[number] = self._leader[self._leader[number]]
+            number = self._leader[number]
+        return number
+
+    def may_merge(self, a: int, b: int) -> bool:
+        """Whether no path leads out of one group and, through a third, into the other."""
+        inside = self.members[a] | self.members[b]
+        between = (self.below[a] & self.above[b]) | (self.below[b] & self.above[a])
+        return not between & ~inside
+
+    def merge(self, a: int, b: int) -> int:
+        """Make one group of two that may merge, and return it."""
+        a, b = min(a, b), max(a, b)
+        inside = self.members[a] | self.members[b]
+        above = (self.above[a] | self.above[b]) & ~inside
+        below = (self.below[a] | self.below[b]) & ~inside
+        # Only what stood on one side of one group, and not of the other, has something new to learn.
+        for group in self._groups(below & ~(self.below[a] & self.below[b])):
+            self.above[group] |= above | inside
+        for group in self._groups(above & ~(self.above[a] & self.above[b])):
+            self.below[group] |= below | inside
+        self.members[a], self.above[a], self.below[a] = inside, above, below
+        self._leader[b] = a
+        return a
+
+    def _groups(self, numbers: int) -> Iterator[int]:
+        """The groups of a set of numbers."""
+        while numbers:
+            group = self.group((numbers & -numbers).bit_length() - 1)
+            yield group
+            numbers &= ~self.members[group]

@@ -1,0 +1,135 @@
+"""The order of every sum: chosen here, from shapes alone, and obeyed by every kernel of every target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from lucid.ir.build import Expr
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Reduction
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.reduction import All, Any, Argmax, FirstFalse, Max, Min, Sum
+from lucid.ir.passes.rewrite import Context, Rules, rewrite
+from lucid.ir.types import Extent, Shape
+
+# A sum of more elements than LONG is made of sums of at most BLOCK: it rounds less, and has parts to give to threads.
+LONG = 2**14
+BLOCK = 2**12
+
+# Lanes of a reduction along the last axis: below NARROW elements most would idle, from WIDE on more of them keep an
+# adder busy that starts an addition each cycle and ends it four cycles later.
+NARROW, FEW_LANES = 16, 16
+WIDE, MANY_LANES = 256, 32
+
+# The most products that a matmul adds up before it starts anew, so that what it reads meanwhile stays in cache.
+CHUNK = 512
+CHUNK_MULTIPLE = 8
+
+
+def order(graph: Graph) -> Graph:
+    """Give each reduction its lanes and each matmul its chunk, and split long sums into sums of sums.
+
+    >>> from lucid.ir.text import parse
+    >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
+    >>> graph.nodes[0].op
+    Sum(axes=(1,), lanes=32)
+    """
+    return rewrite(graph, ORDERING)
+
+
+def split_long_sum(node: Node, context: Context) -> Value | None:
+    # sum x -> sum (sum of blocks of x)
+    assert isinstance(node.op, Sum)
+    (x,) = node.inputs
+    if node.op.lanes or prod(x.type.shape[axis] for axis in node.op.axes) <= LONG:
+        return None
+    return _sum_in_parts(context.expr(x), node.op.axes).reshape(node.output.type.shape).value
+
+
+def choose_lanes(node: Node, context: Context) -> Value | None:
+    # lanes = 0 -> lanes from the shape
+    assert isinstance(node.op, Reduction)
+    if node.op.lanes:
+        return None
+    lanes = lanes_for(node.inputs[0].type.shape, node.op.axes)
+    return context.build(replace(node.op, lanes=lanes), *node.inputs)  # type: ignore[type-var]
+
+
+def choose_chunk(node: Node, context: Context) -> Value | None:
+    # chunk = 0 -> chunk from the number of products in a sum
+    assert isinstance(node.op, Matmul)
+    if node.op.chunk:
+        return None
+    products = node.inputs[0].type.shape[-2 if node.op.transpose_a else -1]
+    return context.build(replace(node.op, chunk=chunk_for(products)), *node.inputs)
+
+
+def lanes_for(shape: Shape, axes: tuple[int, ...]) -> int:
+    """One lane where the elements of a row of memory go to different results: there the results are the vector."""
+    innermost = max((axis for axis, extent in enumerate(shape) if extent > 1), default=-1)
+    if innermost not in axes:
+        return 1
+    along = _groups(axes)[-1]
+    length = prod(shape[axis] for axis in along)
+    return 1 if length < NARROW else FEW_LANES if length < WIDE else MANY_LANES
+
+
+def chunk_for(products: Extent) -> Extent:
+    """The whole sum where it is short; else chunks of about equal length, between half of CHUNK and CHUNK.
+
+    >>> chunk_for(300), chunk_for(784), chunk_for(4096)
+    (300, 392, 512)
+    """
+    if products <= CHUNK:
+        return max(products, 1)
+    chunks = -(-products // CHUNK)
+    return -(-products // (chunks * CHUNK_MULTIPLE)) * CHUNK_MULTIPLE
+
+
+def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
+    """The sum along axes, by steps of which none adds more than LONG elements to one result."""
+    if prod(x.shape[axis] for axis in axes) <= LONG:
+        return x.sum(axes)
+    *outer, last = _groups(axes)
+    if outer:
+        inner = _sum_in_parts(x, last)
+        return _sum_in_parts(inner, tuple(axis for group in outer for axis in group))
+    first = last[0]
+    before, after = x.shape[:first], x.shape[last[-1] + 1 :]
+    length = prod(x.shape[axis] for axis in last)
+    block = _block(length)
+    blocks = -(-length // block)
+    if blocks * block != length:
+        x = x.reshape((*before, length, *after))
+        rank = len(x.shape)
+        x = x.scatter_slice((0,) * rank, (1,) * rank, (*before, blocks * block, *after))
+    parts = x.reshape((*before, blocks, block, *after)).sum((first + 1,))
+    return _sum_in_parts(parts, (first,))
+
+
+def _block(length: Extent) -> Extent:
+    """The largest divisor of a length up to BLOCK, if that is not much less than BLOCK; else BLOCK, after padding."""
+    return next((block for block in range(BLOCK, BLOCK // 4, -1) if length % block == 0), BLOCK)
+
+
+def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Axes, ascending, as runs of neighbours.
+
+    >>> _groups((0, 2, 3))
+    [(0,), (2, 3)]
+    """
+    groups: list[tuple[int, ...]] = []
+    for axis in axes:
+        if groups and groups[-1][-1] == axis - 1:
+            groups[-1] = (*groups[-1], axis)
+        else:
+            groups.append((axis,))
+    return groups
+
+
+ORDERING: Rules = {
+    Matmul: (choose_chunk,),
+    Sum: (split_long_sum, choose_lanes),
+    **dict.fromkeys((Max, Min, Argmax, Any, All, FirstFalse), (choose_lanes,)),
+}

@@ -1,0 +1,55 @@
+"""Helpers for tests of passes: IR text in, IR text out, and equal values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.ir.graph import Graph, same
+from lucid.ir.interpret import interpret
+from lucid.ir.text import parse, print_graph
+from lucid.ir.verify import verify
+from tests.ir.graphs import random_inputs
+
+SEEDS = (0, 1, 2)
+
+
+def assert_rewrites(run: Callable[[Graph], Graph], before: str, after: str, tolerance: float = 0.0) -> None:
+    """The pass turns the first graph into the second, and both give equal results on random inputs.
+
+    Results are equal bit for bit, NaNs aside, or within a relative tolerance if one is given.
+    """
+    graph, expected = parse(before), parse(after)
+    verify(graph)
+    result = run(graph)
+    verify(result)
+    assert same(result, expected), f"expected\n{print_graph(expected)}\ngot\n{print_graph(result)}"
+    assert_equal_values(graph, result, tolerance)
+
+
+def assert_unchanged(run: Callable[[Graph], Graph], text: str) -> None:
+    """The pass returns the very graph that it got."""
+    graph = parse(text)
+    assert run(graph) is graph, f"expected no change, got\n{print_graph(run(graph))}"
+
+
+def assert_equal_values(before: Graph, after: Graph, tolerance: float = 0.0) -> None:
+    """Two graphs give equal outputs and equal new states on random inputs."""
+    for seed in SEEDS:
+        inputs = random_inputs(before, seed)
+        first, second = interpret(before, inputs), interpret(after, inputs)
+        results = zip((*first.outputs, *first.updates), (*second.outputs, *second.updates), strict=True)
+        for number, (x, y) in enumerate(results):
+            assert_same_bits(x, y) if tolerance == 0.0 else np.testing.assert_allclose(x, y, tolerance, tolerance)
+            assert x.dtype == y.dtype, f"result {number} is {y.dtype}, not {x.dtype}"
+
+
+def assert_same_bits(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+    """Two arrays are equal bit for bit, but NaN is NaN."""
+    np.testing.assert_array_equal(x, y)
+    if x.dtype.kind == "f":
+        is_number = ~np.isnan(x)
+        np.testing.assert_array_equal(np.signbit(x)[is_number], np.signbit(y)[is_number])
