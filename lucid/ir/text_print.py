@@ -91,9 +91,7 @@ class _Printer:
         parameters += [_declaration(graph, names, value, "state ") for value in graph.states]
         lines = [_Line(f"{opening}({', '.join(parameters)}) {{", comment)]
         if len(lines[0].text) > WIDTH:
-            *most, last = (f"{indent}{INDENT}{parameter}" for parameter in parameters)
-            lines = [_Line(f"{opening}(", comment), *(_Line(f"{line},") for line in most), _Line(last)]
-            lines.append(_Line(f"{indent}) {{"))
+            lines = [_Line(f"{opening}(", comment), *_one_a_line(parameters, indent + INDENT), _Line(f"{indent}) {{")]
         for node in graph.nodes:
             lines += self.node(graph, names, node, depth + 1)
             lines += self.note(node, depth + 1)
@@ -142,8 +140,12 @@ def _return(graph: Graph, names: Mapping[Value, str], indent: str) -> list[_Line
     line = f"{indent}{outputs} ; {', '.join(updates)}"
     if len(line) <= WIDTH:
         return [_Line(line)]
-    *most, last = (f"{indent}{INDENT}{update}" for update in updates)
-    return [_Line(f"{indent}{outputs} ;"), *(_Line(f"{update},") for update in most), _Line(last)]
+    return [_Line(f"{indent}{outputs} ;"), *_one_a_line(updates, indent + INDENT)]
+
+
+def _one_a_line(items: Sequence[str], indent: str) -> Iterator[_Line]:
+    for number, item in enumerate(items, 1):
+        yield _Line(f"{indent}{item}{',' if number < len(items) else ''}")
 
 
 def _attributes(node: Node) -> Iterator[str]:

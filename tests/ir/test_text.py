@@ -19,7 +19,7 @@ from lucid.ir.interpret import interpret
 from lucid.ir.ops import REGISTRY, Op
 from lucid.ir.ops.base import Array
 from lucid.ir.ops.elementwise import Neg
-from lucid.ir.ops.structure import Const
+from lucid.ir.ops.structure import Const, Fused
 from lucid.ir.text import parse, print_graph
 from lucid.ir.types import DType, TensorType, bool_, float32, float64, int64, uint8, uint64
 from tests.ir.graphs import APART, OPS, graphs, random_inputs
@@ -240,6 +240,8 @@ def test_long_lines_are_broken() -> None:
     graph = Graph("g", (), states, (), (), tuple(zip(states, states[1:] + states[:1], strict=True)))
     text = assert_round_trip(graph)
     assert max(map(len, text.split("\n"))) < 80
+    region = Graph("a_region_without_parameters" * 5, (), (), (), ())
+    assert_round_trip(Graph("g" * 130, (), (), (Node(Fused(region), (), ()),), ()))
 
 
 def test_what_the_syntax_cannot_say_does_not_parse() -> None:
