@@ -47,9 +47,9 @@ def problems() -> dict[str, Problem]:
         "EXP": Problem(
             lambda r: (mpmath.expm1(r) - r) / r**2,
             lambda r: r**2 / exp(r),
-            -log(2) * MARGIN,
-            log(2) * MARGIN,
-            {float32: 5, float64: 11},
+            -log(2) / 2 * MARGIN,
+            log(2) / 2 * MARGIN,
+            {float32: 4, float64: 9},
             leading=(1.0, 1.0),
         ),
         # log(1 + f) = f - f^2 / 2 + f^3 Q(f)
@@ -72,8 +72,8 @@ def problems() -> dict[str, Problem]:
         "EXPM1": Problem(
             lambda r: (mpmath.expm1(2 * r) / 2 - r) / r**2,
             lambda r: r**2 / mpmath.expm1(2 * r) * 2,
-            -log(2) / 4 * MARGIN,
-            log(2) / 4 * MARGIN,
+            log(2) / 2 * (1 - MARGIN),
+            log(2) / 2 * MARGIN,
             {float32: 5, float64: 10},
         ),
         # erf(x) = x + x Q(w), w = x^2

@@ -22,33 +22,30 @@ LN2 = {
 # exp is 0 below the first and infinite above the second.
 EXP_ENDS = {float32: (-104.0, 89.0), float64: (-746.0, 710.0)}
 
-# e^r for |r| <= ln 2, as 1 + r + r^2 Q(r); the fit is of Q. Relative error 2^-26 and 2^-56.
+# e^r for |r| <= ln 2 / 2, as 1 + r + r^2 Q(r); the fit is of Q. Relative error 2^-29 and 2^-57.
 EXP = {
     float32: (
         1.0,
         1.0,
-        0.50000036,
-        0.16666614,
-        0.04166126,
-        0.008336109,
-        0.0014104672,
-        0.00019611281,
+        0.49999994,
+        0.1666652,
+        0.041668393,
+        0.008368779,
+        0.0013814457,
     ),
     float64: (
         1.0,
         1.0,
-        0.4999999999999993,
-        0.1666666666666694,
-        0.04166666666670236,
-        0.00833333333326944,
-        0.0013888888883543753,
-        0.00019841269893083763,
-        2.4801590846788113e-05,
-        2.755730057020559e-06,
-        2.755615431138441e-07,
-        2.505504147472413e-08,
-        2.1062631758345184e-09,
-        1.5935462166096502e-10,
+        0.5000000000000011,
+        0.1666666666666641,
+        0.0416666666665292,
+        0.00833333333349564,
+        0.0013888888943920383,
+        0.00019841269504737648,
+        2.4801492765103714e-05,
+        2.755758736239165e-06,
+        2.76303777888387e-07,
+        2.4999959878650727e-08,
     ),
 }
 
@@ -94,25 +91,34 @@ SQRT_HALF = {float32: 0x3F3504F3, float64: 0x3FE6A09E667F3BCD}
 
 
 def exp(s: Scalars[T], x: T) -> T:
-    """e to the power x, within 1.5 ulp; subnormal results are within 1 of their spacing.
-
-    x = 2 m ln 2 + r, and then e^x = e^r 2^m 2^m: the halves of the power of two are normal numbers even where the
-    result overflows or is subnormal, and only the last product rounds.
-    """
-    r, half_power = reduce_exp(s, x)
-    return s.multiply(s.multiply(polynomial(s, r, EXP), half_power), half_power)
+    """e to the power x, within 1.5 ulp. It is infinite above the largest float, and subnormal below the normal ones."""
+    return finish_exp(s, *reduce_exp(s, x))
 
 
 def reduce_exp(s: Scalars[T], x: T) -> tuple[T, T]:
-    """r and 2^m with x = 2 m ln 2 + r and |r| <= ln 2; x is first brought to where exp neither is 0 nor overflows."""
-    dtype = s.dtype(x)
+    """r and n with x = n ln 2 + r and |r| <= ln 2 / 2; n stands as `low_bits` of n + 2 bias.
+
+    First x is brought to the range where the result neither is 0 nor overflows.
+    """
+    dtype, form = s.dtype(x), layout(s, x)
     lowest, highest = (s.constant(end, dtype) for end in EXP_ENDS[dtype])
     x = s.select(s.less(highest, x), highest, x)  # in this order NaN passes
     x = s.select(s.less(x, lowest), lowest, x)
-    m, bits = nearest_multiple(s, x, 0.5 / math.log(2.0))
+    n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset=2 * form.bias)
     high, low = LN2[dtype]
-    r = s.fma(m, s.constant(-2.0 * high, dtype), x)  # exact: the difference has no more bits than x
-    return s.fma(m, s.constant(-2.0 * low, dtype), r), power_of_two(s, bits, dtype)
+    r = s.fma(n, s.constant(-high, dtype), x)  # exact: the difference has no more bits than x
+    return s.fma(n, s.constant(-low, dtype), r), bits
+
+
+def finish_exp(s: Scalars[T], r: T, bits: T) -> T:
+    """e^r 2^n. The power of two is applied in two halves, which are normal numbers even where the result overflows or
+    is subnormal; only the last product rounds."""
+    dtype = s.dtype(r)
+    half = s.shift_right(bits, 1)
+    result = polynomial(s, r, EXP)
+    for exponent in (half, s.subtract(bits, half)):
+        result = s.multiply(result, power_of_two(s, exponent, dtype))
+    return result
 
 
 def log(s: Scalars[T], x: T) -> T:

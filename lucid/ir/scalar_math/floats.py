@@ -50,19 +50,22 @@ def to_bits(s: Scalars[T], x: T) -> T:
     return s.bitcast(x, layout(s, x).integer)
 
 
-def nearest_multiple(s: Scalars[T], x: T, per_unit: float) -> tuple[T, T]:
-    """n = x * per_unit rounded to an integer, for |n| < 2^(fraction_bits - 1): as a float, and as the lowest bits of
-    an integer of the same width (what stands above the bits of n is not zero)."""
-    rounder = s.constant_like(layout(s, x).rounder, x)
+def nearest_multiple(s: Scalars[T], x: T, per_unit: float, offset: int = 0) -> tuple[T, T]:
+    """n = x * per_unit rounded to an integer, as a float; and `low_bits` of n + offset."""
+    rounder = s.constant_like(layout(s, x).rounder + offset, x)
     shifted = s.fma(x, s.constant_like(per_unit, x), rounder)
     return s.subtract(shifted, rounder), to_bits(s, shifted)
 
 
-def power_of_two(s: Scalars[T], exponent: T, dtype: DType) -> T:
-    """2^n of dtype for the lowest bits of an integer, where that is a normal number."""
-    form = LAYOUTS[dtype]
-    one = s.constant_like(form.bias << form.fraction_bits, exponent)
-    return s.bitcast(s.add(s.shift_left(exponent, form.fraction_bits), one), dtype)
+def low_bits(s: Scalars[T], n: T, offset: int = 0) -> T:
+    """An integer as wide as the integral float n, whose lowest bits are those of n + offset; what stands above them
+    is not zero. For |n| + |offset| < 2^(fraction_bits - 1)."""
+    return to_bits(s, s.add(n, s.constant_like(layout(s, n).rounder + offset, n)))
+
+
+def power_of_two(s: Scalars[T], biased_exponent: T, dtype: DType) -> T:
+    """2^n of dtype for `low_bits` of n + bias, where that is a normal number."""
+    return s.bitcast(s.shift_left(biased_exponent, LAYOUTS[dtype].fraction_bits), dtype)
 
 
 def copy_sign(s: Scalars[T], magnitude: T, x: T) -> T:

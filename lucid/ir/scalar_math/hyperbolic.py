@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from lucid.ir.scalar_math.exponential import LN2
-from lucid.ir.scalar_math.floats import copy_sign, nearest_multiple, polynomial, power_of_two
+from lucid.ir.scalar_math.floats import copy_sign, layout, low_bits, polynomial, power_of_two
 from lucid.ir.types import float32, float64
 
 if TYPE_CHECKING:
@@ -17,28 +17,28 @@ T = TypeVar("T")
 # From here on tanh rounds to 1.
 TANH_ONE_FROM = {float32: 10.0, float64: 20.0}
 
-# (e^2r - 1) / 2 = r + r^2 Q(r) for |r| <= ln 2 / 4; the table is Q. Relative error 2^-32 and 2^-61.
+# (e^2r - 1) / 2 = r + r^2 Q(r) for 0 <= r <= ln 2 / 2; the table is Q. Relative error 2^-32 and 2^-61.
 EXPM1 = {
     float32: (
-        1.0,
-        0.6666666,
-        0.33333087,
-        0.13333423,
-        0.044610303,
-        0.012701335,
+        0.99999994,
+        0.6666698,
+        0.33327472,
+        0.13383837,
+        0.042275675,
+        0.017146904,
     ),
     float64: (
-        1.0,
-        0.6666666666666671,
-        0.33333333333333204,
-        0.13333333333314573,
-        0.04444444444468133,
-        0.012698412727172176,
-        0.003174603157996433,
-        0.0007054654491022938,
-        0.0001410939029643733,
-        2.5711698864777323e-05,
-        4.275268829823321e-06,
+        1.0000000000000002,
+        0.6666666666666401,
+        0.3333333333349039,
+        0.133333333287248,
+        0.04444444522781512,
+        0.012698404350381992,
+        0.0031746612586500324,
+        0.0007051997597109446,
+        0.00014190095766866852,
+        2.412841182294214e-05,
+        5.8824573553870835e-06,
     ),
 }
 
@@ -47,7 +47,7 @@ def tanh(s: Scalars[T], x: T) -> T:
     """The hyperbolic tangent, within 2 ulp.
 
     With h = (e^2|x| - 1) / 2, tanh |x| = h / (h + 1). For |x| = n ln 2 / 2 + r, h = 2^n v + (2^n - 1) / 2 with
-    v = (e^2r - 1) / 2: nothing cancels, and near 0 h is v itself.
+    v = (e^2r - 1) / 2. Since r >= 0, nothing cancels; near 0, h is v itself.
     """
     dtype = s.dtype(x)
     half, one = s.constant(0.5, dtype), s.constant(1.0, dtype)
@@ -55,21 +55,25 @@ def tanh(s: Scalars[T], x: T) -> T:
     limit = s.constant(TANH_ONE_FROM[dtype], dtype)
     a = s.absolute(x)
     a = s.select(s.less(limit, a), limit, a)  # in this order NaN passes
-    n, bits = nearest_multiple(s, a, 2.0 / math.log(2.0))
+    n = s.floor(s.multiply(a, s.constant(2.0 / math.log(2.0), dtype)))
     r = s.fma(n, s.constant(-0.5 * high, dtype), a)
     r = s.fma(n, s.constant(-0.5 * low, dtype), r)
     v = s.fma(s.multiply(r, r), polynomial(s, r, EXPM1), r)
-    power = power_of_two(s, bits, dtype)
+    power = power_of_two(s, low_bits(s, n, offset=layout(s, x).bias), dtype)
     h = s.fma(power, v, s.fma(power, half, s.negate(half)))
-    return copy_sign(s, s.divide(h, s.add(h, one)), x)
+    quotient = s.divide(h, s.add(h, one))
+    small = s.fma(s.negate(h), quotient, h)  # the same, but the rounding of h + 1 hardly counts
+    return copy_sign(s, s.select(s.less(h, half), small, quotient), x)
 
 
 def sigmoid(s: Scalars[T], x: T) -> T:
     """1 / (1 + e^-x), within 2 ulp.
 
-    Below 0 it is written e^x / (1 + e^x), which neither overflows nor loses small results.
+    With e = e^-|x| and q = e / (1 + e), it is 1 - q for x >= 0 and q = e - e q below: so nothing overflows, small
+    results keep their precision, and the rounding of 1 + e hardly counts.
     """
-    one = s.constant_like(1.0, x)
-    small = s.exp(s.negate(s.absolute(x)))
-    negative = s.less(x, s.constant_like(0.0, x))
-    return s.divide(s.select(negative, small, one), s.add(one, small))
+    zero, one = s.constant_like(0.0, x), s.constant_like(1.0, x)
+    e = s.exp(s.negate(s.absolute(x)))
+    quotient = s.divide(e, s.add(one, e))
+    base = s.select(s.less(x, zero), e, one)
+    return s.fma(s.negate(base), quotient, base)

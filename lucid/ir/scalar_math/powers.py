@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from lucid.ir.scalar_math.exponential import EXP, LN2, reduce_exp, reduce_log
+from lucid.ir.scalar_math.exponential import LN2, finish_exp, reduce_exp, reduce_log
 from lucid.ir.scalar_math.floats import layout, polynomial, to_bits
 from lucid.ir.types import float32, float64
 
@@ -59,17 +59,16 @@ def power(s: Scalars[T], x: T, y: T) -> T:
     rest = s.fma(y, low, rest)
     # The rest of an infinite product would be NaN.
     is_moderate = s.less(s.absolute(product), s.constant(LOG_LIMIT[dtype], dtype))
-    r, half_power = reduce_exp(s, product)
-    r = s.add(r, s.select(is_moderate, rest, zero))
-    result = s.multiply(s.multiply(polynomial(s, r, EXP), half_power), half_power)
+    r, bits = reduce_exp(s, product)
+    result = finish_exp(s, s.add(r, s.select(is_moderate, rest, zero)), bits)
     result = s.select(s.equal(a, one), one, result)  # 1 to an infinite power
 
     half_y = s.multiply(y, s.constant(0.5, dtype))
     y_is_integer = s.equal(s.floor(y), y)
     y_is_odd = s.bit_and(y_is_integer, s.not_equal(s.floor(half_y), half_y))
-    bits = to_bits(s, x)
-    sign = s.select(y_is_odd, s.constant_like(layout(s, x).sign, bits), s.constant_like(0, bits))
-    result = s.bitcast(s.bit_xor(to_bits(s, result), s.bit_and(sign, bits)), dtype)
+    x_bits = to_bits(s, x)
+    sign = s.select(y_is_odd, s.constant_like(layout(s, x).sign, x_bits), s.constant_like(0, x_bits))
+    result = s.bitcast(s.bit_xor(to_bits(s, result), s.bit_and(sign, x_bits)), dtype)
     is_invalid = s.bit_and(s.bit_and(s.less(x, zero), s.less(a, infinity)), s.bit_not(y_is_integer))
     result = s.select(is_invalid, s.constant(math.nan, dtype), result)
     return s.select(s.bit_or(s.equal(x, one), s.equal(y, zero)), one, result)

@@ -72,7 +72,7 @@ def _sine(s: Scalars[T], x: T, quarters: int, sign: T) -> T:
     dtype, form = s.dtype(x), layout(s, x)
     a = s.absolute(x)
     a = s.select(s.less_equal(a, s.constant(RANGE[dtype], dtype)), a, s.constant(math.nan, dtype))
-    n, quadrant = nearest_multiple(s, a, 2.0 / math.pi)
+    n, quadrant = nearest_multiple(s, a, 2.0 / math.pi, offset=quarters)
     r = a
     for part in HALF_PI[dtype]:
         r = s.fma(n, s.constant(-part, dtype), r)
@@ -83,7 +83,6 @@ def _sine(s: Scalars[T], x: T, quarters: int, sign: T) -> T:
     cosine = s.fma(s.multiply(w, w), polynomial(s, w, COS), cosine)
 
     # Odd quadrants take the cosine; the upper two are negative.
-    quadrant = s.add(quadrant, s.constant_like(quarters, quadrant))
     is_odd = s.cast(s.bit_and(quadrant, s.constant_like(1, quadrant)), bool_)
     flip = s.bit_xor(s.shift_left(quadrant, form.integer.bits - 2), sign)
     flip = s.bit_and(flip, s.constant_like(form.sign, quadrant))
