@@ -316,7 +316,7 @@ def _open_bounds(bounds: Bounds) -> Bounds | None:
     still_open = []
     for index, extent in bounds:
         low, high = index.bounds
-        if high < 0 or low >= extent:
+        if high < 0 or max(low, 0) >= extent:
             return None
         if low < 0 or high >= extent:
             still_open.append((index, extent))

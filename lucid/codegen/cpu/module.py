@@ -1,0 +1,156 @@
+"""The LLVM module of a graph: a function for each distinct kernel, and the entry that calls them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from llvmlite import ir
+
+from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
+from lucid.codegen.cpu.machine import Machine
+from lucid.codegen.cpu.matmul import MatmulWriter
+from lucid.codegen.cpu.nest import write_kernel
+from lucid.codegen.kernel import Kernel
+from lucid.codegen.lowering import LOWERED, lower, where
+from lucid.codegen.memory import arena_size, home
+from lucid.errors import CompileError
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.movement import Reshape
+from lucid.ir.ops.structure import Check, Fused
+
+ENTRY = "entry"
+
+
+class ModuleWriter:
+    """Writes the module of a planned graph.
+
+    `int entry(void **table, int64_t *status)` finds the addresses of arguments, states and outputs in the table, then
+    that of the arena. It returns 0, or 1 where a check failed: then status holds the number of the check, the
+    position, and the bits of the value there.
+    """
+
+    def __init__(self, graph: Graph, machine: Machine) -> None:
+        self.graph = graph
+        self.module = ir.Module(graph.name)
+        self.module.triple, self.module.data_layout = machine.layout()
+        self.entry = ir.Function(self.module, ir.FunctionType(I32, [POINTER, POINTER]), ENTRY)
+        self.addresses = ir.IRBuilder(self.entry.append_basic_block("addresses"))
+        self.builder = ir.IRBuilder(self.entry.append_basic_block("start"))
+        self.slots = {value: n for n, value in enumerate((*graph.inputs, *graph.outputs))}
+        self.pointers: dict[Value | None, ir.Value] = {}
+        self.functions: dict[Kernel, ir.Function] = {}
+        self.checks: list[tuple[Check, Value]] = []
+        self.matmul = MatmulWriter(self.module, machine.vector_bytes)
+        self.calls: list[tuple[Node, str]] = []
+        self.scratch_bytes = 0
+
+    def write(self) -> str:
+        """The text of the module."""
+        start = self.builder.block
+        for node in self.graph.nodes:
+            handler_of(node)(self, node)
+        for state, new in self.graph.updates:
+            if home(self.graph, new) is not state:
+                self.copy(state, new)
+        self.builder.ret(I32(0))
+        self.addresses.branch(start)
+        return str(self.module)
+
+    # Addresses.
+
+    def pointer(self, value: Value) -> ir.Value:
+        """The address of a value, computed at the start of the entry."""
+        value = home(self.graph, value)
+        if value not in self.pointers:
+            if value in self.slots:
+                self.pointers[value] = self._slot(self.slots[value])
+            else:
+                offset = self.graph.places[value].offset
+                assert offset is not None
+                self.pointers[value] = self.addresses.gep(self._arena(), [i64(offset)], source_etype=I8)
+        return self.pointers[value]
+
+    def scratch(self, size: int) -> ir.Value:
+        """The address of `size` bytes behind the arena, for the use of one call."""
+        self.scratch_bytes = max(self.scratch_bytes, size)
+        return self.addresses.gep(self._arena(), [i64(arena_size(self.graph))], source_etype=I8)
+
+    def _arena(self) -> ir.Value:
+        if None not in self.pointers:
+            self.pointers[None] = self._slot(len(self.slots))
+        return self.pointers[None]
+
+    def _slot(self, number: int) -> ir.Value:
+        address = self.addresses.gep(self.entry.args[0], [i64(number)], source_etype=POINTER)
+        return self.addresses.load(address, typ=POINTER)
+
+    # Nodes.
+
+    def call(self, node: Node, function: ir.Function, *arguments: ir.Value) -> None:
+        self.builder.call(function, arguments)
+        self.calls.append((node, function.name))
+
+    def loops(self, node: Node) -> None:
+        """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
+        if isinstance(node.op, Reshape) and home(self.graph, node.output) is home(self.graph, node.inputs[0]):
+            return
+        kernel = lower(node)
+        if kernel.is_empty:
+            return
+        if kernel not in self.functions:
+            self.functions[kernel] = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
+        self.call(node, self.functions[kernel], *map(self.pointer, (*node.inputs, *node.outputs)))
+
+    def contraction(self, node: Node) -> None:
+        assert isinstance(node.op, Matmul)
+        if node.output.type.size == 0:
+            return
+        call = self.matmul.call(node.op, node.inputs[0].type, node.inputs[1].type)
+        pointers = (*map(self.pointer, (*node.inputs, node.output)), self.scratch(call.scratch_bytes))
+        self.call(node, call.function, *pointers, *map(i64, call.sizes))
+
+    def check(self, node: Node) -> None:
+        assert isinstance(node.op, Check)
+        position, values = node.inputs
+        failed, passed = (self.builder.append_basic_block(name) for name in ("failed", "passed"))
+        at = self.builder.load(self.pointer(position), typ=I64)
+        self.builder.cbranch(self.builder.icmp_signed("<", at, i64(0)), passed, failed)
+        self.builder.position_at_end(failed)
+        dtype = values.type.dtype
+        value = self.builder.load(
+            element(self.builder, self.pointer(values), at, dtype), align=dtype.itemsize, typ=memory_type(dtype, 1)
+        )
+        if dtype.itemsize < 8:
+            value = (self.builder.sext if dtype.signed else self.builder.zext)(value, I64)
+        for slot, word in enumerate((i64(len(self.checks)), at, value)):
+            address = self.builder.gep(self.entry.args[1], [i64(slot)], source_etype=I64)
+            self.builder.store(word, address)
+        self.builder.ret(I32(1))
+        self.builder.position_at_end(passed)
+        self.checks.append((node.op, values))
+
+    def copy(self, to: Value, source: Value) -> None:
+        copy = intrinsic(self.module, "memcpy.p0.p0.i64", VOID, [POINTER, POINTER, I64, ir.IntType(1)])
+        size = i64(to.type.nbytes)
+        self.builder.call(copy, [self.pointer(to), self.pointer(source), size, ir.IntType(1)(0)])
+
+
+Handler = Callable[[ModuleWriter, Node], None]
+
+# What writes a node, by the kind of its op. An op of no kind listed here is not supported.
+HANDLERS: Mapping[type[Op], Handler] = {
+    Fused: ModuleWriter.loops,
+    **dict.fromkeys(LOWERED, ModuleWriter.loops),
+    Matmul: ModuleWriter.contraction,
+    Check: ModuleWriter.check,
+}
+
+
+def handler_of(node: Node) -> Handler:
+    """What writes a node, or a CompileError."""
+    for kind in type(node.op).__mro__:
+        if kind in HANDLERS:
+            return HANDLERS[kind]
+    raise CompileError(f"the CPU target does not support {node.op.name}.", where=where(node))

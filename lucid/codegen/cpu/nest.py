@@ -1,0 +1,207 @@
+"""The CPU printer of kernels: explicitly vectorized loop nests in LLVM IR.
+
+A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads its
+last parallel axis. The results do not depend on the choice: the arithmetic of a lane never looks at the others, and
+reductions follow the order that the kernel states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+from lucid.codegen.cpu.access import Access
+from lucid.codegen.cpu.accumulators import Accumulators
+from lucid.codegen.cpu.control import POINTER, VOID, Values, i64, loop
+from lucid.codegen.cpu.scalars import Term
+from lucid.codegen.cpu.stream import random_element
+from lucid.codegen.cpu.uniform import UniformScalars
+from lucid.codegen.kernel import (
+    Apply,
+    Constant,
+    Expression,
+    Guard,
+    Kernel,
+    Load,
+    Placement,
+    Position,
+    RandomElement,
+    Result,
+    Stage,
+)
+from lucid.codegen.kernel import (
+    operands as operands_of,
+)
+from lucid.ir.index import Axis
+from lucid.ir.types import int64, uint32
+
+VECTOR_BYTES = 64
+
+# What runs at each step of a nest: from carried values, and how far into a group of lanes it starts, to new ones.
+Step = Callable[[Values, int], Values]
+
+
+def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> ir.Function:
+    """Append the function of a kernel to a module: it takes a pointer for each buffer."""
+    function = ir.Function(module, ir.FunctionType(VOID, [POINTER] * len(kernel.buffers)), name)
+    function.linkage = "internal"
+    _Nest(function, kernel).write()
+    return function
+
+
+class _Nest:
+    """Writes one kernel."""
+
+    def __init__(self, function: ir.Function, kernel: Kernel) -> None:
+        self.kernel = kernel
+        placements = kernel.placements()
+        self.numbers: dict[Placement, list[int]] = {}
+        for number, place in enumerate(placements):
+            self.numbers.setdefault(place, []).append(number)
+        self.lanes = max((r.op.lanes for stage in kernel.stages for r in stage.reductions), default=1)
+        nests = [stage.axes for stage in kernel.stages] if self.lanes > 1 else [kernel.axes]
+        self.lane_axes = {axes[-1] for axes in nests if axes}
+        width = VECTOR_BYTES // _largest_itemsize(kernel, placements)
+        if self.lanes > 1:
+            width = min(width, self.lanes)
+        else:
+            longest = max((axis.extent for axis in self.lane_axes), default=1)
+            width = min(width, 1 << max(longest - 1, 0).bit_length())
+        self.entry = ir.IRBuilder(function.append_basic_block("entry"))
+        self.builder = ir.IRBuilder(function.append_basic_block("start"))
+        self.s = UniformScalars(self.builder, self.entry, width)
+        self.access = Access(self.builder, self.s, function.args)
+        self.terms: dict[int, Term] = {}
+        self.results: dict[tuple[int, int], Term] = {}
+
+    def write(self) -> None:
+        start = self.builder.block
+        self.builder.position_at_end(self.entry.block)
+        self.evaluate(Placement(-1, 0))
+        self.builder.position_at_end(start)
+        if not self.kernel.is_empty:
+            self.nest(-1, self.kernel.axes, self.s.width, [], self.stages)
+        self.builder.ret_void()
+        self.entry.branch(start)
+
+    def stages(self, carried: Values, offset: int) -> Values:
+        for number, stage in enumerate(self.kernel.stages):
+            self.stage(number, stage)
+        return carried
+
+    def stage(self, number: int, stage: Stage) -> None:
+        across_lanes = self.lanes > 1
+        accumulators = [
+            Accumulators(self.builder, r.op, self.kernel.values[r.operand].dtype, self.s.width, across_lanes)
+            for r in stage.reductions
+        ]
+
+        def step(carried: Values, offset: int) -> Values:
+            carried = list(carried)
+            for reduction, accumulator in zip(stage.reductions, accumulators, strict=True):
+                count = len(accumulator.start)
+                x = self.s.splat(self.terms[reduction.operand])
+                position = self.s.splat(self.access.position(reduction.position, int64))
+                values, carried = carried[:count], carried[count:]
+                carried += accumulator.accumulate(values, x, position, offset, self.access.active)
+            for store in stage.stores:
+                self.access.store(store.buffer, store.position, self.terms[store.value])
+            return carried
+
+        self.evaluate(Placement(number, 0))
+        group = self.lanes if across_lanes and stage.reductions else self.s.width
+        values = self.nest(number, stage.axes, group, [value for a in accumulators for value in a.start], step)
+        for which, accumulator in enumerate(accumulators):
+            count = len(accumulator.start)
+            self.results[number, which] = accumulator.finish(values[:count])
+            values = values[count:]
+
+    # Loops.
+
+    def nest(
+        self,
+        stage: int,
+        axes: Sequence[Axis],
+        group: int,
+        carried: Values,
+        innermost: Step,
+        offset: int = 0,
+        depth: int = 0,
+    ) -> Values:
+        """Open the axes of a stage from `depth` on, compute what becomes computable on the way, and run a step."""
+        if depth == len(axes):
+            return innermost(carried, offset)
+
+        def body(carried: Values, offset: int) -> Values:
+            self.evaluate(Placement(stage, depth + 1))
+            return self.nest(stage, axes, group, carried, innermost, offset, depth + 1)
+
+        axis = axes[depth]
+        return self.spread(axis, group, carried, body) if axis in self.lane_axes else self.walk(axis, carried, body)
+
+    def walk(self, axis: Axis, carried: Values, body: Step) -> Values:
+        """Run a body at each value of an axis."""
+
+        def once(index: ir.Value, carried: Values) -> Values:
+            with self.access.at(axis, index):
+                return body(carried, 0)
+
+        return self.repeat(axis.extent, 1, carried, once)
+
+    def spread(self, axis: Axis, group: int, carried: Values, body: Step) -> Values:
+        """Run a body for each vector along an axis, `group` elements a loop iteration. The body is told how far into
+        its group the vector starts."""
+        whole, rest = divmod(axis.extent, group)
+
+        def vectors(start: ir.Value, carried: Values, count: int) -> Values:
+            for offset in range(0, count, self.s.width):
+                at = self.builder.add(start, i64(offset)) if offset else start
+                with self.access.lanes_at(axis, at, min(self.s.width, count - offset)):
+                    carried = body(carried, offset)
+            return carried
+
+        if whole:
+            carried = self.repeat(whole, group, carried, lambda start, carried: vectors(start, carried, group))
+        return vectors(i64(whole * group), carried, rest)
+
+    def repeat(self, count: int, step: int, carried: Values, body: Callable[[ir.Value, Values], Values]) -> Values:
+        """Run a body at 0, step, 2 * step, ...: `count` times; without a loop where that is once."""
+        if count == 1:
+            return body(i64(0), carried)
+        return loop(self.builder, i64(0), i64(count * step), step, carried, body)
+
+    # Values.
+
+    def evaluate(self, place: Placement) -> None:
+        """Compute the values of a placement, in order."""
+        for number in self.numbers.get(place, ()):
+            self.terms[number] = self.term(self.kernel.values[number])
+
+    def term(self, value: Expression) -> Term:
+        operands = [self.terms[operand] for operand in operands_of(value)]
+        match value:
+            case Load(buffer, position, bounds):
+                return self.access.load(buffer, position, bounds)
+            case Position(index, dtype):
+                return self.access.position(index, dtype)
+            case Constant(number, dtype):
+                return self.s.constant(number, dtype)
+            case Apply(op):
+                return op.scalar(self.s, *operands)
+            case RandomElement():
+                return random_element(self.access, value, operands)
+            case Guard(bounds):
+                return self.s.select(self.access.holds(bounds), *operands)
+            case Result(stage, number):
+                return self.results[stage, number]
+
+
+def _largest_itemsize(kernel: Kernel, placements: Sequence[Placement]) -> int:
+    """The largest item that is computed in the loops, not before them."""
+    sizes = [1]
+    for value, place in zip(kernel.values, placements, strict=True):
+        if place > Placement(-1, 0):
+            word = uint32.itemsize if isinstance(value, RandomElement) else 1
+            sizes.append(max(value.dtype.itemsize, word))
+    return max(sizes)
