@@ -1,9 +1,28 @@
 """Lucid: compile the training step of a neural network, and read everything the compiler did."""
 
+from lucid._installation import check_installation
+
+check_installation()
+
+
+from lucid.audit import audit
 from lucid.autograd import grad
+from lucid.compiler import RecompileWarning, compile
+from lucid.errors import LucidError
+from lucid.ir.types import (
+    bool_,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint8,
+    uint32,
+    uint64,
+)
 from lucid.modes import enable_grad, is_grad_enabled, no_grad
 from lucid.operations import (
     absolute,
+    add,
     all,
     any,
     arange,
@@ -18,6 +37,7 @@ from lucid.operations import (
     equal,
     erf,
     exp,
+    expand_dims,
     flatten,
     floor,
     full,
@@ -60,6 +80,90 @@ from lucid.operations import (
     zeros,
     zeros_like,
 )
-from lucid.operations import expand_dims as unsqueeze
-from lucid.random import seed
+from lucid.random import get_state, seed, set_state
 from lucid.tensor import Tensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LucidError",
+    "RecompileWarning",
+    "Tensor",
+    "absolute",
+    "add",
+    "all",
+    "any",
+    "arange",
+    "argmax",
+    "as_tensor",
+    "audit",
+    "bool_",
+    "broadcast_to",
+    "check_index",
+    "clip",
+    "compile",
+    "concatenate",
+    "cos",
+    "divide",
+    "enable_grad",
+    "equal",
+    "erf",
+    "exp",
+    "expand_dims",
+    "flatten",
+    "float32",
+    "float64",
+    "floor",
+    "full",
+    "full_like",
+    "get_state",
+    "grad",
+    "greater",
+    "greater_equal",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "less",
+    "less_equal",
+    "log",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "nn",
+    "no_grad",
+    "not_equal",
+    "ones",
+    "ones_like",
+    "optim",
+    "permute",
+    "power",
+    "relu",
+    "reshape",
+    "seed",
+    "set_state",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "squeeze",
+    "stack",
+    "subtract",
+    "sum",
+    "tanh",
+    "transpose",
+    "uint32",
+    "uint64",
+    "uint8",
+    "var",
+    "where",
+    "zeros",
+    "zeros_like",
+]

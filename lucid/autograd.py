@@ -116,12 +116,8 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:
     """Give the float results of an op a history."""
-    record = Record(
-        op,
-        tuple(_operand(tensor) for tensor in operands),
-        tuple(_saved(tensor) for tensor in results),
-        Location("", *(user_frame() or ("", 0))),
-    )
+    location = Location("", *(user_frame() or ("", 0)))
+    record = Record(op, tuple(map(_operand, operands)), tuple(map(_saved, results)), location)
     for slot, tensor in enumerate(results):
         if tensor.dtype.is_float:
             tensor._requires_grad = True

@@ -6,6 +6,7 @@ import linecache
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,9 @@ class Described(Protocol):
 
     def name_of_child(self, child: Described) -> str | None:
         """The dotted name of a module inside this one."""
+
+    def named_tensors(self) -> Iterable[tuple[str, object]]:
+        """The parameters and buffers inside this module, with their dotted names."""
 
 
 class _Stack(threading.local):
@@ -37,11 +41,6 @@ def enter_module(module: Described) -> None:
 
 def leave_module() -> None:
     _stack.modules.pop()
-
-
-def root_module() -> Described | None:
-    """The outermost module being called."""
-    return _stack.modules[0] if _stack.modules else None
 
 
 def calling_modules() -> list[Described]:

@@ -59,6 +59,10 @@ class TraceError(LucidError, RuntimeError):
     """Python code that a trace cannot represent."""
 
 
+class AuditError(LucidError, RuntimeError):
+    """A compiled function that depends on something that is not guarded."""
+
+
 class CompileError(LucidError, RuntimeError):
     """A graph that a target cannot compile."""
 
@@ -81,6 +85,10 @@ class VerificationError(LucidError, ValueError):
 
 class InstallationError(LucidError, ImportError):
     """An environment in which Lucid cannot work, such as two distributions that share one folder."""
+
+
+class ModuleError(LucidError, AttributeError):
+    """A module to which something was assigned before `super().__init__()` had run."""
 
 
 class StateDictError(LucidError, KeyError):

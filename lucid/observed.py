@@ -1,23 +1,43 @@
 """Objects whose attributes compiled programs depend on: modules and optimizers.
 
 Every write bumps the global epoch, so that programs check their guards before the next call. During a trace, reads
-are recorded as guards, and writes go to the tracer, which refuses those that it cannot undo.
+are recorded as guards, and writes go to the tracer, which refuses those that it could not repeat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from lucid.modes import bump_epoch, current_tracer
+
+
+class Missing:
+    """What a read of an attribute that is not there is recorded as."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = Missing()
 
 
 class Observed:
     """The base of Module and Optimizer."""
 
+    structural: ClassVar[frozenset[str]] = frozenset()  # containers that change only together with the epoch
+    unguarded: ClassVar[frozenset[str]] = frozenset()  # attributes that guard themselves, or do not matter
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Observed:
+        self = super().__new__(cls)
+        tracer = current_tracer()
+        if tracer is not None:
+            tracer.note_created(self)
+        return self
+
     def __setattr__(self, name: str, value: Any) -> None:
         tracer = current_tracer()
-        if tracer is not None and self in tracer.observed:
+        if tracer is not None and not tracer.is_new(self):
             tracer.write_attribute(self, name, value)
             return
         object.__setattr__(self, name, value)
@@ -25,7 +45,7 @@ class Observed:
 
     def __delattr__(self, name: str) -> None:
         tracer = current_tracer()
-        if tracer is not None and self in tracer.observed:
+        if tracer is not None and not tracer.is_new(self):
             tracer.delete_attribute(self, name)
         object.__delattr__(self, name)
         bump_epoch()
@@ -35,12 +55,17 @@ def record_reads(record: Callable[[Observed, str, Any], None]) -> Callable[[], N
     """Call `record(object, name, value)` at each attribute read of an Observed object; the result stops that."""
 
     def read(self: Observed, name: str) -> Any:
-        value = object.__getattribute__(self, name)
-        if name[:2] != "__":
-            record(self, name, value)
+        if name[:2] == "__":
+            return object.__getattribute__(self, name)
+        try:
+            value = object.__getattribute__(self, name)
+        except AttributeError:
+            record(self, name, MISSING)
+            raise
+        record(self, name, value)
         return value
 
-    Observed.__getattribute__ = read  # type: ignore[method-assign]  # while a trace lasts
+    Observed.__getattribute__ = read  # type: ignore[method-assign, assignment]  # while a trace lasts
 
     def stop() -> None:
         del Observed.__getattribute__
@@ -49,9 +74,13 @@ def record_reads(record: Callable[[Observed, str, Any], None]) -> Callable[[], N
 
 
 def hyperparameter(group: dict[str, Any], key: str) -> Any:
-    """group[key] as a number that may change without a recompilation: a Scalar during a trace, else a float."""
+    """group[key], a number or a tuple of them, that may change without a recompilation: floats, or Scalars during a
+    trace."""
     tracer = current_tracer()
-    return float(group[key]) if tracer is None else tracer.hyperparameter(group, key)
+    if tracer is not None:
+        return tracer.hyperparameter(group, key)
+    value = group[key]
+    return tuple(map(float, value)) if isinstance(value, tuple) else float(value)
 
 
 def setting(group: dict[str, Any], key: str) -> Any:

@@ -7,15 +7,19 @@ word i of `lucid.ir.philox.words(seed, d, ...)`. A compiled program reads the st
 from __future__ import annotations
 
 import itertools
+import math
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 import lucid.autograd as autograd
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, TraceError
+from lucid.ir import philox
 from lucid.ir.ops.random import RandomKeep
 from lucid.ir.types import TensorType, float64
 from lucid.modes import current_tracer
@@ -75,6 +79,57 @@ def get_state() -> tuple[int, int]:
 def set_state(state: tuple[int, int]) -> None:
     """Continue the default stream from a state that `get_state` returned."""
     default_generator.set_state(state)
+
+
+def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Float32 numbers spread evenly over [low, high).
+
+    Element i is low + (high - low) * u, computed in float32, with u = (w >> 8) * 2^-24 for word w = i of the next draw.
+    Raises TraceError during a trace.
+    """
+    if current_tracer() is not None:
+        raise TraceError(
+            "uniform random numbers can't be drawn while a function is traced.",
+            hint="draw them outside the compiled function and pass them as an argument.",
+        )
+    seed, draw = default_generator.advance()
+    words = philox.words(seed, draw, math.prod(shape))
+    unit = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return Tensor((np.float32(low) + np.float32(high - low) * unit).reshape(tuple(shape)))
+
+
+def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
+    """A float32 tensor of values spread evenly from low to high. Takes one draw; not in compiled functions.
+
+    Element i is low + (high - low) * u in float32, where u is the upper 24 bits of word i of the draw, times 2^-24.
+    """
+    words = _words("uniform", math.prod(shape))
+    u = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return Tensor((np.float32(low) + np.float32(high - low) * u).reshape(tuple(shape)))
+
+
+def normal(shape: Sequence[int], mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """A float32 tensor of values of a normal distribution. Takes one draw; not in compiled functions.
+
+    Elements 2j and 2j + 1 are mean + std * r * (cos a, sin a), computed in float64 and rounded, where words 2j and
+    2j + 1 of the draw, v and w, give r = sqrt(-2 log((v + 1) 2^-32)) and a = 2 pi w 2^-32.
+    Box and Muller, "A note on the generation of random normal deviates", 1958.
+    """
+    count = math.prod(shape)
+    pairs = _words("normal", count + count % 2).astype(np.float64).reshape(-1, 2) * 2.0**-32
+    radius, angle = np.sqrt(-2.0 * np.log(pairs[:, 0] + 2.0**-32)), 2.0 * np.pi * pairs[:, 1]
+    values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1)[:count]
+    return Tensor((mean + std * values).astype(np.float32).reshape(tuple(shape)))
+
+
+def _words(what: str, count: int) -> npt.NDArray[np.uint32]:
+    """The words of the next draw of the default stream."""
+    if current_tracer() is not None:
+        raise TraceError(
+            f"lucid.random.{what} can't be drawn while a function is traced.",
+            hint="make modules and initial values outside the compiled function.",
+        )
+    return philox.words(*default_generator.advance(), count)
 
 
 class LatestDraw:

@@ -17,6 +17,15 @@ class Executable(Protocol):
     def graph(self) -> Graph:
         """The graph as it was compiled, with the places of its values."""
 
+    def new_table(self) -> npt.NDArray[np.uint64]:
+        """A table for `run` with everything in place that is the executable's own."""
+
+    def llvm_ir(self) -> str:
+        """The LLVM IR of the graph, for targets that have one."""
+
+    def assembly(self) -> str:
+        """The machine code of the graph as assembly."""
+
     def run(self, table: npt.NDArray[np.uint64]) -> None:
         """Run once. `table` holds the address of each argument, state and output, in that order, each a contiguous
         row-major array aligned to its items, and one more entry that the executable fills. States are updated where

@@ -44,6 +44,11 @@ PIPELINE: tuple[Pass, ...] = (
 # What every fused program must equal, bit for bit.
 UNFUSED: tuple[Pass, ...] = tuple(step for step in PIPELINE if step.run is not fuse)
 
+# A forward and a backward that run at different times are differentiated together, cut in two by `partition`, which
+# decides what is rematerialized, and finished each by itself.
+JOINT: tuple[Pass, ...] = PIPELINE[:2]
+SPLIT: tuple[Pass, ...] = PIPELINE[3:]
+
 TRACED = "traced"
 _programs = itertools.count()  # numbers the folders that LUCID_DUMP asks for
 

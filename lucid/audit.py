@@ -1,0 +1,72 @@
+"""Audit mode: trace again from time to time, and raise where the program is no longer what the function would give.
+
+Set LUCID_AUDIT=1 to audit each call (LUCID_AUDIT=n: every n-th call of a function), or use `lucid.audit()`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING
+
+from lucid.errors import AuditError
+from lucid.ir.text import print_graph
+
+if TYPE_CHECKING:
+    from lucid.program import Program
+    from lucid.tracing import Trace
+
+_active: list[int] = []
+
+
+class audit:  # noqa: N801  a context manager reads as a verb
+    """Have compiled functions called in the `with` block audited at every n-th call, every call by default.
+
+    Raises AuditError, with the difference as text, where tracing again gives another graph: the function depends on
+    something that is not guarded, such as NumPy's random numbers, the time, or an attribute of a foreign object.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
+
+    def __enter__(self) -> None:
+        _active.append(self._every)
+
+    def __exit__(self, *_: object) -> None:
+        _active.pop()
+
+
+def _period() -> int:
+    """Audit every n-th call; 0 for never."""
+    if _active:
+        return _active[-1]
+    text = os.environ.get("LUCID_AUDIT", "0")
+    return int(text) if text.isdigit() else 1
+
+
+class Audit:
+    """Counts the calls of one compiled function."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def due(self) -> bool:
+        """Whether this call is to be audited."""
+        if not _active and "LUCID_AUDIT" not in os.environ:
+            return False
+        self._calls += 1
+        period = _period()
+        return period > 0 and self._calls % period == 0
+
+    def compare(self, program: Program, trace: Trace) -> None:
+        """Raise AuditError where a new trace differs from a program's."""
+        before = print_graph(program.graph("traced"), locations=False)
+        now = print_graph(trace.graph, locations=False)
+        if before != now:
+            difference = "\n".join(
+                difflib.unified_diff(before.splitlines(), now.splitlines(), "compiled", "traced again", lineterm="", n=1)
+            )
+            raise AuditError(
+                f"{trace.graph.name} gives another graph when it is traced again:\n{difference}",
+                hint="pass what changes as an argument, or keep it in a registered buffer.",
+            )

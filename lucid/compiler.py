@@ -1,0 +1,295 @@
+"""lucid.compile: from a call's signature to a cached program."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from types import MethodType
+from typing import Any, overload
+
+import numpy as np
+
+from lucid.audit import Audit
+from lucid.code_guards import CodeObserver
+from lucid.codegen.target import Target
+from lucid.errors import ArgumentError, TraceError
+from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.types import as_dtype
+from lucid.joint import differentiable_results, split
+from lucid.modes import modes
+from lucid.nn.module import Module
+from lucid.observed import Observed, record_reads
+from lucid.program import RUN_LOCK, Program
+from lucid.pytree import Spec, flatten, leaf_names, unflatten
+from lucid.stages import Compiled
+from lucid.tensor import Tensor
+from lucid.tracing import Trace, Tracer, tracing
+
+MAX_PROGRAMS = 64  # of one function; the least recently used goes first
+STORM = 8  # programs of one function before a warning says what keeps changing
+
+
+class RecompileWarning(UserWarning):
+    """A function has been compiled many times; the message says what changed last."""
+
+
+def load_target(name: str) -> Target:
+    """The target of a name. Code generators are imported when they are first used."""
+    if name == "cpu":
+        from lucid.codegen.cpu.target import CPUTarget
+
+        return CPUTarget()
+    raise ArgumentError(f"target {name!r} is not known; expected 'cpu'.")
+
+
+@overload
+def compile(function: Module, *, target: str = "cpu") -> CompiledModule: ...
+@overload
+def compile(function: Callable[..., Any], *, target: str = "cpu") -> CompiledFunction: ...
+@overload
+def compile(function: None = None, *, target: str = "cpu") -> Callable[[Callable[..., Any]], CompiledFunction]: ...
+def compile(function: Callable[..., Any] | Module | None = None, *, target: str = "cpu") -> Any:
+    """Compile a function, a whole training step, or a Module. Also a decorator.
+
+    The first call with arguments of new shapes, dtypes or Python values traces the function and compiles the graph;
+    later calls run it natively. The result behaves as the function does, with the same random numbers and the same
+    `grad`s; `lower`, `programs` show what was compiled. Raises TraceError for Python that a graph cannot represent.
+
+    >>> import lucid
+    >>> @lucid.compile
+    ... def double(x):
+    ...     return x * 2.0
+    >>> print(double(lucid.Tensor([1.0, 2.0])))
+    [2.0, 4.0]
+    """
+    if function is None:
+        return functools.partial(compile, target=target)
+    if isinstance(function, CompiledFunction):
+        return function
+    if isinstance(function, Module):
+        return CompiledModule(function, target)
+    if not callable(function):
+        raise ArgumentError(f"compile takes a function or a Module, got {function!r}.")
+    return CompiledFunction(function, getattr(function, "__name__", "function"), target)
+
+
+class CompiledFunction:
+    """A function that runs as native programs, one for each signature that it has met."""
+
+    def __init__(self, function: Callable[..., Any], name: str, target: str) -> None:
+        self._function = function
+        self._name = name.strip("<>")
+        self._target = load_target(target)
+        self._programs: dict[Any, list[Program]] = {}
+        self._count = 0
+        self._last_cause = ""
+        self._audit = Audit()
+        functools.update_wrapper(self, function, updated=())
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The cached programs, each with the signature that it was specialized on."""
+        return tuple(program for group in self._programs.values() for program in group)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Program:
+        """Trace and compile for these arguments without running: the program that a call would use."""
+        leaves, spec = _flatten_call(args, kwargs)
+        with RUN_LOCK:
+            return self._find(leaves, spec)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if modes.tracer is not None:  # a compiled function inside a trace is a part of it
+            return self._function(*args, **kwargs)
+        leaves, spec = _flatten_call(args, kwargs)
+        with RUN_LOCK:
+            program = self._find(leaves, spec)
+            if self._audit.due():
+                self._audit.compare(program, self._trace(leaves, spec)[0])
+            return program(leaves)
+
+    def __get__(self, owner: object, kind: type | None = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}: {len(self.programs)} programs>"
+
+    def _find(self, leaves: list[Any], spec: Spec) -> Program:
+        key = (spec, tuple([_leaf_key(leaf) for leaf in leaves]), _aliases(leaves), modes.grad_enabled)
+        group = self._programs.get(key)
+        if group is not None:
+            for program in group:
+                if program.ready(leaves):
+                    return program
+        program = self._build(leaves, spec)
+        self._remember(key, program, leaves)
+        return program
+
+    def _remember(self, key: Any, program: Program, leaves: list[Any]) -> None:
+        group = self._programs.pop(key, [])
+        if group:
+            broken = group[0].guards.broken(leaves)
+            self._last_cause = broken[0].subject if broken else "an argument that is also captured"
+        elif self._count:
+            self._last_cause = f"the arguments: {program.signature}"
+        group.insert(0, program)
+        self._programs[key] = group
+        self._count += 1
+        if self._count == STORM:
+            warnings.warn(
+                f"{self._name} has been compiled {STORM} times; the last time because of {self._last_cause}. "
+                "Pass what changes from call to call as a float or a tensor.",
+                RecompileWarning,
+                stacklevel=4,
+            )
+        while len(self.programs) > MAX_PROGRAMS:
+            oldest = next(iter(self._programs))
+            self._programs[oldest].pop()
+            if not self._programs[oldest]:
+                del self._programs[oldest]
+
+    def _build(self, leaves: list[Any], spec: Spec) -> Program:
+        trace, result_spec = self._trace(leaves, spec)
+        if not differentiable_results(trace):
+            stages = run_pipeline(trace.graph)
+            compiled = Compiled(stages.graphs, stages.milliseconds, self._target.compile(stages.final))
+            return Program(trace, result_spec, compiled, None, _signature(leaves, spec))
+        forward, backward = split(trace, self._target)
+        return Program(trace, result_spec, forward, backward, _signature(leaves, spec))
+
+    def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
+        """Run the function once with symbols."""
+        tracer = Tracer(self._name)
+        names = _argument_names(self._function, spec)
+        entered = [_entered(leaf) for leaf in leaves]
+        with CodeObserver(self._function) as observer, tracing(tracer):
+            symbols = []
+            for number, (leaf, name) in enumerate(zip(entered, names, strict=True)):
+                if isinstance(leaf, Tensor):
+                    tracer.enter_argument(leaf, number, name)
+                    symbols.append(leaf)
+                elif isinstance(leaf, float):
+                    symbols.append(tracer.scalar_input(name, leaf, f"leaves[{number}]"))
+                else:
+                    symbols.append(leaf)
+            args, kwargs = unflatten(spec, symbols)
+
+            def record(owner: Observed, name: str, value: object) -> None:
+                if modes.tracer is tracer and not tracer.is_new(owner):
+                    tracer.guards.attribute(owner, name, value)
+
+            stop = record_reads(record)
+            try:
+                result = self._function(*args, **kwargs)
+            finally:
+                stop()
+            result_leaves, result_spec = flatten(result)
+            trace = tracer.finish(result_leaves)
+        observer.guard(tracer.guards)
+        return trace, result_spec
+
+
+class CompiledModule(CompiledFunction):
+    """A Module whose calls run natively. Everything else is the module's own: parameters(), train(), attributes."""
+
+    def __init__(self, module: Module, target: str) -> None:
+        super().__init__(module, type(module).__name__, target)
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "module":
+            raise AttributeError(name)
+        return getattr(self.module, name)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.module!r}>"
+
+
+def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Spec]:
+    return flatten((args, kwargs))
+
+
+def _entered(leaf: Any) -> Any:
+    """The tensor that stands for an array argument in a trace; other arguments as they are."""
+    if isinstance(leaf, np.ndarray):
+        as_dtype(leaf.dtype)
+        return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
+    if isinstance(leaf, Tensor) and leaf._symbol is not None:
+        raise TraceError("a tensor of an earlier trace was passed to a compiled function.")
+    return leaf
+
+
+def _leaf_key(leaf: Any) -> Any:
+    """What a program is specialized on in one leaf of a call: the type of an array, the kind of a float, and the
+    value of everything else."""
+    if isinstance(leaf, Tensor):
+        array = leaf._array
+        if array is None:
+            raise TraceError("a tensor of an earlier trace was passed to a compiled function.")
+        return array.shape, array.dtype, leaf._requires_grad, leaf._history is None
+    if isinstance(leaf, np.ndarray):
+        return leaf.shape, leaf.dtype
+    if isinstance(leaf, float):
+        return float
+    if isinstance(leaf, int | str | bytes | None):
+        return type(leaf), leaf
+    return _Same(leaf)
+
+
+class _Same:
+    """A key that equals that of the same object only, and keeps it alive."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def _aliases(leaves: Sequence[Any]) -> tuple[int, ...] | None:
+    """Which tensors of a call are one and the same, or None where all differ."""
+    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor)]
+    if len(ids) < 2 or len(set(ids)) == len(ids):
+        return None
+    return tuple(ids.index(i) for i in ids)
+
+
+def _argument_names(function: Callable[..., Any], spec: Spec) -> list[str]:
+    """A name for each leaf of a call, from the parameters of the function."""
+    _, _, ((_, _, positional), (_, keywords, named)) = spec
+    target = function.forward if isinstance(function, Module) else function
+    try:
+        parameters = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "args")
+    names: list[str] = []
+    for number, item in enumerate(positional):
+        prefix = plain[number] if number < len(plain) else f"{rest}.{number - len(plain)}"
+        names.extend(leaf_names(item, prefix))
+    for keyword, item in zip(keywords, named, strict=True):
+        names.extend(leaf_names(item, keyword))
+    return names
+
+
+def _signature(leaves: Sequence[Any], spec: Spec) -> str:
+    """What the leaves of a call were specialized on, for people: `f32[64, 784], i64[64]`."""
+    parts = []
+    for leaf in leaves:
+        if isinstance(leaf, Tensor):
+            parts.append(str(leaf.type))
+        elif isinstance(leaf, np.ndarray):
+            parts.append(f"{as_dtype(leaf.dtype).short}[{', '.join(map(str, leaf.shape))}]")
+        else:
+            parts.append("float" if isinstance(leaf, float) else repr(leaf))
+    mode = "" if modes.grad_enabled else "; no_grad"
+    return ", ".join(parts) + mode
+
+

@@ -1,0 +1,167 @@
+"""Guards: what a trace has read, as conditions that a later call checks before it reuses the program.
+
+A condition is Python text over bound objects and the leaves of the call. All conditions of a program become one
+generated function. Those on attributes of modules and optimizers run only after the global epoch has moved, since
+every write to such an attribute bumps it; the others run at each call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.observed import MISSING, Observed
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+
+
+def describe(value: object, depth: int = 0) -> object:
+    """A hashable account of a value: plain values and containers by content, all else by identity.
+
+    >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
+    (True, False)
+    """
+    if isinstance(value, float) and math.isnan(value):
+        return type(value), "nan"
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    if depth < 8:
+        if isinstance(value, list | tuple):
+            return type(value), tuple(describe(item, depth + 1) for item in value)
+        if isinstance(value, dict):
+            return type(value), tuple((describe(k, depth + 1), describe(v, depth + 1)) for k, v in value.items())
+        if isinstance(value, set | frozenset):
+            return type(value), frozenset(describe(item, depth + 1) for item in value)
+    return type(value), id(value)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A guard: an expression that must be true, and what it is about, for people."""
+
+    text: str
+    subject: str
+    traced: object = None
+
+    def cause(self, now: object) -> str:
+        return f"{self.subject} was {self.traced!r}, is {now!r}"
+
+
+class GuardRecorder:
+    """Collects the guards of one trace."""
+
+    def __init__(self) -> None:
+        self.namespace: dict[str, Any] = {"describe": describe, "nan": math.nan, "inf": math.inf, "MISSING": MISSING}
+        self.always: dict[str, Condition] = {}
+        self.after_epoch: dict[str, Condition] = {}
+        self._names: dict[int, str] = {}
+
+    def bind(self, thing: object) -> str:
+        """The name under which conditions see an object, which is kept alive."""
+        if id(thing) not in self._names:
+            name = f"c{len(self._names)}"
+            self._names[id(thing)] = name
+            self.namespace[name] = thing
+        return self._names[id(thing)]
+
+    def require(self, text: str, subject: str = "") -> None:
+        """Guard a condition on the call itself."""
+        self.always.setdefault(text, Condition(text, subject or text))
+
+    def guard(self, expression: str, value: object, subject: str = "", epoch: bool = False) -> None:
+        """Guard that an expression still gives a value: plain values and containers by content, all else by
+        identity. With `epoch`, only changes that bump the epoch can make a difference."""
+        if value is None or value is True or value is False or value is Ellipsis:
+            text = f"{expression} is {value!r}"
+        elif isinstance(value, float) and not math.isfinite(value):
+            text = f"describe({expression}) == {self._constant(describe(value))}"
+        elif type(value) in (int, float, str, bytes):
+            text = f"(v := {expression}) == {value!r} and type(v) is {type(value).__name__}"
+        elif isinstance(value, list | tuple | dict | set | frozenset):
+            text = f"describe({expression}) == {self._constant(describe(value))}"
+            self.bind(value)  # identities inside the description stay unique while the objects live
+        else:
+            text = f"{expression} is {self.bind(value)}"
+        target = self.after_epoch if epoch else self.always
+        target.setdefault(text, Condition(text, subject or expression, value))
+
+    def _constant(self, description: object) -> str:
+        return self.bind(description)
+
+    def attribute(self, owner: Observed, name: str, value: object) -> None:
+        """Guard an attribute of a module or optimizer that the trace has read."""
+        kind = type(owner)  # attributes of the class are looked up there: a read of the owner would be recorded
+        if name in kind.unguarded or (callable(value) and getattr(value, "__self__", None) is owner):
+            return
+        subject = f"{kind.__name__}.{name}"
+        bound = self.bind(owner)
+        if value is MISSING:
+            self.guard(f"{name!r} in {bound}.__dict__", False, subject, epoch=True)
+        elif name in kind.structural:
+            self.guard(f"{bound}.{name}", value, subject, epoch=True)
+        elif name in owner.__dict__:
+            mutable = isinstance(value, list | dict | set)
+            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not mutable)
+        elif not callable(value) and not isinstance(getattr(kind, name, None), property):
+            self.guard(f"{bound}.{name}", value, subject)
+
+    def build(self, scalars: Sequence[str], scalar_conditions: Sequence[str]) -> Guards:
+        """The generated functions of these guards. `scalars` are the expressions of the program's float inputs."""
+        return Guards(
+            dict(self.namespace),
+            tuple(self.always.values()),
+            tuple(self.after_epoch.values()),
+            tuple(Condition(text, text) for text in scalar_conditions),
+            tuple(scalars),
+        )
+
+
+class Guards:
+    """The guards of a program: `holds` before each call, `holds_after_epoch` once the epoch has moved."""
+
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        always: tuple[Condition, ...],
+        after_epoch: tuple[Condition, ...],
+        scalar_conditions: tuple[Condition, ...],
+        scalars: tuple[str, ...],
+    ) -> None:
+        self._namespace = namespace
+        self.always = always + scalar_conditions
+        self.after_epoch = after_epoch
+        self.holds = self._function([c.text for c in self.always])
+        self.holds_after_epoch = self._function([c.text for c in after_epoch])
+        self.scalars = self.evaluator(f"({''.join(f'{source}, ' for source in scalars)})")
+
+    def evaluator(self, expression: str) -> Callable[[Sequence[Any]], Any]:
+        """A function of the leaves of a call that evaluates an expression over bound objects."""
+        function: Callable[[Sequence[Any]], Any] = eval(f"lambda leaves: {expression}", self._namespace)
+        return function
+
+    def _function(self, conditions: Sequence[str]) -> Callable[[Sequence[Any]], bool]:
+        lines = ["def holds(leaves):", "    try:"]
+        lines += [f"        if not ({text}): return False" for text in conditions]
+        lines += ["        return True", "    except (AttributeError, KeyError, IndexError, NameError, ValueError):"]
+        lines += ["        return False"]
+        scope: dict[str, Any] = {}
+        exec(compile("\n".join(lines), "<lucid guards>", "exec"), self._namespace, scope)
+        function: Callable[[Sequence[Any]], bool] = scope["holds"]
+        return function
+
+    def broken(self, leaves: Sequence[Any]) -> list[Condition]:
+        """The conditions that do not hold now."""
+        found = []
+        for condition in (*self.always, *self.after_epoch):
+            if not self._function([condition.text])(leaves):
+                found.append(condition)
+        return found
+
+    def current(self, condition: Condition, leaves: Sequence[Any]) -> object:
+        """What the guarded expression of a condition gives now, as far as it can be told."""
+        try:
+            return eval(condition.subject, dict(self._namespace), {"leaves": leaves})  # our own text
+        except Exception:
+            return "changed"

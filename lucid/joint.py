@@ -1,0 +1,216 @@
+"""Backward programs: what makes `y = fast(x); y.backward()` run compiled code both ways.
+
+The traced graph and a grad op on its differentiable results make a joint graph. It is differentiated and simplified
+as one, then split by a minimum cut: the forward program also returns the values that the backward program reads. To
+eager code a call is one op, and its derivative another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import lucid.autograd as autograd
+from lucid.codegen.target import Executable, Target
+from lucid.errors import GradientError
+from lucid.ir.build import Builder, Expr
+from lucid.ir.graph import Graph, Value
+from lucid.ir.ops.base import Array, Op
+from lucid.ir.ops.structure import Grad
+from lucid.ir.passes.partition import partition
+from lucid.ir.passes.pipeline import JOINT, SPLIT, run_pipeline
+from lucid.ir.types import TensorType
+from lucid.stages import Compiled, Readable
+from lucid.tensor import Tensor
+from lucid.tracing import Trace, TracedOutput
+
+
+def differentiable_results(trace: Trace) -> list[TracedOutput]:
+    """The results that a later backward() may go through."""
+    return [r for r in trace.results if isinstance(r, TracedOutput) and r.differentiable]
+
+
+def split(trace: Trace, target: Target) -> tuple[Compiled, Backward]:
+    """Compile a trace with differentiable results: its forward, and the backward that goes with it."""
+    results = differentiable_results(trace)
+    joint, seeds, wrt = _joint_graph(trace, [result.value for result in results])
+    together = run_pipeline(joint, JOINT)
+    parts = partition(together.final, len(trace.graph.outputs), seeds)
+    forward, backward = run_pipeline(parts.forward, SPLIT), run_pipeline(parts.backward, SPLIT)
+    shared = {"traced": trace.graph, **{k: v for k, v in together.graphs.items() if k != "traced"}}
+    forward_stages = shared | {"partitioned": parts.forward} | _later(forward.graphs)
+    backward_stages = {"partitioned": parts.backward} | _later(backward.graphs)
+    return (
+        Compiled(
+            forward_stages, {**together.milliseconds, **forward.milliseconds}, target.compile(forward.final)
+        ),
+        Backward(
+            Compiled(backward_stages, backward.milliseconds, target.compile(backward.final)),
+            parts.backward,
+            wrt,
+            parts.saved,
+            seeds,
+            trace,
+        ),
+    )
+
+
+def _later(stages: Any) -> dict[str, Graph]:
+    return {name: graph for name, graph in stages.items() if name != "traced"}
+
+
+def _joint_graph(trace: Trace, outputs: Sequence[Value]) -> tuple[Graph, list[Value], list[Value]]:
+    """The traced graph with seeds as arguments and the gradients of the inputs that the outputs depend on as further
+    outputs."""
+    graph = trace.graph
+    needed = set(outputs)
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(node.inputs)
+    wrt = [value for value in graph.inputs if value in needed and value in trace.leaves]
+    builder = Builder(graph.nodes)
+    seeds = [Value(value.type, f"seed.{i}" if len(outputs) > 1 else "seed") for i, value in enumerate(outputs)]
+    totals: list[Value] = []
+    for output, seed in zip(outputs, seeds, strict=True):
+        parts = builder.add(Grad(), output, seed, *wrt, names=[f"{value.name}.grad" for value in wrt])
+        if totals:
+            parts = tuple(
+                (builder.wrap(total) + builder.wrap(part)).value for total, part in zip(totals, parts, strict=True)
+            )
+        totals = list(parts)
+    joint = replace(
+        graph,
+        arguments=(*graph.arguments, *seeds),
+        nodes=tuple(builder.nodes),
+        outputs=(*graph.outputs, *totals),
+    )
+    return joint, seeds, wrt
+
+
+class Backward(Readable):
+    """The compiled backward of a program."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        graph: Graph,
+        wrt: Sequence[Value],
+        saved: Sequence[Value],
+        seeds: Sequence[Value],
+        trace: Trace,
+    ) -> None:
+        super().__init__(compiled)
+        self.result_types = tuple(seed.type for seed in seeds)
+        self.saved_types = tuple(value.type for value in saved)
+        self.gradient_types = tuple(value.type for value in wrt)
+        self.saved_count = len(saved)
+        again = [value for value in graph.arguments if value not in saved and value not in seeds]
+        self._inputs = list(dict.fromkeys([*wrt, *again]))  # what the op of a call reads, in order
+        self.wrt_positions = tuple(self._inputs.index(value) for value in wrt)
+        self.again_positions = tuple(self._inputs.index(value) for value in again)
+        self._sources = [_source(trace, value) for value in self._inputs]
+
+    def record(
+        self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Array]
+    ) -> None:
+        """Give the differentiable results of a call their history."""
+        operands = [source(leaves, scalars) for source in self._sources]
+        kept = [Tensor._wrap(array) for array in saved]
+        autograd.record_operation(CompiledCall(self), operands, [*live, *kept])
+
+    def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        """The gradients, for the inputs read again, the saved values and the seeds."""
+        from lucid.program import RUN_LOCK
+
+        held = [np.ascontiguousarray(array) for array in operands]
+        results = tuple(np.empty(type.shape, type.dtype.numpy) for type in self.gradient_types)
+        executable: Executable = self._compiled.executable
+        with RUN_LOCK:
+            table = executable.new_table()
+            table[: len(held) + len(results)] = [array.ctypes.data for array in (*held, *results)]
+            executable.run(table)
+        return results
+
+
+Source = Callable[[Sequence[Any], Array], Tensor]
+
+
+def _source(trace: Trace, value: Value) -> Source:
+    """Where the backward of a call finds an input of the forward, given the leaves of the call and its scalars."""
+    for tracked in trace.inputs:
+        if tracked.initial is value:
+            tensor, number = tracked.tensor, tracked.argument
+            if number is not None:
+                return lambda leaves, scalars: _as_operand(leaves[number])
+            if trace.generator is not None and tensor is trace.generator.seed_state:
+                return lambda leaves, scalars: Tensor(tensor)  # a copy: a new seed is no update of what was drawn
+            return lambda leaves, scalars: tensor
+    for i, (symbol, _) in enumerate(trace.scalars):
+        if symbol is value:
+            return lambda leaves, scalars: Tensor(scalars[i])
+    for slot in trace.grads_read:
+        if slot.entry is value:
+            raise GradientError("a result of a compiled function that depends on a `.grad` can't be differentiated.")
+    array = trace.constants[value]
+    return lambda leaves, scalars: Tensor._wrap(array)
+
+
+def _as_operand(leaf: Any) -> Tensor:
+    """A leaf of the call as a tensor; arrays are copied, since nothing tells when they change."""
+    return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
+
+
+class _CallOp(Op):
+    """The base of the two ops that eager code sees of a compiled call. They stand in no graph that is compiled."""
+
+    def __init__(self, backward: Backward) -> None:
+        self.backward = backward
+
+
+class CompiledCall(_CallOp):
+    """A call of a program: from its inputs to its differentiable results and the values saved for the backward."""
+
+    name = "compiled_call"
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        return (*self.backward.result_types, *self.backward.saved_types)
+
+    def pullback(
+        self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]
+    ) -> tuple[Expr | None, ...]:
+        backward, builder = self.backward, results[0].builder
+        count = len(backward.result_types)
+        seeds = [
+            g if g is not None else builder.constant(0, type)
+            for g, type in zip(gradients[:count], backward.result_types, strict=True)
+        ]
+        again = [operands[position] for position in backward.again_positions]
+        values = [x.value for x in (*again, *results[count:], *seeds)]
+        found: list[Expr | None] = [None] * len(operands)
+        computed = builder.add(CompiledBackward(backward), *values)
+        for position, value in zip(backward.wrt_positions, computed, strict=True):
+            found[position] = builder.wrap(value)
+        return tuple(found)
+
+
+class CompiledBackward(_CallOp):
+    """The backward of a call: from the inputs read again, the saved values and the seeds to the gradients."""
+
+    name = "compiled_backward"
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        return self.backward.gradient_types
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return self.backward.run(operands)
+
+    def pullback(
+        self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]
+    ) -> tuple[Expr | None, ...]:
+        raise GradientError(
+            "the backward of a compiled call can't be differentiated again.",
+            hint="compute both derivatives inside one compiled function, with lucid.grad(..., create_graph=True).",
+        )

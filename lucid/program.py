@@ -1,0 +1,227 @@
+"""A compiled program: a traced graph, its machine code, and how both tie to the Python objects of a call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import lucid.autograd as autograd
+from lucid.guards import Guards
+from lucid.joint import Backward
+from lucid.modes import epoch
+from lucid.pytree import Spec, unflatten
+from lucid.scalars import Scalar
+from lucid.stages import Compiled, Readable
+from lucid.tensor import Array, Tensor
+from lucid.tracing import Trace, TracedOutput, Tracked
+
+# One program runs at a time: executables share the state tensors, and ctypes releases the interpreter's lock.
+RUN_LOCK = threading.RLock()
+
+
+class Program(Readable):
+    """One specialization of a compiled function: what `lower` returns and `programs` lists."""
+
+    def __init__(
+        self, trace: Trace, result_spec: Spec, compiled: Compiled, backward: Backward | None, signature: str
+    ) -> None:
+        self.signature = signature
+        self.backward = backward
+        super().__init__(compiled)
+        self._result_spec = result_spec
+        self._bind(trace)
+
+    def __repr__(self) -> str:
+        return f"<Program {self.graph().name}({self.signature})>"
+
+    # Running.
+
+    def _bind(self, trace: Trace) -> None:
+        """Lay out the table of addresses, and cut what a call has to do down to a few loops over ready lists."""
+        graph = trace.graph
+        self.guards: Guards = _guards(trace)
+        self._table = self._compiled.executable.new_table()
+        position = {value: i for i, value in enumerate(graph.inputs)}
+        written = {state for state, _ in graph.updates}
+        self._arguments: list[tuple[int, int, bool]] = []  # table slot, leaf number, whether it is written
+        self._captured: list[tuple[int, Tracked]] = []
+        for tracked in trace.inputs:
+            slot = position[tracked.initial]
+            if tracked.argument is None:
+                self._captured.append((slot, tracked))
+            else:
+                self._arguments.append((slot, tracked.argument, tracked.initial in written))
+        self._written_leaves = [tracked.argument for tracked in trace.inputs if tracked.initial in written]
+        self._written = [tracked.tensor for _, tracked in self._captured if tracked.initial in written]
+        self._captured_ids = {id(tracked.tensor) for _, tracked in self._captured}
+        self._scalars = np.zeros(max(len(trace.scalars), 1), np.float64)
+        self._has_scalars = bool(trace.scalars)
+        for i, (symbol, _) in enumerate(trace.scalars):
+            self._table[position[symbol]] = self._scalars.ctypes.data + 8 * i
+        self._constants = list(trace.constants.values())
+        for value, array in trace.constants.items():
+            self._table[position[value]] = array.ctypes.data
+        self._grads_read = [
+            (position[slot.entry], _argument_of(trace, slot.tensor), slot.tensor)
+            for slot in trace.grads_read
+            if slot.entry is not None
+        ]
+        compiled = self._compiled.executable.graph  # its outputs are those of the trace, then what a backward needs
+        self._outputs: list[tuple[int, tuple[int, ...], Any]] = [
+            (len(graph.inputs) + i, value.type.shape, value.type.dtype.numpy)
+            for i, value in enumerate(compiled.outputs)
+        ]
+        self._traced_outputs = len(graph.outputs)
+        self._results = trace.results
+        self._result_scalars = [
+            self.guards.evaluator(result.source) for result in trace.results if isinstance(result, Scalar)
+        ]
+        self._grads_written = [
+            (slot.tensor, _argument_of(trace, slot.tensor), slot.now is not None) for slot in trace.grads_written
+        ]
+        self._result_count = sum(isinstance(result, TracedOutput) for result in trace.results)
+        self._draws = trace.generator if trace.draws else None
+        self._latest = trace.latest
+        self._epoch = -1
+        self._refresh()
+
+    def _refresh(self) -> bool:
+        """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
+        for slot, tracked in self._captured:
+            tensor = tracked.tensor
+            if tensor.type != tracked.initial.type:
+                return False
+            self._table[slot] = tensor._array.ctypes.data  # type: ignore[union-attr]  # captured tensors are concrete
+        self._written_ids = {id(tensor._array) for tensor in self._written}
+        self._epoch = epoch.count
+        return True
+
+    def ready(self, leaves: Sequence[Any]) -> bool:
+        """Whether the guards hold for a call whose leaves have this program's signature."""
+        for _, number, _ in self._arguments:
+            if id(leaves[number]) in self._captured_ids:
+                return False
+        if not self.guards.holds(leaves):
+            return False
+        if self._epoch == epoch.count:
+            return True
+        return self.guards.holds_after_epoch(leaves) and self._refresh()
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
+        table = self._table
+        held = []  # arrays stay alive until the native call returns
+        for slot, number, is_written in self._arguments:
+            leaf = leaves[number]
+            array = leaf._array if isinstance(leaf, Tensor) else leaf
+            if not is_written:
+                array = self._readable(array, leaves)
+            held.append(array)
+            table[slot] = array.ctypes.data
+        for slot, number, tensor in self._grads_read:
+            array = np.ascontiguousarray((tensor if number is None else leaves[number])._grad._array)
+            held.append(array)
+            table[slot] = array.ctypes.data
+        if self._has_scalars:
+            self._scalars[:] = self.guards.scalars(leaves)
+        outputs = []
+        for slot, shape, dtype in self._outputs:
+            array = np.empty(shape, dtype)
+            outputs.append(array)
+            table[slot] = array.ctypes.data
+        base = self._draws.get_state() if self._draws is not None else None
+        self._run(table)
+        return self._finish(leaves, outputs, base)
+
+    def _run(self, table: Array) -> None:
+        self._compiled.executable.run(table)
+
+    def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
+        """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
+        flags = array.flags
+        if not (flags.c_contiguous and flags.aligned and array.dtype.isnative):
+            return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        if array.base is None and id(array) not in self._written_ids and not self._written_leaves:
+            return array
+        written = [tensor._array for tensor in self._written]
+        written += [leaves[number]._array for number in self._written_leaves if number is not None]
+        if any(np.may_share_memory(array, other) for other in written if other is not None):
+            return array.copy()
+        return array
+
+    def _finish(self, leaves: Sequence[Any], outputs: list[Array], base: tuple[int, int] | None) -> Any:
+        """Put the results of a native run into Python objects."""
+        if base is not None:
+            self._latest.set(base)
+        for tracked_tensor in self._written:
+            tracked_tensor._version.count += 1
+        for number in self._written_leaves:
+            if number is not None:
+                leaves[number]._version.count += 1
+        stored = iter(outputs[self._result_count : self._traced_outputs])
+        for tensor, number, present in self._grads_written:
+            target = tensor if number is None else leaves[number]
+            if isinstance(target, Tensor):
+                target._grad = Tensor._wrap(next(stored)) if present else None
+        tensors = [Tensor._wrap(array) for array in outputs[: self._result_count]]
+        self._give_history(leaves, tensors, outputs[self._traced_outputs :])
+        return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
+
+    def _give_history(self, leaves: Sequence[Any], tensors: Sequence[Tensor], saved: Sequence[Array]) -> None:
+        live = []
+        traced = [result for result in self._results if isinstance(result, TracedOutput)]
+        for tensor, result in zip(tensors, traced, strict=False):
+            if result.differentiable:
+                live.append(tensor)
+            elif result.requires_grad:
+                tensor._requires_grad, tensor._history = True, autograd.FREED
+        if self.backward is not None:
+            self.backward.record(leaves, self._scalars, live, saved)
+
+    def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> list[Any]:
+        found: list[Any] = []
+        computed, scalars = iter(tensors), iter(self._result_scalars)
+        for result in self._results:
+            if isinstance(result, TracedOutput):
+                tensor = next(computed)
+                found.append(_passed_through(result, leaves) or tensor)
+            elif isinstance(result, Scalar):
+                found.append(next(scalars)(leaves))
+            else:
+                found.append(result)
+        return found
+
+
+def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | None:
+    """The tensor from outside that a result is, as eager code would return it."""
+    if result.passed is None:
+        return None
+    leaf = result.passed.tensor if result.passed.argument is None else leaves[result.passed.argument]
+    return leaf if isinstance(leaf, Tensor) else None
+
+
+def _argument_of(trace: Trace, tensor: Tensor) -> int | None:
+    for tracked in trace.inputs:
+        if tracked.tensor is tensor:
+            return tracked.argument
+    return None
+
+
+def _guards(trace: Trace) -> Guards:
+    """The guards of a trace, with those on captured tensors and their grads."""
+    recorder = trace.guards
+    for tracked in trace.inputs:
+        if tracked.argument is None:
+            name = recorder.bind(tracked.tensor)
+            flag = tracked.tensor._requires_grad
+            recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)
+    for slot in trace.grads_read + trace.grads_written:
+        number = _argument_of(trace, slot.tensor)
+        subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
+        if slot.was_read:
+            recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")
+    return recorder.build([source for _, source in trace.scalars], trace.scalar_guards)
+
