@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -82,23 +81,6 @@ def set_state(state: tuple[int, int]) -> None:
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
-    """Float32 numbers spread evenly over [low, high).
-
-    Element i is low + (high - low) * u, computed in float32, with u = (w >> 8) * 2^-24 for word w = i of the next draw.
-    Raises TraceError during a trace.
-    """
-    if current_tracer() is not None:
-        raise TraceError(
-            "uniform random numbers can't be drawn while a function is traced.",
-            hint="draw them outside the compiled function and pass them as an argument.",
-        )
-    seed, draw = default_generator.advance()
-    words = philox.words(seed, draw, math.prod(shape))
-    unit = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
-    return Tensor((np.float32(low) + np.float32(high - low) * unit).reshape(tuple(shape)))
-
-
-def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
     """A float32 tensor of values spread evenly from low to high. Takes one draw; not in compiled functions.
 
     Element i is low + (high - low) * u in float32, where u is the upper 24 bits of word i of the draw, times 2^-24.
@@ -126,8 +108,8 @@ def _words(what: str, count: int) -> npt.NDArray[np.uint32]:
     """The words of the next draw of the default stream."""
     if current_tracer() is not None:
         raise TraceError(
-            f"lucid.random.{what} can't be drawn while a function is traced.",
-            hint="make modules and initial values outside the compiled function.",
+            f"{what} random numbers can't be drawn while a function is traced.",
+            hint="draw them outside the compiled function, where modules are made too.",
         )
     return philox.words(*default_generator.advance(), count)
 

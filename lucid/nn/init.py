@@ -1,0 +1,92 @@
+"""Initial values for parameters. Each function fills a tensor in place and returns it.
+
+Random values come from the default random stream, one draw a call; they are drawn eagerly, not in compiled functions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import lucid.random
+from lucid.errors import ArgumentError, ShapeError
+from lucid.modes import no_grad
+from lucid.tensor import Array, Number, Tensor
+
+
+def _fill(tensor: Tensor, value: Tensor | Array | Number) -> Tensor:
+    with no_grad():
+        return tensor.copy_(value)
+
+
+def constant_(tensor: Tensor, value: Number) -> Tensor:
+    """One value everywhere."""
+    return _fill(tensor, value)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros."""
+    return _fill(tensor, 0)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones."""
+    return _fill(tensor, 1)
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Values spread evenly between a and b."""
+    return _fill(tensor, lucid.random.uniform(tensor.shape, a, b))
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Values of the normal distribution with a mean and a standard deviation."""
+    return _fill(tensor, lucid.random.normal(tensor.shape, mean, std))
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Values spread evenly within gain * sqrt(6 / (inputs + outputs)).
+
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", equation 16.
+    """
+    inputs, outputs = _fans(tensor)
+    bound = gain * math.sqrt(6.0 / (inputs + outputs))
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Values spread evenly within gain * sqrt(3 / fan), the gain being that of the nonlinearity that follows.
+
+    `mode` says whether the fan is the number of inputs ("fan_in") or of outputs ("fan_out"); `a` is the slope of a
+    leaky ReLU. He et al., "Delving deep into rectifiers", arXiv:1502.01852, equations 10 and 14.
+    """
+    if mode not in ("fan_in", "fan_out"):
+        raise ArgumentError(f'kaiming_uniform_ takes mode="fan_in" or "fan_out", got {mode!r}.')
+    inputs, outputs = _fans(tensor)
+    bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / (inputs if mode == "fan_in" else outputs))
+    return uniform_(tensor, -bound, bound)
+
+
+def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
+    """The factor by which initial weights make up for what a nonlinearity takes from the variance.
+
+    >>> calculate_gain("tanh")
+    1.6666666666666667
+    """
+    gains = {
+        "linear": 1.0,
+        "sigmoid": 1.0,
+        "tanh": 5.0 / 3.0,
+        "relu": math.sqrt(2.0),
+        "leaky_relu": math.sqrt(2.0 / (1.0 + slope**2)),
+    }
+    if nonlinearity not in gains:
+        raise ArgumentError(f"calculate_gain knows {', '.join(gains)}, got {nonlinearity!r}.")
+    return gains[nonlinearity]
+
+
+def _fans(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs and outputs each element of a weight of shape (out, in, ...) connects."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"a weight of shape (out, in, ...) is needed to count inputs and outputs, got {tensor.shape}.")
+    receptive_field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field

@@ -1,0 +1,96 @@
+"""Adam, and Adam with decoupled weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lucid.errors import ArgumentError
+from lucid.observed import hyperparameter, setting
+from lucid.operations import sqrt, zeros_like
+from lucid.optim.optimizer import Group, Member, Optimizer, check_range, step_counter
+from lucid.tensor import Tensor
+
+
+class Adam(Optimizer):
+    """Adam. For a gradient g of a parameter p in its step t = 1, 2, ...:
+
+        g <- g + weight_decay * p
+        m <- beta1 * m + (1 - beta1) * g
+        v <- beta2 * v + (1 - beta2) * g * g
+        p <- p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+
+    as in PyTorch; g is negated first with `maximize`. The factors of t are computed in float64. Each parameter counts
+    its own steps: one that has no grad is skipped.
+    Kingma and Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1.
+    """
+
+    decoupled = False  # whether weight decay acts on the parameter instead of on the gradient
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[Group],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults)
+
+    def check(self, group: Group) -> None:
+        for name in ("lr", "eps", "weight_decay"):
+            check_range(self, name, group[name])
+        if len(group["betas"]) != 2:
+            raise ArgumentError(f"{type(self).__name__} takes two betas, got betas={group['betas']!r}.")
+        for i, beta in enumerate(group["betas"]):
+            check_range(self, f"betas[{i}]", beta, below=1.0)
+        group["betas"] = tuple(group["betas"])
+
+    def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
+        return {"step": step_counter(), "exp_avg": zeros_like(parameter), "exp_avg_sq": zeros_like(parameter)}
+
+    def update(self, group: Group, members: Sequence[Member]) -> None:
+        lr = hyperparameter(group, "lr")
+        beta1, beta2 = hyperparameter(group, "betas")
+        eps = hyperparameter(group, "eps")
+        weight_decay = hyperparameter(group, "weight_decay")
+        for number, parameter, gradient in members:
+            step, mean, square = (self.state[f"{kind}.{number}"] for kind in ("step", "exp_avg", "exp_avg_sq"))
+            dtype = parameter.dtype
+            if setting(group, "maximize"):
+                gradient = -gradient
+            decayed: Tensor = parameter
+            if weight_decay and self.decoupled:
+                decayed = parameter * (1.0 - lr * weight_decay)
+            elif weight_decay:
+                gradient = gradient + parameter * weight_decay
+            step += 1
+            count = step.astype("float64")
+            rate = (lr / (1.0 - beta1**count)).astype(dtype)
+            correction = sqrt(1.0 - beta2**count).astype(dtype)
+            mean.copy_(mean * beta1 + gradient * (1.0 - beta1))
+            square.copy_(square * beta2 + gradient * gradient * (1.0 - beta2))
+            parameter.copy_(decayed - mean * rate / (sqrt(square) / correction + eps))
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: p is multiplied by 1 - lr * weight_decay, and g is left as it is.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization", arXiv:1711.05101, algorithm 2.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[Group],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)

@@ -1,0 +1,167 @@
+"""Optimizer: what all optimizers share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lucid.errors import ArgumentError, StateDictError
+from lucid.modes import current_tracer, no_grad
+from lucid.nn.module import check_state
+from lucid.observed import Observed
+from lucid.operations import zeros
+from lucid.tensor import Tensor, to_array
+
+Group = dict[str, Any]
+Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad
+
+
+class Optimizer(Observed):
+    """Updates parameters from their gradients, in place.
+
+    `parameters` are tensors, or dicts of a "params" entry and hyperparameters of that group. `param_groups` holds a
+    dict for each group, whose hyperparameters may be set between steps, as schedulers do: `group["lr"] = 0.01`.
+
+    All state is allocated when a group is added, and lies in `state` by names such as "exp_avg.0", the number being
+    that of the parameter. Raises ArgumentError for no parameters, for one given twice, for a tensor that is no leaf,
+    and for hyperparameters outside their range.
+    """
+
+    structural = frozenset({"state", "_members"})
+    unguarded = frozenset({"param_groups"})  # read by `hyperparameter` and `setting`, which guard each value
+
+    state: dict[str, Tensor]
+    _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
+
+    def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.state = {}
+        self._members = ()
+        if isinstance(parameters, Tensor | Mapping):
+            raise ArgumentError(
+                f"{type(self).__name__} takes several parameters, got one {type(parameters).__name__}.",
+                hint="pass model.parameters(), or a list.",
+            )
+        given: list[Any] = list(parameters)
+        if not given:
+            raise ArgumentError(f"{type(self).__name__} got no parameters.", hint="pass model.parameters().")
+        for group in given if all(isinstance(item, dict) for item in given) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Group) -> None:
+        """Add parameters with their own hyperparameters; those that the dict leaves out are the defaults."""
+        given = group.get("params", ())
+        members = (given,) if isinstance(given, Tensor) else tuple(given)
+        complete = {**self.defaults, **group, "params": list(members)}
+        name = type(self).__name__
+        known = {id(parameter) for earlier in self._members for parameter in earlier}
+        if not members:
+            raise ArgumentError(f"{name} got a group without parameters.")
+        for parameter in members:
+            if not isinstance(parameter, Tensor) or not parameter.is_leaf or not parameter.dtype.is_float:
+                raise ArgumentError(f"{name} updates float tensors that are leaves, got {parameter!r}.")
+            if id(parameter) in known:
+                raise ArgumentError(f"{name} got one parameter twice, of shape {parameter.shape}.")
+            known.add(id(parameter))
+        unknown = sorted(complete.keys() - self.defaults.keys() - {"params", "initial_lr"})
+        if unknown:
+            raise ArgumentError(f"{name} has no hyperparameter {', '.join(unknown)}.")
+        self.check(complete)
+        first = sum(map(len, self._members))
+        created: dict[str, Tensor] = {}
+        for number, parameter in enumerate(members, first):
+            for kind, tensor in self.initial_state(complete, parameter).items():
+                tensor.name = f"{kind}.{number}"
+                created[tensor.name] = tensor
+        self.state = {**self.state, **created}
+        self.param_groups = [*self.param_groups, complete]
+        self._members = (*self._members, members)
+
+    @abstractmethod
+    def check(self, group: Group) -> None:
+        """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""
+
+    @abstractmethod
+    def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
+        """The state that belongs to a parameter, by kind."""
+
+    @abstractmethod
+    def update(self, group: Group, members: Sequence[Member]) -> None:
+        """One step for the parameters of a group that have a grad. Nothing is recorded for `backward`."""
+
+    def zero_grad(self) -> None:
+        """Set the grad of every parameter to None."""
+        for members in self._members:
+            for parameter in members:
+                parameter.grad = None
+
+    def step(self) -> None:
+        """Update every parameter that has a grad, and its state."""
+        number = 0
+        with no_grad():
+            for group, members in zip(self.param_groups, self._members, strict=True):
+                found = [(i, p, p.grad) for i, p in enumerate(members, number)]
+                number += len(members)
+                self.update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as copies, {"state": {name: array}, "param_groups": [...]}, with the numbers of parameters in the
+        place of the parameters."""
+        groups, number = [], 0
+        for group, members in zip(self.param_groups, self._members, strict=True):
+            groups.append({**group, "params": list(range(number, number + len(members)))})
+            number += len(members)
+        return {"state": {name: tensor.numpy().copy() for name, tensor in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over state and hyperparameters that `state_dict` gave, in place.
+
+        Everything is checked before anything is written. Raises StateDictError where groups, names or shapes differ.
+        """
+        if current_tracer() is not None:
+            raise StateDictError("load_state_dict can't run while a function is traced.")
+        name = type(self).__name__
+        if set(state_dict) != {"state", "param_groups"}:
+            raise StateDictError(f'the state_dict of {name} has the keys "state" and "param_groups".')
+        groups = [dict(group) for group in state_dict["param_groups"]]
+        sizes = [len(group.pop("params")) for group in groups]
+        if sizes != [len(members) for members in self._members]:
+            raise StateDictError(
+                f"the groups of {name} have {', '.join(str(len(members)) for members in self._members)} parameters, "
+                f"those of the state_dict {', '.join(map(str, sizes))}."
+            )
+        for group in groups:
+            if not self.defaults.keys() <= group.keys():
+                raise StateDictError(f"a group of {name} has {', '.join(self.defaults)}, got {', '.join(group)}.")
+            self.check(group)
+        given = state_dict["state"]
+        arrays = {key: to_array(value) for key, value in given.items() if key in self.state}
+        missing = [key for key in self.state if key not in given]
+        unexpected = [key for key in given if key not in self.state]
+        check_state(name, self.state, arrays, missing, unexpected)
+        for key, array in arrays.items():
+            self.state[key].copy_(array)
+        for own, group in zip(self.param_groups, groups, strict=True):
+            own.update(group)
+
+    def __repr__(self) -> str:
+        groups = [
+            f"  {len(group['params'])} parameters, "
+            + ", ".join(f"{key}={value!r}" for key, value in group.items() if key != "params")
+            for group in self.param_groups
+        ]
+        return "\n".join([f"{type(self).__name__}(", *groups, ")"])
+
+
+def step_counter() -> Tensor:
+    """A count of steps: int64, without axes."""
+    return zeros(dtype="int64")
+
+
+def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
+    """Raise ArgumentError unless 0 <= value < below."""
+    if not 0.0 <= value < below:
+        end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
+        raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")

@@ -1,0 +1,93 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lucid.errors import ArgumentError
+from lucid.observed import hyperparameter, setting
+from lucid.operations import where, zeros_like
+from lucid.optim.optimizer import Group, Member, Optimizer, check_range, step_counter
+from lucid.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if asked for. For a gradient g of a parameter p:
+
+        g <- g + weight_decay * p
+        b <- g in the first step, momentum * b + (1 - dampening) * g later
+        p <- p - lr * (b, or g + momentum * b with nesterov)
+
+    as in PyTorch; g is negated first with `maximize`. Momentum and dampening other than 0 need state, so that a
+    group made without them can't get them later.
+    Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[Group],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: Group) -> None:
+        for name in ("lr", "momentum", "weight_decay"):
+            check_range(self, name, group[name])
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ArgumentError(
+                "SGD takes nesterov with a momentum and without dampening, "
+                f"got momentum={group['momentum']!r} and dampening={group['dampening']!r}."
+            )
+
+    def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
+        state = {}
+        if group["momentum"]:
+            state["momentum_buffer"] = zeros_like(parameter)
+            if group["dampening"]:
+                state["step"] = step_counter()
+        return state
+
+    def update(self, group: Group, members: Sequence[Member]) -> None:
+        lr = hyperparameter(group, "lr")
+        momentum = hyperparameter(group, "momentum")
+        dampening = hyperparameter(group, "dampening")
+        weight_decay = hyperparameter(group, "weight_decay")
+        for number, parameter, gradient in members:
+            if setting(group, "maximize"):
+                gradient = -gradient
+            if weight_decay:
+                gradient = gradient + parameter * weight_decay
+            if momentum:
+                buffer = self._state("momentum_buffer", number)
+                if dampening:
+                    step = self._state("step", number)
+                    later = buffer * momentum + gradient * (1.0 - dampening)
+                    buffer.copy_(where(step == 0, gradient, later))
+                    step += 1
+                else:
+                    buffer.copy_(buffer * momentum + gradient)  # the buffer starts as zeros
+                gradient = gradient + buffer * momentum if setting(group, "nesterov") else buffer
+            parameter -= gradient * lr
+
+    def _state(self, kind: str, number: int) -> Tensor:
+        name = f"{kind}.{number}"
+        if name not in self.state:
+            raise ArgumentError(
+                f"SGD has no {kind} for this group, which was made without momentum or dampening.",
+                hint="make the optimizer with the momentum and dampening that it will need.",
+            )
+        return self.state[name]
