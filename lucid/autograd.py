@@ -83,11 +83,11 @@ FREED = Edge(Record(Detach(), (), (), Location(), freed=True), 0)  # the history
 
 
 def is_view(op: Op, base: Tensor) -> bool:
-    """Whether `op` of `base` shares its storage. A reshape does so only where the elements lie in order: its
-    operand is no transposed, sliced or broadcast view."""
+    """Whether `op` of `base` shares its storage. A reshape does so where it only adds or drops axes of extent 1, and
+    where the elements lie in order: its operand is no transposed, sliced or broadcast view."""
     if not isinstance(op, VIEWS):
         return False
-    if isinstance(op, Reshape):
+    if isinstance(op, Reshape) and [e for e in op.shape if e != 1] != [e for e in base.shape if e != 1]:
         while base._alias is not None:
             base, inner = base._alias
             if not isinstance(inner, Detach | Reshape):
