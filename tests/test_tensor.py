@@ -1,0 +1,386 @@
+"""What a Tensor is: creation, dtypes, text, conversion to Python and NumPy, views, in-place updates, errors."""
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import Tensor
+from lucid.errors import ArgumentError, CheckError, DTypeError, LucidError, ShapeError
+
+
+class TestCreation:
+    @pytest.mark.parametrize(
+        ("data", "dtype"),
+        [
+            ([1.0, 2.0], "float32"),
+            ([1, 2], "int64"),
+            ([1, 2.0], "float32"),
+            ([True, False], "bool"),
+            (3.5, "float32"),
+            (3, "int64"),
+            ([], "float32"),
+            (np.zeros(2), "float64"),
+            (np.float64(1.0), "float64"),
+            (np.zeros(2, np.uint8), "uint8"),
+            ([np.zeros(2, np.float64)], "float64"),
+            ([np.zeros(2, np.float32)], "float32"),
+        ],
+    )
+    def test_dtype(self, data: object, dtype: str) -> None:
+        assert str(Tensor(data).dtype) == dtype
+
+    def test_nested_tensors(self) -> None:
+        assert Tensor([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+    def test_dtype_argument_overrides(self) -> None:
+        assert Tensor([1, 2], dtype="float64").dtype == Tensor(np.zeros(1)).dtype
+
+    def test_data_is_copied(self) -> None:
+        array = np.ones(2, np.float32)
+        tensor = Tensor(array)
+        array[0] = 5.0
+        assert tensor.tolist() == [1.0, 1.0]
+
+    def test_ragged_data(self) -> None:
+        with pytest.raises(ArgumentError, match="equal lengths"):
+            Tensor([[1.0], [1.0, 2.0]])
+
+    @pytest.mark.parametrize("dtype", ["complex64", "float16", "U3", "object"])
+    def test_unsupported_dtype(self, dtype: str) -> None:
+        with pytest.raises(DTypeError, match="not supported"):
+            Tensor(np.zeros(2, dtype))
+
+    def test_integers_take_no_gradient(self) -> None:
+        with pytest.raises(DTypeError, match="only float tensors can require gradients, got int64"):
+            Tensor([1], requires_grad=True)
+
+    def test_functions(self) -> None:
+        assert lucid.zeros(2, 3).shape == lucid.zeros((2, 3)).shape == (2, 3)
+        assert lucid.ones(2).tolist() == [1.0, 1.0]
+        assert lucid.full((2,), 7).tolist() == [7, 7]
+        assert lucid.arange(2, 5).tolist() == [2, 3, 4]
+        assert lucid.zeros().shape == ()
+        assert lucid.zeros_like(Tensor([1, 2])).dtype == Tensor([1]).dtype
+
+
+class TestPromotion:
+    """bool < integer < float; within a kind the narrowest that holds both; Python numbers are weak."""
+
+    @pytest.mark.parametrize(
+        ("x", "y", "dtype"),
+        [
+            ("float32", "float64", "float64"),
+            ("float32", "int64", "float32"),
+            ("bool", "int32", "int32"),
+            ("int32", "int64", "int64"),
+            ("uint8", "int32", "int32"),
+            ("uint32", "int32", "int64"),
+        ],
+    )
+    def test_two_tensors(self, x: str, y: str, dtype: str) -> None:
+        a, b = lucid.ones(2, dtype=x), lucid.ones(2, dtype=y)
+        assert str((a + b).dtype) == str((b + a).dtype) == dtype
+
+    @pytest.mark.parametrize(
+        ("x", "number", "dtype"),
+        [
+            ("float32", 1e-30, "float32"),
+            ("float64", 2, "float64"),
+            ("int64", 0.5, "float32"),
+            ("int32", 2, "int32"),
+            ("bool", 1, "int64"),
+        ],
+    )
+    def test_python_numbers_are_weak(self, x: str, number: float, dtype: str) -> None:
+        tensor = lucid.ones(2, dtype=x)
+        assert str((tensor + number).dtype) == str((number + tensor).dtype) == dtype
+
+    def test_no_integer_holds_both(self) -> None:
+        with pytest.raises(DTypeError, match=r"no integer dtype holds both"):
+            lucid.ones(1, dtype="uint64") + lucid.ones(1, dtype="int64")
+
+    def test_numpy_on_the_left(self) -> None:
+        result = np.ones(2, np.float32) + Tensor([1.0, 2.0])
+        assert isinstance(result, Tensor)
+        assert result.tolist() == [2.0, 3.0]
+
+    def test_division_of_integers(self) -> None:
+        assert (Tensor([1, 2]) / 2).tolist() == [0.5, 1.0]
+
+    def test_matmul_mixes_no_dtypes(self) -> None:
+        with pytest.raises(DTypeError, match=r'float32 and float64(.|\n)*x\.astype\("float32"\)'):
+            lucid.ones(2, 2) @ np.ones((2, 2))
+
+
+class TestText:
+    def test_with_gradient_asked(self) -> None:
+        x = Tensor([[2.0, 0.0]], requires_grad=True)
+        assert repr(x) == str(x) == "Tensor([[2.0, 0.0]], grad=None)"
+
+    def test_without(self) -> None:
+        x = Tensor([[2.0, 0.0]])
+        assert repr(x) == "Tensor([[2.0, 0.0]], grad=None)"
+        assert str(x) == "[[2.0, 0.0]]"
+
+    def test_with_a_gradient(self) -> None:
+        x = Tensor([2.0], requires_grad=True)
+        (x * x).backward()
+        assert repr(x) == "Tensor([2.0], grad=[4.0])"
+        assert str(x.grad) == "[4.0]"
+
+    def test_shortest_digits(self) -> None:
+        assert str(Tensor([0.1, 1e-7, 1e20])) == "[0.1, 1e-07, 1e+20]"
+        assert str(Tensor(0.1)) == "0.1"
+        assert str(Tensor([True, False])) == "[True, False]"
+
+    def test_long_axes_are_shortened(self) -> None:
+        assert str(lucid.arange(2000)) == "[0, 1, 2, ..., 1997, 1998, 1999]"
+
+
+class TestIntoPython:
+    def test_item(self) -> None:
+        assert Tensor([[2.5]]).item() == 2.5
+        assert float(Tensor(2.5)) == 2.5
+        assert int(Tensor([3])) == 3
+        assert [10, 20, 30][Tensor(1)] == 20
+
+    def test_item_of_several(self) -> None:
+        with pytest.raises(ArgumentError, match=r"one element, got shape \(2,\)"):
+            Tensor([1.0, 2.0]).item()
+
+    def test_bool(self) -> None:
+        assert Tensor([1.0])
+        assert not Tensor(0)
+        with pytest.raises(ArgumentError, match=r"bool\(\) takes a tensor of one element"):
+            bool(Tensor([1.0, 2.0]))
+
+    def test_floats_are_no_index(self) -> None:
+        with pytest.raises(DTypeError, match="only integer tensors can index"):
+            [1, 2][Tensor(1.0)]
+
+    def test_len_and_iteration(self) -> None:
+        x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+        assert len(x) == 2
+        assert [row.tolist() for row in x] == [[1.0, 2.0], [3.0, 4.0]]
+        with pytest.raises(TypeError, match="without axes"):
+            len(Tensor(1.0))
+        with pytest.raises(TypeError, match="without axes"):
+            iter(Tensor(1.0))
+
+    def test_numpy_shares_memory(self) -> None:
+        x = Tensor([1.0, 2.0])
+        x.numpy()[0] = 5.0
+        assert x.tolist() == [5.0, 2.0]
+        assert np.shares_memory(np.asarray(x), x.numpy())
+        assert np.asarray(x, dtype="float64").dtype == np.float64
+        assert not np.shares_memory(np.array(x), x.numpy())
+
+    def test_no_array_of_another_dtype_without_a_copy(self) -> None:
+        with pytest.raises(ValueError, match="without a copy"):
+            Tensor([1.0]).__array__(np.float64, copy=False)
+
+    def test_dlpack_shares_memory(self) -> None:
+        x = Tensor([1.0, 2.0])
+        assert np.shares_memory(np.from_dlpack(x), x.numpy())
+
+    def test_pickling_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="state_dict"):
+            pickle.dumps(Tensor([1.0]))
+
+    def test_deepcopy(self) -> None:
+        x = Tensor([1.0], requires_grad=True)
+        (x * 2).backward()
+        twin = copy.deepcopy(x)
+        twin.detach().fill_(7.0)
+        assert (x.tolist(), twin.tolist(), twin.grad.tolist(), twin.requires_grad) == ([1.0], [7.0], [2.0], True)
+        with pytest.raises(ArgumentError, match="only leaf tensors"):
+            copy.deepcopy(x * 2)
+
+    def test_comparison_is_elementwise_and_hash_is_identity(self) -> None:
+        x, y = Tensor([1.0, 2.0]), Tensor([1.0, 3.0])
+        assert (x == y).tolist() == [True, False]
+        assert (x != y).tolist() == [False, True]
+        assert len({x, y, x}) == 2
+
+
+class TestOperations:
+    """Each against NumPy; gradients are tested with the ops of the IR."""
+
+    x = np.array([[1.5, -2.0, 0.5], [0.0, 3.0, -1.0]], np.float32)
+    y = np.array([[2.0], [-3.0]], np.float32)
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            (lambda x, y: x + y, lambda x, y: x + y),
+            (lambda x, y: 1 - x * y, lambda x, y: 1 - x * y),
+            (lambda x, y: x / y, lambda x, y: x / y),
+            (lambda x, y: x**2, lambda x, y: x**2),
+            (lambda x, y: abs(x) ** 0.5, lambda x, y: np.abs(x) ** np.float32(0.5)),
+            (lambda x, y: -x, lambda x, y: -x),
+            (lambda x, y: x.maximum(y), np.maximum),
+            (lambda x, y: x.clip(-1.0, 1.0), lambda x, y: np.clip(x, -1, 1)),
+            (lambda x, y: lucid.where(x > y, x, 0.0), lambda x, y: np.where(x > y, x, np.float32(0))),
+            (lambda x, y: (x > 0) & (x < 2), lambda x, y: (x > 0) & (x < 2)),
+            (lambda x, y: ~(x >= y) | (x == 0), lambda x, y: ~(x >= y) | (x == 0)),
+            (
+                lambda x, y: x.exp() + x.sin() + x.cos() + x.tanh(),
+                lambda x, y: np.exp(x) + np.sin(x) + np.cos(x) + np.tanh(x),
+            ),
+            (lambda x, y: x.sum(), lambda x, y: x.sum()),
+            (lambda x, y: x.sum(axis=0), lambda x, y: x.sum(0)),
+            (lambda x, y: x.sum(dim=1, keepdim=True), lambda x, y: x.sum(1, keepdims=True)),
+            (lambda x, y: x.mean(-1), lambda x, y: x.mean(-1)),
+            (lambda x, y: x.var(0), lambda x, y: x.var(0, ddof=1)),
+            (lambda x, y: x.max(1), lambda x, y: x.max(1)),
+            (lambda x, y: x.min(), lambda x, y: x.min()),
+            (lambda x, y: x.argmax(1), lambda x, y: x.argmax(1)),
+            (lambda x, y: (x > 0).any(0), lambda x, y: (x > 0).any(0)),
+            (lambda x, y: (x > 0).all(1), lambda x, y: (x > 0).all(1)),
+            (lambda x, y: x.T @ y, lambda x, y: x.T @ y),
+            (lambda x, y: x[0] @ x.T, lambda x, y: x[0] @ x.T),
+            (lambda x, y: x.reshape(3, -1), lambda x, y: x.reshape(3, -1)),
+            (lambda x, y: x.flatten(), lambda x, y: x.reshape(-1)),
+            (lambda x, y: x.permute(1, 0), lambda x, y: x.T),
+            (lambda x, y: x.unsqueeze(1).expand(-1, 4, -1), lambda x, y: np.broadcast_to(x[:, None], (2, 4, 3))),
+            (lambda x, y: y.squeeze(), lambda x, y: y[:, 0]),
+            (lambda x, y: x[1, ::-1], lambda x, y: x[1, ::-1]),
+            (lambda x, y: x[..., None, 1:], lambda x, y: x[..., None, 1:]),
+            (lambda x, y: x[-1][-2:], lambda x, y: x[-1][-2:]),
+            (lambda x, y: lucid.concatenate([x, y], axis=1), lambda x, y: np.concatenate([x, y], 1)),
+            (lambda x, y: lucid.stack([x, x], axis=-1), lambda x, y: np.stack([x, x], -1)),
+            (lambda x, y: x.astype("int64"), lambda x, y: x.astype(np.int64)),
+            (lambda x, y: x.floor(), lambda x, y: np.floor(x)),
+        ],
+    )
+    def test_against_numpy(self, ours: object, theirs: object) -> None:
+        found, expected = ours(Tensor(self.x), Tensor(self.y)), np.asarray(theirs(self.x, self.y))
+        assert (found.shape, found.dtype.numpy) == (expected.shape, expected.dtype)
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+    def test_shapes_that_do_not_broadcast(self) -> None:
+        with pytest.raises(ShapeError, match=r"\(2,\) and \(3,\) do not broadcast"):
+            lucid.ones(2) + lucid.ones(3)
+
+    def test_matmul_names_both_shapes(self) -> None:
+        with pytest.raises(ShapeError, match=r"\(2, 3\) and \(2, 3\)"):
+            lucid.ones(2, 3) @ lucid.ones(2, 3)
+
+    @pytest.mark.parametrize(
+        ("act", "error"),
+        [
+            (lambda x: x.reshape(4), ShapeError),
+            (lambda x: x.sum(2), ShapeError),
+            (lambda x: x.sum((0, 0)), ShapeError),
+            (lambda x: x.permute(0, 0), ShapeError),
+            (lambda x: x.squeeze(0), ShapeError),
+            (lambda x: x[2], CheckError),
+            (lambda x: x[0, 0, 0], CheckError),
+            (lambda x: x[[0, 1]], ArgumentError),
+            (lambda x: lucid.where(x, 1.0, 0.0), DTypeError),
+            (lambda x: x & x, DTypeError),
+            (lambda x: lucid.concatenate([]), ArgumentError),
+        ],
+    )
+    def test_wrong_use(self, act: object, error: type[LucidError]) -> None:
+        with pytest.raises(error):
+            act(lucid.ones(2, 3))
+
+    def test_an_error_shows_the_users_line(self) -> None:
+        with pytest.raises(LucidError) as caught:
+            lucid.ones(2) + lucid.ones(3)  # this line
+        assert f"{Path(__file__).name}:" in str(caught.value)
+        assert "lucid.ones(2) + lucid.ones(3)  # this line" in str(caught.value)
+
+
+class TestViews:
+    """Reshapes, transposes, slices and detach share storage, and read later updates of it."""
+
+    @pytest.mark.parametrize(
+        ("view", "expected"),
+        [
+            (lambda x: x.reshape(4), [9.0, 2.0, 3.0, 4.0]),
+            (lambda x: x.T, [[9.0, 3.0], [2.0, 4.0]]),
+            (lambda x: x[0], [9.0, 2.0]),
+            (lambda x: x.detach(), [[9.0, 2.0], [3.0, 4.0]]),
+            (lambda x: x.T.T[:, 0], [9.0, 3.0]),
+        ],
+    )
+    def test_reads_through(self, view: object, expected: list[object]) -> None:
+        x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+        seen = view(x)
+        x[0, 0] = 9.0
+        assert seen.tolist() == expected
+
+    def test_a_reshape_that_must_copy_does_not(self) -> None:
+        x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+        copied = x.T.reshape(4)
+        x[0, 0] = 9.0
+        assert copied.tolist() == [1.0, 3.0, 2.0, 4.0]
+
+    def test_a_view_is_not_updated(self) -> None:
+        with pytest.raises(ArgumentError, match="a view can't be updated in place"):
+            Tensor([[1.0, 2.0]])[0][0] = 1.0
+
+    def test_detach_and_data_write_through(self) -> None:
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        x.detach().fill_(3.0)
+        assert x.tolist() == [3.0, 3.0]
+        x.data = np.array([4.0, 5.0], np.float32)
+        assert x.tolist() == [4.0, 5.0]
+
+    def test_clone_has_its_own_storage(self) -> None:
+        x = Tensor([1.0])
+        twin = x.clone()
+        x.fill_(2.0)
+        assert twin.tolist() == [1.0]
+
+
+class TestInPlace:
+    def test_a_leaf_keeps_its_identity(self) -> None:
+        x = same = Tensor([1.0, 2.0])
+        x += 1.0
+        x *= 2.0
+        x -= 1.0
+        x /= 2.0
+        assert x is same
+        assert x.tolist() == [1.5, 2.5]
+
+    def test_items(self) -> None:
+        x = lucid.zeros(2, 3)
+        x[1, ::2] = 5.0
+        x[0] = Tensor([1, 2, 3])
+        assert x.tolist() == [[1.0, 2.0, 3.0], [5.0, 0.0, 5.0]]
+
+    def test_copy_broadcasts_and_casts(self) -> None:
+        x = lucid.zeros(2, 2)
+        assert x.copy_(np.array([1, 2])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
+
+    def test_the_type_stays(self) -> None:
+        x = Tensor([1, 2])
+        with pytest.raises(DTypeError, match="keeps the type i64"):
+            x += 0.5
+        with pytest.raises(DTypeError, match="keeps the type"):
+            x += Tensor([[1], [2]])
+        assert x.tolist() == [1, 2]
+
+    def test_a_computed_tensor_is_never_changed(self) -> None:
+        x = Tensor([1.0], requires_grad=True)
+        y = before = x * 2.0
+        y += 1.0
+        assert y is not before
+        assert before.tolist() == [2.0]
+        with pytest.raises(ArgumentError, match="a computed tensor can't be updated"), lucid.no_grad():
+            before.fill_(0.0)
+
+    def test_while_gradients_are_recorded(self) -> None:
+        x = Tensor([1.0], requires_grad=True)
+        with pytest.raises(ArgumentError, match="no_grad"):
+            x.fill_(2.0)
+        with lucid.no_grad():
+            x -= 0.5
+        assert x.tolist() == [0.5]
