@@ -104,7 +104,8 @@ class NumpyScalars(Scalars[Array]):
 
     def sigmoid(self, x: Array) -> Array:
         small = np.exp(-np.abs(x))  # never overflows
-        return np.divide(np.where(x < 0, small, x.dtype.type(1)), x.dtype.type(1) + small)
+        one = x.dtype.type(1)
+        return np.asarray(np.where(x < 0, small, one) / (one + small))
 
     def power(self, x: Array, y: Array) -> Array:
         return np.power(x, y)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -19,7 +20,7 @@ from mpmath import mp, mpf
 from lucid.ir.scalar_math.error_function import ONE_FROM
 from lucid.ir.types import DType, float32, float64
 
-Real = mpmath.mpf
+Real = Any  # an mpmath.mpf: mpmath has no types
 Function = Callable[[Real], Real]
 
 PRECISION = 200

