@@ -158,11 +158,14 @@ def concatenate_one(node: Node, context: Context) -> Value | None:
 
 
 def reduce_single_elements(node: Node, context: Context) -> Value | None:
-    # sum, max, min, any or all of one element -> reshape x
+    # sum, max, min, any or all of one element -> reshape x;  for a sum of floats, which starts from 0: reshape x + 0.0
     assert isinstance(node.op, Reduction)
-    (x,) = node.inputs
-    single = all(x.type.shape[axis] == 1 for axis in node.op.axes)
-    return context.expr(x).reshape(node.output.type.shape).value if single else None
+    x = context.expr(node.inputs[0])
+    if any(x.shape[axis] != 1 for axis in node.op.axes):
+        return None
+    if isinstance(node.op, rd.Sum) and x.dtype.is_float:
+        x = x + 0.0
+    return x.reshape(node.output.type.shape).value
 
 
 def _swaps_last_two(node: Node) -> bool:

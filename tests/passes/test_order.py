@@ -1,0 +1,149 @@
+"""The order of sums: from shapes alone, and long sums in parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from lucid.ir.graph import Graph
+from lucid.ir.interpret import interpret
+from lucid.ir.ops.base import Reduction
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.reduction import Sum
+from lucid.ir.passes.order import LONG, chunk_for, lanes_for, order
+from lucid.ir.text import parse
+from lucid.ir.verify import verify
+from tests.ir.graphs import graphs
+from tests.passes.rewriting import assert_equal_values, assert_rewrites, assert_unchanged
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "lanes"),
+    [
+        ((64, 128), (0,), 1),  # results lie side by side
+        ((64, 128), (1,), 16),
+        ((64, 1024), (1,), 32),
+        ((64, 10), (1,), 1),  # too short
+        ((64, 128, 1), (1,), 16),  # an axis of extent 1 does not count
+        ((64, 128, 1), (0,), 1),
+        ((8, 8, 8), (1, 2), 16),  # neighbours count as one
+        ((64, 4, 8), (0, 2), 1),  # others do not
+        ((1, 1), (0, 1), 1),
+    ],
+)
+def test_lanes(shape: tuple[int, ...], axes: tuple[int, ...], lanes: int) -> None:
+    assert lanes_for(shape, axes) == lanes
+
+
+@pytest.mark.parametrize("products", [*range(1, 1500, 7), 4096, 4097, 100_000])
+def test_chunks_cover_the_sum_evenly(products: int) -> None:
+    chunk = chunk_for(products)
+    chunks = -(-products // chunk)
+    assert chunk == products or (256 <= chunk <= 512 and chunk % 8 == 0)
+    assert chunks == max(-(-products // 512), 1)
+
+
+def test_chunk_of_a_transposed_operand() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true; return %r }",
+        "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true, chunk=392; return %r }",
+    )
+
+
+def test_a_long_sum_becomes_a_sum_of_sums() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[512, 784]) { %r = sum %x, axes=(0, 1); return %r }",
+        """
+        graph(%x: f32[512, 784]) {
+          %blocks: f32[98, 4096] = reshape %x
+          %parts = sum %blocks, axes=(1,), lanes=32
+          %r = sum %parts, axes=(0,), lanes=16
+          return %r
+        }
+        """,
+        tolerance=1e-3,
+    )
+
+
+def test_a_long_column_sum_keeps_its_columns() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[65536, 3]) { %r = sum %x, axes=(0,); return %r }",
+        """
+        graph(%x: f32[65536, 3]) {
+          %blocks: f32[16, 4096, 3] = reshape %x
+          %parts = sum %blocks, axes=(1,), lanes=1
+          %r = sum %parts, axes=(0,), lanes=1
+          return %r
+        }
+        """,
+        tolerance=1e-3,
+    )
+
+
+def test_a_length_without_a_good_divisor_is_padded() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[16411]) { %r = sum %x, axes=(0,); return %r }",  # a prime
+        """
+        graph(%x: f32[16411]) {
+          %padded: f32[20480] = scatter_slice %x, start=(0,), step=(1,)
+          %blocks: f32[5, 4096] = reshape %padded
+          %parts = sum %blocks, axes=(1,), lanes=32
+          %r = sum %parts, axes=(0,), lanes=1
+          return %r
+        }
+        """,
+        tolerance=1e-3,
+    )
+
+
+def test_separate_axes_are_summed_one_after_the_other() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[300, 2, 60]) { %r = sum %x, axes=(0, 2); return %r }",
+        """
+        graph(%x: f32[300, 2, 60]) {
+          %inner = sum %x, axes=(2,), lanes=16
+          %r = sum %inner, axes=(0,), lanes=1
+          return %r
+        }
+        """,
+        tolerance=1e-4,
+    )
+
+
+@pytest.mark.parametrize("shape", [(1 << 20, 2), (3, 20_000, 2), (40_000, 3, 2), (16_411, 2), (2, 70_000, 5)])
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1), (0, 2)])
+def test_no_sum_stays_long(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    if axes[-1] >= len(shape):
+        return
+    extents = ", ".join(map(str, shape))
+    graph = order(parse(f"graph(%x: i64[{extents}]) {{ %r = sum %x, axes={(*axes,)}; return %r }}"))
+    verify(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Sum):
+            assert np.prod([node.inputs[0].type.shape[axis] for axis in node.op.axes]) <= LONG
+    x = np.arange(np.prod(shape)).reshape(shape)
+    np.testing.assert_array_equal(interpret(graph, [x]).outputs[0], x.sum(axes))
+
+
+def test_a_chosen_order_stays() -> None:
+    assert_unchanged(order, "graph(%x: f32[65536]) { %r = sum %x, axes=(0,), lanes=8; return %r }")
+    assert_unchanged(order, "graph(%x: f32[4, 999], %y: f32[999, 4]) { %r = matmul %x, %y, chunk=7; return %r }")
+
+
+@given(graphs())
+def test_random_graphs_have_every_order_chosen(graph: Graph) -> None:
+    result = order(graph)
+    verify(result)
+    assert order(result) is result
+    for node in result.nodes:
+        if isinstance(node.op, Reduction):
+            assert node.op.lanes > 0
+        if isinstance(node.op, Matmul):
+            assert node.op.chunk > 0
+    assert_equal_values(graph, result)
