@@ -15,25 +15,31 @@ from lucid.ir.scalar import Scalars
 from lucid.ir.types import uint32
 
 T = TypeVar("T")
+Words = tuple[T, T, T, T]
+Key = tuple[T, T]
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
-def philox(s: Scalars[T], counter: tuple[T, T, T, T], key: tuple[T, T]) -> tuple[T, T, T, T]:
+def philox(s: Scalars[T], counter: Words[T], key: Key[T]) -> Words[T]:
     """Four random 32-bit words for a counter of four words and a key of two."""
+    for _ in range(ROUNDS):
+        counter, key = philox_round(s, counter, key)
+    return counter
+
+
+def philox_round(s: Scalars[T], counter: Words[T], key: Key[T]) -> tuple[Words[T], Key[T]]:
+    """One of the rounds, for a target that has them in a loop: the next counter and key."""
     x0, x1, x2, x3 = counter
     k0, k1 = key
     m0, m1 = (s.constant(m, uint32) for m in MULTIPLIERS)
     w0, w1 = (s.constant(w, uint32) for w in WEYL)
-    for _ in range(ROUNDS):
-        low0, high0 = s.multiply_wide(x0, m0)
-        low1, high1 = s.multiply_wide(x2, m1)
-        x0, x1 = s.bit_xor(s.bit_xor(high1, x1), k0), low1
-        x2, x3 = s.bit_xor(s.bit_xor(high0, x3), k1), low0
-        k0, k1 = s.add(k0, w0), s.add(k1, w1)
-    return x0, x1, x2, x3
+    low0, high0 = s.multiply_wide(x0, m0)
+    low1, high1 = s.multiply_wide(x2, m1)
+    mixed = s.bit_xor(s.bit_xor(high1, x1), k0), low1, s.bit_xor(s.bit_xor(high0, x3), k1), low0
+    return mixed, (s.add(k0, w0), s.add(k1, w1))
 
 
 def words(seed: int, draw: int, count: int) -> npt.NDArray[np.uint32]:

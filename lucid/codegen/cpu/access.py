@@ -125,16 +125,6 @@ class Access:
         numbers = [lane * stride % (1 << dtype.bits) for lane in range(self.width)]
         return Term(dtype, ir.Constant(ir.VectorType(ir.IntType(dtype.bits), self.width), numbers))
 
-    def is_aligned(self, index: Index, unit: int) -> bool:
-        """Whether an index grows by 1 from lane to lane, and is a multiple of `unit` in the first lane."""
-        return (
-            self.lane_axis is not None
-            and self.stride(index) == 1
-            and self.width % unit == 0
-            and index.constant % unit == 0
-            and all(coefficient % unit == 0 for atom, coefficient in index.terms if atom != self.lane_axis)
-        )
-
     def holds(self, bounds: Bounds) -> Term:
         """Whether all bounds hold; there is at least one."""
         result: Term | None = None

@@ -15,7 +15,7 @@ from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.accumulators import Accumulators
 from lucid.codegen.cpu.control import POINTER, VOID, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
-from lucid.codegen.cpu.stream import random_element
+from lucid.codegen.cpu.stream import is_aligned, random_element
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import (
     Apply,
@@ -37,6 +37,7 @@ from lucid.ir.index import Axis
 from lucid.ir.types import int64, uint32
 
 VECTOR_BYTES = 64
+REGISTERS = 4
 
 # What runs at each step of a nest: from carried values, and how far into a group of lanes it starts, to new ones.
 Step = Callable[[Values, int], Values]
@@ -62,28 +63,39 @@ class _Nest:
         self.lanes = max((r.op.lanes for stage in kernel.stages for r in stage.reductions), default=1)
         nests = [stage.axes for stage in kernel.stages] if self.lanes > 1 else [kernel.axes]
         self.lane_axes = {axes[-1] for axes in nests if axes}
-        width = VECTOR_BYTES // _largest_itemsize(kernel, placements)
-        if self.lanes > 1:
-            width = min(width, self.lanes)
-        else:
-            longest = max((axis.extent for axis in self.lane_axes), default=1)
-            width = min(width, 1 << max(longest - 1, 0).bit_length())
-        self.entry = ir.IRBuilder(function.append_basic_block("entry"))
+        width = self.choose_width(placements)
+        self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
         self.s = UniformScalars(self.builder, self.entry, width)
         self.access = Access(self.builder, self.s, function.args)
         self.terms: dict[int, Term] = {}
         self.results: dict[tuple[int, int], Term] = {}
 
+    def choose_width(self, placements: Sequence[Placement]) -> int:
+        """The lanes of a vector: one register of the widest machines, or several where that pays."""
+        width = VECTOR_BYTES // _largest_itemsize(self.kernel, placements)
+        if self.lanes > 1:
+            return min(width, self.lanes)
+        if not self.kernel.axes:
+            return 1
+        (axis,) = self.lane_axes
+        random = [value for value in self.kernel.values if isinstance(value, RandomElement)]
+        if random:
+            several = all(is_aligned(value.position, axis) for value in random)  # a register of quads of words
+        else:
+            several = any(stage.axes for stage in self.kernel.stages)  # columns: neighbouring cache lines together
+        width = width * REGISTERS if several else width
+        return min(width, 1 << max(axis.extent - 1, 0).bit_length())
+
     def write(self) -> None:
         start = self.builder.block
-        self.builder.position_at_end(self.entry.block)
+        self.builder.position_at_end(self.entry)
         self.evaluate(Placement(-1, 0))
         self.builder.position_at_end(start)
         if not self.kernel.is_empty:
             self.nest(-1, self.kernel.axes, self.s.width, [], self.stages)
         self.builder.ret_void()
-        self.entry.branch(start)
+        ir.IRBuilder(self.entry).branch(start)
 
     def stages(self, carried: Values, offset: int) -> Values:
         for number, stage in enumerate(self.kernel.stages):

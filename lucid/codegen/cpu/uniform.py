@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
+from lucid.codegen.cpu.control import I64
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType
@@ -18,11 +19,11 @@ class UniformScalars(Scalars[Term]):
     there: so what does not depend on a loop is computed before it, and repeated over the lanes once.
     """
 
-    def __init__(self, builder: ir.IRBuilder, entry: ir.IRBuilder, width: int) -> None:
+    def __init__(self, builder: ir.IRBuilder, entry: ir.Block, width: int) -> None:
+        self.builder = builder
         self.entry = entry
         self.width = width
         self.here = LLVMScalars(builder, 1)
-        self.before = LLVMScalars(entry, 1)
         self.lanes = LLVMScalars(builder, width)
         self.splats: dict[tuple[ir.Value, DType], Term] = {}
 
@@ -36,17 +37,21 @@ class UniformScalars(Scalars[Term]):
             return self.lanes.splat(x)
         key = x.value, x.dtype
         if key not in self.splats:
-            self.splats[key] = LLVMScalars(self.entry, self.width).splat(x)
+            self.splats[key] = LLVMScalars(self._entry_builder(), self.width).splat(x)
         return self.splats[key]
 
+    def _entry_builder(self) -> ir.IRBuilder:
+        """A builder at the end of the entry: the builder at hand while it stands there itself."""
+        return self.builder if self.builder.block is self.entry else ir.IRBuilder(self.entry)
+
     def _is_known_at_entry(self, x: Term) -> bool:
-        return isinstance(x.value, ir.Constant) or x.value.parent is self.entry.block
+        return isinstance(x.value, ir.Constant) or x.value.parent is self.entry
 
     def _on(self, terms: tuple[Term, ...]) -> tuple[LLVMScalars, tuple[Term, ...]]:
         """Where to compute an operation, and its operands there."""
         if self.width > 1 and any(isinstance(x.value.type, ir.VectorType) for x in terms):
             return self.lanes, tuple(map(self.splat, terms))
-        return (self.before if all(map(self._is_known_at_entry, terms)) else self.here), terms
+        return (LLVMScalars(self._entry_builder(), 1) if all(map(self._is_known_at_entry, terms)) else self.here), terms
 
     def _apply(self, operation: Callable[..., Term], *terms: Term) -> Term:
         scalars, operands = self._on(terms)
@@ -110,6 +115,22 @@ class UniformScalars(Scalars[Term]):
     def shift_right(self, x: Term, count: int) -> Term:
         scalars, (operand,) = self._on((x,))
         return scalars.shift_right(operand, count)
+
+    def multiply_wide(self, x: Term, y: Term) -> tuple[Term, Term]:
+        """As derived, but with one 64-bit product for each lane of even number and one for each odd: machines
+        multiply the low halves of 64-bit lanes, and nothing must be widened."""
+        scalars, (a, b) = self._on((x, y))
+        if scalars.width % 2:
+            return super().multiply_wide(x, y)
+        build = self.builder
+        pairs = ir.VectorType(I64, scalars.width // 2)
+        low_half, shift = (ir.Constant(pairs, [word] * pairs.count) for word in (0xFFFFFFFF, 32))
+        a_pairs, b_pairs = build.bitcast(a.value, pairs), build.bitcast(b.value, pairs)
+        even = build.mul(build.and_(a_pairs, low_half), build.and_(b_pairs, low_half))
+        odd = build.mul(build.lshr(a_pairs, shift), build.lshr(b_pairs, shift))
+        low = build.or_(build.and_(even, low_half), build.shl(odd, shift))
+        high = build.or_(build.lshr(even, shift), build.and_(odd, build.not_(low_half)))
+        return Term(x.dtype, build.bitcast(low, a.value.type)), Term(x.dtype, build.bitcast(high, a.value.type))
 
     def cast(self, x: Term, dtype: DType) -> Term:
         scalars, (operand,) = self._on((x,))
