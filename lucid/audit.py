@@ -14,7 +14,7 @@ from lucid.ir.text import print_graph
 
 if TYPE_CHECKING:
     from lucid.program import Program
-    from lucid.tracing import Trace
+    from lucid.trace import Trace
 
 _active: list[int] = []
 
@@ -63,9 +63,10 @@ class Audit:
         before = print_graph(program.graph("traced"), locations=False)
         now = print_graph(trace.graph, locations=False)
         if before != now:
-            difference = "\n".join(
-                difflib.unified_diff(before.splitlines(), now.splitlines(), "compiled", "traced again", lineterm="", n=1)
+            lines = difflib.unified_diff(
+                before.splitlines(), now.splitlines(), "compiled", "traced again", lineterm="", n=1
             )
+            difference = "\n".join(lines)
             raise AuditError(
                 f"{trace.graph.name} gives another graph when it is traced again:\n{difference}",
                 hint="pass what changes as an argument, or keep it in a registered buffer.",

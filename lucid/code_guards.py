@@ -42,9 +42,9 @@ class CodeObserver:
         sys.setprofile(self._before)
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call" and frame.f_code not in self._frames:
-            if _is_foreign(frame.f_globals.get("__name__", "")):
-                self._frames[frame.f_code] = frame.f_globals, dict(frame.f_locals)
+        new = event == "call" and frame.f_code not in self._frames
+        if new and _is_foreign(frame.f_globals.get("__name__", "")):
+            self._frames[frame.f_code] = frame.f_globals, dict(frame.f_locals)
         if self._before is not None:
             self._before(frame, event, arg)
 
@@ -109,7 +109,7 @@ def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subjec
             return
         static = inspect.getattr_static(root, attribute, MISSING)
         holds = getattr(root, "__dict__", {})
-        if attribute not in holds and (callable(static) or hasattr(static, "__get__") and not _is_slot(static)):
+        if attribute not in holds and (callable(static) or (hasattr(static, "__get__") and not _is_slot(static))):
             return  # methods and properties: the code behind them has been noted by itself
         value = getattr(root, attribute, MISSING)
         subject = f"{subject}.{attribute}"
@@ -172,8 +172,9 @@ def _functions_in(root: object) -> dict[CodeType, FunctionType]:
         elif isinstance(thing, Observed) and id(thing) not in seen:
             seen.add(id(thing))
             stack.extend(vars(type(thing)).values() if _is_foreign(type(thing).__module__) else ())
-            for attribute in thing.structural:
-                stack.extend(getattr(thing, attribute, {}).values())
+            for attribute in type(thing).structural:
+                members = getattr(thing, attribute, None)
+                stack.extend(members.values() if isinstance(members, dict) else ())
     return found
 
 

@@ -25,7 +25,8 @@ from lucid.program import RUN_LOCK, Program
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.stages import Compiled
 from lucid.tensor import Tensor
-from lucid.tracing import Trace, Tracer, tracing
+from lucid.trace import Trace
+from lucid.tracing import Tracer, tracing
 
 MAX_PROGRAMS = 64  # of one function; the least recently used goes first
 STORM = 8  # programs of one function before a warning says what keeps changing
@@ -164,7 +165,7 @@ class CompiledFunction:
         names = _argument_names(self._function, spec)
         entered = [_entered(leaf) for leaf in leaves]
         with CodeObserver(self._function) as observer, tracing(tracer):
-            symbols = []
+            symbols: list[Any] = []
             for number, (leaf, name) in enumerate(zip(entered, names, strict=True)):
                 if isinstance(leaf, Tensor):
                     tracer.enter_argument(leaf, number, name)
@@ -291,5 +292,3 @@ def _signature(leaves: Sequence[Any], spec: Spec) -> str:
             parts.append("float" if isinstance(leaf, float) else repr(leaf))
     mode = "" if modes.grad_enabled else "; no_grad"
     return ", ".join(parts) + mode
-
-

@@ -25,7 +25,7 @@ from lucid.ir.passes.pipeline import JOINT, SPLIT, run_pipeline
 from lucid.ir.types import TensorType
 from lucid.stages import Compiled, Readable
 from lucid.tensor import Tensor
-from lucid.tracing import Trace, TracedOutput
+from lucid.trace import Trace, TracedOutput
 
 
 def differentiable_results(trace: Trace) -> list[TracedOutput]:
@@ -44,9 +44,7 @@ def split(trace: Trace, target: Target) -> tuple[Compiled, Backward]:
     forward_stages = shared | {"partitioned": parts.forward} | _later(forward.graphs)
     backward_stages = {"partitioned": parts.backward} | _later(backward.graphs)
     return (
-        Compiled(
-            forward_stages, {**together.milliseconds, **forward.milliseconds}, target.compile(forward.final)
-        ),
+        Compiled(forward_stages, {**together.milliseconds, **forward.milliseconds}, target.compile(forward.final)),
         Backward(
             Compiled(backward_stages, backward.milliseconds, target.compile(backward.final)),
             parts.backward,
@@ -70,7 +68,7 @@ def _joint_graph(trace: Trace, outputs: Sequence[Value]) -> tuple[Graph, list[Va
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(node.inputs)
-    wrt = [value for value in graph.inputs if value in needed and value in trace.leaves]
+    wrt = [value for value in graph.inputs if value in needed and value in trace.differentiable]
     builder = Builder(graph.nodes)
     seeds = [Value(value.type, f"seed.{i}" if len(outputs) > 1 else "seed") for i, value in enumerate(outputs)]
     totals: list[Value] = []
@@ -113,9 +111,7 @@ class Backward(Readable):
         self.again_positions = tuple(self._inputs.index(value) for value in again)
         self._sources = [_source(trace, value) for value in self._inputs]
 
-    def record(
-        self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Array]
-    ) -> None:
+    def record(self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Array]) -> None:
         """Give the differentiable results of a call their history."""
         operands = [source(leaves, scalars) for source in self._sources]
         kept = [Tensor._wrap(array) for array in saved]
@@ -174,6 +170,9 @@ class CompiledCall(_CallOp):
     """A call of a program: from its inputs to its differentiable results and the values saved for the backward."""
 
     name = "compiled_call"
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        raise NotImplementedError("a compiled call has been run by its program")
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         return (*self.backward.result_types, *self.backward.saved_types)

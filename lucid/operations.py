@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Number = builtins.bool | builtins.int | builtins.float
-Operand = "Tensor | Array | Number | Scalar"
-Axes = builtins.int | Sequence[builtins.int] | None
+Operand: TypeAlias = "Tensor | Array | Number | Scalar"
+Axes: TypeAlias = builtins.int | Sequence[builtins.int] | None
 
 
 # Into tensors.
@@ -72,7 +72,7 @@ def constant(value: Number, type: TensorType) -> Tensor:
     return tensors.Tensor._wrap(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
 
 
-def _is_weak(x: object) -> builtins.bool:
+def _is_weak(x: object) -> TypeGuard[Number | Scalar]:
     return isinstance(x, builtins.bool | builtins.int | builtins.float | Scalar)  # np.float64 is a float
 
 
@@ -87,27 +87,24 @@ def integers(values: Any) -> tuple[builtins.int, ...]:
     return tuple(builtins.int(value) for value in values)
 
 
-def _common(operands: Sequence[Operand], dtype: DType | None = None) -> list[Tensor]:
+def _common(operands: Sequence[Operand]) -> list[Tensor]:
     """Operands as tensors of one dtype and one shape."""
-    strong = [x if _is_weak(x) else as_tensor(x) for x in operands]
-    found = [x.dtype for x in strong if isinstance(x, tensors.Tensor)]
-    if not found:
-        strong = [as_tensor(x) for x in strong]
-        found = [x.dtype for x in strong]
-    if dtype is None:
-        dtype = found[0]
-        for other in found[1:]:
-            dtype = promote(dtype, other)
-        for x in strong:
-            if not isinstance(x, tensors.Tensor):
-                dtype = promote_scalar(dtype, 0.0 if isinstance(x, Scalar) else x)
-    shapes = [x.shape for x in strong if isinstance(x, tensors.Tensor)]
+    weak_too = builtins.any(not _is_weak(x) for x in operands)
+    mixed: list[Tensor | Number | Scalar] = [x if weak_too and _is_weak(x) else as_tensor(x) for x in operands]
+    strong = [x for x in mixed if isinstance(x, tensors.Tensor)]
+    dtype = strong[0].dtype
+    for tensor in strong[1:]:
+        dtype = promote(dtype, tensor.dtype)
+    for x in mixed:
+        if not isinstance(x, tensors.Tensor):
+            dtype = promote_scalar(dtype, 0.0 if isinstance(x, Scalar) else x)
+    shapes = [x.shape for x in strong]
     try:
         shape = broadcast_shapes(*shapes)
     except ValueError:
         raise ShapeError(f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.") from None
     result = []
-    for x in strong:
+    for x in mixed:
         if isinstance(x, Scalar):
             x = x.tensor()
         if isinstance(x, tensors.Tensor):
@@ -623,9 +620,7 @@ def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
     return _apply(ew.Where(), inside, spread, x)
 
 
-def _basic_index(
-    x: Tensor, key: Any
-) -> tuple[tuple[builtins.int, ...], tuple[builtins.int, ...], Shape, Shape]:
+def _basic_index(x: Tensor, key: Any) -> tuple[tuple[builtins.int, ...], tuple[builtins.int, ...], Shape, Shape]:
     """Start, step and count along each axis of x, and the shape of the result."""
     keys = list(key) if isinstance(key, tuple) else [key]
     for item in keys:

@@ -16,7 +16,7 @@ from lucid.pytree import Spec, unflatten
 from lucid.scalars import Scalar
 from lucid.stages import Compiled, Readable
 from lucid.tensor import Array, Tensor
-from lucid.tracing import Trace, TracedOutput, Tracked
+from lucid.trace import Trace, TracedOutput, Tracked
 
 # One program runs at a time: executables share the state tensors, and ctypes releases the interpreter's lock.
 RUN_LOCK = threading.RLock()
@@ -116,13 +116,14 @@ class Program(Readable):
         held = []  # arrays stay alive until the native call returns
         for slot, number, is_written in self._arguments:
             leaf = leaves[number]
-            array = leaf._array if isinstance(leaf, Tensor) else leaf
+            array: Any = leaf._array if isinstance(leaf, Tensor) else leaf
             if not is_written:
                 array = self._readable(array, leaves)
             held.append(array)
             table[slot] = array.ctypes.data
-        for slot, number, tensor in self._grads_read:
-            array = np.ascontiguousarray((tensor if number is None else leaves[number])._grad._array)
+        for slot, index, tensor in self._grads_read:
+            owner: Any = tensor if index is None else leaves[index]
+            array = np.ascontiguousarray(owner._grad._array)
             held.append(array)
             table[slot] = array.ctypes.data
         if self._has_scalars:
@@ -224,4 +225,3 @@ def _guards(trace: Trace) -> Guards:
         if slot.was_read:
             recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")
     return recorder.build([source for _, source in trace.scalars], trace.scalar_guards)
-

@@ -42,7 +42,7 @@ class Scalar:
         symbols = [self.tracer.scalar_symbol(z) for z in (x, y)]
         values = [z.value if isinstance(z, Scalar) else float(z) for z in (x, y)]  # type: ignore[arg-type]
         sources = [z.source if isinstance(z, Scalar) else repr(z) for z in (x, y)]
-        (symbol,) = self.tracer.builder.add(op, *symbols)
+        (symbol,) = self.tracer.add(op, *symbols)
         return Scalar(self.tracer, symbol, function(*values), f"({sources[0]} {sign} {sources[1]})")
 
     def __add__(self, other: object) -> Any:

@@ -18,6 +18,7 @@ from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
 if TYPE_CHECKING:
     from lucid.autograd import Edge
     from lucid.ir.ops.base import Op
+    from lucid.operations import Axes, Operand
 
 Array = npt.NDArray[Any]
 Number = bool | int | float
@@ -73,6 +74,9 @@ class Tensor:
         self._alias: tuple[Tensor, Op] | None = None  # the tensor whose storage it views, and how
         self._version = Version()
         self.name: str | None = None
+        tracer = current_tracer()
+        if tracer is not None and symbol is None:
+            tracer.note_created(self)
 
     @classmethod
     def _wrap(cls, array: Array) -> Tensor:
@@ -357,8 +361,7 @@ class Tensor:
         if tracer is not None:
             tracer.assign(self, value)
             return
-        assert self._array is not None and value._array is not None
-        np.copyto(self._array, value._array)
+        np.copyto(self._concrete("an in-place update"), value._concrete("an in-place update"))
         self._version.count += 1
 
     def _update(self, result: Tensor) -> Tensor:
@@ -446,16 +449,16 @@ class Tensor:
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
         return ops.not_equal(self, other)  # type: ignore[arg-type]
 
-    def __lt__(self, other: Operand) -> Tensor:
+    def __lt__(self, other: Operand) -> Tensor:  # type: ignore[misc]  # arrays leave comparisons to Tensor
         return ops.less(self, other)
 
-    def __le__(self, other: Operand) -> Tensor:
+    def __le__(self, other: Operand) -> Tensor:  # type: ignore[misc]
         return ops.less_equal(self, other)
 
-    def __gt__(self, other: Operand) -> Tensor:
+    def __gt__(self, other: Operand) -> Tensor:  # type: ignore[misc]
         return ops.greater(self, other)
 
-    def __ge__(self, other: Operand) -> Tensor:
+    def __ge__(self, other: Operand) -> Tensor:  # type: ignore[misc]
         return ops.greater_equal(self, other)
 
     __hash__ = object.__hash__
@@ -570,18 +573,14 @@ class Tensor:
         return ops.cast(self, as_dtype(dtype))
 
 
-Operand = Tensor | Array | Number
-Axes = int | Sequence[int] | None
-
-
 def to_array(data: object) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it."""
     if isinstance(data, Tensor):
         return data._concrete("Tensor(...)")
-    if isinstance(data, np.ndarray | np.generic):
+    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
         array = np.asarray(data)
-    elif hasattr(data, "__array__") or hasattr(data, "__dlpack__"):
-        array = np.asarray(data) if hasattr(data, "__array__") else np.from_dlpack(data)
+    elif hasattr(data, "__dlpack__"):
+        array = np.from_dlpack(data)
     else:
         if isinstance(data, list | tuple):
             data = _without_tensors(data)
@@ -589,9 +588,7 @@ def to_array(data: object) -> Array:
             array = np.array(data)
         except ValueError as error:
             raise ArgumentError(f"a tensor takes nested sequences of equal lengths: {error}.") from None
-        if array.dtype == np.float64 and not _holds_float64(data):
-            array = array.astype(np.float32)
-        elif array.size == 0 and array.dtype == np.float64:
+        if (array.dtype == np.float64 and not _holds_float64(data)) or (array.size == 0 and array.dtype == np.float64):
             array = array.astype(np.float32)
     as_dtype(array.dtype)
     return array
@@ -625,5 +622,3 @@ def format_array(array: Array) -> str:
         return f"[{', '.join(rows)}]"
 
     return line(array)
-
-

@@ -1,0 +1,65 @@
+"""What a trace leaves: the graph, and how its inputs and outputs tie to Python objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lucid.guards import GuardRecorder
+from lucid.ir.graph import Graph, Value
+from lucid.random import Generator, LatestDraw
+from lucid.tensor import Array, Tensor
+
+
+@dataclass(eq=False)
+class Tracked:
+    """A tensor from outside that a trace has touched: the graph input it came in by, and what it holds now."""
+
+    tensor: Tensor
+    initial: Value
+    value: Value
+    argument: int | None  # its number among the leaves of the call, or None where it is captured
+    updates: int = 0
+
+
+@dataclass(eq=False)
+class GradSlot:
+    """The `grad` of a tensor during a trace."""
+
+    tensor: Tensor
+    entry: Value | None  # the graph input, where there was a grad at entry and the trace has read it
+    now: Tensor | None
+    was_read: bool = False  # before it was written: then the trace depends on what it was at entry
+    written: bool = False
+
+
+@dataclass(eq=False)
+class TracedOutput:
+    """A tensor among the results: a value of the graph, or a tensor from outside that passes through."""
+
+    value: Value
+    passed: Tracked | None
+    requires_grad: bool
+    differentiable: bool  # a later backward() may go through it
+
+
+@dataclass(eq=False)
+class Trace:
+    """A traced function.
+
+    The arguments of `graph` are those of `inputs` that are not written, then scalars, grads read and constants; its
+    states are the other `inputs`. Its outputs are the TracedOutputs among `results`, then the grads written.
+    """
+
+    graph: Graph
+    inputs: list[Tracked]
+    scalars: list[tuple[Value, str]]  # float64 arguments, and the expressions that give them at each call
+    grads_read: list[GradSlot]
+    constants: dict[Value, Array]  # arrays that the traced code itself made
+    results: list[object]  # the leaves of the result: TracedOutputs, Scalars, and objects returned as they are
+    grads_written: list[GradSlot]
+    draws: int
+    generator: Generator | None
+    latest: LatestDraw  # to be told of each call that draws
+    differentiable: dict[Value, Tensor]  # inputs that gradients flow to
+    guards: GuardRecorder
+    scalar_guards: list[str]
