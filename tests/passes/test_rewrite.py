@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lucid.ir.graph import Location, Node, Value
 from lucid.ir.ops import elementwise as ew
-from lucid.ir.passes.rewrite import Context, rewrite
+from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.text import parse
 from tests.passes.rewriting import assert_rewrites, assert_unchanged
 
@@ -20,7 +20,7 @@ def drop_subtraction_from_zero(node: Node, context: Context) -> Value | None:
 
 def test_what_a_rule_builds_is_rewritten_in_turn() -> None:
     graph = parse("graph(%x: f32[4]) { %r = neg %x; return %r }")
-    rules = {ew.Neg: (negation_as_subtraction,), ew.Sub: (drop_subtraction_from_zero,)}
+    rules: Rules = {ew.Neg: (negation_as_subtraction,), ew.Sub: (drop_subtraction_from_zero,)}
     assert rewrite(graph, rules).outputs == graph.arguments
 
 

@@ -1,0 +1,173 @@
+"""What the backward recomputes, what it reads of the forward, and that values stay."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from lucid.ir.graph import Graph, Value
+from lucid.ir.passes.differentiate import differentiate
+from lucid.ir.passes.fuse import fuse
+from lucid.ir.passes.rematerialize import rematerialize
+from lucid.ir.passes.simplify import simplify
+from lucid.ir.text import parse
+from lucid.ir.verify import verify
+from tests.passes.rewriting import assert_equal_values, assert_unchanged
+
+SIZE = "512, 512"  # one MiB of floats: worth a decision
+
+
+def prepared(text: str) -> Graph:
+    return simplify(differentiate(parse(text.replace("SIZE", SIZE))))
+
+
+def recomputed(graph: Graph) -> list[str]:
+    """The ops that rematerialization added to the backward, after checking that the graph is valid and equal."""
+    result = rematerialize(graph)
+    verify(result)
+    assert_equal_values(graph, result)
+    before = [node.op.name for node in graph.nodes if node.backward]
+    after = [node.op.name for node in result.nodes if node.backward]
+    for name in before:
+        after.remove(name)
+    return after
+
+
+def saved(graph: Graph) -> list[Value]:
+    """The values of the forward that the backward reads, without inputs and constants."""
+    graph = rematerialize(graph)
+    made = {v for node in graph.nodes if not node.backward and node.op.name != "const" for v in node.outputs}
+    return list(dict.fromkeys(v for node in graph.nodes if node.backward for v in node.inputs if v in made))
+
+
+DROPOUT = """
+    graph(%x: f32[SIZE], %w: f32[SIZE], %seed: u64[], %first: u64[], %p: f64[], %scale: f32[]) {
+      %m = matmul %x, %w
+      %keep: bool[SIZE] = random_keep %seed, %first, %p, draw=0
+      %mask: f32[SIZE] = cast %keep
+      %kept = mul %m, %mask
+      %s: f32[SIZE] = broadcast %scale
+      %y = mul %kept, %s
+      %z = matmul %y, %w
+      %one: f32[SIZE] = const value=1.0
+      %g = grad %z, %one, %x
+      return %z, %g
+    }
+"""
+
+
+def test_the_mask_of_dropout_is_drawn_again() -> None:
+    graph = prepared(DROPOUT)
+    assert recomputed(graph) == ["broadcast", "random_keep", "cast"]
+    assert saved(graph) == []
+
+
+def test_the_drawn_mask_is_part_of_the_kernel_that_reads_it() -> None:
+    last = fuse(rematerialize(prepared(DROPOUT))).nodes[-2]
+    assert [node.op.name for node in last.op.regions()[0].nodes].count("random_keep") == 1
+    assert {value.name for value in last.inputs} >= {"seed", "first", "p"}
+
+
+def test_the_mask_of_relu_comes_from_the_product_in_memory() -> None:
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE], %b: f32[512]) {
+          %m = matmul %x, %w
+          %bias: f32[SIZE] = broadcast %b
+          %h = add %m, %bias
+          %zero: f32[SIZE] = const value=0.0
+          %r = maximum %h, %zero
+          %z = matmul %r, %w
+          %one: f32[SIZE] = const value=1.0
+          %g = grad %z, %one, %x
+          return %z, %g
+        }
+    """)
+    assert recomputed(graph) == ["broadcast", "add"]
+    assert [value.name for value in saved(graph)] == ["m"]
+
+
+def test_an_exponential_is_computed_again_rather_than_stored() -> None:
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE], %seed: f32[512]) {
+          %m = matmul %x, %w
+          %e = exp %m
+          %s = sum %e, axes=(1,)
+          %g = grad %s, %seed, %x
+          return %s, %g
+        }
+    """)
+    assert recomputed(graph) == ["exp"]
+
+
+def test_what_a_matmul_of_the_backward_reads_is_saved() -> None:
+    # Computed again it would have to be stored again; it is in memory for the forward's own matmul.
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE]) {
+          %e = exp %x
+          %z = matmul %e, %w
+          %one: f32[SIZE] = const value=1.0
+          %g = grad %z, %one, %w
+          return %z, %g
+        }
+    """)
+    assert recomputed(graph) == []
+
+
+def test_reductions_and_products_are_never_computed_again() -> None:
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE]) {
+          %m = matmul %x, %w
+          %n = matmul %m, %w
+          %s = sum %n, axes=(1,)
+          %s1: f32[512, 1] = reshape %s
+          %s2: f32[SIZE] = broadcast %s1
+          %y = mul %n, %s2
+          %e = exp %y
+          %one: f32[SIZE] = const value=1.0
+          %g = grad %e, %one, %x
+          return %e, %g
+        }
+    """)
+    assert not {"matmul", "sum"} & set(recomputed(graph))
+
+
+def test_each_sweep_of_a_second_derivative_is_decided() -> None:
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE], %seed: f32[512], %ones: f32[SIZE]) {
+          %m = matmul %x, %w
+          %e = exp %m
+          %s = sum %e, axes=(1,)
+          %g = grad %s, %seed, %x
+          %gg = grad %g, %ones, %x
+          return %s, %g, %gg
+        }
+    """)
+    recomputed(graph)
+    result = rematerialize(graph)
+    assert {node.backward for node in result.nodes if node.op.name == "exp"} == {0, 1, 2}
+
+
+def test_recomputed_nodes_keep_their_names_and_stand_before_their_reader() -> None:
+    result = rematerialize(prepared(DROPOUT))
+    names = [node.output.name for node in result.nodes if node.backward]
+    assert names[names.index("keep") : names.index("keep") + 2] == ["keep", "mask"]
+    matmul = next(n for n, node in enumerate(result.nodes) if node.backward and node.op.name == "matmul")
+    keep = next(n for n, node in enumerate(result.nodes) if node.backward and node.op.name == "random_keep")
+    assert keep > matmul
+
+
+def test_a_small_graph_stays_as_it_is() -> None:
+    graph = simplify(differentiate(parse(DROPOUT.replace("SIZE", "4, 4"))))
+    assert rematerialize(graph) is graph
+    assert_unchanged(rematerialize, "graph(%x: f32[1024, 1024]) { %y = exp %x; return %y }")
+
+
+def test_networkx_is_imported_only_where_there_is_something_to_cut() -> None:
+    program = f"""
+import sys
+from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.text import parse
+run_pipeline(parse('''{DROPOUT.replace("SIZE", "4, 4")}'''))
+print("networkx" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
