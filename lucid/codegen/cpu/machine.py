@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,9 +64,14 @@ def _layout(machine: Machine) -> tuple[str, str]:
 _numbers = itertools.count()
 
 
-def link(machine: Machine, text: str, entry: str) -> tuple[int, Any]:
-    """Compile the text of a module: the address of its function `entry`, and the object that keeps it alive."""
+def link(machine: Machine, text: str, entry: str, imports: Mapping[str, int] | None = None) -> tuple[int, Any]:
+    """Compile the text of a module: the address of its function `entry`, and the object that keeps it alive.
+
+    `imports` gives the addresses of functions that it calls, beside those of the C library.
+    """
     library = llvm.JITLibraryBuilder().add_ir(text).add_current_process().export_symbol(entry)
+    for name, address in (imports or {}).items():
+        library.import_symbol(name, address)
     tracker = library.link(_engine(machine), f"lucid_{next(_numbers)}")
     return tracker[entry], tracker
 

@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
 from lucid.codegen.cpu.machine import Machine
-from lucid.codegen.cpu.matmul import MatmulWriter
+from lucid.codegen.cpu.matmul import SIGNATURE, matmul_call
 from lucid.codegen.cpu.nest import write_kernel
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, where
@@ -42,7 +42,8 @@ class ModuleWriter:
         self.pointers: dict[Value | None, ir.Value] = {}
         self.functions: dict[Kernel, ir.Function] = {}
         self.checks: list[tuple[Check, Value]] = []
-        self.matmul = MatmulWriter(self.module, machine.vector_bytes)
+        self.machine = machine
+        self.imports: dict[str, int] = {}
         self.calls: list[tuple[Node, str]] = []
         self.scratch_bytes = 0
 
@@ -107,9 +108,12 @@ class ModuleWriter:
         assert isinstance(node.op, Matmul)
         if node.output.type.size == 0:
             return
-        call = self.matmul.call(node.op, node.inputs[0].type, node.inputs[1].type)
+        call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
+        if call.name not in self.imports:
+            self.imports[call.name] = call.address
+            ir.Function(self.module, SIGNATURE, call.name)
         pointers = (*map(self.pointer, (*node.inputs, node.output)), self.scratch(call.scratch_bytes))
-        self.call(node, call.function, *pointers, *map(i64, call.sizes))
+        self.call(node, self.module.globals[call.name], *pointers, *map(i64, call.sizes))
 
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)

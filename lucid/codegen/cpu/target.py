@@ -44,7 +44,7 @@ class CPUExecutable:
         self.kernels: dict[str, Kernel] = {function.name: kernel for kernel, function in writer.functions.items()}
         self.calls: tuple[tuple[Node, str], ...] = tuple(writer.calls)
         self._checks = writer.checks
-        address, code = processors.link(machine, self._text, ENTRY)
+        address, code = processors.link(machine, self._text, ENTRY, writer.imports)
         storage = np.empty(arena_size(graph) + writer.scratch_bytes + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.entry = _EntryType(address)
