@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from lucid.context import Described, enter_module, leave_module
+from lucid.conversion import to_array
 from lucid.errors import ArgumentError, ModuleError, StateDictError
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
-from lucid.tensor import Array, Tensor, to_array
+from lucid.tensor import Array, Tensor
 
 M = TypeVar("M", bound="Module")
 

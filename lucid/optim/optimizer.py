@@ -6,12 +6,13 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError
 from lucid.modes import current_tracer, no_grad
 from lucid.nn.module import check_state
 from lucid.observed import Observed
 from lucid.operations import zeros
-from lucid.tensor import Tensor, to_array
+from lucid.tensor import Tensor
 
 Group = dict[str, Any]
 Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad

@@ -1,0 +1,65 @@
+"""Between what users write and NumPy arrays: nested lists in, text out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import lucid.tensor as tensors
+from lucid.errors import ArgumentError
+from lucid.ir.types import as_dtype
+
+Array = npt.NDArray[Any]
+
+
+def to_array(data: object) -> Array:
+    """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it."""
+    if isinstance(data, tensors.Tensor):
+        return data._concrete("Tensor(...)")
+    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
+        array = np.asarray(data)
+    elif hasattr(data, "__dlpack__"):
+        array = np.from_dlpack(data)
+    else:
+        if isinstance(data, list | tuple):
+            data = _without_tensors(data)
+        try:
+            array = np.array(data)
+        except ValueError as error:
+            raise ArgumentError(f"a tensor takes nested sequences of equal lengths: {error}.") from None
+        if (array.dtype == np.float64 and not _holds_float64(data)) or (array.size == 0 and array.dtype == np.float64):
+            array = array.astype(np.float32)
+    as_dtype(array.dtype)
+    return array
+
+
+def _without_tensors(data: Any) -> Any:
+    """Nested sequences with tensors replaced by their arrays."""
+    if isinstance(data, tensors.Tensor):
+        return data._concrete("Tensor(...)")
+    return [_without_tensors(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _holds_float64(data: Any) -> bool:
+    """Whether nested sequences contain NumPy float64 values, which keep their dtype."""
+    if isinstance(data, list | tuple):
+        return any(_holds_float64(item) for item in data)
+    return isinstance(data, np.ndarray) and data.dtype == np.float64
+
+
+def format_array(array: Array) -> str:
+    """Nested lists, each number in the fewest digits that give it back; long axes are shortened."""
+    shorten = array.size > 1000
+
+    def line(part: Array) -> str:
+        if part.ndim == 0:
+            return str(part[()])
+        if shorten and len(part) > 6:
+            rows = [*map(line, part[:3]), "...", *map(line, part[-3:])]
+        else:
+            rows = [line(row) for row in part]
+        return f"[{', '.join(rows)}]"
+
+    return line(array)

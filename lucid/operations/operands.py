@@ -1,0 +1,126 @@
+"""Operands: from what users write to tensors of one dtype and one shape.
+
+Operands of different dtypes are promoted by the rule of `lucid.ir.types.promote`; Python numbers are weak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+import lucid.autograd as autograd
+import lucid.tensor as tensors
+from lucid.errors import ShapeError
+from lucid.ir.ops import elementwise as ew
+from lucid.ir.ops import movement as mv
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.structure import normalized
+from lucid.ir.types import (
+    DType,
+    TensorType,
+    as_dtype,
+    broadcast_shapes,
+    promote,
+    promote_scalar,
+)
+from lucid.modes import current_tracer
+from lucid.scalars import Scalar
+
+if TYPE_CHECKING:
+    from lucid.tensor import Tensor
+
+Array = npt.NDArray[Any]
+Number = bool | int | float
+Operand: TypeAlias = "Tensor | Array | Number | Scalar"
+Axes: TypeAlias = int | Sequence[int] | None
+
+
+def as_tensor(x: Operand) -> Tensor:
+    """A Tensor over x: x itself where it is one, and without a copy where it is an array."""
+    if isinstance(x, tensors.Tensor):
+        return x
+    if isinstance(x, Scalar):
+        return x.tensor()
+    if isinstance(x, np.ndarray):
+        as_dtype(x.dtype)
+        tracer = current_tracer()
+        return tensors.Tensor._wrap(x) if tracer is None else tracer.capture_array(x)
+    return tensors.Tensor(x)
+
+
+def constant(value: Number, type: TensorType) -> Tensor:
+    """A tensor with one value everywhere, for use as an operand: its storage is one element, and read-only."""
+    value = normalized(value, type)
+    tracer = current_tracer()
+    if tracer is not None:
+        return tracer.constant(value, type)
+    return tensors.Tensor._wrap(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
+
+
+def is_weak(x: object) -> TypeGuard[Number | Scalar]:
+    return isinstance(x, bool | int | float | Scalar)  # np.float64 is a float
+
+
+def apply_op(op: Op, *operands: Tensor) -> Tensor:
+    return autograd.apply(op, operands)[0]
+
+
+def integers(values: Any) -> tuple[int, ...]:
+    """The integers of `f(2, 3)` or `f((2, 3))`."""
+    if len(values) == 1 and isinstance(values[0], Sequence):
+        values = values[0]
+    return tuple(int(value) for value in values)
+
+
+def cast(x: Tensor, dtype: DType) -> Tensor:
+    """x converted by value; x itself where that is its dtype."""
+    return x if x.dtype == dtype else apply_op(ew.Cast(dtype), x)
+
+
+def broadcast_to(x: Operand, shape: Sequence[int]) -> Tensor:
+    """x stretched to a shape by NumPy's rules."""
+    tensor, target = as_tensor(x), tuple(shape)
+    return tensor if tensor.shape == target else apply_op(mv.Broadcast(target), tensor)
+
+
+def common(operands: Sequence[Operand]) -> list[Tensor]:
+    """Operands as tensors of one dtype and one shape."""
+    weak_too = any(not is_weak(x) for x in operands)
+    mixed: list[Tensor | Number | Scalar] = [x if weak_too and is_weak(x) else as_tensor(x) for x in operands]
+    strong = [x for x in mixed if isinstance(x, tensors.Tensor)]
+    dtype = strong[0].dtype
+    for tensor in strong[1:]:
+        dtype = promote(dtype, tensor.dtype)
+    for x in mixed:
+        if not isinstance(x, tensors.Tensor):
+            dtype = promote_scalar(dtype, 0.0 if isinstance(x, Scalar) else x)
+    shapes = [x.shape for x in strong]
+    try:
+        shape = broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.") from None
+    result = []
+    for x in mixed:
+        if isinstance(x, Scalar):
+            x = x.tensor()
+        if isinstance(x, tensors.Tensor):
+            result.append(broadcast_to(cast(x, dtype), shape))
+        else:
+            result.append(constant(x, TensorType(dtype, shape)))
+    return result
+
+
+def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
+    """Axes as ascending non-negative numbers; all of them for None."""
+    if axis is None:
+        return tuple(range(rank))
+    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    for a in given:
+        if not -rank <= a < rank:
+            raise ShapeError(f"axis {a} is out of range for a tensor of {rank} axes.")
+    axes = sorted({a % rank for a in given})
+    if len(axes) != len(given):
+        raise ShapeError(f"an axis is named twice in {given}.")
+    return tuple(axes)
