@@ -1,0 +1,139 @@
+"""Arguments and dtypes of layers and losses. Their values are compared with PyTorch's in tests/parity."""
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+from lucid import Tensor
+from lucid.errors import ArgumentError, CheckError, LucidError, ShapeError
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Linear(4, 4),
+        nn.ReLU(),
+        nn.Tanh(),
+        nn.Sigmoid(),
+        nn.GELU(),
+        nn.GELU("tanh"),
+        nn.Softmax(),
+        nn.LogSoftmax(),
+        nn.Flatten(),
+        nn.Identity(),
+        nn.Dropout(0.3),
+        nn.LayerNorm(4),
+    ],
+    ids=str,
+)
+def test_float32_stays_float32(layer: nn.Module) -> None:
+    x = Tensor(np.ones((2, 4), np.float32), requires_grad=True)
+    y = layer(x)
+    y.backward()
+    assert {str(t.dtype) for t in (y, x.grad, *(p.grad for p in layer.parameters()))} == {"float32"}
+
+
+def test_losses_stay_float32() -> None:
+    logits = Tensor(zeros(2, 3), requires_grad=True)
+    for loss in (F.cross_entropy(logits, [0, 1]), F.mse_loss(logits, zeros(2, 3)), F.nll_loss(logits, [0, 1])):
+        assert str(loss.dtype) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: nn.Linear(0, 2), ArgumentError, "positive integer as in_features, got 0"),
+        (lambda: nn.Linear(2, 2.0), ArgumentError, "positive integer as out_features, got 2.0"),
+        (lambda: nn.Linear(2, 2)(zeros(2, 3)), ShapeError, r"inputs of shape \(..., 2\), got \(2, 3\)"),
+        (lambda: nn.LayerNorm(3)(zeros(2, 4)), ShapeError, r"layer_norm over \(3,\)"),
+        (lambda: nn.LayerNorm(3, eps=-1.0), ArgumentError, "eps of at least 0"),
+        (lambda: nn.GELU("erf"), ArgumentError, "approximate"),
+        (lambda: nn.MSELoss("avg"), ArgumentError, "reduction"),
+        (lambda: F.softmax(zeros(2), dim=1), ShapeError, "axis 1 is out of range"),
+        (lambda: F.mse_loss(zeros(8, 1), zeros(8)), ShapeError, r"\(8, 1\) and \(8,\)(.|\n)*target.reshape\(8, 1\)"),
+        (
+            lambda: F.cross_entropy(zeros(4, 3), [0, 1]),
+            ShapeError,
+            r"targets of shape \(4,\), got int64 of shape \(2,\)",
+        ),
+        (lambda: F.cross_entropy(zeros(2, 3), zeros(2)), ShapeError, r"got \(2,\)(.|\n)*int64"),
+        (lambda: F.nll_loss(zeros(2, 3), zeros(2)), ShapeError, r"integer targets of shape \(2,\), got float32"),
+        (lambda: F.cross_entropy(zeros(2, 3), [0, 1], label_smoothing=2.0), ArgumentError, "label_smoothing"),
+        (lambda: F.cross_entropy(zeros(2, 3), [0, 1], weight=lucid.ones(2)), ShapeError, "3 classes"),
+        (lambda: F.cross_entropy(zeros(2, 3), [0, 1], reduction="max"), ArgumentError, "reduction"),
+        (lambda: F.cross_entropy(Tensor(1.0), 0), ShapeError, r"\(N, C, ...\) or \(C,\)"),
+        (lambda: nn.utils.clip_grad_norm_([], -1.0), ArgumentError, "max_norm of at least 0"),
+        (lambda: nn.init.xavier_uniform_(lucid.zeros(3)), ShapeError, r"\(out, in, ...\)"),
+        (lambda: nn.init.kaiming_uniform_(lucid.zeros(3, 3), mode="in"), ArgumentError, "fan_in"),
+        (lambda: nn.init.calculate_gain("swish"), ArgumentError, "swish"),
+    ],
+)
+def test_wrong_use(call: object, error: type[LucidError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize("target", [3, -1])
+def test_a_target_out_of_range(target: int) -> None:
+    with pytest.raises(CheckError, match=f"target {target} at position 2 is out of range: expected 0 to 2"):
+        F.cross_entropy(zeros(4, 3), [0, 1, target, 2])
+
+
+def test_small_integer_targets() -> None:
+    assert F.cross_entropy(zeros(2, 3), np.array([0, 2], np.uint8)).item() == pytest.approx(np.log(3))
+
+
+def test_softmax_sums_to_one() -> None:
+    assert F.softmax([[1e4, 1e4 - 1.0]]).sum().item() == pytest.approx(1.0)
+
+
+def test_linear_starts_within_its_bound_and_from_the_seed() -> None:
+    lucid.seed(11)
+    first = nn.Linear(16, 8)
+    lucid.seed(11)
+    second = nn.Linear(16, 8)
+    assert np.abs(first.weight.numpy()).max() <= 0.25
+    assert np.abs(first.bias.numpy()).max() <= 0.25
+    assert (first.weight.numpy() == second.weight.numpy()).all()
+    assert nn.Linear(16, 8, bias=False).bias is None
+
+
+class TestClipGradNorm:
+    def test_grads_are_replaced_not_changed(self) -> None:
+        w = Tensor([3.0, 4.0], requires_grad=True)
+        w.grad = before = Tensor([3.0, 4.0])
+        assert nn.utils.clip_grad_norm_(w, 1.0).item() == 5.0
+        np.testing.assert_allclose(w.grad.numpy(), [0.6, 0.8], rtol=1e-5)
+        assert before.tolist() == [3.0, 4.0]
+
+    def test_short_gradients_stay(self) -> None:
+        w = Tensor([3.0], requires_grad=True)
+        w.grad = Tensor([0.5])
+        nn.utils.clip_grad_norm_([w], 1.0)
+        assert w.grad.tolist() == [0.5]
+
+    def test_no_gradients(self) -> None:
+        assert nn.utils.clip_grad_norm_([Tensor([1.0], requires_grad=True)], 1.0).item() == 0.0
+
+
+class TestInit:
+    def test_values_keep_identity_and_dtype(self) -> None:
+        parameter = nn.Parameter(np.zeros((4, 4)))
+        for fill in (nn.init.ones_, nn.init.uniform_, nn.init.xavier_uniform_, nn.init.normal_):
+            assert fill(parameter) is parameter
+            assert str(parameter.dtype) == "float64"
+            assert parameter.numpy().any()
+        assert nn.init.zeros_(parameter).tolist() == [[0.0] * 4] * 4
+        assert nn.init.constant_(parameter, 2.5).tolist() == [[2.5] * 4] * 4
+
+    def test_each_takes_one_draw(self) -> None:
+        lucid.seed(0)
+        nn.init.uniform_(lucid.zeros(3))
+        nn.init.normal_(lucid.zeros(3))
+        assert lucid.random.get_state() == (0, 2)
