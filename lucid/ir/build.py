@@ -148,5 +148,3 @@ class Expr:
 
     def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
         return self._apply(Matmul(transpose_a, transpose_b), other)
-
-

@@ -148,10 +148,7 @@ def same(a: Graph, b: Graph) -> bool:
         bind(a.arguments, b.arguments)
         and bind(a.states, b.states)
         and all(
-            x.op.same(y.op)
-            and x.backward == y.backward
-            and agree(x.inputs, y.inputs)
-            and bind(x.outputs, y.outputs)
+            x.op.same(y.op) and x.backward == y.backward and agree(x.inputs, y.inputs) and bind(x.outputs, y.outputs)
             for x, y in zip(a.nodes, b.nodes, strict=True)
         )
         and agree(a.outputs, b.outputs)

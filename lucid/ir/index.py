@@ -101,7 +101,7 @@ class Index:
         for factor in sorted({math.gcd(c, divisor) for _, c in rest.terms} - {1}, reverse=True):
             u, v = rest._split(factor)
             low, high = v.bounds
-            if 0 <= low and high < factor:
+            if low >= 0 and high < factor:
                 quotient, remainder = u._divide(divisor // factor)
                 return whole + quotient, remainder * factor + v
         return whole + _atom(Quotient(rest, divisor)), _atom(Remainder(rest, divisor))

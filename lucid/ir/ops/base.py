@@ -87,11 +87,12 @@ class Op:
 def op(cls: type[T]) -> type[T]:
     """Declare an op: make it a frozen dataclass and enter it in the registry under its snake-case name."""
     cls = dataclass(frozen=True)(cls)
-    assert issubclass(cls, Op) and cls.__doc__, f"{cls.__name__} needs a docstring"
+    assert issubclass(cls, Op)
+    assert cls.__doc__, f"{cls.__name__} needs a docstring"
     cls.name = cls.__dict__.get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
     assert cls.name not in REGISTRY, f"op {cls.name} is declared twice"
     REGISTRY[cls.name] = cls
-    return cls  # type: ignore[return-value]
+    return cls
 
 
 def expect_operands(op: Op, operands: Sequence[TensorType], count: int) -> None:

@@ -42,9 +42,7 @@ class Random(Op):
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         expected = [TensorType(uint64, ())] * 2 + [TensorType(float64, ())] * self.parameters
         if list(operands) != expected:
-            raise DTypeError(
-                f"{self.name} takes {', '.join(map(str, expected))}, got {', '.join(map(str, operands))}."
-            )
+            raise DTypeError(f"{self.name} takes {', '.join(map(str, expected))}, got {', '.join(map(str, operands))}.")
         if any(extent < 0 for extent in self.shape) or self.draw < 0:
             raise ShapeError(f"{self.name} takes a shape and a draw number, got {self.shape} and {self.draw}.")
         return (TensorType(self.result(), self.shape),)

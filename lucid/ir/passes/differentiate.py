@@ -51,9 +51,7 @@ def backward_sweep(builder: Builder, output: Value, seed: Value, wrt: Sequence[V
         for value, g in zip(node.inputs, node.op.pullback(tuple(reached), results, operands), strict=True):
             if g is not None and value in active:
                 gradients[value] = gradients[value] + g if value in gradients else g
-    found = [
-        (gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt
-    ]
+    found = [(gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt]
     builder.location, builder.backward = None, 0
     return found
 
