@@ -149,7 +149,7 @@ class Optimizer(Observed):
 
     def __repr__(self) -> str:
         groups = [
-            f"  {len(group['params'])} parameters, "
+            f"  {len(group['params'])} parameter{'s' if len(group['params']) > 1 else ''}, "
             + ", ".join(f"{key}={value!r}" for key, value in group.items() if key != "params")
             for group in self.param_groups
         ]
