@@ -297,6 +297,22 @@ def test_a_check_reads_what_is_in_memory() -> None:
     """) == ["less first_false", "check", "neg"]
 
 
+def test_a_check_waits_for_nothing_that_only_reads_the_same() -> None:
+    assert kernels("""
+        graph(%y: i64[4], %x: f32[1, 4], %w: f32[4, 4]) {
+          %inside = equal %y, %y
+          %position = first_false %inside, axes=(0,)
+          check %position, %y, message="{value} at {position}"
+          %m = matmul %x, %w
+          %row: f32[4] = reshape %m
+          %f: f32[4] = cast %y
+          %p = mul %row, %f
+          %t = sum %p, axes=(0,)
+          return %t
+        }
+    """) == ["equal first_false", "check", "matmul", "cast mul sum"]
+
+
 def test_a_group_of_one_node_stays_that_node() -> None:
     assert_unchanged(fuse, "graph(%x: f32[4], %w: f32[4, 4]) { %a = exp %x; %b = matmul %w, %w; return %a, %b }")
 

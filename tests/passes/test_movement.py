@@ -95,6 +95,19 @@ REWRITES = {
            %r = slice %a, start=(1, 5), step=(1, -1), shape=(1, 2); return %r""",
         "%r = slice %y, start=(1, 2), step=(1, -1), shape=(1, 2); return %r",
     ),
+    "arithmetic on a repeated element": (
+        "graph(%x: f32[], %y: f32[1, 1])",
+        """%a: f32[2, 3] = broadcast %x; %b: f32[2, 3] = broadcast %y; %c: f32[2, 3] = const value=3.0
+           %d = add %a, %b; %r = mul %d, %c; return %r""",
+        """%y0: f32[] = reshape %y; %d = add %x, %y0; %c: f32[] = const value=3.0; %m = mul %d, %c
+           %r: f32[2, 3] = broadcast %m; return %r""",
+    ),
+    "movements of a repeated element": (
+        "graph(%x: f32[])",
+        """%a: f32[2, 3] = broadcast %x; %b = transpose %a, permutation=(1, 0); %c: f32[6] = reshape %b
+           %r = slice %c, start=(5,), step=(-2,), shape=(3,); return %r""",
+        "%r: f32[3] = broadcast %x; return %r",
+    ),
     "concatenate of one": (X, "%r = concatenate %x, axis=0; return %r", "return %x"),
     "concatenate with nothing": (
         "graph(%x: f32[2, 3], %y: f32[0, 3])",
@@ -131,6 +144,10 @@ UNCHANGED = {
     "broadcast of axes inserted between others": (
         X,
         "%a: f32[2, 1, 3] = reshape %x; %r: f32[2, 5, 3] = broadcast %a; return %r",
+    ),
+    "arithmetic on a repeated row": (
+        "graph(%x: f32[3])",
+        "%a: f32[2, 3] = broadcast %x; %r = exp %a; return %r",
     ),
     "matmul of operands with other axes transposed": (
         "graph(%x: f32[2, 5, 3], %y: f32[5, 3, 4])",

@@ -164,11 +164,15 @@ class _Plan:
         """Join groups that read one value in place, so that it is loaded once.
 
         The forward and a backward stay apart: what is recomputed in the backward would end up in the forward again.
+        What a check waits for stays apart too: the check should not wait for anything else.
         """
+        checked = 0
+        for number, node in enumerate(self.nodes):
+            checked |= self.groups.above[number] if node.op.has_effect else 0
         readers: dict[Value, list[int]] = {}
         for number, reads in enumerate(self.reads):
             for read in reads:
-                if read.in_place:
+                if read.in_place and not checked >> number & 1:
                     readers.setdefault(read.value, []).append(number)
         for numbers in readers.values():
             kept: list[int] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
-from lucid.ir.ops.base import Reduction
+from lucid.ir.ops.base import REGISTRY, Elementwise, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 
@@ -57,6 +57,35 @@ def broadcast_that_only_reshapes(node: Node, context: Context) -> Value | None:
     if x.type.size != node.output.type.size or x.type.size == 0:
         return None
     return context.expr(x).reshape(node.output.type.shape).value
+
+
+def movement_of_scalar(node: Node, context: Context) -> Value | None:
+    # reshape, transpose or slice (broadcast of a single element) -> broadcast of the element
+    inner = context.producer(node.inputs[0], mv.Broadcast)
+    if inner is None or inner.inputs[0].type.size != 1:
+        return None
+    return context.expr(inner.inputs[0]).reshape(()).broadcast(node.output.type.shape).value
+
+
+def elementwise_of_scalars(node: Node, context: Context) -> Value | None:
+    # op (broadcasts of single elements, constants) -> broadcast (op of the elements)
+    elements: list[Value] = []
+    for value in node.inputs:
+        broadcast, number = context.producer(value, mv.Broadcast), context.constant(value)
+        if broadcast is not None and broadcast.inputs[0].type.size == 1:
+            elements.append(broadcast.inputs[0])
+        elif number is None:
+            return None
+    if not elements or node.output.type.rank == 0:
+        return None
+    scalars = []
+    for value in node.inputs:
+        number = context.constant(value)
+        if number is None:
+            scalars.append(context.expr(elements.pop(0)).reshape(()).value)
+        else:
+            scalars.append(context.number(number, value.type.with_shape(())))
+    return context.expr(context.build(node.op, *scalars)).broadcast(node.output.type.shape).value
 
 
 def transpose_to_itself(node: Node, context: Context) -> Value | None:
@@ -175,10 +204,11 @@ def _swaps_last_two(node: Node) -> bool:
 
 
 MOVEMENT: Rules = {
-    mv.Reshape: (reshape_to_itself, reshape_of_reshape),
+    **dict.fromkeys((op for op in REGISTRY.values() if issubclass(op, Elementwise)), (elementwise_of_scalars,)),
+    mv.Reshape: (reshape_to_itself, reshape_of_reshape, movement_of_scalar),
     mv.Broadcast: (reshape_to_itself, broadcast_of_broadcast, broadcast_of_new_axes, broadcast_that_only_reshapes),
-    mv.Transpose: (transpose_to_itself, transpose_of_transpose, transpose_of_matmul),
-    mv.Slice: (slice_everything, slice_of_slice, slice_of_scatter, slice_of_concatenate),
+    mv.Transpose: (transpose_to_itself, transpose_of_transpose, transpose_of_matmul, movement_of_scalar),
+    mv.Slice: (slice_everything, slice_of_slice, slice_of_scatter, slice_of_concatenate, movement_of_scalar),
     mv.ScatterSlice: (slice_everything,),
     mv.Concatenate: (concatenate_one,),
     Matmul: (matmul_of_transpose,),
