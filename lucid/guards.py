@@ -98,7 +98,7 @@ class GuardRecorder:
         subject = f"{kind.__name__}.{name}"
         bound = self.bind(owner)
         if value is MISSING:
-            self.guard(f"{name!r} in {bound}.__dict__", False, subject, epoch=True)
+            self.guard(f"({name!r} in {bound}.__dict__)", False, subject, epoch=True)
         elif name in kind.structural:
             self.guard(f"{bound}.{name}", value, subject, epoch=True)
         elif name in owner.__dict__:
