@@ -56,6 +56,7 @@ class Adam(Optimizer):
         beta1, beta2 = hyperparameter(group, "betas")
         eps = hyperparameter(group, "eps")
         weight_decay = hyperparameter(group, "weight_decay")
+        share1, share2 = 1.0 - beta1, 1.0 - beta2  # of the new gradient in the averages
         for number, parameter, gradient in members:
             step, mean, square = (self.state[f"{kind}.{number}"] for kind in ("step", "exp_avg", "exp_avg_sq"))
             dtype = parameter.dtype
@@ -70,8 +71,8 @@ class Adam(Optimizer):
             count = step.astype("float64")
             rate = (lr / (1.0 - beta1**count)).astype(dtype)
             correction = sqrt(1.0 - beta2**count).astype(dtype)
-            mean.copy_(mean * beta1 + gradient * (1.0 - beta1))
-            square.copy_(square * beta2 + gradient * gradient * (1.0 - beta2))
+            mean.copy_(mean * beta1 + gradient * share1)
+            square.copy_(square * beta2 + gradient * gradient * share2)
             parameter.copy_(decayed - mean * rate / (sqrt(square) / correction + eps))
 
 
