@@ -150,6 +150,20 @@ def test_reductions_of_one_shape_along_the_same_axes_join() -> None:
     """) == ["sum mul sum max"]
 
 
+def test_scalars_that_only_read_the_same_scalar_stay_apart() -> None:
+    # Each parameter has such a kernel; being equal, they are compiled once.
+    assert kernels("""
+        graph(%beta: f64[], %t: f64[], %u: f64[]) {
+          %one: f64[] = const value=1.0
+          %a = mul %beta, %t
+          %b = sub %one, %a
+          %c = mul %beta, %u
+          %d = sub %one, %c
+          return %b, %d
+        }
+    """) == ["mul sub", "mul sub"]
+
+
 @pytest.mark.parametrize("other", ["sum %x, axes=(0,)", "sum %x, axes=(1,), lanes=2"])
 def test_reductions_along_other_axes_or_in_other_lanes_do_not_join(other: str) -> None:
     assert kernels(f"graph(%x: f32[4, 3]) {{ %a = sum %x, axes=(1,), lanes=1; %b = {other}; return %a, %b }}") == [

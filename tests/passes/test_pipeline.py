@@ -20,7 +20,7 @@ from tests.passes.rewriting import assert_equal_values
 STAGES = ["traced", "differentiated", "simplified", "rematerialized", "ordered", "fused"]
 
 STEP = """
-graph @train_step(%x: f32[8, 4], %target: f32[8, 2], %w: state f32[2, 4], %b: state f32[2], %lr: f32[]) {
+graph @make._locals_.step(%x: f32[8, 4], %target: f32[8, 2], %w: state f32[2, 4], %b: state f32[2], %lr: f32[]) {
   %m = matmul %x, %w, transpose_b=true
   %bias: f32[8, 2] = broadcast %b
   %y = add %m, %bias
@@ -82,8 +82,8 @@ def test_stages_are_dumped_where_asked(tmp_path: Path, monkeypatch: pytest.Monke
     stages = run_pipeline(parse(STEP))
     run_pipeline(parse(STEP))
     first, second = sorted(tmp_path.iterdir())
-    assert first.name.endswith("-train_step")
-    assert second.name.endswith("-train_step")
+    assert first.name.endswith("-make._locals_.step")
+    assert second.name.endswith("-make._locals_.step")
     files = sorted(first.iterdir())
     assert [file.name for file in files] == [f"{number:02}-{stage}.ir" for number, stage in enumerate(STAGES)]
     assert same(parse(files[-1].read_text()), stages.final)

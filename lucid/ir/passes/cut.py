@@ -6,20 +6,16 @@ from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
+from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.movement import Reshape
-from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const, Iota
 from lucid.ir.passes.cost import operations
+from lucid.ir.passes.outline import LOOPS, SOURCES
 
 # Prices, in scalar operations: a core moves a byte from memory in the time of some eight of them. A store costs twice
 # its bytes, since the line that it goes to is fetched first. Random numbers are free: what matters about a mask is
 # that it takes no memory.
 READ = 8
 WRITE = 16
-
-SOURCES = (Const, Iota)  # no memory, no work: every reader has its own
-LOOPS = (Elementwise, Movement, Reduction, Random)  # ops that can be part of a kernel with others
 
 # Below this, in bytes that the forward would write for the backward alone, everything is saved: the cut cannot earn
 # back the 0.2 s that importing networkx takes.
@@ -117,14 +113,10 @@ def _in_memory(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
     for node in reversed(graph.nodes):
         if node not in forward:
             continue
-        if not _is_in_kernel(node.op):
+        if not isinstance(node.op, (*LOOPS, *SOURCES)):
             found.update(node.inputs, node.outputs)
         elif isinstance(node.op, Reduction):
             found.update(node.outputs)
         elif isinstance(node.op, Reshape) and node.output in found:
             found.update(node.inputs)
     return found
-
-
-def _is_in_kernel(op: Op) -> bool:
-    return isinstance(op, (*LOOPS, *SOURCES))

@@ -19,13 +19,11 @@ from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const, Iota
 from lucid.ir.passes.groups import Groups
-from lucid.ir.passes.outline import outline
+from lucid.ir.passes.outline import SOURCES, outline
 from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
 
-SOURCES = (Const, Iota)
 VIEWS = (Reshape, Broadcast, Transpose, Slice)
 COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice)
 
@@ -61,11 +59,10 @@ class _Domain:
 
     def joined(self, other: _Domain) -> _Domain | None:
         """The domain of both groups in one, None where there is none."""
-        if self.reduction is None:
-            self, other = other, self
-        if self.reduction is None or other.reduction is not None:
+        if (self.reduction is None) == (other.reduction is None):
             return self if self == other else None
-        return self if other.size in (self.size, self.result_size) else None
+        reduction, map = (other, self) if self.reduction is None else (self, other)
+        return reduction if map.size in (reduction.size, reduction.result_size) else None
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,8 @@ class _Plan:
             self.join(source, number)
 
     def join_siblings(self) -> None:
-        """Join groups that read one value in place, so that it is loaded once.
+        """Join groups that read one value in place, so that it is loaded once. A single element is not worth it: the
+        scalars of each parameter's update would become one large kernel, and not one small one for them all.
 
         The forward and a backward stay apart: what is recomputed in the backward would end up in the forward again.
         What a check waits for stays apart too: the check should not wait for anything else.
@@ -172,7 +170,7 @@ class _Plan:
         readers: dict[Value, list[int]] = {}
         for number, reads in enumerate(self.reads):
             for read in reads:
-                if read.in_place and not checked >> number & 1:
+                if read.in_place and read.value.type.size > 1 and not checked >> number & 1:
                     readers.setdefault(read.value, []).append(number)
         for numbers in readers.values():
             kept: list[int] = []

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Movement, Reduction
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Fused
+from lucid.ir.ops.structure import Const, Fused, Iota
 
-# A kernel reads what these read through the nodes that it repeats; other ops read memory.
+# Ops of no work and no memory: whoever reads one has a copy of its own.
+SOURCES = (Const, Iota)
+
+# Ops that can be in a kernel with others, and read what they read through the nodes that it repeats. All but these and
+# the sources read memory.
 LOOPS = (Elementwise, Movement, Reduction, Random)
 
 

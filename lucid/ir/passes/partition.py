@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.passes.cut import SOURCES, choose
+from lucid.ir.passes.copies import Copies
+from lucid.ir.passes.cut import choose
+from lucid.ir.passes.outline import SOURCES
 from lucid.ir.passes.prune import prune
-from lucid.ir.passes.rematerialize import Copies
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def partition(graph: Graph, outputs: int, seeds: Sequence[Value]) -> Partition:
     repeated |= {node for node in forward if isinstance(node.op, SOURCES)}
 
     nodes: list[Node] = []
-    copies = Copies(graph, repeated, sweep)
+    copies = Copies(repeated, sweep)
     for node in backward:
         nodes += copies.above(node.inputs)
         nodes.append(Node(node.op, copies.of(node.inputs), node.outputs, node.location, node.backward))

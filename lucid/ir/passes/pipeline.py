@@ -16,6 +16,7 @@ from lucid.ir.passes.order import order
 from lucid.ir.passes.rematerialize import rematerialize
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import print_graph
+from lucid.ir.text_print import identifier
 from lucid.ir.verify import verify
 
 
@@ -63,7 +64,7 @@ class Stages:
     @property
     def final(self) -> Graph:
         """The graph after the last pass."""
-        return next(reversed(list(self.graphs.values())))
+        return list(self.graphs.values())[-1]
 
 
 def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
@@ -73,7 +74,7 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
     `0-train_step/00-traced.ir` for the first program of the process; also of the stage that does not verify.
     """
     dump = os.environ.get("LUCID_DUMP")
-    folder = Path(dump, f"{next(_programs)}-{graph.name or 'graph'}") if dump else None
+    folder = Path(dump, f"{next(_programs)}-{identifier(graph.name) or 'graph'}") if dump else None
     graphs: dict[str, Graph] = {}
     milliseconds: dict[str, float] = {}
 

@@ -1,0 +1,32 @@
+"""Copies of nodes, for computing them again elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from lucid.ir.graph import Node, Value
+
+
+class Copies:
+    """Copies of `repeated` nodes for a sweep, each made when first asked for."""
+
+    def __init__(self, repeated: AbstractSet[Node], sweep: int) -> None:
+        self.repeated = {value: node for node in repeated for value in node.outputs}
+        self.sweep = sweep
+        self.copy: dict[Value, Value] = {}
+
+    def above(self, values: tuple[Value, ...]) -> Iterator[Node]:
+        """The copies, not made before, that copies of these values need, in order."""
+        for value in values:
+            node = self.repeated.get(value)
+            if node is None or value in self.copy:
+                continue
+            yield from self.above(node.inputs)
+            fresh = tuple(Value(output.type, output.name) for output in node.outputs)
+            self.copy.update(zip(node.outputs, fresh, strict=True))
+            yield Node(node.op, self.of(node.inputs), fresh, node.location, self.sweep)
+
+    def of(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The copies of values, and the values themselves where they are not repeated."""
+        return tuple(self.copy.get(value, value) for value in values)
