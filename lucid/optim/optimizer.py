@@ -55,7 +55,7 @@ class Optimizer(Observed):
         """Add parameters with their own hyperparameters; those that the dict leaves out are the defaults."""
         given = group.get("params", ())
         members = (given,) if isinstance(given, Tensor) else tuple(given)
-        complete = {**self.defaults, **group, "params": list(members)}
+        complete = {**self.defaults, **group, "params": members}
         name = type(self).__name__
         known = {id(parameter) for earlier in self._members for parameter in earlier}
         if not members:
