@@ -63,6 +63,19 @@ class CudaScalars(Scalars[CTerm]):
         self.lines.append(f"const {C_TYPES[dtype]} {name} = {expression};")
         return CTerm(dtype, name)
 
+    def name(self, x: CTerm, name: str) -> CTerm:
+        """A local of this name that holds x: the one that was declared last is renamed, all else is copied.
+
+        A term for the renamed local that is still around is not valid any more.
+        """
+        latest = f"const {C_TYPES[x.dtype]} t{self._count - 1} = "
+        if x.text == f"t{self._count - 1}" and self.lines and self.lines[-1].startswith(latest):
+            self._count -= 1
+            self.lines[-1] = f"const {C_TYPES[x.dtype]} {name} = {self.lines[-1].removeprefix(latest)}"
+        else:
+            self.lines.append(f"const {C_TYPES[x.dtype]} {name} = {x.text};")
+        return CTerm(x.dtype, name)
+
     def dtype(self, x: CTerm) -> DType:
         return x.dtype
 

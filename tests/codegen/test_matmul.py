@@ -1,0 +1,118 @@
+"""The matrix product: the stated bits for any sizes, transpositions and batches, wherever an element lies in a tile."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from lucid.ir.graph import Graph
+from lucid.ir.text import parse
+from tests.oracle import Array, assert_compiled_matches, bits, run_compiled
+
+SIZES = [
+    (1, 4, 2),
+    (1, 1, 1),
+    (8, 5, 48),
+    (64, 64, 128),
+    (9, 70, 49),
+    (17, 33, 50),
+    (23, 3, 10),
+    (7, 19, 100),
+    (1, 100, 97),
+    (200, 40, 1),
+    (5, 0, 3),
+    (0, 4, 3),
+    (5, 4, 0),
+]
+TRANSPOSITIONS = list(itertools.product((False, True), repeat=2))
+
+
+def product_graph(a: Array, b: Array, transpose_a: bool, transpose_b: bool, chunk: int) -> Graph:
+    dtype = {"float32": "f32", "float64": "f64"}[a.dtype.name]
+    flags = f"transpose_a={str(transpose_a).lower()}, transpose_b={str(transpose_b).lower()}, chunk={chunk}"
+    return parse(
+        f"graph(%a: {dtype}{list(a.shape)}, %b: {dtype}{list(b.shape)}) {{ %c = matmul %a, %b, {flags}; return %c }}"
+    )
+
+
+def fused_multiply_add(x: Array, y: Array, z: Array) -> Array:
+    """x * y + z for float32, rounded once.
+
+    The product is exact in float64. The sum is rounded to odd there, which keeps what the last rounding needs: Boldo
+    and Melquiond, "Emulation of a FMA and Correctly Rounded Sums", 2008, section 4.
+    """
+    p, c = x.astype(np.float64) * y.astype(np.float64), z.astype(np.float64)
+    total = p + c
+    part = total - p
+    error = (p - (total - part)) + (c - part)
+    pattern = total.view(np.int64)
+    towards_error = np.where((error > 0) == (total > 0), 1, -1)
+    odd = np.where((error != 0) & (pattern % 2 == 0), pattern + towards_error, pattern)
+    return odd.view(np.float64).astype(np.float32)
+
+
+def product_in_order(a: Array, b: Array, chunk: int) -> Array:
+    """The product as the docstring of `Matmul` says it."""
+    depth = a.shape[1]
+    total: Array | None = None
+    for start in range(0, depth, chunk or max(depth, 1)):
+        part = np.zeros((a.shape[0], b.shape[1]), np.float32)
+        for k in range(start, min(start + (chunk or depth), depth)):
+            part = fused_multiply_add(a[:, k, None], b[None, k], part)
+        total = part if total is None else total + part
+    return np.zeros((a.shape[0], b.shape[1]), np.float32) if total is None else total
+
+
+def operands(
+    m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, dtype: str = "float32"
+) -> tuple[Array, Array]:
+    generator = np.random.default_rng(m + 10 * k + 100 * n)
+    a = generator.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
+    b = generator.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
+    return a, b
+
+
+@pytest.mark.parametrize("chunk", [0, 8, 32])
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_products_are_added_in_the_stated_order_to_the_last_bit(
+    m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, chunk: int
+) -> None:
+    a, b = operands(m, k, n, transpose_a, transpose_b)
+    (got,) = run_compiled(product_graph(a, b, transpose_a, transpose_b, chunk), [a, b]).outputs
+    expected = product_in_order(a.T if transpose_a else a, b.T if transpose_b else b, chunk)
+    np.testing.assert_array_equal(bits(got), bits(expected))
+
+
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_float64_agrees_with_numpy(m: int, k: int, n: int, transpose_a: bool, transpose_b: bool) -> None:
+    a, b = operands(m, k, n, transpose_a, transpose_b, "float64")
+    assert_compiled_matches(product_graph(a, b, transpose_a, transpose_b, 16), [a, b])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_element_does_not_depend_on_the_rows_and_columns_around_it(dtype: str) -> None:
+    a, b = operands(30, 77, 120, False, False, dtype)
+    (whole,) = run_compiled(product_graph(a, b, False, False, 32), [a, b]).outputs
+    for rows, columns in itertools.product((slice(0, 1), slice(5, 8), slice(3, 29)), (slice(0, 120), slice(7, 20))):
+        part_a, part_b = np.ascontiguousarray(a[rows]), np.ascontiguousarray(b[:, columns].T)
+        (part,) = run_compiled(product_graph(part_a, part_b, False, True, 32), [part_a, part_b]).outputs
+        np.testing.assert_array_equal(bits(part), bits(whole[rows, columns]))
+
+
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
+@pytest.mark.parametrize("batch", [(3,), (2, 3), (0,), (1, 1)])
+def test_leading_axes_are_a_batch(batch: tuple[int, ...], transpose_a: bool, transpose_b: bool) -> None:
+    generator = np.random.default_rng(1)
+    a = generator.standard_normal((*batch, *((6, 9) if transpose_a else (9, 6)))).astype(np.float32)
+    b = generator.standard_normal((*batch, *((50, 6) if transpose_b else (6, 50)))).astype(np.float32)
+    assert_compiled_matches(product_graph(a, b, transpose_a, transpose_b, 0), [a, b])
+
+
+def test_infinities_stay_in_their_row() -> None:
+    a = np.array([[2.0, 0.0], [np.inf, 1.0]], np.float32)
+    b = np.array([[1.0, 0.0], [-0.0, 1.0]], np.float32)
+    assert_compiled_matches(product_graph(a, b, False, False, 1), [a, b])
