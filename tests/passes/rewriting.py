@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.ir.graph import Graph, same
+from lucid.ir.build import Builder
+from lucid.ir.graph import Graph, Value, same
 from lucid.ir.interpret import interpret
+from lucid.ir.ops.structure import Grad
+from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.text import parse, print_graph
 from lucid.ir.verify import verify
 from tests.ir.graphs import random_inputs
@@ -48,6 +52,25 @@ def assert_equal_values(before: Graph, after: Graph, tolerance: float = 0.0) -> 
         for number, (x, y) in enumerate(results):
             assert_same_bits(x, y) if tolerance == 0.0 else np.testing.assert_allclose(x, y, tolerance, tolerance)
             assert x.dtype == y.dtype, f"result {number} is {y.dtype}, not {x.dtype}"
+
+
+def with_gradient(graph: Graph) -> tuple[Graph, Value] | None:
+    """The graph with a seed as last argument and the gradients of its first float output with respect to its float
+    inputs as further outputs; None where there is no such output or no such input."""
+    output = next((value for value in graph.outputs if value.type.dtype.is_float), None)
+    wrt = [value for value in graph.inputs if value.type.dtype.is_float]
+    if output is None or not wrt:
+        return None
+    builder = Builder(graph.nodes)
+    seed = Value(output.type, "seed")
+    gradients = builder.add(Grad(), output, seed, *wrt)
+    joint = replace(
+        graph,
+        arguments=(*graph.arguments, seed),
+        nodes=tuple(builder.nodes),
+        outputs=(*graph.outputs, *gradients),
+    )
+    return differentiate(joint), seed
 
 
 def assert_same_bits(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from lucid.ir.graph import Graph
 from lucid.ir.interpret import interpret
+from lucid.ir.passes import cut as cut_prices
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.order import order
@@ -16,7 +20,8 @@ from lucid.ir.passes.partition import Partition, partition
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
-from tests.ir.graphs import random_inputs
+from tests.ir.graphs import graphs, random_inputs
+from tests.passes.rewriting import assert_same_bits, with_gradient
 
 
 def cut(text: str, outputs: int = 1) -> tuple[Graph, Partition]:
@@ -48,6 +53,23 @@ def run_parts(joint: Graph, parts: Partition, inputs: list[npt.NDArray[Any]], ou
 def assert_equal(expected: Any, got: Any) -> None:
     for x, y in zip(expected, got, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5)
+
+
+@given(graphs(max_nodes=30), st.sampled_from([1, cut_prices.TRIVIAL]))
+def test_random_graphs_in_two_parts_compute_the_same(graph: Graph, trivial: int) -> None:
+    joint = with_gradient(graph)
+    assume(joint is not None)
+    assert joint is not None
+    whole = simplify(joint[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cut_prices, "TRIVIAL", trivial)
+        parts = partition(whole, len(graph.outputs), [joint[1]])
+    verify(parts.forward)
+    verify(parts.backward)
+    inputs = random_inputs(whole, 0)
+    got = run_parts(whole, parts, inputs, len(graph.outputs), lambda part: part)
+    for x, y in zip(interpret(whole, inputs).outputs, got, strict=True):
+        assert_same_bits(x, y)
 
 
 def names(values: Any) -> list[str | None]:

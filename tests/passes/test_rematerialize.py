@@ -5,14 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+from hypothesis import assume, given
+
 from lucid.ir.graph import Graph, Value
+from lucid.ir.passes import cut
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.rematerialize import rematerialize
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
-from tests.passes.rewriting import assert_equal_values, assert_unchanged
+from tests.ir.graphs import graphs
+from tests.passes.rewriting import assert_equal_values, assert_unchanged, with_gradient
 
 SIZE = "512, 512"  # one MiB of floats: worth a decision
 
@@ -160,6 +165,19 @@ def test_a_small_graph_stays_as_it_is() -> None:
     graph = simplify(differentiate(parse(DROPOUT.replace("SIZE", "4, 4"))))
     assert rematerialize(graph) is graph
     assert_unchanged(rematerialize, "graph(%x: f32[1024, 1024]) { %y = exp %x; return %y }")
+
+
+@given(graphs(max_nodes=30))
+def test_random_graphs_keep_every_bit(graph: Graph) -> None:
+    joint = with_gradient(graph)
+    assume(joint is not None)
+    assert joint is not None
+    before = simplify(joint[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cut, "TRIVIAL", 1)
+        after = rematerialize(before)
+    verify(after)
+    assert_equal_values(before, after)
 
 
 def test_networkx_is_imported_only_where_there_is_something_to_cut() -> None:
