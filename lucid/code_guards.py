@@ -10,8 +10,9 @@ import dis
 import gc
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from lucid.guards import GuardRecorder
@@ -25,12 +26,29 @@ def _is_foreign(module_name: str) -> bool:
     return module_name.partition(".")[0] not in _SKIPPED
 
 
+class Ran:
+    """A code object that ran: its globals, and the objects that its arguments and free variables were at each call."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+        self.objects: dict[str, dict[int, object]] = {}
+        self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
+
+    def note(self, code: CodeType, local: dict[str, Any]) -> None:
+        """Note a call."""
+        for name, value in local.items():
+            self.objects.setdefault(name, {})[id(value)] = value
+        free = tuple(local.get(name, MISSING) for name in code.co_freevars)
+        if not any(_identical(free, known) for known in self.free):
+            self.free.append(free)
+
+
 class CodeObserver:
     """Notes the functions that run inside its `with` block, and guards what they read."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._root = function
-        self._frames: dict[CodeType, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._ran: dict[CodeType, Ran] = {}
         self._before: Any = None
 
     def __enter__(self) -> CodeObserver:
@@ -42,51 +60,84 @@ class CodeObserver:
         sys.setprofile(self._before)
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        new = event == "call" and frame.f_code not in self._frames
-        if new and _is_foreign(frame.f_globals.get("__name__", "")):
-            self._frames[frame.f_code] = frame.f_globals, dict(frame.f_locals)
+        if event == "call" and _is_foreign(frame.f_globals.get("__name__", "")):
+            code = frame.f_code
+            if code not in self._ran:
+                self._ran[code] = Ran(frame.f_globals)
+            self._ran[code].note(code, frame.f_locals)
         if self._before is not None:
             self._before(frame, event, arg)
 
     def guard(self, guards: GuardRecorder) -> None:
         """Add the guards of everything that was noted."""
         functions = _functions_in(self._root)
-        nested = {const for code in self._frames for const in code.co_consts if isinstance(const, CodeType)}
-        for code, (names, local) in self._frames.items():
-            cells: dict[str, Any] = {}
-            if set(code.co_freevars) - {"__class__"} and code not in nested:
-                function = functions.get(code) or _owner(code)
-                if function is not None and function.__closure__ is not None:
-                    cells = dict(zip(code.co_freevars, function.__closure__, strict=True))
+        nested = {const for code in self._ran for const in code.co_consts if isinstance(const, CodeType)}
+        for code, ran in self._ran.items():
+            closures = _closures(code, ran, functions.get(code, []), search=code not in nested)
+            for function in closures:
+                _guard_defaults(guards, function)
             for kind, name, attributes in loads(code):
-                self._guard_load(guards, kind, name, attributes, names, local, cells)
+                for root, expression in _roots(guards, kind, name, ran, closures):
+                    if expression is not None and not isinstance(root, _UNGUARDED) and not _is_ours(root):
+                        guards.guard(expression, root, name)
+                    _guard_chain(guards, root, attributes, name)
 
-    def _guard_load(
-        self,
-        guards: GuardRecorder,
-        kind: str,
-        name: str,
-        attributes: list[str],
-        names: dict[str, Any],
-        local: dict[str, Any],
-        cells: dict[str, Any],
-    ) -> None:
-        if kind == "global" and name in names:
-            root, expression = names[name], f"{guards.bind(names)}.get({name!r}, MISSING)"
-        elif kind == "cell" and name in cells:
-            try:
-                root, expression = cells[name].cell_contents, f"{guards.bind(cells[name])}.cell_contents"
-            except ValueError:  # an empty cell
-                return
-        elif kind == "argument" and name in local and not _is_plain(local[name]):
-            root, expression = local[name], guards.bind(local[name])
-            if isinstance(root, Tensor | Observed | FunctionType | type) or root is None:
-                return
+
+_UNGUARDED = (ModuleType, BuiltinFunctionType)  # only the attributes that are read of them matter
+
+
+def _roots(
+    guards: GuardRecorder, kind: str, name: str, ran: Ran, closures: list[FunctionType]
+) -> Iterator[tuple[object, str | None]]:
+    """The objects that a name stood for, each with the expression that gives it now; None for arguments and variables
+    of the call itself, which other guards are about."""
+    if kind == "global":
+        if name in ran.names:
+            yield ran.names[name], f"{guards.bind(ran.names)}.get({name!r}, MISSING)"
+        return
+    for function in closures:
+        cell = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)).get(name)
+        if cell is not None and name != "__class__" and (content := _content(cell)) is not MISSING:
+            yield content, f"{guards.bind(cell)}.cell_contents"
+    for value in ran.objects.get(name, {}).values():
+        yield value, None
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # an empty cell
+        return MISSING
+
+
+def _identical(xs: tuple[object, ...], ys: tuple[object, ...]) -> bool:
+    return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
+
+
+def _closures(code: CodeType, ran: Ran, known: list[FunctionType], search: bool) -> list[FunctionType]:
+    """The functions that ran a code object: those among the known ones whose free variables are what was noted, and
+    where `search` is set, and not all are known, those found among everything that refers to the code."""
+
+    def matching(functions: list[FunctionType]) -> list[FunctionType]:
+        contents = [(f, tuple(map(_content, f.__closure__ or ()))) for f in functions]
+        return [f for f, values in contents if any(_identical(values, noted) for noted in ran.free)]
+
+    found = known if len(known) == 1 else matching(known)
+    if search and len(found) < len(ran.free) and set(code.co_freevars) - {"__class__"}:
+        owners = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+        found = owners if len(owners) == 1 else matching(owners)
+    return found
+
+
+def _guard_defaults(guards: GuardRecorder, function: FunctionType) -> None:
+    """Guard the default arguments of a function: those that can be changed in place by content."""
+    for attribute in ("__defaults__", "__kwdefaults__"):
+        values = getattr(function, attribute)
+        expression, subject = f"{guards.bind(function)}.{attribute}", f"{function.__name__}.{attribute}"
+        if isinstance(values, dict) or any(isinstance(value, list | dict | set) for value in values or ()):
+            guards.guard(expression, values, subject)
         else:
-            return
-        if kind != "argument" and not isinstance(root, ModuleType | BuiltinFunctionType) and not _is_ours(root):
-            guards.guard(expression, root, name)
-        _guard_chain(guards, root, attributes, name)
+            guards.require(f"{expression} is {guards.bind(values)}", subject)
 
 
 def _is_plain(value: object) -> bool:
@@ -101,37 +152,48 @@ def _is_ours(value: object) -> bool:
 
 
 def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subject: str) -> None:
-    """Guard root.a.b...: each hop by identity as long as it leads to objects of a user, the last by its value."""
+    """Guard root.a.b...: each hop by identity as long as it leads to objects of a user, the last by its value.
+
+    What a trace reads of modules and optimizers is guarded already; the chain goes on behind it.
+    """
     for attribute in attributes:
-        if _is_plain(root) or isinstance(root, Observed | Tensor | FunctionType | MethodType | type):
+        if _is_plain(root) or _is_ours(root) or isinstance(root, Tensor | FunctionType | MethodType):
             return
         if isinstance(root, ModuleType) and not _is_foreign(root.__name__):
             return
         static = inspect.getattr_static(root, attribute, MISSING)
-        holds = getattr(root, "__dict__", {})
-        if attribute not in holds and (callable(static) or (hasattr(static, "__get__") and not _is_slot(static))):
+        if _is_computed(root, attribute, static):
             return  # methods and properties: the code behind them has been noted by itself
         value = getattr(root, attribute, MISSING)
         subject = f"{subject}.{attribute}"
-        if not isinstance(value, ModuleType | BuiltinFunctionType) and not _is_ours(value):
+        if not isinstance(root, Observed) and not isinstance(value, _UNGUARDED) and not _is_ours(value):
             guards.guard(f"getattr({guards.bind(root)}, {attribute!r}, MISSING)", value, subject)
         root = value
 
 
-def _is_slot(static: object) -> bool:
-    return inspect.ismemberdescriptor(static)
+def _is_computed(root: object, attribute: str, static: object) -> bool:
+    """Whether an attribute is made when it is read: a method or a property."""
+    if isinstance(root, type):
+        return isinstance(static, classmethod | property)
+    if attribute in getattr(root, "__dict__", {}):
+        return False
+    return callable(static) or (hasattr(static, "__get__") and not inspect.ismemberdescriptor(static))
 
 
 def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
-    """The names that bytecode loads, each with the attributes that it then follows.
+    """The names that bytecode loads, each with the attributes that it then follows, also by way of a local variable
+    that is assigned once.
 
     >>> list(loads(compile("a.b.c + d", "", "eval")))
     [('global', 'a', ['b', 'c']), ('global', 'd', [])]
     """
     kinds = {"LOAD_GLOBAL": "global", "LOAD_NAME": "global", "LOAD_DEREF": "cell", "LOAD_CLASSDEREF": "cell"}
     arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    instructions = list(dis.get_instructions(code))
+    stores = Counter(i.argval for i in instructions if i.opname == "STORE_FAST")
+    local: dict[str, tuple[str, str, list[str]]] = {}  # what a local variable stands for
     pending: tuple[str, str, list[str]] | None = None
-    for instruction in dis.get_instructions(code):
+    for instruction in instructions:
         opname, argument = instruction.opname, instruction.argval
         if opname in ("LOAD_ATTR", "LOAD_METHOD") and pending is not None:
             pending[2].append(argument)
@@ -140,6 +202,8 @@ def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
             continue
         if pending is not None:
             yield pending
+            if opname == "STORE_FAST" and stores[argument] == 1 and argument not in arguments:
+                local[argument] = pending
             pending = None
         if opname in kinds:
             pending = kinds[opname], argument, []
@@ -147,38 +211,34 @@ def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
             name = argument[-1] if isinstance(argument, tuple) else argument
             if name in arguments:
                 pending = "argument", name, []
+            elif name in local:
+                kind, root, attributes = local[name]
+                pending = kind, root, [*attributes]
     if pending is not None:
         yield pending
 
 
-def _functions_in(root: object) -> dict[CodeType, FunctionType]:
+def _functions_in(root: object) -> dict[CodeType, list[FunctionType]]:
     """The Python functions that can be reached from one by globals, closures, methods and attributes of modules."""
-    found: dict[CodeType, FunctionType] = {}
-    stack, seen = [root], set()
+    found: dict[CodeType, list[FunctionType]] = {}
+    stack: list[Any] = [root]
+    seen: set[int] = set()
     while stack:
         thing = stack.pop()
         if isinstance(thing, MethodType):
             stack.append(thing.__func__)
-        elif isinstance(thing, FunctionType):
-            if thing.__code__ in found or not _is_foreign(thing.__module__ or ""):
-                continue
-            found[thing.__code__] = thing
-            for cell in thing.__closure__ or ():
-                try:
-                    stack.append(cell.cell_contents)
-                except ValueError:
-                    continue
-            stack.extend(thing.__globals__.get(name) for name in thing.__code__.co_names)
-        elif isinstance(thing, Observed) and id(thing) not in seen:
+        elif id(thing) in seen:
+            continue
+        elif isinstance(thing, FunctionType) and _is_foreign(thing.__module__ or ""):
             seen.add(id(thing))
-            stack.extend(vars(type(thing)).values() if _is_foreign(type(thing).__module__) else ())
+            found.setdefault(thing.__code__, []).append(thing)
+            stack.extend(map(_content, thing.__closure__ or ()))
+            stack.extend(thing.__globals__.get(name) for name in thing.__code__.co_names)
+        elif isinstance(thing, Observed):
+            seen.add(id(thing))
+            for kind in type(thing).__mro__:
+                stack.extend(vars(kind).values() if _is_foreign(kind.__module__) else ())
             for attribute in type(thing).structural:
                 members = getattr(thing, attribute, None)
                 stack.extend(members.values() if isinstance(members, dict) else ())
     return found
-
-
-def _owner(code: CodeType) -> FunctionType | None:
-    """The function that runs a code object, found among everything that refers to it."""
-    owners = [thing for thing in gc.get_referrers(code) if isinstance(thing, FunctionType) and thing.__code__ is code]
-    return owners[0] if len(owners) == 1 else None

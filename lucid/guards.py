@@ -8,8 +8,9 @@ every write to such an attribute bumps it; the others run at each call.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FunctionType, MethodType
 from typing import Any
 
 from lucid.observed import MISSING, Observed
@@ -35,6 +36,19 @@ def describe(value: object, depth: int = 0) -> object:
         if isinstance(value, set | frozenset):
             return type(value), frozenset(describe(item, depth + 1) for item in value)
     return type(value), id(value)
+
+
+def identities(value: object, depth: int = 0) -> Iterator[object]:
+    """The objects that `describe` accounts for by identity."""
+    if isinstance(value, _PLAIN):
+        return
+    if depth < 8 and isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if depth < 8 and isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from identities(item, depth + 1)
+    else:
+        yield value
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,10 @@ class GuardRecorder:
             self.namespace[name] = thing
         return self._names[id(thing)]
 
+    def binds(self, thing: object) -> bool:
+        """Whether a condition is about an object, by itself or inside a container."""
+        return id(thing) in self._names
+
     def require(self, text: str, subject: str = "") -> None:
         """Guard a condition on the call itself."""
         self.always.setdefault(text, Condition(text, subject or text))
@@ -78,10 +96,11 @@ class GuardRecorder:
         elif isinstance(value, float) and not math.isfinite(value):
             text = f"describe({expression}) == {self._constant(describe(value))}"
         elif type(value) in (int, float, str, bytes):
-            text = f"(v := {expression}) == {value!r} and type(v) is {type(value).__name__}"
+            text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
         elif isinstance(value, list | tuple | dict | set | frozenset):
             text = f"describe({expression}) == {self._constant(describe(value))}"
-            self.bind(value)  # identities inside the description stay unique while the objects live
+            for thing in identities(value):  # an identity stays unique while its object lives
+                self.bind(thing)
         else:
             text = f"{expression} is {self.bind(value)}"
         target = self.after_epoch if epoch else self.always
@@ -93,18 +112,24 @@ class GuardRecorder:
     def attribute(self, owner: Observed, name: str, value: object) -> None:
         """Guard an attribute of a module or optimizer that the trace has read."""
         kind = type(owner)  # attributes of the class are looked up there: a read of the owner would be recorded
-        if name in kind.unguarded or (callable(value) and getattr(value, "__self__", None) is owner):
+        if name in kind.unguarded:
             return
         subject = f"{kind.__name__}.{name}"
         bound = self.bind(owner)
-        if value is MISSING:
+        if isinstance(value, MethodType):
+            held = owner.__dict__.get(name, MISSING)
+            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", held, subject, epoch=True)
+            function = getattr(kind, name, None)
+            if isinstance(function, FunctionType) and not kind.__module__.startswith("lucid."):
+                self.guard(f"{self.bind(kind)}.{name}", function, subject)
+        elif value is MISSING:
             self.guard(f"({name!r} in {bound}.__dict__)", False, subject, epoch=True)
         elif name in kind.structural:
             self.guard(f"{bound}.{name}", value, subject, epoch=True)
         elif name in owner.__dict__:
             mutable = isinstance(value, list | dict | set)
             self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not mutable)
-        elif not callable(value) and not isinstance(getattr(kind, name, None), property):
+        elif not isinstance(getattr(kind, name, None), property):
             self.guard(f"{bound}.{name}", value, subject)
 
     def build(self, scalars: Sequence[str], scalar_conditions: Sequence[str]) -> Guards:
