@@ -15,6 +15,7 @@ from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.errors import ArgumentError, TraceError
+from lucid.ir.ops.elementwise import Detach
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
@@ -163,7 +164,8 @@ class CompiledFunction:
         """Run the function once with symbols."""
         tracer = Tracer(self._name)
         names = _argument_names(self._function, spec)
-        entered = [_entered(leaf) for leaf in leaves]
+        by_identity = {id(leaf): _entered(leaf) for leaf in leaves}
+        entered = [by_identity[id(leaf)] for leaf in leaves]
         with CodeObserver(self._function) as observer, tracing(tracer):
             symbols: list[Any] = []
             for number, (leaf, name) in enumerate(zip(entered, names, strict=True)):
@@ -212,12 +214,15 @@ def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[A
 
 
 def _entered(leaf: Any) -> Any:
-    """The tensor that stands for an array argument in a trace; other arguments as they are."""
+    """The tensor that stands for an array argument in a trace, or for a detached one, which is traced like a tensor
+    with storage of its own; other arguments as they are."""
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
         return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
-    if isinstance(leaf, Tensor) and leaf._symbol is not None:
-        raise TraceError("a tensor of an earlier trace was passed to a compiled function.")
+    if isinstance(leaf, Tensor) and leaf._alias is not None and isinstance(leaf._alias[1], Detach):
+        tensor = Tensor._wrap(leaf.numpy())
+        tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
+        return tensor
     return leaf
 
 
@@ -254,8 +259,8 @@ class _Same:
 
 
 def _aliases(leaves: Sequence[Any]) -> tuple[int, ...] | None:
-    """Which tensors of a call are one and the same, or None where all differ."""
-    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor)]
+    """Which tensors and arrays of a call are one and the same, or None where all differ."""
+    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor | np.ndarray)]
     if len(ids) < 2 or len(set(ids)) == len(ids):
         return None
     return tuple(ids.index(i) for i in ids)

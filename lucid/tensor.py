@@ -344,26 +344,19 @@ class Tensor:
             )
         if self._history is not None:
             raise ArgumentError("a computed tensor can't be updated in place.", hint="write `t = t + x` instead.")
-        if self._alias is not None:
-            base, op = self._alias
+        owner = self
+        while owner._alias is not None:
+            owner, op = owner._alias
             if op.name != "detach":
                 raise ArgumentError(
                     "a view can't be updated in place.", hint="update the tensor it views: `w[0] = ...` works on w."
                 )
-            base._overwrite(value)
-        else:
-            self._overwrite(value)
-
-    def _overwrite(self, value: Tensor) -> None:
-        if self._alias is not None:
-            self._alias[0]._overwrite(value)
-            return
         tracer = current_tracer()
         if tracer is not None:
-            tracer.assign(self, value)
+            tracer.assign(owner, value)
             return
-        np.copyto(self._concrete("an in-place update"), value._concrete("an in-place update"))
-        self._version.count += 1
+        np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
+        owner._version.count += 1
 
     def _update(self, result: Tensor) -> Tensor:
         """`t += x`: in place for a leaf, a new tensor for a computed one (and where gradients are recorded, if it

@@ -31,6 +31,11 @@ class GradSlot:
     was_read: bool = False  # before it was written: then the trace depends on what it was at entry
     written: bool = False
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether it was replaced, or updated in place."""
+        return self.written or (self.now is not None and self.now._symbol is not self.entry)
+
 
 @dataclass(eq=False)
 class TracedOutput:

@@ -114,8 +114,8 @@ class Tracer:
         return id(thing) in self._created
 
     def value(self, tensor: Tensor) -> Value:
-        """The value that a tensor holds now."""
-        if tensor._alias is not None:
+        """The value that a tensor holds now. A view that is an argument has its own."""
+        if tensor._alias is not None and id(tensor) not in self._tracked:
             return self._view_value(tensor)
         if tensor._symbol is None:
             return self._capture(tensor).value
@@ -364,7 +364,7 @@ class Tracer:
         """What the trace has recorded, from the flattened result of the function."""
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         read = [slot for slot in self._grads.values() if slot.was_read and not self.is_new(slot.tensor)]
-        written = [slot for slot in self._grads.values() if slot.written and self._is_outside(slot.tensor)]
+        written = [slot for slot in self._grads.values() if slot.has_changed and self._is_outside(slot.tensor)]
         stored = [self.value(slot.now) for slot in written if slot.now is not None]
         outside = [tracked for tracked in self._tracked.values() if not self.is_new(tracked.tensor)]
         updates = [(t.initial, t.value) for t in outside if t.value is not t.initial]
