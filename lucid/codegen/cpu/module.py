@@ -11,7 +11,7 @@ from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.matmul import SIGNATURE, matmul_call
 from lucid.codegen.cpu.nest import write_kernel
 from lucid.codegen.kernel import Kernel
-from lucid.codegen.lowering import LOWERED, lower, where
+from lucid.codegen.lowering import LOWERED, where
 from lucid.codegen.memory import arena_size, home
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
@@ -31,8 +31,9 @@ class ModuleWriter:
     position, and the bits of the value there.
     """
 
-    def __init__(self, graph: Graph, machine: Machine) -> None:
+    def __init__(self, graph: Graph, machine: Machine, kernel_of: Callable[[Node], Kernel]) -> None:
         self.graph = graph
+        self.kernel_of = kernel_of
         self.module = ir.Module(graph.name)
         self.module.triple, self.module.data_layout = machine.layout()
         self.entry = ir.Function(self.module, ir.FunctionType(I32, [POINTER, POINTER]), ENTRY)
@@ -97,7 +98,7 @@ class ModuleWriter:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
         if isinstance(node.op, Reshape) and home(self.graph, node.output) is home(self.graph, node.inputs[0]):
             return
-        kernel = lower(node)
+        kernel = self.kernel_of(node)
         if kernel.is_empty:
             return
         if kernel not in self.functions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy.typing as npt
 from lucid.codegen.cpu import machine as processors
 from lucid.codegen.cpu.module import ENTRY, ModuleWriter
 from lucid.codegen.kernel import Kernel
+from lucid.codegen.lowering import lower
 from lucid.codegen.memory import ALIGNMENT, arena_size, plan
 from lucid.ir.graph import Graph, Node
 
@@ -26,7 +29,8 @@ class CPUTarget:
 
     def compile(self, graph: Graph) -> CPUExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""
-        return CPUExecutable(graph if graph.places else plan(graph), processors.machine())
+        kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
+        return CPUExecutable(graph if graph.places else plan(graph, kernel_of), processors.machine(), kernel_of)
 
 
 class CPUExecutable:
@@ -36,8 +40,8 @@ class CPUExecutable:
     the entry runs, in order, each with the name of the function it calls.
     """
 
-    def __init__(self, graph: Graph, machine: processors.Machine) -> None:
-        writer = ModuleWriter(graph, machine)
+    def __init__(self, graph: Graph, machine: processors.Machine, kernel_of: Callable[[Node], Kernel] = lower) -> None:
+        writer = ModuleWriter(graph, machine, kernel_of)
         self.graph = graph
         self._machine = machine
         self._text = writer.write()
