@@ -102,8 +102,11 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tracer.apply(op, operands)
     op.infer([operand.type for operand in operands])
     arrays = [_array(operand) for operand in operands]
-    results = tuple(tensors.Tensor._wrap(np.asarray(array)) for array in op.evaluate(arrays))
-    if isinstance(op, VIEWS):
+    viewing = isinstance(op, VIEWS)  # what is no view lies in row-major order
+    results = tuple(
+        tensors.Tensor._wrap(np.asarray(array, order="K" if viewing else "C")) for array in op.evaluate(arrays)
+    )
+    if viewing:
         (base,), (view,) = operands, results
         if is_view(op, base):
             view._alias, view._version = (base, op), base._version

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any, overload
@@ -15,6 +17,7 @@ from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.errors import ArgumentError, TraceError
+from lucid.guards import describe
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import as_dtype
@@ -114,6 +117,9 @@ class CompiledFunction:
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return compile(copy.deepcopy(self._function, memo), target=self._target.name)
+
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
 
@@ -123,6 +129,8 @@ class CompiledFunction:
         if group is not None:
             for program in group:
                 if program.ready(leaves):
+                    if len(self._programs) > 1:  # the latest used goes to the end
+                        self._programs[key] = self._programs.pop(key)
                     return program
         program = self._build(leaves, spec)
         self._remember(key, program, leaves)
@@ -205,6 +213,12 @@ class CompiledModule(CompiledFunction):
             raise AttributeError(name)
         return getattr(self.module, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "module" in self.__dict__ and name not in self.__dict__:
+            setattr(self.module, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return f"<compiled {self.module!r}>"
 
@@ -238,8 +252,15 @@ def _leaf_key(leaf: Any) -> Any:
         return leaf.shape, leaf.dtype
     if isinstance(leaf, float):
         return float
-    if isinstance(leaf, int | str | bytes | None):
+    if isinstance(leaf, int | str | bytes | np.generic | None):
         return type(leaf), leaf
+    if isinstance(leaf, set | frozenset) and all(isinstance(item, int | float | str | bytes | None) for item in leaf):
+        return describe(leaf)
+    if isinstance(leaf, dict | list | set | deque):  # its elements could change unnoticed
+        raise ArgumentError(
+            f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
+            hint="convert the argument, for instance with dict(x).",
+        )
     return _Same(leaf)
 
 

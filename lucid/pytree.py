@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Spec:
     kind = type(tree)
     if kind is tuple or kind is list:
         return kind, None, tuple([_flatten(item, leaves) for item in tree])
-    if kind is dict:
+    if kind is dict or kind is OrderedDict:
         return kind, tuple(tree), tuple([_flatten(item, leaves) for item in tree.values()])
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return kind, None, tuple([_flatten(item, leaves) for item in tree])
@@ -45,8 +46,8 @@ def _unflatten(spec: Spec, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     kind, keys, specs = spec
     items = [_unflatten(item, leaves) for item in specs]
-    if kind is dict:
-        return dict(zip(keys, items, strict=True))
+    if keys is not None:
+        return kind(zip(keys, items, strict=True))
     if kind is tuple or kind is list:
         return kind(items)
     return kind(*items)
@@ -62,6 +63,6 @@ def leaf_names(spec: Spec, prefix: str = "") -> Iterator[str]:
         yield prefix
         return
     kind, keys, specs = spec
-    names = keys if kind is dict else getattr(kind, "_fields", range(len(specs)))
+    names = keys if keys is not None else getattr(kind, "_fields", range(len(specs)))
     for name, item in zip(names, specs, strict=True):
         yield from leaf_names(item, f"{prefix}.{name}" if prefix else str(name))

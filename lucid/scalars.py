@@ -116,8 +116,31 @@ class Scalar:
         self.tracer.guard_scalars(f"{self.source} == {self.value!r}")
         return self.value
 
+    # What has no op takes the value, and guards it.
+
     def __int__(self) -> int:
         return int(float(self))
+
+    def __abs__(self) -> float:
+        return abs(float(self))
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(float(self), digits)
+
+    def __floordiv__(self, other: float) -> float:
+        return float(self) // float(other)
+
+    def __rfloordiv__(self, other: float) -> float:
+        return other // float(self)
+
+    def __mod__(self, other: float) -> float:
+        return float(self) % float(other)
+
+    def __rmod__(self, other: float) -> float:
+        return other % float(self)
+
+    def __format__(self, specification: str) -> str:
+        return format(float(self), specification)
 
     def __repr__(self) -> str:
         return repr(self.value)
