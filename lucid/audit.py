@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lucid.program import Program
     from lucid.trace import Trace
 
-_active: list[int] = []
+_text = os.environ.get("LUCID_AUDIT", "0")
+_PERIOD = int(_text) if _text.isdigit() else 1  # audit every n-th call; 0 for never
+_active: list[int] = []  # the periods of the `audit` blocks that are open
 
 
 class audit:  # noqa: N801  a context manager reads as a verb
@@ -36,14 +38,6 @@ class audit:  # noqa: N801  a context manager reads as a verb
         _active.pop()
 
 
-def _period() -> int:
-    """Audit every n-th call; 0 for never."""
-    if _active:
-        return _active[-1]
-    text = os.environ.get("LUCID_AUDIT", "0")
-    return int(text) if text.isdigit() else 1
-
-
 class Audit:
     """Counts the calls of one compiled function."""
 
@@ -52,11 +46,11 @@ class Audit:
 
     def due(self) -> bool:
         """Whether this call is to be audited."""
-        if not _active and "LUCID_AUDIT" not in os.environ:
+        period = _active[-1] if _active else _PERIOD
+        if not period:
             return False
         self._calls += 1
-        period = _period()
-        return period > 0 and self._calls % period == 0
+        return self._calls % period == 0
 
     def compare(self, program: Program, trace: Trace) -> None:
         """Raise AuditError where a new trace differs from a program's."""

@@ -50,14 +50,19 @@ class CodeObserver:
         self._root = function
         self._ran: dict[CodeType, Ran] = {}
         self._before: Any = None
+        self._collects = True
 
     def __enter__(self) -> CodeObserver:
+        self._collects = gc.isenabled()
+        gc.disable()  # callbacks and finalizers of a collection are no part of the function
         self._before = sys.getprofile()
         sys.setprofile(self._profile)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(self._before)
+        if self._collects:
+            gc.enable()
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "call" and _is_foreign(frame.f_globals.get("__name__", "")):

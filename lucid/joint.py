@@ -111,11 +111,10 @@ class Backward(Readable):
         self.again_positions = tuple(self._inputs.index(value) for value in again)
         self._sources = [_source(trace, value) for value in self._inputs]
 
-    def record(self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Array]) -> None:
+    def record(self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Tensor]) -> None:
         """Give the differentiable results of a call their history."""
         operands = [source(leaves, scalars) for source in self._sources]
-        kept = [Tensor._wrap(array) for array in saved]
-        autograd.record_operation(CompiledCall(self), operands, [*live, *kept])
+        autograd.record_operation(CompiledCall(self), operands, [*live, *saved])
 
     def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The gradients, for the inputs read again, the saved values and the seeds."""
@@ -127,7 +126,7 @@ class Backward(Readable):
         with RUN_LOCK:
             table = executable.new_table()
             table[: len(held) + len(results)] = [array.ctypes.data for array in (*held, *results)]
-            executable.run(table)
+            executable.run(table.ctypes.data)
         return results
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import lucid.autograd as autograd
+from lucid.frames import Frame, address
 from lucid.guards import Guards
 from lucid.joint import Backward
 from lucid.modes import epoch
@@ -40,10 +42,9 @@ class Program(Readable):
     # Running.
 
     def _bind(self, trace: Trace) -> None:
-        """Lay out the table of addresses, and cut what a call has to do down to a few loops over ready lists."""
-        graph = trace.graph
+        """Cut what a call has to do down to a few loops over ready lists."""
+        graph, executable = trace.graph, self._compiled.executable
         self.guards: Guards = _guards(trace)
-        self._table = self._compiled.executable.new_table()
         position = {value: i for i, value in enumerate(graph.inputs)}
         written = {state for state, _ in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []  # table slot, leaf number, whether it is written
@@ -54,36 +55,40 @@ class Program(Readable):
                 self._captured.append((slot, tracked))
             else:
                 self._arguments.append((slot, tracked.argument, tracked.initial in written))
-        self._written_leaves = [tracked.argument for tracked in trace.inputs if tracked.initial in written]
+        self._written_leaves = [slot[1] for slot in self._arguments if slot[2]]
         self._written = [tracked.tensor for _, tracked in self._captured if tracked.initial in written]
         self._captured_ids = {id(tracked.tensor) for _, tracked in self._captured}
         self._scalars = np.zeros(max(len(trace.scalars), 1), np.float64)
         self._has_scalars = bool(trace.scalars)
-        for i, (symbol, _) in enumerate(trace.scalars):
-            self._table[position[symbol]] = self._scalars.ctypes.data + 8 * i
-        self._constants = list(trace.constants.values())
-        for value, array in trace.constants.items():
-            self._table[position[value]] = array.ctypes.data
+        self._constants = trace.constants
         self._grads_read = [
             (position[slot.entry], _argument_of(trace, slot.tensor), slot.tensor)
             for slot in trace.grads_read
             if slot.entry is not None
         ]
-        compiled = self._compiled.executable.graph  # its outputs are those of the trace, then what a backward needs
-        self._outputs: list[tuple[int, tuple[int, ...], Any]] = [
-            (len(graph.inputs) + i, value.type.shape, value.type.dtype.numpy)
-            for i, value in enumerate(compiled.outputs)
-        ]
-        self._traced_outputs = len(graph.outputs)
+        outputs = executable.graph.outputs  # those of the trace, then what a backward needs
+        self._frames = [Frame([x.type for x in outputs], executable.new_table(), len(graph.inputs)) for _ in range(2)]
+        for frame in self._frames:
+            for i, (symbol, _) in enumerate(trace.scalars):
+                frame.table[position[symbol]] = address(self._scalars) + 8 * i
+            for value, array in trace.constants.items():
+                frame.table[position[value]] = address(array)
         self._results = trace.results
         self._result_scalars = [
             self.guards.evaluator(result.source) for result in trace.results if isinstance(result, Scalar)
         ]
-        self._grads_written = [
-            (slot.tensor, _argument_of(trace, slot.tensor), slot.now is not None) for slot in trace.grads_written
-        ]
-        self._result_count = sum(isinstance(result, TracedOutput) for result in trace.results)
-        self._draws = trace.generator if trace.draws else None
+        traced = [result for result in trace.results if isinstance(result, TracedOutput)]
+        self._result_count = len(traced)
+        self._live = [number for number, result in enumerate(traced) if result.differentiable]
+        self._freed = [n for n, result in enumerate(traced) if result.requires_grad and not result.differentiable]
+        self._only_result = self._result_spec is None and self._result_count == 1 and traced[0].passed is None
+        self._grads_written: list[tuple[Tensor, int | None, int | None]] = []  # whose, and which output
+        stored = itertools.count(self._result_count)
+        for grad in trace.grads_written:
+            number = next(stored) if grad.now is not None else None
+            self._grads_written.append((grad.tensor, _argument_of(trace, grad.tensor), number))
+        self._first_saved = len(graph.outputs)
+        self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
         self._epoch = -1
         self._refresh()
@@ -92,9 +97,10 @@ class Program(Readable):
         """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
         for slot, tracked in self._captured:
             tensor = tracked.tensor
-            if tensor.type != tracked.initial.type:
+            if tensor._array is None or tensor.type != tracked.initial.type:
                 return False
-            self._table[slot] = tensor._array.ctypes.data  # type: ignore[union-attr]  # captured tensors are concrete
+            for frame in self._frames:
+                frame.table[slot] = address(tensor._array)
         self._written_ids = {id(tensor._array) for tensor in self._written}
         self._epoch = epoch.count
         return True
@@ -112,7 +118,9 @@ class Program(Readable):
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
-        table = self._table
+        frame = self._frames[0]
+        self._frames.reverse()
+        tensors, table = frame.claim(), frame.table
         held = []  # arrays stay alive until the native call returns
         for slot, number, is_written in self._arguments:
             leaf = leaves[number]
@@ -120,25 +128,18 @@ class Program(Readable):
             if not is_written:
                 array = self._readable(array, leaves)
             held.append(array)
-            table[slot] = array.ctypes.data
+            table[slot] = address(array)
         for slot, index, tensor in self._grads_read:
             owner: Any = tensor if index is None else leaves[index]
             array = np.ascontiguousarray(owner._grad._array)
             held.append(array)
-            table[slot] = array.ctypes.data
+            table[slot] = address(array)
         if self._has_scalars:
             self._scalars[:] = self.guards.scalars(leaves)
-        outputs = []
-        for slot, shape, dtype in self._outputs:
-            array = np.empty(shape, dtype)
-            outputs.append(array)
-            table[slot] = array.ctypes.data
-        base = self._draws.get_state() if self._draws is not None else None
-        self._run(table)
-        return self._finish(leaves, outputs, base)
-
-    def _run(self, table: Array) -> None:
-        self._compiled.executable.run(table)
+        if self._generator is not None:
+            self._latest.set(self._generator.get_state())
+        self._compiled.executable.run(frame.table_address)
+        return self._finish(leaves, tensors)
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
@@ -148,47 +149,37 @@ class Program(Readable):
         if array.base is None and id(array) not in self._written_ids and not self._written_leaves:
             return array
         written = [tensor._array for tensor in self._written]
-        written += [leaves[number]._array for number in self._written_leaves if number is not None]
+        written += [leaves[number]._array for number in self._written_leaves]
         if any(np.may_share_memory(array, other) for other in written if other is not None):
             return array.copy()
         return array
 
-    def _finish(self, leaves: Sequence[Any], outputs: list[Array], base: tuple[int, int] | None) -> Any:
+    def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
         """Put the results of a native run into Python objects."""
-        if base is not None:
-            self._latest.set(base)
-        for tracked_tensor in self._written:
-            tracked_tensor._version.count += 1
+        for written in self._written:
+            written._version.count += 1
         for number in self._written_leaves:
-            if number is not None:
-                leaves[number]._version.count += 1
-        stored = iter(outputs[self._result_count : self._traced_outputs])
-        for tensor, number, present in self._grads_written:
-            target = tensor if number is None else leaves[number]
+            leaves[number]._version.count += 1
+        for tensor, argument, output in self._grads_written:
+            target = tensor if argument is None else leaves[argument]
             if isinstance(target, Tensor):
-                target._grad = Tensor._wrap(next(stored)) if present else None
-        tensors = [Tensor._wrap(array) for array in outputs[: self._result_count]]
-        self._give_history(leaves, tensors, outputs[self._traced_outputs :])
-        return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
-
-    def _give_history(self, leaves: Sequence[Any], tensors: Sequence[Tensor], saved: Sequence[Array]) -> None:
-        live = []
-        traced = [result for result in self._results if isinstance(result, TracedOutput)]
-        for tensor, result in zip(tensors, traced, strict=False):
-            if result.differentiable:
-                live.append(tensor)
-            elif result.requires_grad:
-                tensor._requires_grad, tensor._history = True, autograd.FREED
+                target._grad = None if output is None else tensors[output]
+        for freed in self._freed:
+            tensors[freed]._requires_grad, tensors[freed]._history = True, autograd.FREED
         if self.backward is not None:
-            self.backward.record(leaves, self._scalars, live, saved)
+            live = [tensors[output] for output in self._live]
+            self.backward.record(leaves, self._scalars, live, tensors[self._first_saved :])
+        if self._only_result:
+            return tensors[0]
+        return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
 
     def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> list[Any]:
         found: list[Any] = []
         computed, scalars = iter(tensors), iter(self._result_scalars)
         for result in self._results:
             if isinstance(result, TracedOutput):
-                tensor = next(computed)
-                found.append(_passed_through(result, leaves) or tensor)
+                tensor, passed = next(computed), _passed_through(result, leaves)
+                found.append(tensor if passed is None else passed)
             elif isinstance(result, Scalar):
                 found.append(next(scalars)(leaves))
             else:

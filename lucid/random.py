@@ -35,6 +35,7 @@ class Generator:
         self.seed_state = Tensor(np.zeros((), np.uint64))
         self.draw_state = Tensor(np.zeros((), np.uint64))
         self.seed_state.name, self.draw_state.name = "rng.seed", "rng.draw"
+        self._words = self.seed_state.numpy(), self.draw_state.numpy()
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -48,7 +49,7 @@ class Generator:
 
     def get_state(self) -> tuple[int, int]:
         """The seed and the number of the next draw."""
-        return int(self.seed_state.numpy()), int(self.draw_state.numpy())
+        return self._words[0].item(), self._words[1].item()
 
     def set_state(self, state: tuple[int, int]) -> None:
         """Continue from a state that `get_state` returned."""

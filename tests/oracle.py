@@ -37,7 +37,7 @@ def run_executable(executable: CPUExecutable, graph: Graph, arrays: Sequence[Arr
     ]
     table = executable.new_table()
     table[:-1] = [array.ctypes.data for array in (*inputs, *outputs)]
-    executable.run(table)
+    executable.run(table.ctypes.data)
     for number, before in enumerate(arrays[: len(graph.arguments)]):
         np.testing.assert_array_equal(inputs[number], before, f"argument {number} was written to")
     new = dict(zip(graph.inputs, inputs, strict=True))

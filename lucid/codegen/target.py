@@ -18,18 +18,19 @@ class Executable(Protocol):
         """The graph as it was compiled, with the places of its values."""
 
     def new_table(self) -> npt.NDArray[np.uint64]:
-        """A table for `run` with everything in place that is the executable's own."""
+        """A table for `run`: an entry for the address of each argument, state and output, in that order, and behind
+        them what is the executable's own, in place."""
+
+    def run(self, table: int) -> None:
+        """Run once on the arrays whose addresses are in the table at an address. Each is contiguous, row-major and
+        aligned to its items. States are updated where they lie. Raises the CheckError of the first check that fails,
+        and then no state has changed."""
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph, for targets that have one."""
 
     def assembly(self) -> str:
         """The machine code of the graph as assembly."""
-
-    def run(self, table: npt.NDArray[np.uint64]) -> None:
-        """Run once. `table` holds the address of each argument, state and output, in that order, each a contiguous
-        row-major array aligned to its items, and one more entry that the executable fills. States are updated where
-        they lie. Raises the CheckError of the first check that fails, and then no state has changed."""
 
 
 class Target(Protocol):

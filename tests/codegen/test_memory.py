@@ -142,11 +142,11 @@ def test_a_failed_check_names_its_element_and_leaves_every_state_as_it_was() -> 
     table = executable.new_table()
     table[:3] = [array.ctypes.data for array in (x, w, v)]
     with pytest.raises(CheckError, match="element 2 is -36"):
-        executable.run(table)
+        executable.run(table.ctypes.data)
     np.testing.assert_array_equal(w, np.arange(4))
     np.testing.assert_array_equal(v, np.arange(4) + 10)
     x[2] = 3
-    executable.run(table)
+    executable.run(table.ctypes.data)
     np.testing.assert_array_equal(w, np.arange(4) + x)
     np.testing.assert_array_equal(v, (np.arange(4) + 10) * x)
 

@@ -51,6 +51,8 @@ class CPUExecutable:
         address, code = processors.link(machine, self._text, ENTRY, writer.imports)
         storage = np.empty(arena_size(graph) + writer.scratch_bytes + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self._status = np.zeros(STATUS_WORDS, np.int64)
+        self._status_address = self._status.ctypes.data
         self.entry = _EntryType(address)
         self.entry.owns = (code, storage)  # type: ignore[attr-defined]
 
@@ -60,16 +62,14 @@ class CPUExecutable:
         table[-1] = self.arena
         return table
 
-    def run(self, table: npt.NDArray[np.uint64]) -> None:
-        """Run once on arrays at the addresses in `table`: see `Executable.run`."""
-        table[-1] = self.arena
-        status = np.zeros(STATUS_WORDS, np.int64)
-        if self.entry(table.ctypes.data, status.ctypes.data):
-            self.fail(status)
+    def run(self, table: int) -> None:
+        """Run once on the arrays of the table at an address: see `Executable.run`."""
+        if self.entry(table, self._status_address):
+            self._fail()
 
-    def fail(self, status: npt.NDArray[np.int64]) -> NoReturn:
-        """Raise the error of the check that `entry` reported in `status`."""
-        number, position, bits = status.tolist()
+    def _fail(self) -> NoReturn:
+        """Raise the error of the check that `entry` has reported."""
+        number, position, bits = self._status.tolist()
         check, values = self._checks[number]
         value = np.int64(bits).astype(values.type.dtype.numpy).item()
         raise check.error(position, value)
