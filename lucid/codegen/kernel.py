@@ -187,14 +187,6 @@ class Kernel:
             found.append(max(places))
         return tuple(found)
 
-    def needed(self, stage: Stage) -> tuple[int, ...]:
-        """The values that a stage depends on, in order."""
-        found = {store.value for store in stage.stores} | {reduction.operand for reduction in stage.reductions}
-        for number in range(len(self.values) - 1, -1, -1):
-            if number in found:
-                found.update(operands(self.values[number]))
-        return tuple(sorted(found))
-
     def indices(self) -> Iterator[Index]:
         """Every index expression of the kernel."""
         for value in self.values:

@@ -253,6 +253,20 @@ def test_words_beyond_32_bits_of_position(start: int) -> None:
     np.testing.assert_array_equal(got, quads[positions % 4, np.arange(40)] >= 2**31)
 
 
+@pytest.mark.parametrize(("axis", "lanes"), [(0, 1), (1, 1), (1, 16), (1, 32)])
+def test_a_reduction_of_random_elements_has_the_bits_of_its_parts(axis: int, lanes: int) -> None:
+    graph = parse(
+        f"""graph(%x: f32[30, 300], %seed: u64[], %draw: u64[], %p: f64[]) {{
+          %k = random_keep %seed, %draw, %p, draw=0, shape=(30, 300); %f = cast %k, dtype=f32; %d = mul %x, %f
+          %r = sum %d, axes=({axis},), lanes={lanes}; return %r, %d }}"""
+    )
+    fused = fuse(graph)
+    assert len(fused.nodes) == 1
+    inputs = [normal(30, 300), np.uint64(5), np.uint64(6), np.float64(0.4)]
+    assert_same_bits(graph, fused, inputs)
+    assert_compiled_matches(fused, inputs)
+
+
 # The executable.
 
 

@@ -36,7 +36,10 @@ from lucid.codegen.kernel import (
 from lucid.ir.index import Axis
 from lucid.ir.types import int64, uint32
 
+# A vector register of the widest machines. Others need several, and a result never depends on the width.
 VECTOR_BYTES = 64
+
+# How many of them a kernel computes on side by side where its neighbouring elements have work in common.
 REGISTERS = 4
 
 # What runs at each step of a nest: from carried values, and how far into a group of lanes it starts, to new ones.
@@ -89,10 +92,10 @@ class _Nest:
 
     def write(self) -> None:
         start = self.builder.block
-        self.builder.position_at_end(self.entry)
-        self.evaluate(Placement(-1, 0))
-        self.builder.position_at_end(start)
         if not self.kernel.is_empty:
+            self.builder.position_at_end(self.entry)
+            self.evaluate(Placement(-1, 0))
+            self.builder.position_at_end(start)
             self.nest(-1, self.kernel.axes, self.s.width, [], self.stages)
         self.builder.ret_void()
         ir.IRBuilder(self.entry).branch(start)
