@@ -5,6 +5,7 @@ from lucid._installation import check_installation
 check_installation()
 
 
+from lucid import nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
 from lucid.compiler import RecompileWarning, compile
