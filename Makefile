@@ -44,7 +44,7 @@ bench-overhead: $(VENV)/installed-dev ## Measure what a call of a compiled step 
 	$(VENV)/bin/python benchmarks/overhead.py
 
 clean: ## Remove .venv and everything that was built
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist demo-output *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find lucid tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Lucid itself, editable, with the extra that the stamp is named after.

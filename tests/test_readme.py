@@ -1,0 +1,73 @@
+"""The code in the documentation runs, and prints what stands below it.
+
+Blocks of one page share their names, as if typed one after the other. `python -m tests.test_readme` writes the true
+output into the pages.
+"""
+
+import contextlib
+import io
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import lucid
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+
+
+def with_true_output(page: str, folder: Path) -> str:
+    """The text of a page with the output of each block as it is now."""
+    names: dict[str, object] = {"__name__": "__main__"}
+
+    def run(block: re.Match[str]) -> str:
+        source = folder / str(block.start()) / "train.py"  # errors and the IR show the name of the file
+        source.parent.mkdir(parents=True)
+        source.write_text(block["code"])
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block["code"], str(source), "exec"), names)
+        if block["output"] is None:
+            assert not printed.getvalue(), f"prints, but shows no output:\n{block['code']}"
+            return block[0]
+        return f"```python\n{block['code']}```\n\n```text\n{printed.getvalue()}```\n"
+
+    return BLOCK.sub(run, page)
+
+
+@pytest.fixture(autouse=True)
+def _random_state_is_as_before() -> object:
+    state = lucid.get_state()
+    yield
+    lucid.set_state(state)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_code_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    text = page.read_text()
+    assert with_true_output(text, tmp_path) == text
+
+
+def test_the_readme_shows_a_program_and_its_ir() -> None:
+    blocks = list(BLOCK.finditer(PAGES[0].read_text()))
+    assert len(blocks) >= 2
+    assert all(block["output"] for block in blocks)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        with tempfile.TemporaryDirectory() as temporary:
+            path.write_text(with_true_output(path.read_text(), Path(temporary)))
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
