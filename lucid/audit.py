@@ -65,3 +65,9 @@ class Audit:
                 f"{trace.graph.name} gives another graph when it is traced again:\n{difference}",
                 hint="pass what changes as an argument, or keep it in a registered buffer.",
             )
+        pairs = zip(program.captured_arrays, trace.captured_arrays(), strict=True)
+        if not all(a is b or a.tobytes() == b.tobytes() for a, b in pairs):
+            raise AuditError(
+                f"{trace.graph.name} takes up an array of other elements when it is traced again.",
+                hint="make the array outside the function, or pass it as an argument.",
+            )

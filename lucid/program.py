@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import lucid.autograd as autograd
+from lucid.errors import ArgumentError
 from lucid.frames import Frame, address
 from lucid.guards import Guards
 from lucid.joint import Backward
@@ -38,6 +39,11 @@ class Program(Readable):
 
     def __repr__(self) -> str:
         return f"<Program {self.graph().name}({self.signature})>"
+
+    @property
+    def captured_arrays(self) -> list[Array]:
+        """The arrays that the program reads without being given them, in the order of `Trace.captured_arrays`."""
+        return [*self._constants.values(), *(_array_of(tracked.tensor) for _, tracked in self._captured)]
 
     # Running.
 
@@ -101,7 +107,12 @@ class Program(Readable):
                 return False
             for frame in self._frames:
                 frame.table[slot] = address(tensor._array)
-        self._written_ids = {id(tensor._array) for tensor in self._written}
+        written = [_writable(_array_of(tensor)) for tensor in self._written]
+        self._written_ids = {id(array) for array in written}
+        self._written_apart = all(array.base is None for array in written)
+        states = {id(tensor) for tensor in self._written}
+        read = [(slot, _array_of(t.tensor)) for slot, t in self._captured if id(t.tensor) not in states]
+        self._irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
         self._epoch = epoch.count
         return True
 
@@ -123,10 +134,12 @@ class Program(Readable):
         tensors, table = frame.claim(), frame.table
         held = []  # arrays stay alive until the native call returns
         for slot, number, is_written in self._arguments:
-            leaf = leaves[number]
-            array: Any = leaf._array if isinstance(leaf, Tensor) else leaf
-            if not is_written:
-                array = self._readable(array, leaves)
+            array = _array_of(leaves[number])
+            array = _writable(array) if is_written else self._readable(array, leaves)
+            held.append(array)
+            table[slot] = address(array)
+        for slot, array in self._irregular:
+            array = self._readable(array, leaves)
             held.append(array)
             table[slot] = address(array)
         for slot, index, tensor in self._grads_read:
@@ -136,30 +149,33 @@ class Program(Readable):
             table[slot] = address(array)
         if self._has_scalars:
             self._scalars[:] = self.guards.scalars(leaves)
-        if self._generator is not None:
-            self._latest.set(self._generator.get_state())
+        drawn_from = self._generator.get_state() if self._generator is not None else None
         self._compiled.executable.run(frame.table_address)
+        if drawn_from is not None:
+            self._latest.set(drawn_from)
         return self._finish(leaves, tensors)
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
-        flags = array.flags
-        if not (flags.c_contiguous and flags.aligned and array.dtype.isnative):
-            return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
-        if array.base is None and id(array) not in self._written_ids and not self._written_leaves:
+        if self._is_plain(array) and not self._written_leaves:
             return array
-        written = [tensor._array for tensor in self._written]
-        written += [leaves[number]._array for number in self._written_leaves]
-        if any(np.may_share_memory(array, other) for other in written if other is not None):
-            return array.copy()
-        return array
+        if not _is_native(array):
+            return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        written = [_array_of(tensor) for tensor in self._written]
+        written += [_array_of(leaves[number]) for number in self._written_leaves]
+        return array.copy() if any(np.may_share_memory(array, other) for other in written) else array
+
+    def _is_plain(self, array: Array) -> bool:
+        """Whether the program may read an array where it lies, whatever captured tensors it writes."""
+        return _is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
     def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
         """Put the results of a native run into Python objects."""
         for written in self._written:
             written._version.count += 1
         for number in self._written_leaves:
-            leaves[number]._version.count += 1
+            if isinstance(leaves[number], Tensor):
+                leaves[number]._version.count += 1
         for tensor, argument, output in self._grads_written:
             target = tensor if argument is None else leaves[argument]
             if isinstance(target, Tensor):
@@ -187,6 +203,28 @@ class Program(Readable):
         return found
 
 
+def _array_of(leaf: Any) -> Array:
+    """The elements of an argument, or of a captured tensor."""
+    array: Any = leaf._array if isinstance(leaf, Tensor) else leaf
+    return array  # type: ignore[no-any-return]  # captured tensors and arguments are concrete
+
+
+def _is_native(array: Array) -> bool:
+    """Whether native code can read the elements of an array where they lie."""
+    flags = array.flags
+    return bool(flags.c_contiguous and flags.aligned and array.dtype.isnative)
+
+
+def _writable(array: Array) -> Array:
+    """An array that native code can update in place; ArgumentError for any other."""
+    if not _is_native(array) or not array.flags.writeable:
+        raise ArgumentError(
+            "an array that a compiled function updates in place is read-only or not contiguous.",
+            hint="pass a copy: numpy.array(x)",
+        )
+    return array
+
+
 def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | None:
     """The tensor from outside that a result is, as eager code would return it."""
     if result.passed is None:
@@ -206,7 +244,11 @@ def _guards(trace: Trace) -> Guards:
     """The guards of a trace, with those on captured tensors and their grads."""
     recorder = trace.guards
     for tracked in trace.inputs:
-        if tracked.argument is None:
+        if tracked.argument is not None:
+            if recorder.binds(tracked.tensor):  # the trace has also met it elsewhere, as it would no other argument
+                condition = f"leaves[{tracked.argument}] is {recorder.bind(tracked.tensor)}"
+                recorder.require(condition, f"whether {tracked.initial.name} is captured, too")
+        else:
             name = recorder.bind(tracked.tensor)
             flag = tracked.tensor._requires_grad
             recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)

@@ -68,3 +68,9 @@ class Trace:
     differentiable: dict[Value, Tensor]  # inputs that gradients flow to
     guards: GuardRecorder
     scalar_guards: list[str]
+
+    def captured_arrays(self) -> list[Array]:
+        """The arrays that the graph takes up without being given them: those that the traced code made, then those
+        of captured tensors."""
+        captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
+        return [*self.constants.values(), *(array for array in captured if array is not None)]
