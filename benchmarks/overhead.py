@@ -82,7 +82,7 @@ def smallest_step() -> Callable[[lucid.Tensor], lucid.Tensor]:
     @lucid.compile
     def step(x: lucid.Tensor) -> lucid.Tensor:
         optimizer.zero_grad()
-        loss = model(x).sum()
+        loss: lucid.Tensor = model(x).sum()
         loss.backward()
         optimizer.step()
         return loss
