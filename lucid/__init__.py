@@ -8,6 +8,7 @@ check_installation()
 from lucid import nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
+from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.compiler import RecompileWarning, compile
 from lucid.errors import LucidError
 from lucid.ir.types import (
@@ -117,6 +118,7 @@ __all__ = [
     "floor",
     "full",
     "full_like",
+    "get_num_threads",
     "get_state",
     "grad",
     "greater",
@@ -150,6 +152,7 @@ __all__ = [
     "relu",
     "reshape",
     "seed",
+    "set_num_threads",
     "set_state",
     "sigmoid",
     "sin",

@@ -16,6 +16,7 @@ import numpy as np
 from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
+from lucid.codegen.threads import RUN_LOCK
 from lucid.errors import ArgumentError, TraceError
 from lucid.guards import describe
 from lucid.ir.ops.elementwise import Detach
@@ -25,7 +26,7 @@ from lucid.joint import differentiable_results, split
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
-from lucid.program import RUN_LOCK, Program
+from lucid.program import Program
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.stages import Compiled
 from lucid.tensor import Tensor

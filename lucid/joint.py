@@ -15,6 +15,7 @@ import numpy as np
 
 import lucid.autograd as autograd
 from lucid.codegen.target import Executable, Target
+from lucid.codegen.threads import RUN_LOCK
 from lucid.errors import GradientError
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Value
@@ -118,8 +119,6 @@ class Backward(Readable):
 
     def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The gradients, for the inputs read again, the saved values and the seeds."""
-        from lucid.program import RUN_LOCK
-
         held = [np.ascontiguousarray(array) for array in operands]
         results = tuple(np.empty(type.shape, type.dtype.numpy) for type in self.gradient_types)
         executable: Executable = self._compiled.executable

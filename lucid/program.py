@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +19,6 @@ from lucid.scalars import Scalar
 from lucid.stages import Compiled, Readable
 from lucid.tensor import Array, Tensor
 from lucid.trace import Trace, TracedOutput, Tracked
-
-# One program runs at a time: executables share the state tensors, and ctypes releases the interpreter's lock.
-RUN_LOCK = threading.RLock()
 
 
 class Program(Readable):

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, Values, element, i64, intrinsic, loop, memory_type
+from lucid.codegen.cpu.pool import SCRATCH
 from lucid.ir.types import DType
 
 # Rows and vectors of a tile: as many accumulators as the registers hold beside a row of B and an element of A.
@@ -30,9 +31,11 @@ UNPACKED_TILES = 2
 class Gemm:
     """The shape of the tiles for a dtype and a machine, and the functions of the product.
 
-    `write` appends `void name(a, b, c, scratch, batch, m, n, k, a_row, a_column, b_row, b_column, chunk)` to a module,
-    and the functions that it calls. C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at
-    b + l b_row + j b_column, in elements; the matrices of a batch follow each other.
+    `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
+    calls. The context holds, a word each: the addresses of A, B and C; m, n, k; a_row, a_column, b_row, b_column; the
+    elements of k in a chunk of the sum; and the rows and columns of the block of C that a chunk of the task covers.
+    C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at b + l b_row + j b_column, in elements;
+    the matrices of a batch follow each other.
     """
 
     def __init__(self, dtype: DType, vector_bytes: int) -> None:
@@ -51,10 +54,6 @@ class Gemm:
         self.pack_columns = self.write_pack_columns()
         self.merge = self.write_merge()
         self.write_product(name)
-
-    def scratch_bytes(self, chunk: int) -> int:
-        """A panel of one chunk, its rows rounded up to whole groups; then a tile."""
-        return self.dtype.itemsize * self.columns * (-(-chunk // QUAD) * QUAD + self.rows)
 
     # Building blocks.
 
@@ -236,62 +235,96 @@ class Gemm:
         return function
 
     def write_product(self, name: str) -> None:
-        """(a, b, c, scratch, batch, m, n, k, a_row, a_column, b_row, b_column, chunk): C = A B for each batch."""
-        function, builder = self.begin(name, 4, 9)
-        function.linkage = "external"
-        a, b, c, scratch, batch, m, n, k, a_row, a_column, b_row, b_column, chunk = function.args
-        a_size, b_size, c_size = builder.mul(m, k), builder.mul(k, n), builder.mul(m, n)
-        tile = scratch
-        panel = self.at(builder, scratch, i64(self.rows * self.columns))
+        """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
+        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        context, number, worker = function.args
+
+        def word(slot: int, type: ir.Type = I64) -> ir.Value:
+            return builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=type)
+
+        a, b, c = (word(slot, POINTER) for slot in range(3))
+        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = map(word, range(3, 13))
+        tile = self.scratch(builder, worker, chunk)
+        panel = self.at(builder, tile, i64(self.rows * self.columns))
+
+        blocks_down, blocks_across = self.divided(builder, m, block_rows), self.divided(builder, n, block_columns)
+        across, rest = builder.urem(number, blocks_across), builder.udiv(number, blocks_across)
+        down, matrix = builder.urem(rest, blocks_down), builder.udiv(rest, blocks_down)
+        i_start, j_start = builder.mul(down, block_rows), builder.mul(across, block_columns)
+        i_stop = self.smaller(builder, builder.add(i_start, block_rows), m)
+        j_stop = self.smaller(builder, builder.add(j_start, block_columns), n)
+        a_start = self.at(builder, a, builder.mul(matrix, builder.mul(m, k)))
+        b_start = self.at(builder, b, builder.mul(matrix, builder.mul(k, n)))
+        c_start = self.at(builder, c, builder.mul(matrix, builder.mul(m, n)))
         few_rows = builder.icmp_signed("<=", m, i64(UNPACKED_TILES * self.rows))
         by_rows = builder.icmp_signed("==", b_column, i64(1))
 
-        def product(number: ir.Value, _: Values) -> Values:
-            a_start = self.at(builder, a, builder.mul(number, a_size))
-            b_start = self.at(builder, b, builder.mul(number, b_size))
-            c_start = self.at(builder, c, builder.mul(number, c_size))
+        def chunks(k0: ir.Value, _: Values) -> Values:
+            depth = self.smaller(builder, chunk, builder.sub(k, k0))
+            a_chunk = self.at(builder, a_start, builder.mul(k0, a_column))
+            add = builder.zext(builder.icmp_signed(">", k0, i64(0)), I64)
 
-            def chunks(k0: ir.Value, _: Values) -> Values:
-                depth = self.smaller(builder, chunk, builder.sub(k, k0))
-                a_chunk = self.at(builder, a_start, builder.mul(k0, a_column))
-                add = builder.zext(builder.icmp_signed(">", k0, i64(0)), I64)
+            def panels(j0: ir.Value, _: Values) -> Values:
+                columns = self.smaller(builder, i64(self.columns), builder.sub(j_stop, j0))
+                source = self.at(builder, b_start, builder.mul(k0, b_row), builder.mul(j0, b_column))
+                whole = builder.icmp_signed("==", columns, i64(self.columns))
+                direct = builder.and_(builder.and_(whole, by_rows), few_rows)
+                with builder.if_then(builder.not_(direct)), builder.if_else(by_rows) as (rows, transposed):
+                    with rows:
+                        builder.call(self.pack_rows, [source, panel, b_row, depth, columns])
+                    with transposed:
+                        builder.call(self.pack_columns, [source, panel, b_column, depth, columns])
+                lines = builder.select(direct, source, panel)
+                line = builder.select(direct, b_row, i64(self.columns))
 
-                def panels(j0: ir.Value, _: Values) -> Values:
-                    columns = self.smaller(builder, i64(self.columns), builder.sub(n, j0))
-                    source = self.at(builder, b_start, builder.mul(k0, b_row), builder.mul(j0, b_column))
-                    whole = builder.icmp_signed("==", columns, i64(self.columns))
-                    direct = builder.and_(builder.and_(whole, by_rows), few_rows)
-                    with builder.if_then(builder.not_(direct)), builder.if_else(by_rows) as (rows, transposed):
-                        with rows:
-                            builder.call(self.pack_rows, [source, panel, b_row, depth, columns])
-                        with transposed:
-                            builder.call(self.pack_columns, [source, panel, b_column, depth, columns])
-                    lines = builder.select(direct, source, panel)
-                    line = builder.select(direct, b_row, i64(self.columns))
-
-                    def tiles(i0: ir.Value, _: Values) -> Values:
-                        rows = self.smaller(builder, i64(self.rows), builder.sub(m, i0))
-                        a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
-                        c_tile = self.at(builder, c_start, builder.mul(i0, n), j0)
-                        pointers, strides = (a_tile, lines, c_tile, tile), (a_row, a_column, line, n)
-                        self.one_tile(builder, pointers, strides, depth, rows, columns, add)
-                        return []
-
-                    loop(builder, i64(0), m, self.rows, [], tiles)
+                def tiles(i0: ir.Value, _: Values) -> Values:
+                    rows = self.smaller(builder, i64(self.rows), builder.sub(i_stop, i0))
+                    a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
+                    c_tile = self.at(builder, c_start, builder.mul(i0, n), j0)
+                    pointers, strides = (a_tile, lines, c_tile, tile), (a_row, a_column, line, n)
+                    self.one_tile(builder, pointers, strides, depth, rows, columns, add)
                     return []
 
-                loop(builder, i64(0), n, self.columns, [], panels)
+                loop(builder, i_start, i_stop, self.rows, [], tiles)
                 return []
 
-            loop(builder, i64(0), k, chunk, [], chunks)
+            loop(builder, j_start, j_stop, self.columns, [], panels)
             return []
 
-        with builder.if_then(builder.icmp_signed("==", k, i64(0))):  # no chunk will write C
-            fill = intrinsic(self.module, "memset.p0.i64", VOID, [POINTER, I8, I64, ir.IntType(1)])
-            size = builder.mul(builder.mul(batch, c_size), i64(self.dtype.itemsize))
-            builder.call(fill, [c, I8(0), size, ir.IntType(1)(0)])
-        loop(builder, i64(0), batch, 1, [], product)
+        with builder.if_then(builder.icmp_signed("==", k, i64(0))):  # no chunk of k will write C
+            self.write_zeros(builder, c_start, n, (i_start, i_stop), (j_start, j_stop))
+        loop(builder, i64(0), k, chunk, [], chunks)
         builder.ret_void()
+
+    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, chunk: ir.Value) -> ir.Value:
+        """The worker's memory for a tile, then a panel of one chunk, its rows rounded up to whole groups."""
+        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
+        lines = builder.add(chunk, i64(QUAD + self.rows))
+        return builder.call(take, [worker, builder.mul(lines, i64(self.dtype.itemsize * self.columns))])
+
+    def write_zeros(
+        self,
+        builder: ir.IRBuilder,
+        c: ir.Value,
+        c_row: ir.Value,
+        rows: tuple[ir.Value, ir.Value],
+        columns: tuple[ir.Value, ir.Value],
+    ) -> None:
+        """Zeros in a block of C."""
+        fill = intrinsic(self.module, "memset.p0.i64", VOID, [POINTER, I8, I64, ir.IntType(1)])
+        size = builder.mul(builder.sub(columns[1], columns[0]), i64(self.dtype.itemsize))
+
+        def line(row: ir.Value, _: Values) -> Values:
+            start = self.at(builder, c, builder.mul(row, c_row), columns[0])
+            builder.call(fill, [start, I8(0), size, ir.IntType(1)(0)])
+            return []
+
+        loop(builder, *rows, 1, [], line)
+
+    def divided(self, builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+        """x / y, rounded up."""
+        return builder.udiv(builder.sub(builder.add(x, y), i64(1)), y)
 
     def one_tile(
         self,

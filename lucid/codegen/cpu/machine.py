@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +64,20 @@ def _layout(machine: Machine) -> tuple[str, str]:
 _numbers = itertools.count()
 
 
-def link(machine: Machine, text: str, entry: str, imports: Mapping[str, int] | None = None) -> tuple[int, Any]:
-    """Compile the text of a module: the address of its function `entry`, and the object that keeps it alive.
+def link(
+    machine: Machine, text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
+) -> tuple[dict[str, int], Any]:
+    """Compile the text of a module: the addresses of the functions that it exports, and what keeps them alive.
 
     `imports` gives the addresses of functions that it calls, beside those of the C library.
     """
-    library = llvm.JITLibraryBuilder().add_ir(text).add_current_process().export_symbol(entry)
+    library = llvm.JITLibraryBuilder().add_ir(text).add_current_process()
+    for name in exports:
+        library.export_symbol(name)
     for name, address in (imports or {}).items():
         library.import_symbol(name, address)
     tracker = library.link(_engine(machine), f"lucid_{next(_numbers)}")
-    return tracker[entry], tracker
+    return {name: tracker[name] for name in exports}, tracker
 
 
 def assembly(machine: Machine, text: str) -> str:

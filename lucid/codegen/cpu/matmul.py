@@ -9,36 +9,38 @@ from typing import Any
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I64, POINTER, VOID
+from lucid.codegen.cpu.chunks import product_chunks
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.machine import Machine, link
+from lucid.codegen.cpu.pool import SCRATCH, pool
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import DType, TensorType
-
-# What the product takes: A, B, C and scratch memory; then the sizes that `MatmulCall` gives.
-SIGNATURE = ir.FunctionType(VOID, [POINTER] * 4 + [I64] * 9)
 
 
 @dataclass(frozen=True)
 class MatmulCall:
-    """The name of a function and its address, the sizes to pass, and the bytes of scratch memory that it needs."""
+    """The task of a matrix product: its name and address, how many chunks it has, and what its context holds behind
+    the addresses of A, B and C."""
 
     name: str
     address: int
+    chunks: int
     sizes: tuple[int, ...]
-    scratch_bytes: int
 
 
 def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> MatmulCall:
     """How to compute a matmul of operands of types a and b."""
     m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
     n = b.shape[-2 if op.transpose_b else -1]
+    batch = math.prod(a.shape[:-2])
     chunk = max(min(op.chunk or k, k), 1)
     a_strides = (1, m) if op.transpose_a else (k, 1)
     b_strides = (1, k) if op.transpose_b else (n, 1)
-    sizes = (math.prod(a.shape[:-2]), m, n, k, *a_strides, *b_strides, chunk)
+    gemm = Gemm(a.dtype, machine.vector_bytes)
+    rows, columns = product_chunks(batch, m, n, k, gemm.rows, gemm.columns)
+    chunks = batch * -(-m // rows) * -(-n // columns)
     name, address, _ = _compiled(a.dtype, machine)
-    return MatmulCall(name, address, sizes, Gemm(a.dtype, machine.vector_bytes).scratch_bytes(chunk))
+    return MatmulCall(name, address, chunks, (m, n, k, *a_strides, *b_strides, chunk, rows, columns))
 
 
 @functools.cache
@@ -48,4 +50,5 @@ def _compiled(dtype: DType, machine: Machine) -> tuple[str, int, Any]:
     module = ir.Module(name)
     module.triple, module.data_layout = machine.layout()
     Gemm(dtype, machine.vector_bytes).write(module, name)
-    return name, *link(machine, str(module), name)
+    addresses, code = link(machine, str(module), [name], {SCRATCH: pool(machine).addresses[SCRATCH]})
+    return name, addresses[name], code

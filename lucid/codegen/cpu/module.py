@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from llvmlite import ir
 
+from lucid.codegen.cpu.chunks import kernel_chunks
 from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
 from lucid.codegen.cpu.machine import Machine
-from lucid.codegen.cpu.matmul import SIGNATURE, matmul_call
-from lucid.codegen.cpu.nest import write_kernel
+from lucid.codegen.cpu.matmul import matmul_call
+from lucid.codegen.cpu.nest import KernelFunction, write_kernel
+from lucid.codegen.cpu.pool import PARALLEL, pool
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, where
-from lucid.codegen.memory import arena_size, home
+from lucid.codegen.memory import home
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
@@ -21,6 +23,7 @@ from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 
 ENTRY = "entry"
+TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
 
 
 class ModuleWriter:
@@ -41,12 +44,12 @@ class ModuleWriter:
         self.builder = ir.IRBuilder(self.entry.append_basic_block("start"))
         self.slots = {value: n for n, value in enumerate((*graph.inputs, *graph.outputs))}
         self.pointers: dict[Value | None, ir.Value] = {}
-        self.functions: dict[Kernel, ir.Function] = {}
+        self.functions: dict[Kernel, KernelFunction] = {}
+        self.tasks: dict[tuple[str, int], ir.Function] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.machine = machine
         self.imports: dict[str, int] = {}
         self.calls: list[tuple[Node, str]] = []
-        self.scratch_bytes = 0
 
     def write(self) -> str:
         """The text of the module."""
@@ -74,11 +77,6 @@ class ModuleWriter:
                 self.pointers[value] = self.addresses.gep(self._arena(), [i64(offset)], source_etype=I8)
         return self.pointers[value]
 
-    def scratch(self, size: int) -> ir.Value:
-        """The address of `size` bytes behind the arena, for the use of one call."""
-        self.scratch_bytes = max(self.scratch_bytes, size)
-        return self.addresses.gep(self._arena(), [i64(arena_size(self.graph))], source_etype=I8)
-
     def _arena(self) -> ir.Value:
         if None not in self.pointers:
             self.pointers[None] = self._slot(len(self.slots))
@@ -90,9 +88,24 @@ class ModuleWriter:
 
     # Nodes.
 
-    def call(self, node: Node, function: ir.Function, *arguments: ir.Value) -> None:
-        self.builder.call(function, arguments)
-        self.calls.append((node, function.name))
+    def run_task(self, task: ir.Function, arguments: Sequence[ir.Value], chunks: int) -> None:
+        """Run the chunks of a task on the pool. Its context is an array of the arguments, a word each."""
+        context = self.addresses.alloca(I64, len(arguments))
+        for slot, argument in enumerate(arguments):
+            word = argument if argument.type == I64 else self.builder.ptrtoint(argument, I64)
+            self.builder.store(word, self.builder.gep(context, [i64(slot)]))
+        if chunks == 1:
+            self.builder.call(task, [context, i64(0), i64(0)])
+        else:
+            parallel = self.imported(PARALLEL, pool(self.machine).addresses[PARALLEL], [POINTER, POINTER, I64])
+            self.builder.call(parallel, [task, context, i64(chunks)])
+
+    def imported(self, name: str, address: int, operands: Sequence[ir.Type]) -> ir.Function:
+        """A function from outside the module."""
+        if name not in self.imports:
+            self.imports[name] = address
+            ir.Function(self.module, ir.FunctionType(VOID, operands), name)
+        return self.module.globals[name]
 
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
@@ -103,18 +116,44 @@ class ModuleWriter:
             return
         if kernel not in self.functions:
             self.functions[kernel] = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
-        self.call(node, self.functions[kernel], *map(self.pointer, (*node.inputs, *node.outputs)))
+        function = self.functions[kernel]
+        pointers = [*map(self.pointer, (*node.inputs, *node.outputs))]
+        extent = kernel.axes[0].extent if kernel.axes else 0
+        chunks, grain = kernel_chunks(kernel, function.step)
+        if chunks == 1:
+            self.builder.call(function.function, [*pointers, i64(0), i64(extent)])
+        else:
+            self.run_task(self.kernel_task(function.function, grain, extent), pointers, chunks)
+        self.calls.append((node, function.function.name))
+
+    def kernel_task(self, function: ir.Function, grain: int, extent: int) -> ir.Function:
+        """The task whose chunks are parts of a kernel."""
+        key = function.name, grain
+        if key not in self.tasks:
+            task = ir.Function(self.module, TASK, f"{function.name}_task")
+            task.linkage = "internal"
+            context, chunk, _ = task.args
+            builder = ir.IRBuilder(task.append_basic_block("entry"))
+            pointers = [
+                builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=POINTER)
+                for slot in range(len(function.args) - 2)
+            ]
+            begin = builder.mul(chunk, i64(grain))
+            end = builder.add(begin, i64(grain))
+            end = builder.select(builder.icmp_signed("<", end, i64(extent)), end, i64(extent))
+            builder.call(function, [*pointers, begin, end])
+            builder.ret_void()
+            self.tasks[key] = task
+        return self.tasks[key]
 
     def contraction(self, node: Node) -> None:
         assert isinstance(node.op, Matmul)
         if node.output.type.size == 0:
             return
         call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
-        if call.name not in self.imports:
-            self.imports[call.name] = call.address
-            ir.Function(self.module, SIGNATURE, call.name)
-        pointers = (*map(self.pointer, (*node.inputs, node.output)), self.scratch(call.scratch_bytes))
-        self.call(node, self.module.globals[call.name], *pointers, *map(i64, call.sizes))
+        task = self.imported(call.name, call.address, TASK.args)
+        self.run_task(task, [*map(self.pointer, (*node.inputs, node.output)), *map(i64, call.sizes)], call.chunks)
+        self.calls.append((node, call.name))
 
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)

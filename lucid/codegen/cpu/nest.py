@@ -8,12 +8,13 @@ reductions follow the order that the kernel states.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from llvmlite import ir
 
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.accumulators import Accumulators
-from lucid.codegen.cpu.control import POINTER, VOID, Values, i64, loop
+from lucid.codegen.cpu.control import I64, POINTER, VOID, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.stream import is_aligned, random_element
 from lucid.codegen.cpu.uniform import UniformScalars
@@ -46,12 +47,22 @@ REGISTERS = 4
 Step = Callable[[Values, int], Values]
 
 
-def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> ir.Function:
-    """Append the function of a kernel to a module: it takes a pointer for each buffer."""
-    function = ir.Function(module, ir.FunctionType(VOID, [POINTER] * len(kernel.buffers)), name)
+@dataclass(frozen=True)
+class KernelFunction:
+    """A kernel in LLVM IR: `void function(pointer to each buffer..., begin, end)`. It covers the part of the first
+    parallel axis from begin to end; begin is a multiple of `step`, and so is end unless it is the axis's own."""
+
+    function: ir.Function
+    step: int
+
+
+def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction:
+    """Append the function of a kernel to a module."""
+    function = ir.Function(module, ir.FunctionType(VOID, [*[POINTER] * len(kernel.buffers), I64, I64]), name)
     function.linkage = "internal"
-    _Nest(function, kernel).write()
-    return function
+    nest = _Nest(function, kernel)
+    nest.write()
+    return KernelFunction(function, nest.s.width if nest.lane_axes.intersection(kernel.axes[:1]) else 1)
 
 
 class _Nest:
@@ -70,7 +81,8 @@ class _Nest:
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
         self.s = UniformScalars(self.builder, self.entry, width)
-        self.access = Access(self.builder, self.s, function.args)
+        *buffers, self.begin, self.end = function.args
+        self.access = Access(self.builder, self.s, buffers)
         self.terms: dict[int, Term] = {}
         self.results: dict[tuple[int, int], Term] = {}
 
@@ -162,6 +174,8 @@ class _Nest:
             with self.access.at(axis, index):
                 return body(carried, 0)
 
+        if self.is_first(axis):
+            return loop(self.builder, self.begin, self.end, 1, carried, once)
         return self.repeat(axis.extent, 1, carried, once)
 
     def spread(self, axis: Axis, group: int, carried: Values, body: Step) -> Values:
@@ -176,9 +190,35 @@ class _Nest:
                     carried = body(carried, offset)
             return carried
 
+        def full(start: ir.Value, carried: Values) -> Values:
+            return vectors(start, carried, group)
+
+        if self.is_first(axis):
+            self.spread_part(axis, whole * group, full, vectors)
+            return carried
         if whole:
-            carried = self.repeat(whole, group, carried, lambda start, carried: vectors(start, carried, group))
+            carried = self.repeat(whole, group, carried, full)
         return vectors(i64(whole * group), carried, rest)
+
+    def is_first(self, axis: Axis) -> bool:
+        """Whether an axis is the one of which the function covers a part. Nothing is carried along it."""
+        return bool(self.kernel.axes) and axis is self.kernel.axes[0]
+
+    def spread_part(
+        self,
+        axis: Axis,
+        whole: int,
+        full: Callable[[ir.Value, Values], Values],
+        vectors: Callable[[ir.Value, Values, int], Values],
+    ) -> None:
+        """Spread the part of the first axis: its whole groups, which end at `whole`, and where it has the axis's end,
+        the rest behind them."""
+        if whole:
+            last = self.builder.icmp_signed("<", self.end, i64(whole))
+            loop(self.builder, self.begin, self.builder.select(last, self.end, i64(whole)), self.s.width, [], full)
+        if axis.extent > whole:
+            with self.builder.if_then(self.builder.icmp_signed("==", self.end, i64(axis.extent))):
+                vectors(i64(whole), [], axis.extent - whole)
 
     def repeat(self, count: int, step: int, carried: Values, body: Callable[[ir.Value, Values], Values]) -> Values:
         """Run a body at 0, step, 2 * step, ...: `count` times; without a loop where that is once."""

@@ -45,15 +45,15 @@ class CPUExecutable:
         self.graph = graph
         self._machine = machine
         self._text = writer.write()
-        self.kernels: dict[str, Kernel] = {function.name: kernel for kernel, function in writer.functions.items()}
+        self.kernels: dict[str, Kernel] = {f.function.name: kernel for kernel, f in writer.functions.items()}
         self.calls: tuple[tuple[Node, str], ...] = tuple(writer.calls)
         self._checks = writer.checks
-        address, code = processors.link(machine, self._text, ENTRY, writer.imports)
-        storage = np.empty(arena_size(graph) + writer.scratch_bytes + ALIGNMENT, np.uint8)
+        addresses, code = processors.link(machine, self._text, [ENTRY], writer.imports)
+        storage = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data
-        self.entry = _EntryType(address)
+        self.entry = _EntryType(addresses[ENTRY])
         self.entry.owns = (code, storage)  # type: ignore[attr-defined]
 
     def new_table(self) -> npt.NDArray[np.uint64]:

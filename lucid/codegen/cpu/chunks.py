@@ -1,0 +1,77 @@
+"""How kernels and matrix products are cut into chunks for the pool: by their shapes alone, never by the machine's load.
+
+A chunk should take some ten microseconds: long against the claiming of one, short against a step, and many enough
+that a worker that another process holds up does not hold up the rest. What is too short for two runs on the caller.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lucid.codegen.kernel import Apply, Kernel, Load, RandomElement
+from lucid.ir.passes.cost import operations
+
+TARGET = 10_000  # nanoseconds of a chunk
+SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
+MOST = 64  # chunks of one kernel
+
+# Nanoseconds by rule of thumb, on one core of a current server processor.
+OPERATION = 0.02  # one scalar operation, in a vector
+RANDOM_WORD = 0.6
+BYTE = 0.03  # read from or written to a cache that is not the nearest
+FLOPS_A_NANOSECOND = 100
+
+
+def kernel_chunks(kernel: Kernel, step: int) -> tuple[int, int]:
+    """The number of chunks of a kernel and the extent of each along the first parallel axis, a multiple of `step`."""
+    if not kernel.axes:
+        return 1, 0
+    extent = kernel.axes[0].extent
+    total = _nanoseconds(kernel)
+    if total < SHORTEST:
+        return 1, extent
+    wanted = min(max(int(total / TARGET), 2), MOST)
+    grain = -(-extent // (wanted * step)) * step
+    return -(-extent // grain), grain
+
+
+def _nanoseconds(kernel: Kernel) -> float:
+    """What a kernel takes on one core."""
+    parallel = math.prod(axis.extent for axis in kernel.axes)
+    steps = [math.prod(axis.extent for axis in stage.axes) for stage in kernel.stages]
+    total = 0.0
+    for value, place in zip(kernel.values, kernel.placements(), strict=True):
+        if place.stage < 0 and place.depth < len(kernel.axes):
+            continue  # outside the innermost parallel loop
+        times = parallel * (steps[place.stage] if place.stage >= 0 and place.depth else 1)
+        if isinstance(value, Apply):
+            dtypes = tuple(kernel.values[operand].dtype for operand in value.args)
+            total += times * OPERATION * operations(value.op, dtypes)
+        elif isinstance(value, RandomElement):
+            total += times * RANDOM_WORD
+        elif isinstance(value, Load):
+            total += times * BYTE * value.dtype.itemsize
+    for stage, times in zip(kernel.stages, steps, strict=True):
+        total += sum(parallel * times * BYTE * store.buffer.dtype.itemsize for store in stage.stores)
+    return total
+
+
+def product_chunks(batch: int, m: int, n: int, k: int, rows: int, columns: int) -> tuple[int, int]:
+    """The rows and the columns of a chunk of a matrix product, multiples of a tile's.
+
+    Chunks are panels of columns, since a panel of B is packed once for all rows; where there are few panels, rows are
+    divided as well.
+    """
+    all_rows, all_columns = -(-m // rows) * rows, -(-n // columns) * columns
+    nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
+    if nanoseconds < SHORTEST:
+        return all_rows, all_columns
+    wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
+    panels = all_columns // columns
+    wide = max(panels * batch // wanted, 1)
+    chunks = batch * -(-panels // wide)
+    if chunks >= min(wanted, 8):
+        return all_rows, wide * columns
+    pieces = -(-wanted // chunks)
+    tall = max(-(-m // (pieces * rows)), 8) * rows  # so many rows at least pay for packing the panel again
+    return min(tall, all_rows), wide * columns

@@ -1,0 +1,334 @@
+"""The thread pool: workers that claim the chunks of a parallel loop one by one.
+
+A job is a task, a context and a number of chunks. The caller publishes it, works on it as worker 0, and returns when
+every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
+chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
+core, the others go on claiming.
+
+The pool is LLVM IR over pthreads, compiled once a process. It starts its threads at the first parallel loop, and
+again after a fork, in whose child they do not exist.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.codegen.cpu.machine import Machine, link
+from lucid.codegen.threads import on_change
+
+MAX_THREADS = 256
+SPINS = 3000  # pauses of an idle worker before it sleeps: some tens of microseconds
+
+# `@left` counts the chunks that nobody has claimed. A worker claims by subtracting one: what was there before, where
+# positive, is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task,
+# context and count may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
+_TEXT = """
+target triple = "{triple}"
+target datalayout = "{layout}"
+
+@left = internal global i64 0, align 64
+@done = internal global i64 0, align 64
+@task = internal global ptr null, align 64
+@context = internal global ptr null
+@count = internal global i64 0
+@wanted = internal global i64 0, align 64
+@started = internal global i64 0
+@sleeping = internal global i64 0, align 64
+@stopping = internal global i64 0
+@mutex = internal global [128 x i8] zeroinitializer, align 64
+@wake = internal global [128 x i8] zeroinitializer, align 64
+@handles = internal global [{max_threads} x i64] zeroinitializer
+@scratch = internal global [{max_threads} x ptr] zeroinitializer
+@scratch_size = internal global [{max_threads} x i64] zeroinitializer
+
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_join(i64, ptr)
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+declare i32 @sched_yield()
+declare i32 @posix_memalign(ptr, i64, i64)
+declare void @free(ptr)
+{pause_declaration}
+
+; Claim chunks and run them until none is left.
+define internal void @work(i64 %worker) {{
+entry:
+  br label %claim
+claim:
+  %seen = load atomic i64, ptr @left acquire, align 8
+  %some = icmp sgt i64 %seen, 0
+  br i1 %some, label %take, label %end
+take:
+  %ticket = atomicrmw sub ptr @left, i64 1 acq_rel
+  %mine = icmp sgt i64 %ticket, 0
+  br i1 %mine, label %run, label %end
+run:
+  %task = load ptr, ptr @task
+  %context = load ptr, ptr @context
+  %count = load i64, ptr @count
+  %chunk = sub i64 %count, %ticket
+  call void %task(ptr %context, i64 %chunk, i64 %worker)
+  %before = atomicrmw add ptr @done, i64 1 acq_rel
+  br label %claim
+end:
+  ret void
+}}
+
+; The life of a worker: work, spin, sleep.
+define internal ptr @live(ptr %number) {{
+entry:
+  %worker = ptrtoint ptr %number to i64
+  br label %busy
+busy:
+  call void @work(i64 %worker)
+  br label %spin
+spin:
+  %turn = phi i64 [ 0, %busy ], [ %next, %again ]
+  %seen = load atomic i64, ptr @left acquire, align 8
+  %some = icmp sgt i64 %seen, 0
+  br i1 %some, label %busy, label %idle
+idle:
+  {pause}
+  %next = add i64 %turn, 1
+  %tired = icmp sge i64 %next, {spins}
+  br i1 %tired, label %park, label %again
+again:
+  br label %spin
+park:
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %sleepers = atomicrmw add ptr @sleeping, i64 1 seq_cst
+  br label %look
+look:
+  %now = load atomic i64, ptr @left seq_cst, align 8
+  %job = icmp sgt i64 %now, 0
+  %stop = load atomic i64, ptr @stopping seq_cst, align 8
+  %last = icmp ne i64 %stop, 0
+  %up = or i1 %job, %last
+  br i1 %up, label %rise, label %sleep
+sleep:
+  %woken = call i32 @pthread_cond_wait(ptr @wake, ptr @mutex)
+  br label %look
+rise:
+  %fewer = atomicrmw sub ptr @sleeping, i64 1 seq_cst
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  br i1 %last, label %end, label %busy
+end:
+  ret ptr null
+}}
+
+define internal void @wake_all() {{
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %woken = call i32 @pthread_cond_broadcast(ptr @wake)
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  ret void
+}}
+
+; Start the wanted workers; fewer where the system refuses.
+define internal void @start() {{
+entry:
+  %m = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  %w = call i32 @pthread_cond_init(ptr @wake, ptr null)
+  %wanted = load i64, ptr @wanted
+  br label %more
+more:
+  %n = phi i64 [ 0, %entry ], [ %worker, %created ]
+  %enough = icmp sge i64 %n, %wanted
+  br i1 %enough, label %end, label %create
+create:
+  %worker = add i64 %n, 1
+  %number = inttoptr i64 %worker to ptr
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %failed = call i32 @pthread_create(ptr %handle, ptr null, ptr @live, ptr %number)
+  %refused = icmp ne i32 %failed, 0
+  br i1 %refused, label %fewer, label %created
+created:
+  br label %more
+fewer:
+  store i64 %n, ptr @wanted
+  br label %end
+end:
+  store i64 %n, ptr @started
+  ret void
+}}
+
+; Run task(context, chunk, worker) for each chunk below count. One job runs at a time.
+define void @lucid_parallel(ptr %task, ptr %context, i64 %count) {{
+entry:
+  %wanted = load i64, ptr @wanted
+  %alone = icmp eq i64 %wanted, 0
+  %single = icmp sle i64 %count, 1
+  %here = or i1 %alone, %single
+  br i1 %here, label %serial, label %ready
+serial:
+  %chunk = phi i64 [ 0, %entry ], [ %following, %one ]
+  %more = icmp slt i64 %chunk, %count
+  br i1 %more, label %one, label %end
+one:
+  call void %task(ptr %context, i64 %chunk, i64 0)
+  %following = add i64 %chunk, 1
+  br label %serial
+ready:
+  %started = load i64, ptr @started
+  %cold = icmp eq i64 %started, 0
+  br i1 %cold, label %warm_up, label %publish
+warm_up:
+  call void @start()
+  br label %publish
+publish:
+  store ptr %task, ptr @task
+  store ptr %context, ptr @context
+  store i64 %count, ptr @count
+  store atomic i64 0, ptr @done release, align 8
+  store atomic i64 %count, ptr @left seq_cst, align 8
+  %sleepers = load atomic i64, ptr @sleeping seq_cst, align 8
+  %asleep = icmp sgt i64 %sleepers, 0
+  br i1 %asleep, label %rouse, label %help
+rouse:
+  call void @wake_all()
+  br label %help
+help:
+  call void @work(i64 0)
+  br label %wait
+wait:
+  %turn = phi i64 [ 0, %help ], [ %next, %again ]
+  %done = load atomic i64, ptr @done acquire, align 8
+  %all = icmp eq i64 %done, %count
+  br i1 %all, label %end, label %idle
+idle:
+  {pause}
+  %next = add i64 %turn, 1
+  %long = icmp sge i64 %next, {spins}
+  br i1 %long, label %yield, label %again
+yield:
+  %yielded = call i32 @sched_yield()
+  br label %again
+again:
+  br label %wait
+end:
+  ret void
+}}
+
+; Memory of at least `size` bytes that is the worker's own until it asks again.
+define ptr @lucid_scratch(i64 %worker, i64 %size) {{
+entry:
+  %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
+  %size_slot = getelementptr [{max_threads} x i64], ptr @scratch_size, i64 0, i64 %worker
+  %have = load i64, ptr %size_slot
+  %old = load ptr, ptr %slot
+  %fits = icmp sge i64 %have, %size
+  br i1 %fits, label %use, label %grow
+use:
+  ret ptr %old
+grow:
+  call void @free(ptr %old)
+  %failed = call i32 @posix_memalign(ptr %slot, i64 64, i64 %size)
+  store i64 %size, ptr %size_slot
+  %new = load ptr, ptr %slot
+  ret ptr %new
+}}
+
+define void @lucid_want(i64 %workers) {{
+  store i64 %workers, ptr @wanted
+  ret void
+}}
+
+define void @lucid_stop() {{
+entry:
+  %started = load i64, ptr @started
+  %none = icmp eq i64 %started, 0
+  br i1 %none, label %end, label %signal
+signal:
+  store atomic i64 1, ptr @stopping seq_cst, align 8
+  call void @wake_all()
+  br label %join
+join:
+  %n = phi i64 [ 0, %signal ], [ %next, %joined ]
+  %all = icmp sge i64 %n, %started
+  br i1 %all, label %clear, label %joined
+joined:
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %thread = load i64, ptr %handle
+  %result = call i32 @pthread_join(i64 %thread, ptr null)
+  %next = add i64 %n, 1
+  br label %join
+clear:
+  store atomic i64 0, ptr @stopping seq_cst, align 8
+  store i64 0, ptr @started
+  br label %end
+end:
+  ret void
+}}
+
+; In the child of a fork there are no workers, and the lock may have been held by one.
+define void @lucid_forget() {{
+  store atomic i64 0, ptr @left seq_cst, align 8
+  store atomic i64 0, ptr @sleeping seq_cst, align 8
+  store i64 0, ptr @started
+  ret void
+}}
+"""
+
+PARALLEL, SCRATCH = "lucid_parallel", "lucid_scratch"
+_EXPORTED = (PARALLEL, SCRATCH, "lucid_want", "lucid_stop", "lucid_forget")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The compiled pool: the addresses of what kernels call, and its controls."""
+
+    addresses: dict[str, int]
+    keep_alive: Any
+
+    def _call(self, name: str, *arguments: int) -> None:
+        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))(self.addresses[name])(*arguments)
+
+    def resize(self, threads: int) -> None:
+        """Work with so many threads from the next job on, the caller's included. No job may be running."""
+        self._call("lucid_stop")
+        self._call("lucid_want", min(threads, MAX_THREADS) - 1)
+
+    def stop(self) -> None:
+        self._call("lucid_stop")
+
+    def forget(self) -> None:
+        self._call("lucid_forget")
+
+
+@functools.cache
+def pool(machine: Machine) -> Pool:
+    """The pool of this process, for a processor."""
+    triple, layout = machine.layout()
+    pause_declaration, pause = _pause(triple)
+    text = _TEXT.format(
+        triple=triple,
+        layout=layout,
+        max_threads=MAX_THREADS,
+        spins=SPINS,
+        pause_declaration=pause_declaration,
+        pause=pause,
+    )
+    addresses, keep_alive = link(machine, text, _EXPORTED)
+    made = Pool(addresses, keep_alive)
+    on_change(made.resize)
+    atexit.register(made.stop)  # before its code goes
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=made.forget)
+    return made
+
+
+def _pause(triple: str) -> tuple[str, str]:
+    """The declaration and the call of what tells a processor that a loop is waiting."""
+    if triple.startswith(("x86_64", "i386", "i686")):
+        return "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
+    if triple.startswith(("aarch64", "arm64")):
+        return "declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"
+    return "", "fence seq_cst"

@@ -1,0 +1,57 @@
+"""How many threads compiled code uses, and the lock under which it runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from lucid.errors import ArgumentError
+
+THREADS_VARIABLE = "LUCID_NUM_THREADS"
+
+# One executable runs at a time: they share the state tensors and the pool, and ctypes releases the interpreter's lock.
+RUN_LOCK = threading.RLock()
+
+# A fork waits for a running executable, so that its child finds the pool at rest.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=RUN_LOCK.acquire, after_in_parent=RUN_LOCK.release, after_in_child=RUN_LOCK.release)
+
+_chosen: list[int] = []
+_listeners: list[Callable[[int], None]] = []
+
+
+def get_num_threads() -> int:
+    """How many threads compiled code uses: what `set_num_threads` or LUCID_NUM_THREADS says, or else the processors
+    that this process may use."""
+    if not _chosen:
+        text = os.environ.get(THREADS_VARIABLE, "")
+        _chosen.append(int(text) if text.isdigit() and int(text) > 0 else available_processors())
+    return _chosen[0]
+
+
+def set_num_threads(threads: int) -> None:
+    """Have compiled code use so many threads, from 1 on. Results do not depend on it, bit for bit."""
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
+    with RUN_LOCK:
+        _chosen[:] = [threads]
+        for listener in _listeners:
+            listener(threads)
+
+
+def on_change(listener: Callable[[int], None]) -> None:
+    """Call a function with the number of threads now, and whenever it changes."""
+    _listeners.append(listener)
+    listener(get_num_threads())
+
+
+def available_processors() -> int:
+    """The processors that this process may use: those of its affinity, within the quota of its control group."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        return min(allowed, max(int(quota) // int(period), 1))
+    except (OSError, ValueError):  # there is no such file, or no quota
+        return allowed

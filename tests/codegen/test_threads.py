@@ -1,0 +1,105 @@
+"""Threads, vector widths and forks change no bit; the pool does each chunk once, whatever its workers do."""
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn.functional as F
+from lucid import nn, optim
+from lucid.codegen.cpu.machine import machine
+from lucid.codegen.cpu.pool import PARALLEL, pool
+from lucid.errors import ArgumentError
+
+STEPS = 4
+
+
+def training_bits() -> str:
+    """A digest of the weights after some steps of a net with sizes that no tile or vector divides."""
+    lucid.seed(1)
+    model = nn.Sequential(nn.Linear(300, 257), nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(257), nn.Linear(257, 10))
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(333, 300)).astype(np.float32), generator.integers(0, 10, 333)
+
+    @lucid.compile
+    def step(x: object, y: object) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    digest = hashlib.sha256()
+    for _ in range(STEPS):
+        digest.update(step(x, y).numpy().tobytes())
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def restored_threads() -> Iterator[None]:
+    before = lucid.get_num_threads()
+    yield
+    lucid.set_num_threads(before)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    found = []
+    for threads in (1, 2, 3, 8):
+        lucid.set_num_threads(threads)
+        found.append(training_bits())
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3"])
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names x86 processors")
+def test_the_width_of_vectors_changes_no_bit(cpu: str) -> None:
+    code = "from tests.codegen.test_threads import training_bits; print(training_bits())"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LUCID_CPU": cpu})
+    assert run.stdout.strip() == training_bits()
+
+
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_a_pool_of_its_own() -> None:
+    lucid.set_num_threads(2)
+    expected = training_bits()  # the parent's workers are running now
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, training_bits().encode())
+        os._exit(0)
+    os.close(write)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(read, 100).decode() == expected
+    assert training_bits() == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_pool_runs_each_chunk_once(threads: int) -> None:
+    lucid.set_num_threads(threads)
+    task_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    seen: list[tuple[int, int]] = []
+    task = task_type(lambda context, chunk, worker: seen.append((chunk, worker)))
+    parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
+        pool(machine()).addresses[PARALLEL]
+    )
+    for count in (0, 1, 2, 7, 64) * 20:
+        seen.clear()
+        parallel(ctypes.cast(task, ctypes.c_void_p).value, None, count)
+        assert sorted(chunk for chunk, _ in seen) == list(range(count))
+        assert all(0 <= worker < threads for _, worker in seen)
+
+
+def test_a_number_of_threads_that_is_none_is_refused() -> None:
+    for wrong in (0, -1, True, 1.5):
+        with pytest.raises(ArgumentError, match="set_num_threads takes an integer from 1 on"):
+            lucid.set_num_threads(wrong)  # type: ignore[arg-type]
