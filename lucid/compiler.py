@@ -19,7 +19,6 @@ from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.errors import ArgumentError, TraceError
 from lucid.guards import describe
-from lucid.ir.ops.elementwise import Detach
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
@@ -234,7 +233,7 @@ def _entered(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
         return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
-    if isinstance(leaf, Tensor) and leaf._alias is not None and isinstance(leaf._alias[1], Detach):
+    if isinstance(leaf, Tensor) and leaf._alias is not None and leaf._owner() is not None:
         tensor = Tensor._wrap(leaf.numpy())
         tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
         return tensor

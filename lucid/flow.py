@@ -57,10 +57,11 @@ class GradientFlow:
         """The values that a gradient from `roots` reaches; it does not go past those in `stop`."""
         ends = set(stop)
         reached = set(roots)
+        swept = {value for node in nodes if node.backward for value in node.outputs}
         for node in reversed(nodes):
             on_the_way = [value for value in node.outputs if value in reached and value not in ends]
             if on_the_way and not isinstance(node.op, Detach):
-                reached.update(value for value in node.inputs if value in self._flowing)
+                reached.update(value for value in node.inputs if value in self._flowing or value in swept)
         return reached
 
     def is_freed(self, reached: set[Value]) -> bool:

@@ -344,19 +344,26 @@ class Tensor:
             )
         if self._history is not None:
             raise ArgumentError("a computed tensor can't be updated in place.", hint="write `t = t + x` instead.")
-        owner = self
-        while owner._alias is not None:
-            owner, op = owner._alias
-            if op.name != "detach":
-                raise ArgumentError(
-                    "a view can't be updated in place.", hint="update the tensor it views: `w[0] = ...` works on w."
-                )
+        owner = self._owner()
+        if owner is None:
+            raise ArgumentError(
+                "a view can't be updated in place.", hint="update the tensor it views: `w[0] = ...` works on w."
+            )
         tracer = current_tracer()
         if tracer is not None:
             tracer.assign(owner, value)
             return
         np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
         owner._version.count += 1
+
+    def _owner(self) -> Tensor | None:
+        """The tensor whose elements these are: itself, or what it was detached from. None for views of other kinds."""
+        owner = self
+        while owner._alias is not None:
+            owner, op = owner._alias
+            if op.name != "detach":
+                return None
+        return owner
 
     def _update(self, result: Tensor) -> Tensor:
         """`t += x`: in place for a leaf, a new tensor for a computed one (and where gradients are recorded, if it

@@ -17,11 +17,12 @@ from lucid.errors import TraceError
 from lucid.flow import GradientFlow
 from lucid.guards import GuardRecorder, describe
 from lucid.ir.build import Builder
-from lucid.ir.graph import Graph, Location, Value
+from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Grad, normalized
+from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, float64, uint64
 from lucid.modes import is_grad_enabled, modes, no_grad
 from lucid.random import DrawSource, Generator, LatestDraw
@@ -274,7 +275,7 @@ class Tracer:
         """Record one grad op for all leaves behind `output`, and add its results to their grads."""
         start = autograd.default_seed(output, seed)
         value = self._operand(output)
-        reached = self._flow.behind([value], self.builder.nodes)
+        reached = self._behind(value)
         self._flow.check(reached)
         leaves = [leaf for leaf in self._flow.leaves if leaf in reached]
         gradients = self._grad_op(value, start, leaves)
@@ -286,6 +287,15 @@ class Tracer:
                 tensor, found = self._flow.leaves[leaf], Tensor._of_symbol(gradient)
                 before = self.read_grad(tensor)
                 self.write_grad(tensor, found if before is None else before + found)
+
+    def _behind(self, value: Value) -> set[Value]:
+        """The values that a gradient from `value` reaches. Where it goes back through a gradient, that is written out
+        first: a bias, for one, has no effect on the slope of a layer."""
+        nodes: Sequence[Node] = self.builder.nodes
+        if any(isinstance(node.op, Grad) and self._flow.flows(node.outputs[0]) for node in nodes if node.outputs):
+            written = differentiate(Graph(self.name, (), (), tuple(nodes), (value,)))
+            nodes, (value,) = written.nodes, written.outputs
+        return self._flow.behind([value], nodes)
 
     def grad(
         self, ys: list[Tensor], seeds: list[Tensor], xs: list[Tensor], create_graph: bool, keep: bool

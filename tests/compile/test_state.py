@@ -1,0 +1,674 @@
+"""State: parameters, buffers, captured tensors and grads are read, updated and stored as in eager code."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid import Tensor
+from lucid.errors import ArgumentError, GradientError, TraceError
+from tests.compile.worlds import assert_alike, normal
+
+Made = tuple[Callable[..., Any], Sequence[Tensor]]
+
+X = normal(3, 4)
+
+
+def state_of(model: nn.Module, *optimizers: optim.Optimizer) -> list[Tensor]:
+    tensors = [*model.parameters(), *model.buffers()]
+    for optimizer in optimizers:
+        tensors += optimizer.state.values()
+    return tensors
+
+
+def training_step(model: nn.Module, optimizer: optim.Optimizer) -> Callable[[Any], Tensor]:
+    def step(x: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+# Parameters and optimizers.
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1),
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.1, maximize=True),
+        lambda p: optim.Adam(p, lr=0.1),
+        lambda p: optim.Adam(p, lr=0.1, betas=(0.5, 0.9), eps=1e-3, weight_decay=0.1),
+        lambda p: optim.AdamW(p, lr=0.1),
+    ],
+)
+def test_optimizers(make: Callable[..., optim.Optimizer]) -> None:
+    def setup() -> Made:
+        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2))
+        optimizer = make(model.parameters())
+        return training_step(model, optimizer), state_of(model, optimizer)
+
+    step = assert_alike(setup, *[(normal(3, 4, seed=i),) for i in range(5)])
+    assert len(step.programs) == 1
+
+
+def test_two_optimizers_and_two_losses() -> None:
+    def setup() -> Made:
+        generator, critic = nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))
+        first, second = optim.Adam(generator.parameters(), lr=0.1), optim.SGD(critic.parameters(), lr=0.1)
+
+        def step(x: Any) -> tuple[Tensor, Tensor]:
+            made = generator(x)
+            second.zero_grad()
+            apart = critic(made.detach()).mean() - critic(x).mean()
+            apart.backward()
+            second.step()
+            first.zero_grad()
+            fooled = -critic(made).mean()
+            fooled.backward()
+            first.step()
+            return apart, fooled
+
+        return step, [*state_of(generator, first), *state_of(critic, second)]
+
+    assert_alike(setup, *[(X,)] * 4)
+
+
+def test_a_module_used_twice_in_a_step() -> None:
+    def setup() -> Made:
+        layer = nn.Linear(4, 4)
+        optimizer = optim.Adam(layer.parameters(), lr=0.1)
+        return training_step(nn.Sequential(layer, nn.Tanh(), layer), optimizer), state_of(layer, optimizer)
+
+    assert_alike(setup, *[(X,)] * 3)
+
+
+def test_tied_weights() -> None:
+    def setup() -> Made:
+        model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+        model[2].weight = model[0].weight
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        assert len(list(model.parameters())) == 3
+        return training_step(model, optimizer), state_of(model, optimizer)
+
+    assert_alike(setup, *[(X,)] * 3)
+
+
+def test_two_models_that_share_a_parameter() -> None:
+    def setup() -> Made:
+        a, b = nn.Linear(4, 4), nn.Linear(4, 4, bias=False)
+        b.weight = a.weight
+        optimizer = optim.SGD(a.parameters(), lr=0.1)
+
+        def step(x: Any) -> Tensor:
+            optimizer.zero_grad()
+            loss = (a(x) * b(x)).sum()
+            loss.backward()
+            optimizer.step()
+            return loss + b(x).sum()
+
+        return step, list(a.parameters())
+
+    assert_alike(setup, *[(X,)] * 3)
+
+
+def test_frozen_and_unused_parameters() -> None:
+    def setup() -> Made:
+        used, frozen, unused = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+        frozen.requires_grad_(False)
+        model = nn.ModuleList([used, frozen, unused])
+        optimizer = optim.AdamW(model.parameters(), lr=0.1)
+        return training_step(nn.Sequential(used, frozen), optimizer), state_of(model, optimizer)
+
+    step = assert_alike(setup, *[(X,)] * 3)
+    assert len(step.programs) == 1
+
+
+def test_clipping_of_gradients() -> None:
+    def setup() -> Made:
+        model = nn.Linear(4, 4)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any, limit: float) -> Tensor:
+            optimizer.zero_grad()
+            (model(x) ** 2).sum().backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+            optimizer.step()
+            return norm
+
+        return step, state_of(model)
+
+    step = assert_alike(setup, (X, 1.0), (X, 0.1), (X, 100.0))
+    assert len(step.programs) == 1
+
+
+def test_a_gradient_penalty() -> None:
+    def setup() -> Made:
+        model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any) -> Tensor:
+            optimizer.zero_grad()
+            leaf = lucid.as_tensor(x).detach().requires_grad_()
+            slope = lucid.grad(model(leaf).sum(), leaf, create_graph=True)
+            loss = ((slope * slope).sum(1) - 1.0).mean() ** 2
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step, state_of(model)
+
+    assert_alike(setup, *[(X,)] * 3, tolerance=1e-4)
+
+
+def test_parameters_are_updated_where_they_are() -> None:
+    model = nn.Linear(4, 4)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    array, view = model.weight.numpy(), model.weight.detach()
+    before = array.copy()
+    lucid.compile(training_step(model, optimizer))(X)
+    assert model.weight.numpy() is array
+    assert (array != before).any()
+    np.testing.assert_array_equal(view.numpy(), array)
+
+
+def test_a_state_dict_that_is_loaded_between_calls() -> None:
+    model = nn.Linear(4, 4)
+    step = lucid.compile(training_step(model, optim.SGD(model.parameters(), lr=0.1)))
+    saved = model.state_dict()
+    first = [step(X).item() for _ in range(3)]
+    model.load_state_dict(saved)
+    assert [step(X).item() for _ in range(3)] == first
+    assert len(step.programs) == 1
+
+
+# Buffers and captured tensors.
+
+
+class RunningMean(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(np.ones(4, np.float32))
+        self.register_buffer("mean", lucid.zeros(4))
+        self.register_buffer("count", lucid.zeros(dtype="int64"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = lucid.as_tensor(x)
+        if self.training:
+            with lucid.no_grad():
+                self.mean = self.mean * 0.9 + x.mean(0) * 0.1
+                self.count += 1
+        return (x - self.mean) * self.weight
+
+
+def test_running_statistics() -> None:
+    def setup() -> Made:
+        model = RunningMean()
+
+        def step(x: Any) -> Tensor:
+            model.zero_grad()
+            loss = (model(x) * model(x + 1.0)).sum()
+            loss.backward()
+            return loss
+
+        return step, state_of(model)
+
+    step = assert_alike(setup, *[(normal(3, 4, seed=i),) for i in range(4)])
+    assert len(step.programs) == 1
+
+
+def test_the_first_call_runs_side_effects_once() -> None:
+    model, dropout = RunningMean(), nn.Dropout(0.5)
+    lucid.seed(5)
+    fast = lucid.compile(lambda x: dropout(model(x)))
+    for count in (1, 2, 3):
+        fast(X)
+        assert model.count is not None
+        assert model.count.item() == count
+        assert lucid.get_state() == (5, count)
+
+
+def test_lowering_runs_nothing() -> None:
+    model = RunningMean()
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    step = lucid.compile(training_step(nn.Sequential(model, nn.Dropout(0.5)), optimizer))
+    before, random = {k: v.copy() for k, v in model.state_dict().items()}, lucid.get_state()
+    step.lower(X)
+    assert lucid.get_state() == random
+    assert model.weight.grad is None
+    assert optimizer.state["step.0"].item() == 0
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_in_place_updates_of_captured_tensors() -> None:
+    def setup() -> Made:
+        table, counts = Tensor(np.zeros((3, 4), np.float32)), Tensor([1, 2, 3])
+
+        def step(x: Any) -> Tensor:
+            table[1:, ::2] = lucid.as_tensor(x)[:2, :2]
+            table[0] = table[1] + 1.0
+            table[-1, 3] = 7
+            counts[1] = counts[0] * 10
+            before = table.clone()
+            table.__imul__(2.0)
+            return table.sum() + before.sum() + counts.sum()
+
+        return step, [table, counts]
+
+    assert_alike(setup, (X,), (X + 1.0,))
+
+
+@pytest.mark.parametrize("temporary", ["clone", "detach"])
+def test_two_states_are_swapped(temporary: str) -> None:
+    def setup() -> Made:
+        a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+
+        def swap() -> Tensor:
+            held = getattr(a, temporary)()
+            a.copy_(b)
+            b.copy_(held)
+            return a + b * 10.0
+
+        return swap, [a, b]
+
+    assert_alike(setup, (), (), ())
+
+
+def test_three_states_go_round() -> None:
+    def setup() -> Made:
+        a, b, c = (Tensor([float(i)] * 40) for i in range(3))
+
+        def rotate() -> Tensor:
+            held = a.clone()
+            a.copy_(b)
+            b.copy_(c + a)
+            c.copy_(held)
+            return a + b * 10.0 + c * 100.0
+
+        return rotate, [a, b, c]
+
+    assert_alike(setup, (), (), ())
+
+
+def test_a_view_reads_through() -> None:
+    def setup() -> Made:
+        table = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
+        views = table[1], table.T, table.reshape(-1), table[:, 1:].T, table.detach()
+
+        def step() -> tuple[Tensor, ...]:
+            first = [view * 2.0 for view in views]
+            table[1, 0] = table[0, 2] + 10.0
+            own = table[1]
+            table.__iadd__(1.0)
+            return (*first, *(view * 3.0 for view in views), own + 0.0)
+
+        return step, [table]
+
+    assert_alike(setup, (), ())
+
+
+def test_an_update_through_a_detached_tensor() -> None:
+    def setup() -> Made:
+        weight = nn.Parameter([1.0, 2.0])
+
+        def step() -> Tensor:
+            weight.detach().__iadd__(1.0)
+            weight.data = weight.data * 2.0
+            return weight * 1.0
+
+        return step, [weight]
+
+    assert_alike(setup, (), ())
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, lucid.compile])
+def test_a_part_is_not_updated_through_a_view(wrap: Callable[..., Any]) -> None:
+    table = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    for view in (table[0], table[0].detach(), table.T.detach()):
+        with pytest.raises(ArgumentError, match="a view can't be updated in place"):
+            wrap(lambda view: view.__iadd__(10.0))(view)
+        with pytest.raises(ArgumentError, match="a view can't be updated in place"):
+            wrap(lambda: view.__iadd__(10.0))()  # noqa: B023  called at once
+    assert table.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_an_argument_is_updated_in_place() -> None:
+    def double(x: Tensor) -> Tensor:
+        with lucid.no_grad():
+            x *= 2.0
+            x[0] = 7.0
+        return x
+
+    for wrap in (lambda f: f, lucid.compile):
+        step = wrap(double)
+        for make in (lambda: Tensor([1.0, 2.0]), lambda: Tensor([1.0, 2.0], requires_grad=True)):
+            x = make()
+            assert step(x) is x
+            assert x.tolist() == [7.0, 4.0]
+        storage = Tensor([1.0, 2.0])
+        step(storage.detach())
+        assert storage.tolist() == [7.0, 4.0]
+
+
+def test_an_array_argument_is_updated_in_place() -> None:
+    def write(x: Any) -> Any:
+        x[0] = 7.0
+        return x * 1.0
+
+    for wrap in (lambda f: f, lucid.compile):
+        array = np.array([1.0, 2.0], np.float32)
+        assert wrap(write)(array).tolist() == [7.0, 2.0]
+        assert array.tolist() == [7.0, 2.0]
+
+
+@pytest.mark.parametrize("kind", ["strided", "read-only"])
+def test_arrays_that_cannot_be_updated_in_place(kind: str) -> None:
+    def write(x: Any) -> None:
+        x[0] = 7.0
+
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])[:, 0]
+    if kind == "read-only":
+        array = array.copy()
+        array.flags.writeable = False
+    before = array.copy()
+    with pytest.raises(ArgumentError, match="updates in place is read-only or not contiguous"):
+        lucid.compile(write)(array)
+    np.testing.assert_array_equal(array, before)
+
+
+@pytest.mark.parametrize(
+    "part", [lambda w: w, lambda w: w[1:], lambda w: w.T, lambda w: w[::-1, 1:2].repeat(4, 1)], ids=range(4)
+)
+def test_an_argument_that_overlaps_a_parameter(part: Callable[[Any], Any]) -> None:
+    found = []
+    for wrap in (lambda f: f, lucid.compile):
+        lucid.seed(0)
+        model = nn.Linear(4, 4)
+        step = wrap(training_step(model, optim.SGD(model.parameters(), lr=0.1)))
+        losses = [step(part(model.weight.numpy())).item() for _ in range(3)]
+        found.append((losses, model.weight.numpy()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-5)
+
+
+def test_an_array_that_overlaps_what_is_written() -> None:
+    storage = np.arange(6, dtype=np.float32).reshape(2, 3)
+    state = lucid.as_tensor(storage[0])
+
+    @lucid.compile
+    def step(x: Tensor) -> Tensor:
+        state.copy_(x[1] * 10.0)
+        return x + 1.0
+
+    assert step(storage).tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    assert storage.tolist() == [[30.0, 40.0, 50.0], [3.0, 4.0, 5.0]]
+
+
+def test_tensors_that_the_function_makes_start_anew_at_each_call() -> None:
+    def total(x: Tensor) -> Tensor:
+        sums, ones = Tensor([0.0]), lucid.zeros(1)
+        for _ in range(3):
+            sums += x
+            ones += 1.0
+        return sums + ones
+
+    fast = lucid.compile(total)
+    assert [fast(Tensor([2.0])).item() for _ in range(3)] == [9.0] * 3
+
+
+def test_eager_results_of_any_layout_are_captured() -> None:
+    for make in (lambda x: x.T + 1.0, lambda x: x.T, lambda x: x[::-1].exp(), lambda x: lucid.as_tensor(x.numpy().T)):
+        captured = make(Tensor(np.arange(6, dtype=np.float32).reshape(2, 3) / 8.0))
+        fast = lucid.compile(lambda: captured * 2.0)  # noqa: B023  called at once
+        np.testing.assert_allclose(fast().numpy(), captured.numpy() * 2.0, rtol=1e-6)
+
+
+def test_attributes_that_change_are_refused() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls = self.calls + 1
+            return x
+
+    model = Counting()
+    with pytest.raises(TraceError, match=r"Counting.calls was set to 1 while(.|\n)*register_buffer"):
+        lucid.compile(model)(X)
+    assert model.calls == 0
+
+
+# Grads.
+
+
+def test_gradient_accumulation_over_calls() -> None:
+    def setup() -> Made:
+        model = nn.Linear(4, 2)
+
+        def step(x: Any) -> Tensor:
+            loss = (model(x) ** 2).sum()
+            loss.backward()
+            return loss
+
+        return step, state_of(model)
+
+    step = assert_alike(setup, *[(normal(3, 4, seed=i),) for i in range(4)])
+    assert len(step.programs) == 2
+
+
+def test_grads_are_tensors_of_their_own() -> None:
+    model = nn.Linear(4, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    step = lucid.compile(training_step(model, optimizer))
+    kept = []
+    for i in range(5):
+        step(normal(3, 4, seed=i))
+        kept.append((model.weight.grad, model.weight.grad.numpy().copy()))
+    for tensor, array in kept:
+        np.testing.assert_array_equal(tensor.numpy(), array)
+
+
+def test_zero_grad_at_the_end_stores_nothing() -> None:
+    def setup() -> Made:
+        model = nn.Linear(4, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any) -> Tensor:
+            loss = (model(x) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return loss
+
+        return step, state_of(model)
+
+    step = assert_alike(setup, *[(X,)] * 3)
+    assert len(step.programs) == 1
+    assert len(step.programs[0].graph("traced").outputs) == 1
+
+
+def test_grads_that_are_written() -> None:
+    def setup() -> Made:
+        weight = nn.Parameter([1.0, 2.0])
+        weight.grad = Tensor([5.0, 6.0])
+
+        def step(how: str) -> Tensor | None:
+            grad = weight.grad
+            assert grad is not None
+            if how == "zero":
+                grad.zero_()
+            elif how == "scale":
+                grad *= 0.5
+            elif how == "add":
+                (weight * weight).sum().backward()
+                weight.grad = weight.grad * 10.0
+            elif how == "set":
+                weight.grad = Tensor([1.0, 1.0])
+            return weight.grad
+
+        return step, [weight]
+
+    assert_alike(setup, ("scale",), ("add",), ("read",), ("zero",), ("add",), ("set",), ("scale",))
+
+
+def test_the_grad_of_an_argument() -> None:
+    def cube(x: Tensor) -> Tensor:
+        (x * x * x).sum().backward()
+        return x.grad * 1.0  # type: ignore[operator]
+
+    for wrap in (lambda f: f, lucid.compile):
+        step = wrap(cube)
+        a, b = Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+        assert [step(a).item(), step(b).item(), step(b).item()] == [3.0, 12.0, 24.0]
+        assert [a.grad.item(), b.grad.item()] == [3.0, 24.0]
+
+
+def test_a_backward_that_reaches_outside() -> None:
+    weight = Tensor([1.0], requires_grad=True)
+    computed = weight * 2.0
+    with pytest.raises(TraceError, match=r"reached a tensor that was computed outside it(.|\n)*\.detach\(\)"):
+        lucid.compile(lambda: (computed * computed).backward())()
+    assert weight.grad is None
+    with pytest.raises(TraceError, match="reached a tensor that was computed outside"):
+        lucid.compile(lambda x: (x * x).backward())(computed)
+
+
+def test_graphs_are_freed_in_a_trace() -> None:
+    def twice(x: Tensor, retain: bool) -> Tensor:
+        y = (x * x).sum()
+        y.backward(retain_graph=retain)
+        y.backward()
+        return y
+
+    for wrap in (lambda f: f, lucid.compile):
+        x = Tensor([3.0], requires_grad=True)
+        wrap(twice)(x, True)
+        assert x.grad.tolist() == [12.0]
+        x = Tensor([3.0], requires_grad=True)
+        with pytest.raises(GradientError, match="has been freed by an earlier backward"):
+            wrap(twice)(x, False)
+
+
+def test_values_computed_without_recording_are_cut_off() -> None:
+    def setup() -> Made:
+        weight = nn.Parameter([1.0, 2.0, 3.0])
+        with lucid.no_grad():
+            outside = weight[0:2]
+
+        def step() -> Tensor:
+            weight.grad = None
+            with lucid.no_grad():
+                inside = weight[1:] * 2.0
+            loss = (outside * weight[0:2] + inside * weight[1:]).sum() * weight.detach().sum()
+            loss.backward()
+            with lucid.no_grad():
+                weight.__isub__(weight.grad * 0.1)
+            loss2 = (weight * inside.sum()).sum()
+            loss2.backward()
+            return loss + loss2
+
+        return step, [weight]
+
+    assert_alike(setup, (), ())
+
+
+# Copies and threads.
+
+
+def test_a_copied_model_is_another_model() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.0))
+    fast = lucid.compile(model)
+    expected = fast(X).numpy().copy()
+    copied, twin = copy.deepcopy(fast), copy.deepcopy(model)
+    with lucid.no_grad():
+        model[0].weight.fill_(0.0)
+        model[0].bias.fill_(0.0)
+    assert (fast(X).numpy() == 0.0).all()
+    np.testing.assert_allclose(copied(X).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(lucid.compile(twin)(X).numpy(), expected, rtol=1e-6)
+    assert copied.module is not model
+
+
+def test_threads_that_call_one_function() -> None:
+    model = nn.Linear(4, 4)
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    step = lucid.compile(training_step(model, optimizer))
+    batches = [np.full((3, 4), float(i), np.float32) for i in range(6)]
+    expected = [(model(x) ** 2).mean().item() for x in batches]
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(50):
+                if step(batches[number]).item() != pytest.approx(expected[number], rel=1e-5):
+                    wrong.append(number)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(batches))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(step.programs) == 1
+
+
+def test_a_thread_that_runs_eagerly_during_a_trace() -> None:
+    weight = nn.Parameter([2.0])
+    seen: list[float] = []
+
+    def traced(x: Tensor) -> Tensor:
+        thread = threading.Thread(target=lambda: seen.append((weight * 3.0).item()))
+        thread.start()
+        thread.join()
+        return x * weight
+
+    assert lucid.compile(traced)(Tensor([5.0])).item() == 10.0
+    assert seen == [6.0]
+
+
+def test_compiled_functions_inside_compiled_functions() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    fast = lucid.compile(model)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    loss = lucid.compile(lambda x: F.mse_loss(fast(x), np.zeros((3, 4), np.float32)))
+
+    def step(x: Any) -> Tensor:
+        optimizer.zero_grad()
+        value = loss(x)
+        value.backward()
+        optimizer.step()
+        return value
+
+    lucid.seed(1)
+    start = model.state_dict()
+    nested = [lucid.compile(step)(X).item() for _ in range(3)]
+    model.load_state_dict(start)
+    lucid.set_state((1, 0))
+    assert [step(X).item() for _ in range(3)] == pytest.approx(nested, rel=1e-5)
+
+
+def test_recursion() -> None:
+    @lucid.compile
+    def power(x: Tensor, n: int) -> Tensor:
+        return x if n == 0 else power(x * 2.0, n - 1)
+
+    assert power(Tensor([1.0]), 5).item() == 32.0
+    assert power(Tensor([1.0]), 3).item() == 8.0
+    assert len(power.programs) == 2
