@@ -17,7 +17,7 @@ from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
-from lucid.errors import ArgumentError, TraceError
+from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.guards import describe
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import as_dtype
@@ -113,6 +113,22 @@ class CompiledFunction:
             if self._audit.due():
                 self._audit.compare(program, self._trace(leaves, spec)[0])
             return program(leaves)
+
+    def repeat(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function for each element of the leading axis of all array arguments, in one native call.
+
+        `step.repeat(xs, ys)` does what `[step(x, y) for x, y in zip(xs, ys)]` does, without returning to Python
+        between the calls; tensors among the results are stacked along a new leading axis. Floats and other arguments
+        stay the same for all calls; so do the hyperparameters of optimizers. Raises ShapeError where the leading axes
+        differ or are empty, and CheckError where a call fails, with everything as it was before the first.
+        """
+        if modes.tracer is not None:
+            raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")
+        leaves, spec = _flatten_call(args, kwargs)
+        times = _leading_extent(leaves)
+        first = [_first_element(leaf) for leaf in leaves]
+        with RUN_LOCK:
+            return self._find(first, spec).repeat(leaves, times)
 
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -225,6 +241,27 @@ class CompiledModule(CompiledFunction):
 
 def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Spec]:
     return flatten((args, kwargs))
+
+
+def _leading_extent(leaves: Sequence[Any]) -> int:
+    """The extent of the leading axis of all arrays among the leaves of a call."""
+    shapes = [leaf.shape for leaf in leaves if isinstance(leaf, np.ndarray | Tensor)]
+    extents = {shape[:1] for shape in shapes}
+    if len(extents) != 1 or not extents <= {shape[:1] for shape in shapes if shape and shape[0] > 0}:
+        found = ", ".join(map(str, shapes)) or "of no array"
+        raise ShapeError(f"repeat takes arrays that share a leading axis with elements, got shapes {found}.")
+    return int(shapes[0][0])
+
+
+def _first_element(leaf: Any) -> Any:
+    """What the first call of `repeat` is given for a leaf."""
+    if isinstance(leaf, np.ndarray):
+        return np.asarray(leaf[0])
+    if isinstance(leaf, Tensor):
+        if leaf.requires_grad:
+            raise ArgumentError("repeat takes tensors that require no gradient.", hint="pass x.detach()")
+        return Tensor(leaf.numpy()[0])
+    return leaf
 
 
 def _entered(leaf: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import lucid.autograd as autograd
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address
 from lucid.guards import Guards
 from lucid.joint import Backward
@@ -90,6 +90,7 @@ class Program(Readable):
             number = next(stored) if grad.now is not None else None
             self._grads_written.append((grad.tensor, _argument_of(trace, grad.tensor), number))
         self._first_saved = len(graph.outputs)
+        self._draws = trace.draws
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
         self._epoch = -1
@@ -151,6 +152,53 @@ class Program(Readable):
             self._latest.set(drawn_from)
         return self._finish(leaves, tensors)
 
+    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
+        extent. Results are stacked; grads are those of the last run. Where a check fails, nothing has changed.
+        The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
+        self._expect_repeatable()
+        executable, first = self._compiled.executable, len(self._compiled.executable.graph.inputs)
+        types = [value.type for value in executable.graph.outputs]
+        frame = Frame(types, self._frames[0].table.copy(), first)
+        stacked = [np.empty((times, *x.shape), x.dtype.numpy) for x in types[: self._result_count]]
+        inputs = [(slot, self._readable(_array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
+        moving = [*inputs, *((first + number, array) for number, array in enumerate(stacked))]
+        held = [(slot, self._readable(array, ())) for slot, array in self._irregular]
+        for slot, array in (*moving, *held):
+            frame.table[slot] = address(array)
+        if self._has_scalars:
+            self._scalars[:] = self.guards.scalars(leaves)
+        before = [_array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
+        drawn_from = self._generator.get_state() if self._generator is not None else None
+        slots = np.array([slot for slot, _ in moving], np.int64)
+        strides = np.array([array.nbytes // times for _, array in moving], np.int64)
+        try:
+            executable.repeat(frame.table_address, times, slots, strides)
+        except CheckError:
+            for tensor, array in zip(self._written, before, strict=True):
+                np.copyto(_array_of(tensor), array)
+            raise
+        if drawn_from is not None:
+            seed, draw = drawn_from
+            self._latest.set((seed, (draw + (times - 1) * self._draws) % 2**64))
+        results = [Tensor._wrap(array) for array in stacked]
+        self._finish(leaves, [*results, *frame.tensors[self._result_count :]])
+        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+
+    def _expect_repeatable(self) -> None:
+        if self.backward is not None:
+            raise CompileError(
+                "repeat takes a function whose results need no backward.",
+                hint="call backward() inside the function, or return loss.detach().",
+            )
+        if self._grads_read:
+            raise CompileError(
+                "a function that adds to the `.grad` of an earlier call can't be repeated.",
+                hint="begin it with zero_grad().",
+            )
+        if self._written_leaves:
+            raise CompileError("a function that updates an argument in place can't be repeated.")
+
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
         if self._is_plain(array) and not self._written_leaves:
@@ -185,13 +233,13 @@ class Program(Readable):
             return tensors[0]
         return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
 
-    def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> list[Any]:
+    def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor], repeated: bool = False) -> list[Any]:
         found: list[Any] = []
         computed, scalars = iter(tensors), iter(self._result_scalars)
         for result in self._results:
             if isinstance(result, TracedOutput):
                 tensor, passed = next(computed), _passed_through(result, leaves)
-                found.append(tensor if passed is None else passed)
+                found.append(tensor if passed is None or repeated else passed)
             elif isinstance(result, Scalar):
                 found.append(next(scalars)(leaves))
             else:

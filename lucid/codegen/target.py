@@ -17,6 +17,10 @@ class Executable(Protocol):
     def graph(self) -> Graph:
         """The graph as it was compiled, with the places of its values."""
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether it has checks."""
+
     def new_table(self) -> npt.NDArray[np.uint64]:
         """A table for `run`: an entry for the address of each argument, state and output, in that order, and behind
         them what is the executable's own, in place."""
@@ -25,6 +29,10 @@ class Executable(Protocol):
         """Run once on the arrays whose addresses are in the table at an address. Each is contiguous, row-major and
         aligned to its items. States are updated where they lie. Raises the CheckError of the first check that fails,
         and then no state has changed."""
+
+    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
+        """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,
+        in bytes. Raises the CheckError of the first check that fails: the runs before it have updated states."""
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph, for targets that have one."""

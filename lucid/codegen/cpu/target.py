@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lucid.codegen.cpu import machine as processors
 from lucid.codegen.cpu.module import ENTRY, ModuleWriter
+from lucid.codegen.cpu.repeat import repeater
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import lower
 from lucid.codegen.memory import ALIGNMENT, arena_size, plan
@@ -53,8 +54,14 @@ class CPUExecutable:
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data
-        self.entry = _EntryType(addresses[ENTRY])
+        self._entry_address = addresses[ENTRY]
+        self.entry = _EntryType(self._entry_address)
         self.entry.owns = (code, storage)  # type: ignore[attr-defined]
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether the graph has checks."""
+        return bool(self._checks)
 
     def new_table(self) -> npt.NDArray[np.uint64]:
         """A table for `run` and `entry` with the address of the arena in its last entry, and zeros before."""
@@ -65,6 +72,13 @@ class CPUExecutable:
     def run(self, table: int) -> None:
         """Run once on the arrays of the table at an address: see `Executable.run`."""
         if self.entry(table, self._status_address):
+            self._fail()
+
+    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
+        """Run many times, each on arrays further on: see `Executable.repeat`."""
+        run = repeater(self._machine)
+        where = slots.ctypes.data, strides.ctypes.data, len(slots)
+        if run(self._entry_address, table, self._status_address, times, *where):
             self._fail()
 
     def _fail(self) -> NoReturn:

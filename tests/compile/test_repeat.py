@@ -1,0 +1,110 @@
+"""`step.repeat(xs, ys)` is a loop over the step, in one native call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn.functional as F
+from lucid import nn, optim
+from lucid.errors import CheckError, CompileError, ShapeError
+
+TIMES, BATCH = 5, 8
+generator = np.random.default_rng(0)
+XS = generator.normal(size=(TIMES, BATCH, 6)).astype(np.float32)
+YS = generator.integers(0, 3, (TIMES, BATCH))
+
+
+def make() -> tuple[Callable[..., Any], nn.Sequential, optim.Adam]:
+    lucid.seed(3)
+    model = nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.4), nn.Tanh(), nn.Linear(16, 3))
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+
+    @lucid.compile
+    def step(x: object, y: object) -> dict[str, Any]:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss, "batch": BATCH}
+
+    return step, model, optimizer
+
+
+def everything(model: nn.Sequential, optimizer: optim.Adam) -> list[bytes]:
+    """The bits of all that a step may change."""
+    tensors = [*model.parameters(), *optimizer.state.values()]
+    grads = [p.grad.numpy().tobytes() if p.grad is not None else b"" for p in model.parameters()]
+    return [t.detach().numpy().tobytes() for t in tensors] + grads + [str(lucid.get_state()).encode()]
+
+
+def test_it_does_what_a_loop_does_bit_for_bit() -> None:
+    step, model, optimizer = make()
+    losses = [step(x, y)["loss"].item() for x, y in zip(XS, YS, strict=True)]
+    expected, mask = everything(model, optimizer), model[1].mask
+    step, model, optimizer = make()
+    result = step.repeat(XS, YS)
+    assert result["loss"].tolist() == losses
+    assert result["batch"] == BATCH
+    assert everything(model, optimizer) == expected
+    np.testing.assert_array_equal(model[1].mask, mask)
+
+
+def test_calls_and_repeats_share_a_program() -> None:
+    step, _, _ = make()
+    step(XS[0], YS[0])
+    step.repeat(XS, YS)
+    step.repeat(XS[:2], YS[:2])
+    assert len(step.programs) == 1
+
+
+def test_strided_and_foreign_arrays_are_read_in_order() -> None:
+    step, model, optimizer = make()
+    step.repeat(XS, YS)
+    expected = everything(model, optimizer)
+    step, model, optimizer = make()
+    step.repeat(np.asfortranarray(XS), lucid.Tensor(YS))
+    assert everything(model, optimizer) == expected
+
+
+def test_a_failing_call_undoes_those_before_it() -> None:
+    step, model, optimizer = make()
+    step(XS[0], YS[0])
+    before = everything(model, optimizer)
+    bad = YS.copy()
+    bad[3, 2] = 7
+    with pytest.raises(CheckError, match="target 7 at position 2 is out of range"):
+        step.repeat(XS, bad)
+    assert everything(model, optimizer) == before
+
+
+def test_a_changed_learning_rate_is_used() -> None:
+    step, model, optimizer = make()
+    step.repeat(XS, YS)
+    optimizer.param_groups[0]["lr"] = 0.0
+    before = model[0].weight.detach().numpy().copy()
+    step.repeat(XS, YS)
+    np.testing.assert_array_equal(model[0].weight.detach().numpy(), before)
+    assert len(step.programs) == 1
+
+
+def test_what_can_not_be_repeated_says_so() -> None:
+    step, model, _ = make()
+    with pytest.raises(ShapeError, match=r"share a leading axis with elements, got shapes \(5, 8, 6\), \(4, 8\)"):
+        step.repeat(XS, YS[:4])
+    with pytest.raises(ShapeError, match="of no array"):
+        step.repeat(1.0, 2.0)
+    with pytest.raises(ShapeError, match="leading axis"):
+        step.repeat(XS[:0], YS[:0])
+    with pytest.raises(CompileError, match="results need no backward"):
+        lucid.compile(model).repeat(XS)
+
+    @lucid.compile
+    def accumulate(x: object) -> None:
+        model(x).sum().backward()
+
+    accumulate(XS[0])
+    with pytest.raises(CompileError, match=r"adds to the `.grad` of an earlier call"):
+        accumulate.repeat(XS)
