@@ -267,6 +267,8 @@ def _first_element(leaf: Any) -> Any:
 def _entered(leaf: Any) -> Any:
     """The tensor that stands for an array argument in a trace, or for a detached one, which is traced like a tensor
     with storage of its own; other arguments as they are."""
+    if isinstance(leaf, np.floating) and not isinstance(leaf, float):
+        leaf = np.asarray(leaf)
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
         return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
@@ -289,6 +291,8 @@ def _leaf_key(leaf: Any) -> Any:
         return leaf.shape, leaf.dtype
     if isinstance(leaf, float):
         return float
+    if isinstance(leaf, np.floating):  # like an array without axes; np.float64 is a float
+        return (), leaf.dtype
     if isinstance(leaf, int | str | bytes | np.generic | None):
         return type(leaf), leaf
     if isinstance(leaf, set | frozenset) and all(isinstance(item, int | float | str | bytes | None) for item in leaf):

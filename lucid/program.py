@@ -250,6 +250,8 @@ class Program(Readable):
 def _array_of(leaf: Any) -> Array:
     """The elements of an argument, or of a captured tensor."""
     array: Any = leaf._array if isinstance(leaf, Tensor) else leaf
+    if isinstance(array, np.generic):
+        array = np.asarray(array)
     return array  # type: ignore[no-any-return]  # captured tensors and arguments are concrete
 
 
