@@ -333,7 +333,7 @@ def _reduced_axes(
     """
     last = [reduced[-1]] if reduced else []
     extent = shape[last[0]] if last else 1
-    while lanes > 1 and extent % lanes and last[0] - 1 in reduced:
+    while last and lanes > 1 and extent % lanes and last[0] - 1 in reduced:
         last.insert(0, last[0] - 1)
         extent *= shape[last[0]]
     outer = {axis: Axis(number + axis, shape[axis]) for axis in reduced if axis not in last}

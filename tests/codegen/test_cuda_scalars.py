@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lucid.codegen.cuda.scalars import C_TYPES, NVRTC_OPTIONS, CTerm, CudaScalars
+from lucid.codegen.cuda.scalars import C_TYPES, CTerm, CudaScalars
 from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
+from tests.codegen.cuda_host import compile_on_host
 from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise
+from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 
 FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos")
@@ -75,31 +73,10 @@ def source(qualifiers: str, case: Case) -> str:
     )
 
 
-# What NVRTC provides and a host compiler does not.
-HOST_PRELUDE = """
-#include <math.h>
-template <class To, class From> static inline To bits(From x) { To y; __builtin_memcpy(&y, &x, sizeof y); return y; }
-#define __float_as_int(x) bits<int, float>(x)
-#define __float_as_uint(x) bits<unsigned int, float>(x)
-#define __int_as_float(x) bits<float, int>(x)
-#define __uint_as_float(x) bits<float, unsigned int>(x)
-#define __double_as_longlong(x) bits<long long, double>(x)
-#define __longlong_as_double(x) bits<double, long long>(x)
-static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
-"""
-
-
 @pytest.fixture(scope="module")
 def host_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    compiler = shutil.which("c++")
-    if compiler is None:
-        pytest.skip("no C++ compiler on this machine")
-    folder = tmp_path_factory.mktemp("cuda_scalars")
-    text = HOST_PRELUDE + "".join(source('extern "C"', case) for case in CASES)
-    (folder / "scalars.cpp").write_text(text)
-    command = [compiler, "-shared", "-fPIC", "-O1", "-ffp-contract=off", "-o", "scalars.so", "scalars.cpp"]
-    subprocess.run(command, cwd=folder, check=True)
-    return ctypes.CDLL(str(folder / "scalars.so"))
+    text = "".join(source('extern "C"', case) for case in CASES)
+    return compile_on_host(text, tmp_path_factory.mktemp("cuda_scalars"))
 
 
 def run(library: ctypes.CDLL, name: str, result: DType, operands: Sequence[Array]) -> Array:
@@ -122,30 +99,7 @@ def test_host_runs_the_text_with_the_bits_of_llvm(case: Case, host_library: ctyp
 
 
 def test_nvrtc_compiles_the_text() -> None:
-    nvrtc = find_nvrtc()
-    if nvrtc is None:
-        pytest.skip("the NVRTC wheel is not installed")
-    text = "".join(source('extern "C" __global__', case) for case in CASES).encode()
-    program = ctypes.c_void_p()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, b"scalars.cu", 0, None, None) == 0
-    options = [option.encode() for option in ("--gpu-architecture=compute_80", *NVRTC_OPTIONS)]
-    status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-    size = ctypes.c_size_t()
-    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetProgramLog(program, log)
-    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    assert status == 0, log.value.decode()
-
-
-def find_nvrtc() -> ctypes.CDLL | None:
-    """The library of NVIDIA's run-time compiler from its wheel, which needs no GPU."""
-    spec = importlib.util.find_spec("nvidia")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    libraries = sorted(path for folder in folders for path in Path(folder).rglob("libnvrtc.so.*"))
-    for builtins in [path for library in libraries[:1] for path in library.parent.glob("libnvrtc-builtins.so.*")]:
-        ctypes.CDLL(str(builtins))
-    return ctypes.CDLL(str(libraries[0])) if libraries else None
+    compile_with_nvrtc("".join(source('extern "C" __global__', case) for case in CASES), "compute_80")
 
 
 def test_text_names_each_step() -> None:
@@ -165,4 +119,22 @@ def test_text_names_each_step() -> None:
         "const unsigned int t5 = w * 3528531795u;",
         "const unsigned int t6 = __umulhi(w, 3528531795u);",
         "const unsigned char t7 = x != x ? 0 : x >= 256.0f ? 255 : x <= 0.0f ? 0 : (unsigned char)x;",
+    ]
+
+
+def test_a_name_replaces_the_latest_local_and_copies_any_other() -> None:
+    lines: list[str] = []
+    s = CudaScalars(lines)
+    x = CTerm(float32, "x")
+    y = s.name(s.add(x, x), "y")
+    z = s.name(y, "z")
+    early = s.multiply(z, x)
+    s.sqrt(early)
+    s.name(early, "w")
+    assert lines == [
+        "const float y = x + x;",
+        "const float z = y;",
+        "const float t0 = z * x;",
+        "const float t1 = sqrtf(t0);",
+        "const float w = t0;",
     ]

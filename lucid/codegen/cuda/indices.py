@@ -1,0 +1,54 @@
+"""Index expressions and bounds in C, whose / and % round towards zero: they are only given what is not negative."""
+
+from __future__ import annotations
+
+from lucid.codegen.kernel import Bounds
+from lucid.ir.index import Atom, Axis, Index, Quotient
+
+
+def index_expression(index: Index) -> str:
+    """The text of an index. Axis number n is the variable `i<n>`, a long long.
+
+    >>> from lucid.ir.index import of
+    >>> i, j = of(Axis(0, 4)), of(Axis(1, 8))
+    >>> index_expression(i * 8 + j - 3)
+    '8 * i0 + i1 - 3'
+    >>> index_expression((j - i) // 5 * 2)
+    '2 * ((-i0 + i1 + 5) / 5 - 1)'
+    """
+    signed = [(coefficient < 0, _scaled(atom, abs(coefficient))) for atom, coefficient in index.terms]
+    if index.constant or not signed:
+        signed.append((index.constant < 0, str(abs(index.constant))))
+    (negative, first), *others = signed
+    return ("-" if negative else "") + first + "".join(f" {'-' if minus else '+'} {part}" for minus, part in others)
+
+
+def bounds_condition(bounds: Bounds) -> str:
+    """The text of the condition that every bound holds, without the sides that always do.
+
+    >>> from lucid.ir.index import of
+    >>> bounds_condition(((of(Axis(0, 4)) - 1, 9),))
+    'i0 - 1 >= 0'
+    """
+    conditions = []
+    for index, extent in bounds:
+        low, high = index.bounds
+        conditions += [f"{index_expression(index)} >= 0"] if low < 0 else []
+        conditions += [f"{index_expression(index)} < {extent}"] if high >= extent else []
+    return " && ".join(conditions) or "true"
+
+
+def _scaled(atom: Atom, coefficient: int) -> str:
+    text = f"i{atom.number}" if isinstance(atom, Axis) else _divided(atom)
+    return text if coefficient == 1 else f"{coefficient} * {text}"
+
+
+def _divided(atom: Atom) -> str:
+    """A quotient or remainder, of its index moved up by whole divisors until it is not negative."""
+    assert not isinstance(atom, Axis)
+    turns = max(-(atom.index.bounds[0] // atom.divisor), 0)
+    moved = index_expression(atom.index + turns * atom.divisor)
+    moved = f"({moved})" if " " in moved else moved
+    if not isinstance(atom, Quotient):
+        return f"({moved} % {atom.divisor})"
+    return f"({moved} / {atom.divisor} - {turns})" if turns else f"({moved} / {atom.divisor})"

@@ -1,0 +1,204 @@
+"""The CUDA C printer of kernels: one `__global__` function for each, text for any launch.
+
+Threads share out the elements of the parallel nest, each going on to another until none is left. Where the reductions
+of a kernel have lanes, as many neighbouring threads of a warp take an element together: thread `lane` is virtual lane
+`lane`, walks the last axis of each stage from `lane` in steps of the number of lanes, and the tree over the lanes is
+one of shuffles. So every sum has the order that the kernel states, whatever the launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from math import prod
+
+from lucid.codegen.cuda.accumulators import Accumulators
+from lucid.codegen.cuda.indices import bounds_condition, index_expression
+from lucid.codegen.cuda.scalars import C_TYPES, CTerm
+from lucid.codegen.cuda.stream import random_element
+from lucid.codegen.cuda.writer import INDENT, Writer
+from lucid.codegen.kernel import (
+    Apply,
+    Bounds,
+    Constant,
+    Expression,
+    Guard,
+    Kernel,
+    Load,
+    Placement,
+    Position,
+    RandomElement,
+    Result,
+    Stage,
+)
+from lucid.codegen.kernel import (
+    operands as operands_of,
+)
+from lucid.errors import CompileError
+from lucid.ir.index import Axis
+from lucid.ir.types import int64
+
+# The threads that exchange values without memory; blocks are made of whole warps.
+WARP = 32
+WIDTH = 120
+
+
+def print_kernel(kernel: Kernel, name: str, where: tuple[str, int] | None = None) -> str:
+    """The CUDA C function of a kernel, under its text as a comment: it takes a pointer for each buffer.
+
+    Any grid of blocks of whole warps runs it. A buffer may be written in place of one that is read, where each element
+    is read only in the step that writes it. Raises CompileError where the reductions have more lanes than a warp has
+    threads, or different numbers of lanes; `where` is the user's line for it.
+    """
+    comment = [f"// {line}" for line in str(kernel).splitlines()]
+    body = [INDENT + line for line in _Nest(kernel, _lanes(kernel, where)).lines()]
+    return "\n".join([*comment, *_head(kernel, name), *body, "}"]) + "\n"
+
+
+def _lanes(kernel: Kernel, where: tuple[str, int] | None) -> int:
+    """The number of threads that take an element of the parallel nest together."""
+    lanes = {max(reduction.op.lanes, 1) for stage in kernel.stages for reduction in stage.reductions} or {1}
+    if len(lanes) == 1 and max(lanes) <= WARP:
+        return max(lanes)
+    got = ", ".join(map(str, sorted(lanes)))
+    raise CompileError(f"a CUDA kernel reduces in one number of lanes, at most {WARP}; got {got}.", where=where)
+
+
+def _head(kernel: Kernel, name: str) -> list[str]:
+    parameters = [
+        f"{'const ' if number < kernel.inputs else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
+        for number, buffer in enumerate(kernel.buffers)
+    ]
+    start = f'extern "C" __global__ void {name}('
+    line = f"{start}{', '.join(parameters)}) {{"
+    if len(line) <= WIDTH:
+        return [line]
+    return [start, *(f"{INDENT}{parameter}," for parameter in parameters[:-1]), f"{INDENT}{parameters[-1]}) {{"]
+
+
+class _Nest:
+    """Writes the body of one kernel."""
+
+    def __init__(self, kernel: Kernel, lanes: int) -> None:
+        self.kernel = kernel
+        self.lanes = lanes
+        self.numbers: dict[Placement, list[int]] = {}
+        for number, place in enumerate(kernel.placements()):
+            self.numbers.setdefault(place, []).append(number)
+        self.writer = Writer()
+        self.terms: dict[int, CTerm] = {}
+        self.results: dict[tuple[int, int], CTerm] = {}
+
+    def lines(self) -> list[str]:
+        if not self.kernel.is_empty:
+            with self.elements():
+                for number, stage in enumerate(self.kernel.stages):
+                    self.stage(number, stage)
+        return self.writer.lines
+
+    # Loops.
+
+    @contextmanager
+    def elements(self) -> Iterator[None]:
+        """Run what is written meanwhile for each element of the parallel nest."""
+        axes, line = self.kernel.axes, self.writer.line
+        thread, threads = "blockIdx.x * (long long)blockDim.x + threadIdx.x", "gridDim.x * (long long)blockDim.x"
+        if self.lanes > 1:
+            line(f"const unsigned int lane = threadIdx.x % {self.lanes};")
+            line(f"const unsigned int mask = {(1 << self.lanes) - 1:#x}u << (threadIdx.x % {WARP} - lane);")
+            thread, threads = f"({thread}) / {self.lanes}", f"{threads} / {self.lanes}"
+        line(f"const long long first = {thread};")
+        line(f"const long long step = {threads};")
+        name = _variable(axes[0]) if len(axes) == 1 else "element"
+        size = prod(axis.extent for axis in axes)
+        with self.writer.block(f"for (long long {name} = first; {name} < {size}; {name} += step)"):
+            if len(axes) > 1:
+                self.divide_element(axes)
+            for depth in range(len(axes) + 1):  # a thread without an element reads nothing, as another may write there
+                self.evaluate(Placement(-1, depth))
+            yield
+
+    def divide_element(self, axes: Sequence[Axis]) -> None:
+        """Find the axes of the parallel nest from the number of the element, the last axis being the fastest."""
+        inner = 1
+        lines = []
+        for axis in reversed(axes):
+            quotient = f"element / {inner}" if inner > 1 else "element"
+            remainder = f" % {axis.extent}" if axis is not axes[0] else ""
+            lines.append(f"const long long {_variable(axis)} = {quotient}{remainder};")
+            inner *= axis.extent
+        self.writer.lines.extend(reversed(lines))
+
+    def stage(self, number: int, stage: Stage) -> None:
+        if len(self.kernel.stages) > 1:
+            self.writer.line(f"// stage {number}")
+        self.evaluate(Placement(number, 0))
+        accumulators = [
+            Accumulators(self.writer, reduction.op, self.kernel.values[reduction.operand].dtype, f"r{number}_{which}")
+            for which, reduction in enumerate(stage.reductions)
+        ]
+        if self.lanes > 1 and stage.stores:
+            self.writer.line("__syncwarp(mask);  // all lanes have read what one may overwrite")
+        with self.steps(number, stage.axes):
+            for reduction, accumulator in zip(stage.reductions, accumulators, strict=True):
+                position = self.writer.position(reduction.position, int64)
+                accumulator.accumulate(self.terms[reduction.operand], position)
+            for store in stage.stores:
+                place = index_expression(store.position)
+                self.writer.line(f"b{store.buffer.number}[{place}] = {self.terms[store.value].text};")
+        for which, accumulator in enumerate(accumulators):
+            if self.lanes > 1:
+                accumulator.join(self.lanes)
+            self.results[number, which] = accumulator.finish()
+
+    @contextmanager
+    def steps(self, stage: int, axes: Sequence[Axis]) -> Iterator[None]:
+        """Run what is written meanwhile at each step of a stage: of those along the last axis, a lane takes its own."""
+        with ExitStack() as loops:
+            for depth, axis in enumerate(axes, 1):
+                spread = self.lanes > 1 and depth == len(axes)
+                i = _variable(axis)
+                start, step = ("lane", f"{i} += {self.lanes}") if spread else ("0", f"++{i}")
+                loops.enter_context(self.writer.block(f"for (long long {i} = {start}; {i} < {axis.extent}; {step})"))
+                self.evaluate(Placement(stage, depth))
+            if not axes and self.lanes > 1:
+                loops.enter_context(self.writer.block("if (lane == 0)"))
+            yield
+
+    # Values.
+
+    def evaluate(self, place: Placement) -> None:
+        """Write the values of a placement, in order; value number n is the constant `v<n>`."""
+        for number in self.numbers.get(place, ()):
+            value = self.kernel.values[number]
+            term = self.term(value, f"v{number}")
+            self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, f"v{number}")
+
+    def term(self, value: Expression, name: str) -> CTerm:
+        writer, s = self.writer, self.writer.s
+        operands = [self.terms[operand] for operand in operands_of(value)]
+        match value:
+            case Load(buffer, position, bounds):
+                element = CTerm(buffer.dtype, f"b{buffer.number}[{index_expression(position)}]")
+                return self.guarded(bounds, element, s.constant(0, buffer.dtype)) if bounds else element
+            case Position(index, dtype):
+                return writer.position(index, dtype)
+            case Constant(number, dtype):
+                return s.constant(number, dtype)
+            case Apply(op):
+                return op.scalar(s, *operands)
+            case RandomElement():
+                return random_element(writer, value, operands, name)
+            case Guard(bounds):
+                inside, outside = operands
+                return self.guarded(bounds, inside, outside)
+            case Result(stage, number):
+                return self.results[stage, number]
+
+    def guarded(self, bounds: Bounds, inside: CTerm, outside: CTerm) -> CTerm:
+        """What is inside where the bounds hold, else what is outside: C evaluates only the one."""
+        return self.writer.s.declare(inside.dtype, f"{bounds_condition(bounds)} ? {inside.text} : {outside.text}")
+
+
+def _variable(axis: Axis) -> str:
+    return f"i{axis.number}"

@@ -1,0 +1,58 @@
+"""Writing a function in CUDA C: statements in nested blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from lucid.codegen.cuda.indices import index_expression
+from lucid.codegen.cuda.scalars import C_TYPES, CTerm, CudaScalars
+from lucid.ir.index import Index
+from lucid.ir.types import DType, int64
+
+INDENT = "    "
+
+
+class Writer:
+    """The statements of the innermost open block, in `lines`, and the scalar vocabulary `s` that appends to it."""
+
+    def __init__(self) -> None:
+        self.s = CudaScalars([])
+
+    @property
+    def lines(self) -> list[str]:
+        return self.s.lines
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Write what is written meanwhile in braces behind a head such as `if (...)`."""
+        outer, self.s.lines = self.lines, []
+        yield
+        inner, self.s.lines = self.lines, outer
+        self.lines.extend([f"{head} {{", *(INDENT + line for line in inner), "}"])
+
+    def variable(self, name: str, start: CTerm) -> CTerm:
+        """Declare a variable that starts from a value and can be assigned to."""
+        self.line(f"{C_TYPES[start.dtype]} {name} = {start.text};")
+        return CTerm(start.dtype, name)
+
+    def assign(self, variables: Sequence[CTerm], values: Sequence[CTerm]) -> None:
+        """Assign values to variables, all at once."""
+        # A value that is itself one of the variables is read before that changes.
+        read = [
+            self.s.declare(value.dtype, value.text) if value in variables and value != variable else value
+            for variable, value in zip(variables, values, strict=True)
+        ]
+        for variable, value in zip(variables, read, strict=True):
+            if value != variable:
+                self.line(f"{variable.text} = {value.text};")
+
+    def position(self, index: Index, dtype: DType) -> CTerm:
+        """An index as a number."""
+        if not index.terms:
+            return self.s.constant(index.constant, dtype)
+        text = index_expression(index)
+        return self.s.cast(CTerm(int64, f"({text})" if " " in text else text), dtype)

@@ -1,0 +1,157 @@
+"""Graphs for tests of the CUDA printer, as text: those with golden text, and others that only run."""
+
+from lucid.ir.graph import Graph
+from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.text import parse
+
+GOLDEN = {
+    "dropout": """
+graph @dropout(%x: f32[6, 10], %bias: f32[10], %seed: u64[], %draw: u64[], %p: f64[], %scale: f32[]) {
+  %b: f32[6, 10] = broadcast %bias                                 # 0: Linear  train.py:12
+  %h: f32[6, 10] = add %x, %b                                      # 0: Linear  train.py:12
+  %keep: bool[6, 10] = random_keep %seed, %draw, %p, draw=3        # 1: Dropout  train.py:12
+  %mask: f32[6, 10] = cast %keep                                   # 1: Dropout  train.py:12
+  %masked: f32[6, 10] = mul %h, %mask                              # 1: Dropout  train.py:12
+  %s: f32[6, 10] = broadcast %scale                                # 1: Dropout  train.py:12
+  %y: f32[6, 10] = mul %masked, %s                                 # 1: Dropout  train.py:12
+  return %y
+}
+""",
+    "softmax": """
+graph @softmax(%x: f32[6, 300]) {
+  %m: f32[6] = max %x, axes=(1,)             # loss.py:7
+  %mk: f32[6, 1] = reshape %m
+  %mb: f32[6, 300] = broadcast %mk
+  %d: f32[6, 300] = sub %x, %mb              # loss.py:7
+  %e: f32[6, 300] = exp %d                   # loss.py:8
+  %s: f32[6] = sum %e, axes=(1,)             # loss.py:8
+  %sk: f32[6, 1] = reshape %s
+  %sb: f32[6, 300] = broadcast %sk
+  %y: f32[6, 300] = div %e, %sb              # loss.py:9
+  return %y
+}
+""",
+    "column_sum": """
+graph @column_sum(%g: f32[20, 7], %mask: bool[20, 7]) {
+  %k: f32[20, 7] = cast %mask
+  %h: f32[20, 7] = mul %g, %k                # 0: ReLU  train.py:14
+  %bias: f32[7] = sum %h, axes=(0,)          # 0: Linear  train.py:14
+  return %h, %bias
+}
+""",
+    "argmax": """
+graph @argmax(%x: f32[5, 4, 10]) {
+  %i: i64[5] = argmax %x, axes=(1, 2)        # train.py:20
+  return %i
+}
+""",
+    "adam": """
+graph @adam(%g: f32[4, 5], %rate: f32[], %correction: f32[],
+            %p: state f32[4, 5], %m: state f32[4, 5], %v: state f32[4, 5]) {
+  %b1: f32[4, 5] = const value=0.9
+  %c1: f32[4, 5] = const value=0.1
+  %b2: f32[4, 5] = const value=0.999
+  %c2: f32[4, 5] = const value=0.001
+  %eps: f32[4, 5] = const value=1e-08
+  %1: f32[4, 5] = mul %m, %b1                # train.py:15
+  %2: f32[4, 5] = mul %g, %c1                # train.py:15
+  %mean: f32[4, 5] = add %1, %2              # train.py:15
+  %3: f32[4, 5] = mul %v, %b2                # train.py:15
+  %4: f32[4, 5] = mul %g, %g                 # train.py:15
+  %5: f32[4, 5] = mul %4, %c2                # train.py:15
+  %square: f32[4, 5] = add %3, %5            # train.py:15
+  %root: f32[4, 5] = sqrt %square            # train.py:15
+  %by: f32[4, 5] = broadcast %correction     # train.py:15
+  %6: f32[4, 5] = div %root, %by             # train.py:15
+  %7: f32[4, 5] = add %6, %eps               # train.py:15
+  %rates: f32[4, 5] = broadcast %rate        # train.py:15
+  %8: f32[4, 5] = mul %mean, %rates          # train.py:15
+  %9: f32[4, 5] = div %8, %7                 # train.py:15
+  %new: f32[4, 5] = sub %p, %9               # train.py:15
+  return ; %p <- %new, %m <- %mean, %v <- %square
+}
+""",
+}
+
+OTHERS = {
+    "movements": """
+graph @movements(%x: f32[4, 6], %y: i64[3, 6]) {
+  %s: f32[2, 3] = slice %x, start=(3, 5), step=(-2, -2)
+  %t: f32[3, 2] = transpose %s, permutation=(1, 0)
+  %w: f32[3, 2] = neg %t
+  %pad: f32[9, 5] = scatter_slice %w, start=(7, 1), step=(-3, 2)
+  %framed: f32[8, 7] = scatter_slice %x, start=(3, 0), step=(1, 1)
+  %i: i64[3, 6] = iota axis=1
+  %z: i64[3, 6] = mul %y, %i
+  %c: i64[9, 6] = concatenate %y, %z, %y, axis=0
+  %n: i64[9, 6] = neg %c
+  %flat: i64[2, 27] = reshape %n
+  %turned: i64[27, 2] = transpose %flat, permutation=(1, 0)
+  %r: i64[6, 9] = reshape %turned
+  %q: i64[6, 9] = abs %r
+  return %pad, %framed, %q
+}
+""",
+    "reductions": """
+graph @reductions(%x: f64[3, 40, 2], %b: bool[4, 17], %k: i32[2, 3, 5], %w: f32[9000, 2]) {
+  %0: f64[3] = sum %x, axes=(1, 2)
+  %1: f64[2] = min %x, axes=(0, 1)
+  %2: bool[4] = any %b, axes=(1,)
+  %3: bool[] = all %b, axes=(0, 1)
+  %4: i64[4] = first_false %b, axes=(1,)
+  %5: i32[3] = sum %k, axes=(0, 2)
+  %6: i32[2, 3] = max %k, axes=(2,)
+  %7: i64[2, 5] = argmax %k, axes=(1,)
+  %8: f32[] = sum %w, axes=(0, 1)
+  %9: f32[3] = cast %0
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9
+}
+""",
+    "scalars": """
+graph @scalars(%x: f32[], %step: state i64[]) {
+  %one: i64[] = const value=1
+  %next: i64[] = add %step, %one
+  %t: f32[] = cast %next
+  %y: f32[] = pow %x, %t
+  return %y ; %step <- %next
+}
+""",
+    # One body over a row of one element in two lanes: its stages have no axes, and write where they read.
+    "row_of_one": """
+graph @row_of_one(%x: f32[40, 1]) {
+  %y: f32[40, 1] = neg %x
+  %z: f32[40, 1], %s: f32[40] = fused %y @body(%a: f32[40, 1]) {
+    %m: f32[40] = sum %a, axes=(1,), lanes=2
+    %k: f32[40, 1] = reshape %m
+    %d: f32[40, 1] = add %a, %k
+    %t: f32[40] = sum %d, axes=(1,), lanes=2
+    return %d, %t
+  }
+  %r: f32[40, 1] = neg %z
+  return %r, %s
+}
+""",
+    # Three stages over each row, in 16 lanes, with results of earlier stages.
+    "softmax_in_one": """
+graph @softmax_in_one(%x: f32[6, 50]) {
+  %y: f32[6, 50] = fused %x @body(%a: f32[6, 50]) {
+    %m: f32[6] = max %a, axes=(1,), lanes=16
+    %mk: f32[6, 1] = reshape %m
+    %mb: f32[6, 50] = broadcast %mk
+    %d: f32[6, 50] = sub %a, %mb
+    %e: f32[6, 50] = exp %d
+    %s: f32[6] = sum %e, axes=(1,), lanes=16
+    %sk: f32[6, 1] = reshape %s
+    %sb: f32[6, 50] = broadcast %sk
+    %q: f32[6, 50] = div %e, %sb
+    return %q
+  }
+  return %y
+}
+""",
+}
+
+
+def fused(text: str) -> Graph:
+    """The final graph of a text."""
+    return run_pipeline(parse(text)).final

@@ -1,0 +1,94 @@
+// What NVRTC provides and a host compiler does not, so that the text of a kernel runs on a host: every CUDA thread of
+// a block is a thread of the system, and blocks run one after the other.
+#include <math.h>
+#include <string.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+template <class To, class From> static inline To bits(From x) { To y; memcpy(&y, &x, sizeof y); return y; }
+#define __float_as_int(x) bits<int, float>(x)
+#define __float_as_uint(x) bits<unsigned int, float>(x)
+#define __int_as_float(x) bits<float, int>(x)
+#define __uint_as_float(x) bits<float, unsigned int>(x)
+#define __double_as_longlong(x) bits<long long, double>(x)
+#define __longlong_as_double(x) bits<double, long long>(x)
+static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
+
+#define __global__
+struct Place { unsigned int x; };
+static thread_local Place threadIdx;
+static Place blockIdx, blockDim, gridDim;
+
+static const unsigned int MOST_THREADS = 1024, WARP = 32;
+static std::atomic<bool> failed;
+
+// Threads wait here for each other, those of one mask at the place of the first of them.
+struct Meeting {
+    std::mutex mutex;
+    std::condition_variable met;
+    int arrived = 0;
+    unsigned int count = 0;
+
+    void wait(int expected) {
+        if (failed) return;
+        std::unique_lock<std::mutex> lock(mutex);
+        const unsigned int now = count;
+        if (++arrived == expected) {
+            arrived = 0;
+            ++count;
+            met.notify_all();
+        } else if (!met.wait_for(lock, std::chrono::seconds(10), [&] { return count != now; })) {
+            failed = true;  // some thread of the mask never came
+        }
+    }
+};
+static Meeting meetings[MOST_THREADS];
+static unsigned long long slots[MOST_THREADS];
+
+static void __syncwarp(unsigned int mask) {
+    const unsigned int warp = threadIdx.x / WARP * WARP;
+    if (!(mask >> (threadIdx.x - warp) & 1)) failed = true;  // a thread that is not in its own mask
+    meetings[warp + __builtin_ctz(mask)].wait(__builtin_popcount(mask));
+}
+
+// The value of another thread, which must take part.
+template <class T> static T exchange(unsigned int mask, T x, unsigned int from) {
+    if (from / WARP != threadIdx.x / WARP || !(mask >> from % WARP & 1)) failed = true;
+    memcpy(&slots[threadIdx.x], &x, sizeof x);
+    __syncwarp(mask);
+    T y;
+    memcpy(&y, &slots[from], sizeof y);
+    __syncwarp(mask);
+    return y;
+}
+
+template <class T> static T __shfl_sync(unsigned int mask, T x, unsigned int lane, unsigned int width) {
+    return exchange(mask, x, threadIdx.x / width * width + lane);
+}
+
+template <class T> static T __shfl_down_sync(unsigned int mask, T x, unsigned int delta, unsigned int width) {
+    return exchange(mask, x, threadIdx.x % width + delta < width ? threadIdx.x + delta : threadIdx.x);
+}
+
+// Run a kernel on a grid; whether it used the functions above rightly.
+template <class Kernel> static bool launch(unsigned int blocks, unsigned int threads, Kernel kernel) {
+    failed = threads > MOST_THREADS || threads % WARP != 0;
+    gridDim.x = blocks;
+    blockDim.x = threads;
+    for (blockIdx.x = 0; blockIdx.x < blocks && !failed; ++blockIdx.x) {
+        std::vector<std::thread> team;
+        for (unsigned int number = 0; number < threads; ++number) {
+            team.emplace_back([=] {
+                threadIdx.x = number;
+                kernel();
+            });
+        }
+        for (std::thread &thread : team) thread.join();
+    }
+    return !failed;
+}

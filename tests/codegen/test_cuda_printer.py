@@ -1,0 +1,287 @@
+"""The CUDA C printer: golden text, what NVRTC says to it, and the bits that a host computes from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import Phase, given, settings
+
+from lucid.codegen.cuda.module import UNSUPPORTED, print_module
+from lucid.codegen.cuda.nest import print_kernel
+from lucid.codegen.lowering import lower
+from lucid.codegen.memory import plan
+from lucid.errors import CompileError
+from lucid.ir.build import Builder
+from lucid.ir.graph import Graph, Location, Value
+from lucid.ir.interpret import Outcome
+from lucid.ir.ops import REGISTRY
+from lucid.ir.ops.base import Elementwise, Movement, Reduction
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.random import Random
+from lucid.ir.ops.reduction import Argmax, FirstFalse, Sum
+from lucid.ir.ops.structure import Check, Const, Fused, Iota
+from lucid.ir.passes.fuse import fuse
+from lucid.ir.text import parse
+from lucid.ir.types import TensorType, bool_, float32, float64
+from tests.codegen.cuda_graphs import GOLDEN, OTHERS, fused
+from tests.codegen.cuda_host import HostKernels
+from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.ir.graphs import graphs, random_inputs
+from tests.oracle import bits, run_compiled
+
+FOLDER = Path(__file__).with_name("golden")
+TEXTS = GOLDEN | OTHERS
+
+
+# The text.
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden(name: str, pytestconfig: pytest.Config) -> None:
+    path = FOLDER / f"{name}.cu"
+    text = print_module(fused(GOLDEN[name]))
+    if pytestconfig.getoption("--update-golden"):
+        path.write_text(text)
+    assert text == path.read_text(), f"if this is meant, run: pytest {__file__} --update-golden"
+
+
+def test_every_golden_text_has_a_graph() -> None:
+    assert {path.stem for path in FOLDER.glob("*.cu")} == set(GOLDEN)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_nvrtc_compiles_golden_text(name: str) -> None:
+    compile_with_nvrtc((FOLDER / f"{name}.cu").read_text(), "sm_80")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_nvrtc_compiles_other_text(name: str) -> None:
+    compile_with_nvrtc(print_module(fused(OTHERS[name])), "sm_80")
+
+
+def body_of(text: str) -> list[str]:
+    """The lines of code of the only kernel of a graph in text."""
+    (node,) = parse(text).nodes
+    return [line for line in print_kernel(lower(node), "k").splitlines() if not line.startswith("//")]
+
+
+def test_text_of_a_map() -> None:
+    assert body_of("graph(%x: f32[4, 8], %y: f32[4, 8]) { %z = add %x, %y; return %z }") == [
+        'extern "C" __global__ void k(const float* b0, const float* b1, float* b2) {',
+        "    const long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;",
+        "    const long long step = gridDim.x * (long long)blockDim.x;",
+        "    for (long long i0 = first; i0 < 32; i0 += step) {",
+        "        const float v0 = b0[i0];",
+        "        const float v1 = b1[i0];",
+        "        const float v2 = v0 + v1;",
+        "        b2[i0] = v2;",
+        "    }",
+        "}",
+    ]
+
+
+def test_a_load_is_read_only_where_its_bounds_hold() -> None:
+    lines = body_of("graph(%x: f32[3]) { %y: f32[6] = scatter_slice %x, start=(5,), step=(-2,); return %y }")
+    (load,) = (line.strip() for line in lines if "b0[" in line)
+    # -((i0 - 5) // 2) and -(i0 - 5) % 2, from what is not negative.
+    assert load.startswith("const float v0 = ")
+    assert " ? b0[" in load
+    assert load.endswith(" : 0.0f;")
+
+
+def test_the_order_shows_in_the_loop() -> None:
+    lines = body_of("graph(%x: f32[4, 99]) { %s = sum %x, axes=(1,), lanes=8; return %s }")
+    text = "\n".join(line.strip() for line in lines)
+    assert "const unsigned int lane = threadIdx.x % 8;\nconst unsigned int mask = 0xffu << (threadIdx.x % 32" in text
+    assert "i3 = lane; i3 < 99; i3 += 8)" in text
+    assert "for (int half = 4; half > 0; half /= 2) {" in text
+    assert "__shfl_down_sync(mask, r0_0, half, 8);" in text
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_promises_what_it_cannot_keep(name: str) -> None:
+    text = print_module(fused(TEXTS[name]))
+    for word in ("__restrict__", "atomic", "__shared__", "__expf", "__fdividef"):
+        assert word not in text, f"{word}: buffers may be shared, orders are fixed, functions are our own"
+
+
+def test_equal_kernels_are_printed_once_with_the_lines_of_all() -> None:
+    text = print_module(
+        parse(
+            """graph @twice(%x: f32[4]) {
+  %y: f32[4] = neg %x  # 0: ReLU  a.py:1
+  %z: f32[4] = neg %y  # 1: ReLU  a.py:2
+  return %z
+}"""
+        )
+    )
+    assert text.count("__global__") == 1
+    assert "// 0: ReLU  a.py:1\n// 1: ReLU  a.py:2\n// kernel(b0" in text
+
+
+def test_a_comment_ends_with_its_line() -> None:
+    graph = parse("graph @g(%x: f32[4]) { %y: f32[4] = neg %x; return %y }")
+    (node,) = graph.nodes
+    node = replace(node, location=Location("evil\nint x;\\\r\u2028", "", 0))
+    text = print_module(replace(graph, name="two\nlines\\", nodes=(node,)))
+    assert text.startswith("// two lines: compile with --fmad=false")
+    assert "// evil int x;\n// kernel(" in text
+
+
+def test_what_needs_no_kernel_gets_none() -> None:
+    graph = plan(
+        parse(
+            """graph @g(%x: f32[4, 2], %e: f32[0, 3]) {
+  %y: f32[4, 2] = neg %x
+  %r: f32[8] = reshape %y
+  %z: f32[8] = abs %r
+  %n: f32[0, 3] = neg %e
+  return %z, %n
+}"""
+        )
+    )
+    assert print_module(graph).count("__global__") == 2
+    (*_, empty) = graph.nodes
+    assert print_kernel(lower(empty), "k").endswith("void k(const float* b0, float* b1) {\n}\n")
+
+
+# What there is no text for.
+
+
+def test_every_op_is_printed_or_in_the_table() -> None:
+    loops = (Elementwise, Movement, Reduction, Random, Const, Iota, Fused)
+    assert {op for op in REGISTRY.values() if not issubclass(op, loops)} == set(UNSUPPORTED)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("%y: f32[3, 3] = matmul %x, %x", "does not support matmul: it needs a tiled kernel of its own."),
+        ('check %i, %n, message="no"', "does not support check: it needs an error flag on the device."),
+        (
+            "%y: f32[3, 3] = grad %x, %x, %x",
+            "does not support grad: the pass `differentiate` must have written it out.",
+        ),
+        (
+            "%y: f32[3] = sum %x, axes=(1,), lanes=64",
+            "reduces in one number of lanes, at most 32; got 64.",
+        ),
+    ],
+)
+def test_unsupported(statement: str, message: str) -> None:
+    graph = parse(
+        f"graph(%x: f32[3, 3], %i: i64[], %n: i64[2]) {{\n  {statement}  # 0: Linear  train.py:12\n  return %x\n}}"
+    )
+    with pytest.raises(CompileError) as raised:
+        print_module(graph)
+    assert message in raised.value.sentence
+    assert "train.py:12" in str(raised.value)
+
+
+def test_one_kernel_has_one_number_of_lanes() -> None:
+    graph = parse(
+        """graph(%x: f32[2, 64]) {
+  %y: f32[2], %z: f32[2] = fused %x @body(%x: f32[2, 64]) {
+    %y: f32[2] = sum %x, axes=(1,), lanes=16
+    %z: f32[2] = max %x, axes=(1,), lanes=32
+    return %y, %z
+  }
+  return %y, %z
+}"""
+    )
+    with pytest.raises(CompileError, match="in one number of lanes, at most 32; got 16, 32"):
+        print_module(graph)
+
+
+# The bits.
+
+LAUNCHES = ((1, 32), (3, 64))
+
+
+def same_bits(a: Outcome, b: Outcome) -> bool:
+    pairs = zip((*a.outputs, *a.updates), (*b.outputs, *b.updates), strict=True)
+    return all(np.array_equal(bits(x), bits(y)) for x, y in pairs)
+
+
+def inputs_of(graph: Graph) -> Sequence[npt.NDArray[Any]]:
+    """Random arrays; a float64 scalar is a probability."""
+    arrays = random_inputs(graph, seed=1)
+    return [np.abs(x) % 1 if x.dtype == np.float64 and x.ndim == 0 else x for x in arrays]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> HostKernels:
+    return HostKernels(map(fused, TEXTS.values()), tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.mark.parametrize("launch", LAUNCHES, ids=str)
+@pytest.mark.parametrize("name", TEXTS)
+def test_host_computes_the_bits_of_the_cpu_target(name: str, launch: tuple[int, int], host: HostKernels) -> None:
+    graph = fused(TEXTS[name])
+    arrays = inputs_of(graph)
+    assert same_bits(host.run(graph, arrays, *launch), run_compiled(graph, arrays))
+
+
+def every_order() -> Graph:
+    """Reductions in 1, 2 and 32 lanes, of rows, of columns, of everything, and of axes on both sides of another."""
+    builder = Builder()
+    arguments: list[Value] = []
+    outputs: list[Value] = []
+    for shape, axes in [((3, 50), (1,)), ((40, 3), (0,)), ((2, 3, 40), (1, 2)), ((7, 2, 36), (0, 2)), ((33,), (0,))]:
+        for dtype, op_class in [(float32, Sum), (float64, Argmax), (bool_, FirstFalse)]:
+            arguments.append(Value(TensorType(dtype, shape)))
+            for lanes in (1, 2, 32):
+                outputs += builder.add(op_class(axes, lanes), arguments[-1])
+    return Graph("every_order", tuple(arguments), (), tuple(builder.nodes), tuple(outputs))
+
+
+def test_host_obeys_every_order(tmp_path: Path) -> None:
+    graph = every_order()
+    arrays = random_inputs(graph, seed=2)
+    host = HostKernels([graph], tmp_path)
+    assert same_bits(host.run(graph, arrays, 2, 32), run_compiled(graph, arrays))
+
+
+def drawn_graphs(count: int) -> list[Graph]:
+    """Random graphs, the same each time, with every value an output, and reductions in 1, 2, 4 and 8 lanes in turn."""
+    found: list[Graph] = []
+    lanes = itertools.cycle((1, 2, 4, 8))
+
+    @settings(max_examples=count, phases=[Phase.generate], derandomize=True, database=None)
+    @given(graphs(exclude=(Matmul, Check)))
+    def collect(graph: Graph) -> None:
+        nodes = [
+            replace(node, op=replace(node.op, lanes=next(lanes)))  # type: ignore[type-var]
+            if isinstance(node.op, Reduction)
+            else node
+            for node in graph.nodes
+        ]
+        values = tuple(value for node in nodes for value in node.outputs)
+        found.append(replace(graph, nodes=tuple(nodes), outputs=values))
+
+    collect()
+    return found
+
+
+@pytest.mark.slow
+def test_random_graphs_have_the_bits_of_the_cpu_target(tmp_path: Path) -> None:
+    finals = [fuse(graph) for graph in drawn_graphs(60)]
+    host = HostKernels(finals, tmp_path)
+    for graph in finals:
+        arrays = inputs_of(graph)
+        assert same_bits(host.run(graph, arrays, 2, 32), run_compiled(graph, arrays)), str(graph)
+
+
+def test_another_order_has_other_bits(tmp_path: Path) -> None:
+    texts = [f"graph(%x: f32[1, 300]) {{ %s = sum %x, axes=(1,), lanes={n}; return %s }}" for n in (1, 32)]
+    one, many = (parse(text) for text in texts)
+    kernels = HostKernels([one, many], tmp_path)
+    arrays = random_inputs(one, seed=0)
+    assert not same_bits(kernels.run(one, arrays, 1, 32), run_compiled(many, arrays)), "then no test would notice"
