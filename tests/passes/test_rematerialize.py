@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from lucid.ir.graph import Graph, Value
 from lucid.ir.passes import cut
 from lucid.ir.passes.differentiate import differentiate
-from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.rematerialize import rematerialize
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse
+from lucid.ir.types import bool_
 from lucid.ir.verify import verify
 from tests.ir.graphs import graphs
 from tests.passes.rewriting import assert_equal_values, assert_unchanged, with_gradient
@@ -61,16 +61,10 @@ DROPOUT = """
 """
 
 
-def test_the_mask_of_dropout_is_drawn_again() -> None:
+def test_the_mask_of_dropout_is_saved_as_bools_and_cast_again() -> None:
     graph = prepared(DROPOUT)
-    assert recomputed(graph) == ["broadcast", "random_keep", "cast"]
-    assert saved(graph) == []
-
-
-def test_the_drawn_mask_is_part_of_the_kernel_that_reads_it() -> None:
-    last = fuse(rematerialize(prepared(DROPOUT))).nodes[-2]
-    assert [node.op.name for node in last.op.regions()[0].nodes].count("random_keep") == 1
-    assert {value.name for value in last.inputs} >= {"seed", "first", "p"}
+    assert recomputed(graph) == ["broadcast", "cast"]
+    assert [(value.name, value.type.dtype) for value in saved(graph)] == [("keep", bool_)]
 
 
 def test_the_mask_of_relu_comes_from_the_product_in_memory() -> None:
@@ -155,10 +149,9 @@ def test_each_sweep_of_a_second_derivative_is_decided() -> None:
 def test_recomputed_nodes_keep_their_names_and_stand_before_their_reader() -> None:
     result = rematerialize(prepared(DROPOUT))
     names = [node.output.name for node in result.nodes if node.backward]
-    assert names[names.index("keep") : names.index("keep") + 2] == ["keep", "mask"]
-    matmul = next(n for n, node in enumerate(result.nodes) if node.backward and node.op.name == "matmul")
-    keep = next(n for n, node in enumerate(result.nodes) if node.backward and node.op.name == "random_keep")
-    assert keep > matmul
+    assert {"mask", "s"} <= set(names)
+    mask = next(n for n, node in enumerate(result.nodes) if node.backward and node.output.name == "mask")
+    assert result.nodes[mask].output in result.nodes[mask + 1].inputs
 
 
 def test_a_small_graph_stays_as_it_is() -> None:
@@ -185,6 +178,7 @@ def test_networkx_is_imported_only_where_there_is_something_to_cut() -> None:
 import sys
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
+from lucid.ir.types import bool_
 run_pipeline(parse('''{DROPOUT.replace("SIZE", "4, 4")}'''))
 print("networkx" in sys.modules)
 """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 
 from lucid.ir.ops.base import Elementwise
+from lucid.ir.philox import philox
 from lucid.ir.scalar import Scalars
-from lucid.ir.types import DType, bool_
+from lucid.ir.types import DType, bool_, uint32
 
 # An addition costs 1; a division or a square root takes the place of several.
 SLOW = 4
@@ -24,6 +25,18 @@ def operations(op: Elementwise, operands: tuple[DType, ...]) -> int:
     counter = _Counter()
     op.scalar(counter, *operands)
     return counter.count
+
+
+@functools.cache
+def word_operations() -> int:
+    """The number of scalar operations for one word of the random stream, a quarter of a Philox quad.
+
+    >>> word_operations()
+    45
+    """
+    counter = _Counter()
+    philox(counter, (uint32,) * 4, (uint32,) * 2)
+    return counter.count // 4
 
 
 class _Counter(Scalars[DType]):

@@ -34,8 +34,7 @@ def partition(graph: Graph, outputs: int, seeds: Sequence[Value]) -> Partition:
     """Cut a differentiated graph in two. Its first `outputs` outputs are the forward's, the others are gradients.
 
     `seeds` are the arguments that stand for the gradients of the forward's outputs; the forward must not depend on
-    them. Which values are saved, and which the backward computes again, is decided as in `rematerialize`: the mask of
-    a Dropout that is worth a decision is drawn again, from a seed and a draw number that are saved.
+    them. Which values are saved, and which the backward computes again, is decided as in `rematerialize`.
     """
     graph = prune(graph)
     given = tuple(value for value in graph.arguments if value not in seeds)
