@@ -39,6 +39,17 @@ if not (sys.implementation.name == "cpython" and address(_sample) == _sample.cty
     address = _slow_address  # another layout of objects
 
 
+def is_native(array: Array) -> bool:
+    """Whether native code can read the elements of an array where they lie."""
+    flags = array.flags
+    return bool(flags.c_contiguous and flags.aligned and array.dtype.isnative)
+
+
+def native(array: Array) -> Array:
+    """The array, or a copy of it, as native code reads it: contiguous, aligned, in the machine's byte order."""
+    return array if is_native(array) else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
 class Frame:
     """The results of one call, and the table of addresses that has the program write there."""
 

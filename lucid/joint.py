@@ -17,6 +17,7 @@ import lucid.autograd as autograd
 from lucid.codegen.target import Executable, Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.errors import GradientError
+from lucid.frames import native
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.base import Array, Op
@@ -119,7 +120,7 @@ class Backward(Readable):
 
     def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The gradients, for the inputs read again, the saved values and the seeds."""
-        held = [np.ascontiguousarray(array) for array in operands]
+        held = [native(array) for array in operands]
         results = tuple(np.empty(type.shape, type.dtype.numpy) for type in self.gradient_types)
         executable: Executable = self._compiled.executable
         with RUN_LOCK:

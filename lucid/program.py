@@ -10,7 +10,7 @@ import numpy as np
 
 import lucid.autograd as autograd
 from lucid.errors import ArgumentError, CheckError, CompileError
-from lucid.frames import Frame, address
+from lucid.frames import Frame, address, is_native, native
 from lucid.guards import Guards
 from lucid.joint import Backward
 from lucid.modes import epoch
@@ -141,7 +141,7 @@ class Program(Readable):
             table[slot] = address(array)
         for slot, index, tensor in self._grads_read:
             owner: Any = tensor if index is None else leaves[index]
-            array = np.ascontiguousarray(owner._grad._array)
+            array = native(owner._grad._array)
             held.append(array)
             table[slot] = address(array)
         if self._has_scalars:
@@ -203,15 +203,15 @@ class Program(Readable):
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
         if self._is_plain(array) and not self._written_leaves:
             return array
-        if not _is_native(array):
-            return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        if not is_native(array):
+            return native(array)
         written = [_array_of(tensor) for tensor in self._written]
         written += [_array_of(leaves[number]) for number in self._written_leaves]
         return array.copy() if any(np.may_share_memory(array, other) for other in written) else array
 
     def _is_plain(self, array: Array) -> bool:
         """Whether the program may read an array where it lies, whatever captured tensors it writes."""
-        return _is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
+        return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
     def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
         """Put the results of a native run into Python objects."""
@@ -255,15 +255,9 @@ def _array_of(leaf: Any) -> Array:
     return array  # type: ignore[no-any-return]  # captured tensors and arguments are concrete
 
 
-def _is_native(array: Array) -> bool:
-    """Whether native code can read the elements of an array where they lie."""
-    flags = array.flags
-    return bool(flags.c_contiguous and flags.aligned and array.dtype.isnative)
-
-
 def _writable(array: Array) -> Array:
     """An array that native code can update in place; ArgumentError for any other."""
-    if not _is_native(array) or not array.flags.writeable:
+    if not is_native(array) or not array.flags.writeable:
         raise ArgumentError(
             "an array that a compiled function updates in place is read-only or not contiguous.",
             hint="pass a copy: numpy.array(x)",

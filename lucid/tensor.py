@@ -61,7 +61,8 @@ class Tensor:
     __array_ufunc__ = None  # NumPy arrays leave `array + tensor` to Tensor
 
     def __init__(self, data: object, requires_grad: bool = False, dtype: object = None) -> None:
-        array = np.array(to_array(data), dtype=None if dtype is None else as_dtype(dtype).numpy, order="C")
+        array = to_array(data)
+        array = np.array(array, dtype=as_dtype(array.dtype if dtype is None else dtype).numpy, order="C")
         self._initialize(array, None)
         if requires_grad:
             self.requires_grad = True

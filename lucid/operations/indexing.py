@@ -55,12 +55,12 @@ def _basic_index(x: Tensor, key: Any) -> tuple[tuple[int, ...], tuple[int, ...],
                 hint="compare with lucid.arange and select with lucid.where",
             )
     used = sum(item is not None and item is not Ellipsis for item in keys)
-    if used > x.ndim or keys.count(Ellipsis) > 1:
+    ellipses = [at for at, item in enumerate(keys) if item is Ellipsis]  # keys may be tensors, which == would compare
+    if used > x.ndim or len(ellipses) > 1:
         raise CheckError(f"too many indices for a tensor of shape {x.shape}: {used}.")
     fill: list[Any] = [slice(None)] * (x.ndim - used)
-    if Ellipsis in keys:
-        at = keys.index(Ellipsis)
-        keys[at : at + 1] = fill
+    if ellipses:
+        keys[ellipses[0] : ellipses[0] + 1] = fill
     else:
         keys += fill
     start, step, counts, shape, axis = [], [], [], [], 0

@@ -672,3 +672,11 @@ def test_recursion() -> None:
     assert power(Tensor([1.0]), 5).item() == 32.0
     assert power(Tensor([1.0]), 3).item() == 8.0
     assert len(power.programs) == 2
+
+
+def test_indices_that_are_tensors() -> None:
+    table, position = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor(1)
+    assert table[position].tolist() == [3.0, 4.0]
+    assert table[..., position].tolist() == [2.0, 4.0]
+    with pytest.raises(TraceError, match="an index needs the value"):
+        lucid.compile(lambda x: x[position])(table)

@@ -1,0 +1,361 @@
+"""A call that fails changes nothing, and its error names the user's line and a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid import Tensor
+from lucid.errors import CheckError, DTypeError, GradientError, LucidError, ShapeError, TraceError
+from tests.compile.worlds import normal
+
+
+class World:
+    """A model in training, whose step can fail in several ways."""
+
+    def __init__(self) -> None:
+        lucid.seed(7)
+        self.model = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.5), nn.Linear(5, 3))
+        self.optimizer = optim.Adam(self.model.parameters(), lr=0.1)
+        self.model.register_buffer("seen", lucid.zeros(4))
+        self.fail: Callable[[], object] = lambda: None
+        self.fast = lucid.compile(self.step)
+
+    def step(self, x: Any, y: Any, late: bool = False) -> Tensor:
+        x = lucid.as_tensor(x)
+        self.optimizer.zero_grad()
+        loss = (self.model(x) ** 2).mean() if late else F.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.model.seen = self.model.seen + x.sum(0)
+        if late:
+            F.cross_entropy(self.model(x), y)  # fails after everything has been updated
+        self.fail()
+        return loss
+
+    def snapshot(self) -> dict[str, Any]:
+        tensors = [*self.model.parameters(), *self.model.buffers(), *self.optimizer.state.values()]
+        mask = self.model[1].mask
+        return {
+            "tensors": [tensor.numpy().tobytes() for tensor in tensors],
+            "grads": [p.grad if p.grad is None else p.grad.numpy().tobytes() for p in self.model.parameters()],
+            "random state": lucid.get_state(),
+            "mask": None if mask is None else mask.tolist(),
+            "groups": repr(self.optimizer.param_groups[0]["lr"]),
+            "attributes": sorted(vars(self.model)),
+            "mode": (lucid.is_grad_enabled(), self.model.training),
+        }
+
+
+X, GOOD, BAD = normal(6, 4), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 3, 0, 1, 2])
+
+
+@pytest.mark.parametrize("calls_before", [0, 1, 3])
+@pytest.mark.parametrize("late", [False, True])
+def test_an_index_out_of_range(calls_before: int, late: bool) -> None:
+    world, twin = World(), World()
+    lucid.seed(7)
+    for number in range(calls_before):
+        world.fast(X + number, GOOD, late)
+    before = world.snapshot()
+    for target in (BAD, np.full(6, -1), np.array([0, 1, 2, 0, 1, 2**40])):
+        with pytest.raises(CheckError, match=r"target -?\d+ at position \d is out of range: expected 0 to 2"):
+            world.fast(X, target, late)
+        assert world.snapshot() == before
+    after = world.fast(X, GOOD, late).item()
+
+    lucid.seed(7)
+    for number in range(calls_before):
+        twin.fast(X + number, GOOD, late)
+    assert twin.fast(X, GOOD, late).item() == after
+    assert twin.snapshot() == world.snapshot()
+
+
+def test_an_index_out_of_range_leaves_arguments_alone() -> None:
+    def write(x: Tensor, i: Any) -> Tensor:
+        x += 1.0
+        F.cross_entropy(lucid.zeros(1, 3), i)
+        x *= 2.0
+        return x
+
+    fast, x = lucid.compile(write), Tensor([1.0])
+    with pytest.raises(CheckError):
+        fast(x, np.array([5]))
+    assert x.tolist() == [1.0]
+    assert fast(x, np.array([1])).tolist() == [4.0]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(), GeneratorExit()])
+@pytest.mark.parametrize("calls_before", [0, 2])
+def test_a_trace_that_raises(error: BaseException, calls_before: int) -> None:
+    def fail() -> None:
+        raise error
+
+    world = World()
+    for _ in range(calls_before):
+        world.fast(X, GOOD)
+    before, programs = world.snapshot(), world.fast.programs
+    world.fail = fail
+    with pytest.raises(type(error)):
+        world.fast(X, GOOD)
+    assert world.snapshot() == before
+    assert world.fast.programs == programs
+    world.fail = lambda: None
+    for p in world.model.parameters():
+        assert p.grad is None or calls_before
+    world.fast(X, GOOD)
+    assert (world.model(Tensor(X)) * 1.0).requires_grad, "the trace goes on"
+
+
+def test_an_interrupt_in_the_middle_of_a_forward() -> None:
+    class Interrupting(nn.Module):
+        stop = True
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.stop:
+                raise KeyboardInterrupt
+            return x
+
+    world = World()
+    world.model[1] = Interrupting()
+    model = nn.Sequential(*world.model, nn.Dropout(0.5))
+    fast = lucid.compile(model)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            fast(X)
+    with pytest.raises(ShapeError) as caught:
+        lucid.matmul(Tensor(X), Tensor(X))
+    assert "in " not in str(caught.value).splitlines()[0], "a module is still being called"
+    Interrupting.stop = False
+    assert fast(X).shape == (6, 3)
+
+
+def test_an_error_does_not_stop_the_recording_of_attributes() -> None:
+    world = World()
+    world.fail = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        world.fast(X, GOOD)
+    assert "__getattribute__" not in vars(nn.Module.__mro__[1]), "reads are still being recorded"
+    world.model.attribute = 5
+    assert world.model.attribute == 5
+
+
+# Values that are not known in a trace.
+
+
+def if_(x: Tensor) -> Tensor:
+    if x.sum() > 1.0:
+        return x
+    return -x
+
+
+def while_(x: Tensor) -> Tensor:
+    while x.sum() < 1.0:
+        x = x + 1.0
+    return x
+
+
+def and_(x: Tensor) -> Tensor:
+    return x and x
+
+
+def assert_(x: Tensor) -> Tensor:
+    assert (x > 0.0).all()
+    return x
+
+
+def int_(x: Tensor) -> Tensor:
+    return x * int(x.sum())
+
+
+def float_(x: Tensor) -> Tensor:
+    return x * float(x.sum())
+
+
+def item_(x: Tensor) -> Tensor:
+    return x * x.sum().item()
+
+
+def numpy_(x: Tensor) -> Tensor:
+    return x * x.numpy()
+
+
+def asarray_(x: Tensor) -> Tensor:
+    return x * np.asarray(x)
+
+
+def numpy_function_(x: Tensor) -> Any:
+    return np.exp(x)  # type: ignore[call-overload]
+
+
+def tolist_(x: Tensor) -> Tensor:
+    return x * sum(x.tolist())
+
+
+def range_(x: Tensor) -> Tensor:
+    for _ in range(x.astype("int64").sum()):
+        x = x + 1.0
+    return x
+
+
+def index_(x: Tensor) -> Tensor:
+    return x[x.astype("int64").sum()]
+
+
+def constructor_(x: Tensor) -> Tensor:
+    return Tensor([x.sum(), x.sum()])
+
+
+def captured_(x: Tensor) -> Tensor:
+    return x if WEIGHT.sum() > 0.0 else -x
+
+
+def parameter_(x: Tensor) -> Tensor:
+    return x * WEIGHT.item()
+
+
+WEIGHT = nn.Parameter([1.0])
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "what"),
+    [
+        (if_, "if x.sum() > 1.0:", r"bool\(\)"),
+        (while_, "while x.sum() < 1.0:", r"bool\(\)"),
+        (and_, "return x and x", r"bool\(\)"),
+        (assert_, "assert (x > 0.0).all()", r"bool\(\)"),
+        (int_, "return x * int(x.sum())", r"int\(\)"),
+        (float_, "return x * float(x.sum())", r"float\(\)"),
+        (item_, "return x * x.sum().item()", r"\.item\(\)"),
+        (numpy_, "return x * x.numpy()", r"\.numpy\(\)"),
+        (asarray_, "return x * np.asarray(x)", r"numpy\.asarray\(\.\.\.\)"),
+        (numpy_function_, "return np.exp(x)", ""),
+        (tolist_, "return x * sum(x.tolist())", r"\.tolist\(\)"),
+        (range_, "for _ in range(x.astype", "an index"),
+        (index_, "return x[x.astype", "an index"),
+        (constructor_, "return Tensor([x.sum(), x.sum()])", r"Tensor\(\.\.\.\)"),
+        (captured_, "return x if WEIGHT.sum() > 0.0 else -x", r"bool\(\)"),
+        (parameter_, "return x * WEIGHT.item()", r"\.item\(\)"),
+    ],
+    ids=lambda part: part.__name__ if callable(part) else "",
+)
+@pytest.mark.parametrize("argument", [Tensor([0.5]), np.array([0.5], np.float32)], ids=["tensor", "array"])
+def test_what_needs_a_value(function: Callable[..., Any], line: str, what: str, argument: Any) -> None:
+    fast = lucid.compile(function)
+    if function is numpy_function_:
+        with pytest.raises(TypeError):
+            fast(argument)
+        return
+    for _ in range(2):
+        with pytest.raises(
+            TraceError, match=what + " needs the value of a tensor that is only known when the compiled step runs"
+        ) as caught:
+            fast(argument)
+        _sentence, where, *hint = str(caught.value).splitlines()
+        assert where.startswith("  test_failures.py:")
+        assert line in where
+        assert hint
+        assert hint[0].startswith("  hint: ")
+    assert not fast.programs
+
+
+def test_the_text_of_an_error() -> None:
+    with pytest.raises(TraceError) as caught:
+        lucid.compile(if_)(Tensor([1.0]))
+    number = if_.__code__.co_firstlineno + 1
+    assert str(caught.value) == (
+        "bool() needs the value of a tensor that is only known when the compiled step runs.\n"
+        f"  test_failures.py:{number}: if x.sum() > 1.0:\n"
+        "  hint: use lucid.where(condition, a, b), or take the decision outside the compiled function."
+    )
+
+
+# Tensors of a trace that are used outside it.
+
+
+def test_a_tensor_that_leaves_the_trace() -> None:
+    kept: list[Tensor] = []
+
+    @lucid.compile
+    def leak(x: Tensor) -> Tensor:
+        kept.append(x * 2.0)
+        return x
+
+    leak(Tensor([1.0]))
+    assert "traced" in repr(kept[0])
+    for use in (lambda t: t + 1.0, lambda t: t.sum(), lambda t: lucid.compile(lambda x: x * 1.0)(t)):
+        with pytest.raises(LucidError, match=r"of a trace was used outside|of an earlier trace"):
+            use(kept[0])
+    for use in (Tensor.numpy, Tensor.item, float, bool):
+        with pytest.raises(TraceError, match="only known when the compiled step runs"):
+            use(kept[0])
+    with pytest.raises(LucidError, match=r"of an earlier trace|used outside"):
+        lucid.compile(lambda x: x + kept[0])(Tensor([1.0]))
+
+
+def test_a_tensor_that_is_stored_in_a_module() -> None:
+    class Storing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            self.latest = x * 2.0
+            return x
+
+    with pytest.raises(TraceError, match=r"Storing\.latest was set to"):
+        lucid.compile(Storing())(Tensor([1.0]))
+
+
+# Errors of shapes and dtypes.
+
+
+def test_a_shape_error_names_the_module_and_both_shapes_and_the_line() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Sequential(nn.Linear(9, 2)))
+
+    def forward(x: Any) -> Tensor:
+        return model(x)
+
+    for call in (forward, lucid.compile(forward)):
+        with pytest.raises(ShapeError) as caught:
+            call(normal(3, 4))
+        text = str(caught.value)
+        assert "2.0: Linear(9, 2)" in text
+        assert "(3, 8)" in text
+        assert "(2, 9)" in text or "(9, 2)" in text or "9" in text.splitlines()[0]
+        assert "return model(x)" in text
+
+
+def test_a_dtype_error_names_the_module_and_the_remedy() -> None:
+    model = nn.Sequential(nn.ReLU(), nn.Linear(4, 8))
+    for call in (model, lucid.compile(model)):
+        with pytest.raises(DTypeError, match=r'1: Linear\(4, 8\)(.|\n)*astype\("float32"\)'):
+            call(normal(3, 4).astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("argument", "error"),
+    [
+        (np.ones(3, np.float16), DTypeError),
+        (np.ones(3, np.complex64), DTypeError),
+        (np.array(["a"]), DTypeError),
+        (np.array([object()]), DTypeError),
+    ],
+)
+def test_arrays_of_other_dtypes(argument: Any, error: type[LucidError]) -> None:
+    with pytest.raises(error, match="dtype"):
+        lucid.compile(lambda x: x)(argument)
+
+
+def test_backward_of_what_needs_no_gradient() -> None:
+    with pytest.raises(GradientError, match="does not require a gradient") as caught:
+        lucid.compile(lambda x: (x * x).sum().backward())(Tensor([1.0]))
+    assert "lucid.compile(lambda x: (x * x).sum().backward())" in str(caught.value)
+
+
+def test_unhashable_and_odd_results() -> None:
+    assert lucid.compile(lambda x: None)(Tensor([1.0])) is None
+    assert lucid.compile(lambda x: ("a", 1, {"b": None}))(Tensor([1.0])) == ("a", 1, {"b": None})
