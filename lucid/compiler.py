@@ -17,6 +17,7 @@ from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
+from lucid.dispatch import FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.guards import describe
 from lucid.ir.passes.pipeline import run_pipeline
@@ -91,6 +92,7 @@ class CompiledFunction:
         self._count = 0
         self._last_cause = ""
         self._audit = Audit()
+        self._fast: FastPath | None = None
         functools.update_wrapper(self, function, updated=())
 
     @property
@@ -107,11 +109,17 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
             return self._function(*args, **kwargs)
+        fast = self._fast
+        if fast is not None and not kwargs and fast.matches(args):
+            with RUN_LOCK:
+                if fast.program.ready(args) and not self._audit.due():
+                    return fast.program(args)
         leaves, spec = _flatten_call(args, kwargs)
         with RUN_LOCK:
             program = self._find(leaves, spec)
             if self._audit.due():
                 self._audit.compare(program, self._trace(leaves, spec)[0])
+            self._fast = FastPath.after(self._fast, program, args, leaves)
             return program(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,7 @@ class Program(Readable):
         self._captured_ids = {id(tracked.tensor) for _, tracked in self._captured}
         self._scalars = np.zeros(max(len(trace.scalars), 1), np.float64)
         self._has_scalars = bool(trace.scalars)
+        self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
         self._constants = trace.constants
         self._grads_read = [
             (position[slot.entry], _argument_of(trace, slot.tensor), slot.tensor)
@@ -145,7 +147,7 @@ class Program(Readable):
             held.append(array)
             table[slot] = address(array)
         if self._has_scalars:
-            self._scalars[:] = self.guards.scalars(leaves)
+            self._pack_scalars(self._scalars.data, 0, *self.guards.scalars(leaves))
         drawn_from = self._generator.get_state() if self._generator is not None else None
         self._compiled.executable.run(frame.table_address)
         if drawn_from is not None:
