@@ -69,6 +69,7 @@ def test_what_only_the_key_can_compare_has_no_matcher() -> None:
     assert matcher([object()]) is None
 
 
+@pytest.mark.filterwarnings("ignore::lucid.RecompileWarning")
 def test_calls_take_the_path_that_fits_them() -> None:
     offset = lucid.zeros(3)
 
