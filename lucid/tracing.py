@@ -380,8 +380,9 @@ class Tracer:
         updates = [(t.initial, t.value) for t in outside if t.value is not t.initial]
         if self._draws and self._generator is not None:
             draw = self._capture(self._generator.draw_state)
-            (count,) = self.add(Const(self._draws, TensorType(uint64, ())))
-            (following,) = self.add(Add(), draw.initial, count)
+            self.builder.location = None  # no line of the user's
+            (count,) = self.builder.add(Const(self._draws, TensorType(uint64, ())))
+            (following,) = self.builder.add(Add(), draw.initial, count)
             updates.append((draw.initial, following))
         written_to = {initial for initial, _ in updates}
         arguments = [t for t in outside if t.argument is not None and t.initial not in written_to]
