@@ -109,15 +109,15 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
             return self._function(*args, **kwargs)
-        fast = self._fast
-        if fast is not None and not kwargs and fast.matches(args):
+        fast, audited = self._fast, self._audit.due()
+        if fast is not None and not kwargs and not audited and fast.matches(args):
             with RUN_LOCK:
-                if fast.program.ready(args) and not self._audit.due():
+                if fast.program.ready(args):
                     return fast.program(args)
         leaves, spec = _flatten_call(args, kwargs)
         with RUN_LOCK:
             program = self._find(leaves, spec)
-            if self._audit.due():
+            if audited:
                 self._audit.compare(program, self._trace(leaves, spec)[0])
             self._fast = FastPath.after(self._fast, program, args, leaves)
             return program(leaves)
