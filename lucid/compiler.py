@@ -119,7 +119,7 @@ class CompiledFunction:
             program = self._find(leaves, spec)
             if audited:
                 self._audit.compare(program, self._trace(leaves, spec)[0])
-            self._fast = FastPath.after(self._fast, program, args, leaves)
+            self._fast = FastPath.after(self._fast, program, args, leaves) if not kwargs else None
             return program(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:

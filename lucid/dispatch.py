@@ -54,7 +54,7 @@ def matcher(leaves: Sequence[Any]) -> Matcher | None:
     names = [f"a{number}" for number in range(len(leaves))]
     scope: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "modes": modes}
     conditions = [f"len(args) == {len(leaves)}", f"modes.grad_enabled is {modes.grad_enabled}"]
-    tensors = []
+    arrays: list[tuple[str, Any]] = []
     for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
         argument = f"({name} := args[{number}])"
         if type(leaf) is Tensor:
@@ -67,7 +67,7 @@ def matcher(leaves: Sequence[Any]) -> Matcher | None:
                 f"{name}._requires_grad is {leaf._requires_grad}",
                 f"({name}._history is None) is {leaf._history is None}",
             ]
-            tensors.append(name)
+            arrays.append((name, leaf))
         elif type(leaf) is np.ndarray:
             scope |= {f"shape{number}": leaf.shape, f"dtype{number}": leaf.dtype}
             conditions += [
@@ -75,6 +75,7 @@ def matcher(leaves: Sequence[Any]) -> Matcher | None:
                 f"{name}.shape == shape{number}",
                 f"{name}.dtype == dtype{number}",
             ]
+            arrays.append((name, leaf))
         elif type(leaf) is float:
             conditions.append(f"type{argument} is float")
         elif type(leaf) in (int, str, bool, type(None)):
@@ -82,6 +83,7 @@ def matcher(leaves: Sequence[Any]) -> Matcher | None:
             conditions += [f"type{argument} is type{number}", f"{name} == {leaf!r}"]
         else:
             return None
-    conditions += [f"{x} is not {y}" for i, x in enumerate(tensors) for y in tensors[:i]]
+    pairs = [(x, y) for number, x in enumerate(arrays) for y in arrays[:number]]
+    conditions += [f"({x} is {y}) is {first is second}" for (x, first), (y, second) in pairs]
     function: Matcher = eval(f"lambda args: {' and '.join(conditions)}", scope)  # our own text
     return function

@@ -130,7 +130,8 @@ def test_grad_mode() -> None:
 def test_python_arguments_count_by_value(arguments: list[Any], function: Callable[..., Any]) -> None:
     fast = lucid.compile(function)
     for argument in arguments * 2:
-        assert value(fast, argument) == value(function, argument)
+        for _ in range(3):
+            assert value(fast, argument) == value(function, argument)
 
 
 def test_equal_python_arguments_share_a_program() -> None:
@@ -216,11 +217,15 @@ def test_which_arguments_are_the_same_tensor() -> None:
         return y * 10.0
 
     for wrap in (lambda f: f, lucid.compile):
-        step = wrap(write_and_read)
-        a, b = Tensor(ONE), Tensor(ONE)
-        assert step(a, b).tolist() == [10.0]
-        assert step(a, a).tolist() == [30.0]
-        assert step(b, a).tolist() == [30.0]
+        for make in (Tensor, np.array):
+            step = wrap(write_and_read)
+            a, b = make(ONE), make(ONE)
+            for _ in range(3):
+                assert step(a, b).tolist() == [10.0]
+            assert step(a, a).tolist() == [50.0]
+            assert step(a, a).tolist() == [60.0]
+            assert step(b, a).tolist() == [60.0]
+            assert (a.tolist(), b.tolist()) == ([6.0], [2.0])
 
 
 def test_an_argument_that_is_also_captured() -> None:
@@ -553,10 +558,20 @@ def test_default_arguments() -> None:
     )
 
 
+def test_an_empty_argument_that_is_left_out_or_given() -> None:
+    fast = lucid.compile(lambda x, *rest, **named: x * (1.0 + len(rest) + 10.0 * len(named)))
+    x = Tensor(ONE)
+    for call, expected in ((lambda: fast(x, y=[]), 11.0), (lambda: fast(x), 1.0), (lambda: fast(x, ()), 2.0)) * 2:
+        for _ in range(3):
+            assert call().item() == expected
+
+
 def test_an_argument_that_is_left_out_or_given() -> None:
     fast = lucid.compile(lambda x, scale=2.0, *more, extra=1.0: x * scale * extra + sum(more))
     x = Tensor(ONE)
     assert [fast(x).item(), fast(x, 3.0).item(), fast(x, scale=4.0).item()] == [2.0, 3.0, 4.0]
+    for _ in range(3):
+        assert [fast(x).item(), fast(x, 3.0).item()] == [2.0, 3.0]
     assert [fast(x, 3.0, 1.0, 2.0).item(), fast(x, extra=5.0).item(), fast(x=x).item()] == [6.0, 10.0, 2.0]
 
 
