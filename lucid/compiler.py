@@ -17,10 +17,10 @@ from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
+from lucid.compilation import compile_graph
 from lucid.dispatch import FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.guards import describe
-from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
 from lucid.modes import modes
@@ -28,7 +28,6 @@ from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
 from lucid.program import Program
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
-from lucid.stages import Compiled
 from lucid.tensor import Tensor
 from lucid.trace import Trace
 from lucid.tracing import Tracer, tracing
@@ -186,8 +185,7 @@ class CompiledFunction:
     def _build(self, leaves: list[Any], spec: Spec) -> Program:
         trace, result_spec = self._trace(leaves, spec)
         if not differentiable_results(trace):
-            stages = run_pipeline(trace.graph)
-            compiled = Compiled(stages.graphs, stages.milliseconds, self._target.compile(stages.final))
+            compiled = compile_graph(trace.graph, self._target)
             return Program(trace, result_spec, compiled, None, _signature(leaves, spec))
         forward, backward = split(trace, self._target)
         return Program(trace, result_spec, forward, backward, _signature(leaves, spec))

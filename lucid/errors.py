@@ -67,6 +67,10 @@ class CompileError(LucidError, RuntimeError):
     """A graph that a target cannot compile."""
 
 
+class CacheWarning(UserWarning):
+    """The disk cache of compiled programs is damaged or can't be trusted; the message says where and why."""
+
+
 class ParseError(LucidError, ValueError):
     """IR text that does not parse: what was expected, where (counted from 1), and that line with a caret."""
 

@@ -16,6 +16,7 @@ import numpy as np
 import lucid.autograd as autograd
 from lucid.codegen.target import Executable, Target
 from lucid.codegen.threads import RUN_LOCK
+from lucid.compilation import Compiled, Parts, compile_parts
 from lucid.errors import GradientError
 from lucid.frames import native
 from lucid.ir.build import Builder, Expr
@@ -23,9 +24,9 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.base import Array, Op
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.partition import partition
-from lucid.ir.passes.pipeline import JOINT, SPLIT, run_pipeline
+from lucid.ir.passes.pipeline import JOINT, SPLIT, TRACED, Stages, run_pipeline
 from lucid.ir.types import TensorType
-from lucid.stages import Compiled, Readable
+from lucid.stages import Readable
 from lucid.tensor import Tensor
 from lucid.trace import Trace, TracedOutput
 
@@ -37,29 +38,32 @@ def differentiable_results(trace: Trace) -> list[TracedOutput]:
 
 def split(trace: Trace, target: Target) -> tuple[Compiled, Backward]:
     """Compile a trace with differentiable results: its forward, and the backward that goes with it."""
-    results = differentiable_results(trace)
+    results, outputs = differentiable_results(trace), len(trace.graph.outputs)
     joint, seeds, wrt = _joint_graph(trace, [result.value for result in results])
-    together = run_pipeline(joint, JOINT)
-    parts = partition(together.final, len(trace.graph.outputs), seeds)
-    forward, backward = run_pipeline(parts.forward, SPLIT), run_pipeline(parts.backward, SPLIT)
-    shared = {"traced": trace.graph, **{k: v for k, v in together.graphs.items() if k != "traced"}}
-    forward_stages = shared | {"partitioned": parts.forward} | _later(forward.graphs)
-    backward_stages = {"partitioned": parts.backward} | _later(backward.graphs)
-    return (
-        Compiled(forward_stages, {**together.milliseconds, **forward.milliseconds}, target.compile(forward.final)),
-        Backward(
-            Compiled(backward_stages, backward.milliseconds, target.compile(backward.final)),
-            parts.backward,
-            wrt,
-            parts.saved,
-            seeds,
-            trace,
-        ),
-    )
+
+    def make() -> Parts:
+        together = run_pipeline(joint, JOINT)
+        cut = partition(together.final, outputs, seeds)
+        forward, backward = run_pipeline(cut.forward, SPLIT), run_pipeline(cut.backward, SPLIT)
+        stages = {TRACED: trace.graph, **_later(together), "partitioned": cut.forward, **_later(forward)}
+        milliseconds = {**together.milliseconds, **forward.milliseconds}
+        again = [joint.inputs.index(value) for value in cut.again]
+        return Parts(
+            (
+                Stages(stages, milliseconds),
+                Stages({"partitioned": cut.backward, **_later(backward)}, backward.milliseconds),
+            ),
+            again,
+        )
+
+    kind = f"{outputs} outputs, {len(seeds)} seeds"  # which the joint graph does not tell
+    (forward, backward), again = compile_parts(joint, target, kind, make)
+    saved_types = forward.executable.output_types[outputs:]
+    return forward, Backward(backward, [joint.inputs[i] for i in again], wrt, saved_types, seeds, trace)
 
 
-def _later(stages: Any) -> dict[str, Graph]:
-    return {name: graph for name, graph in stages.items() if name != "traced"}
+def _later(stages: Stages) -> dict[str, Graph]:
+    return {name: graph for name, graph in stages.graphs.items() if name != TRACED}
 
 
 def _joint_graph(trace: Trace, outputs: Sequence[Value]) -> tuple[Graph, list[Value], list[Value]]:
@@ -96,18 +100,16 @@ class Backward(Readable):
     def __init__(
         self,
         compiled: Compiled,
-        graph: Graph,
+        again: Sequence[Value],
         wrt: Sequence[Value],
-        saved: Sequence[Value],
+        saved_types: tuple[TensorType, ...],
         seeds: Sequence[Value],
         trace: Trace,
     ) -> None:
         super().__init__(compiled)
         self.result_types = tuple(seed.type for seed in seeds)
-        self.saved_types = tuple(value.type for value in saved)
+        self.saved_types = saved_types
         self.gradient_types = tuple(value.type for value in wrt)
-        self.saved_count = len(saved)
-        again = [value for value in graph.arguments if value not in saved and value not in seeds]
         self._inputs = list(dict.fromkeys([*wrt, *again]))  # what the op of a call reads, in order
         self.wrt_positions = tuple(self._inputs.index(value) for value in wrt)
         self.again_positions = tuple(self._inputs.index(value) for value in again)

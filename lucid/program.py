@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 import lucid.autograd as autograd
+from lucid.compilation import Compiled
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
 from lucid.guards import Guards
+from lucid.ir.graph import Graph
+from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch
 from lucid.pytree import Spec, unflatten
 from lucid.scalars import Scalar
-from lucid.stages import Compiled, Readable
+from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
 from lucid.trace import Trace, TracedOutput, Tracked
 
@@ -31,11 +34,16 @@ class Program(Readable):
         self.signature = signature
         self.backward = backward
         super().__init__(compiled)
+        self._traced = trace.graph
         self._result_spec = result_spec
         self._bind(trace)
 
     def __repr__(self) -> str:
-        return f"<Program {self.graph().name}({self.signature})>"
+        return f"<Program {self._traced.name}({self.signature})>"
+
+    def graph(self, stage: str | None = None) -> Graph:
+        """The graph of a stage, the last one by default. Raises CompileError where there is no such stage."""
+        return self._traced if stage == TRACED else super().graph(stage)  # no pass has to run for the traced one
 
     @property
     def captured_arrays(self) -> list[Array]:
@@ -70,8 +78,8 @@ class Program(Readable):
             for slot in trace.grads_read
             if slot.entry is not None
         ]
-        outputs = executable.graph.outputs  # those of the trace, then what a backward needs
-        self._frames = [Frame([x.type for x in outputs], executable.new_table(), len(graph.inputs)) for _ in range(2)]
+        types = executable.output_types  # those of the trace, then what a backward needs
+        self._frames = [Frame(types, executable.new_table(), len(graph.inputs)) for _ in range(2)]
         for frame in self._frames:
             for i, (symbol, _) in enumerate(trace.scalars):
                 frame.table[position[symbol]] = address(self._scalars) + 8 * i
@@ -159,8 +167,8 @@ class Program(Readable):
         extent. Results are stacked; grads are those of the last run. Where a check fails, nothing has changed.
         The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
         self._expect_repeatable()
-        executable, first = self._compiled.executable, len(self._compiled.executable.graph.inputs)
-        types = [value.type for value in executable.graph.outputs]
+        executable, first = self._compiled.executable, len(self._traced.inputs)
+        types = executable.output_types
         frame = Frame(types, self._frames[0].table.copy(), first)
         stacked = [np.empty((times, *x.shape), x.dtype.numpy) for x in types[: self._result_count]]
         inputs = [(slot, self._readable(_array_of(leaves[number]), ())) for slot, number, _ in self._arguments]

@@ -1,27 +1,20 @@
-"""A compiled graph with its stages: what the programs that users read are made of."""
+"""What can be read of the programs that are compiled: their stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from lucid.codegen.target import Executable
+from lucid.compilation import Compiled
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.text import print_graph
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """The stages of a graph by name, the milliseconds that each took, and the executable of the last."""
-
-    stages: Mapping[str, Graph]
-    milliseconds: Mapping[str, float]
-    executable: Executable
-
-
 class Readable:
-    """What can be read of anything compiled: its stages, its LLVM IR and its machine code."""
+    """What can be read of anything compiled: its stages, its LLVM IR and its machine code.
+
+    Where the machine code came from the disk cache, the passes run when a stage is first asked for.
+    """
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -29,20 +22,21 @@ class Readable:
     @property
     def stages(self) -> tuple[str, ...]:
         """The names of the stages, in order."""
-        return tuple(self._compiled.stages)
+        return tuple(self._compiled.stages().graphs)
 
     @property
     def milliseconds(self) -> Mapping[str, float]:
         """The milliseconds that each stage took to make."""
-        return self._compiled.milliseconds
+        return self._compiled.stages().milliseconds
 
     def graph(self, stage: str | None = None) -> Graph:
         """The graph of a stage, the last one by default. Raises CompileError where there is no such stage."""
+        graphs = self._compiled.stages().graphs
         if stage is None:
-            stage = self.stages[-1]
-        if stage not in self._compiled.stages:
-            raise CompileError(f"there is no stage {stage!r}; expected one of {', '.join(self.stages)}.")
-        return self._compiled.stages[stage]
+            return self._compiled.stages().final
+        if stage not in graphs:
+            raise CompileError(f"there is no stage {stage!r}; expected one of {', '.join(graphs)}.")
+        return graphs[stage]
 
     def ir(self, stage: str | None = None) -> str:
         """The text of a stage, the last one by default. `lucid.ir.text.parse` reads it back to an equal graph."""

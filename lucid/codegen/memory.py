@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 
 from lucid.codegen.kernel import Buffer, Kernel, Load
 from lucid.codegen.lowering import is_lowered, lower
+from lucid.codegen.target import ALIGNMENT
 from lucid.ir.graph import Graph, Node, Place, Value
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check
-
-ALIGNMENT = 64
 
 
 def plan(graph: Graph, kernel_of: Callable[[Node], Kernel] = lower) -> Graph:

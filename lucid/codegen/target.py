@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.ir.graph import Graph
+from lucid.ir.types import TensorType
+
+ALIGNMENT = 64  # in bytes, of an arena and of each value in it
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a target made of a graph, to be kept on disk: machine code, and what it takes to run it, as JSON has it."""
+
+    plan: dict[str, Any]
+    machine_code: bytes
 
 
 class Executable(Protocol):
     """A compiled graph. It owns its machine code and its temporary storage."""
 
     @property
+    def code(self) -> Code:
+        """What `Target.load` makes another executable of."""
+
+    @property
     def graph(self) -> Graph:
-        """The graph as it was compiled, with the places of its values."""
+        """The graph as it was compiled, with the places of its values. It may have to be made first."""
+
+    @property
+    def output_types(self) -> tuple[TensorType, ...]:
+        """The types of its outputs, which are at hand."""
 
     @property
     def may_fail(self) -> bool:
@@ -46,5 +67,11 @@ class Target(Protocol):
 
     name: str
 
+    def identity(self) -> str:
+        """What its code depends on beside the graph and Lucid itself: the processor, the code generator's release."""
+
     def compile(self, graph: Graph) -> Executable:
         """Compile a graph without grad ops. Raises CompileError where the target does not support an op."""
+
+    def load(self, code: Code, graph: Callable[[], Graph]) -> Executable:
+        """An executable from the code that a target of this identity made of a graph. `graph` gives it to readers."""

@@ -18,8 +18,10 @@ COMMENT_COLUMN = 88  # comments are aligned here at the latest
 INDENT = "  "
 
 
-def print_graph(graph: Graph, locations: bool = True) -> str:
+def print_graph(graph: Graph, locations: bool = True, names: bool = True) -> str:
     """The text of a graph, the same for the same program; with the location of each node as a comment if asked for.
+
+    Without `names`, values are numbered and graphs have no name: then all graphs that are `same` have one text.
 
     `parse` reads it back to an equal graph, and that prints as the same text. What the syntax has no words for, such
     as an undefined value, prints as something with `?` that does not parse.
@@ -31,7 +33,7 @@ def print_graph(graph: Graph, locations: bool = True) -> str:
       return %0
     }
     """
-    return _joined(_Printer(locations, {}).graph(graph))
+    return _joined(_Printer(locations, {}, names).graph(graph))
 
 
 def print_with_note(graph: Graph, at: Node | Graph, note: str) -> str:
@@ -39,8 +41,8 @@ def print_with_note(graph: Graph, at: Node | Graph, note: str) -> str:
     return _joined(_Printer(True, {at: note}).graph(graph))
 
 
-def value_names(graph: Graph) -> dict[Value, str]:
-    """The name that each value of a graph has in its text, without the `%`."""
+def value_names(graph: Graph, hints: bool = True) -> dict[Value, str]:
+    """The name that each value of a graph has in its text, without the `%`: a number where hints are not taken."""
     names: dict[Value, str] = {}
     taken: set[str] = set()
     repeats: dict[str, int] = {}
@@ -48,7 +50,7 @@ def value_names(graph: Graph) -> dict[Value, str]:
     for value in graph.values():
         if value in names:
             continue
-        name = hint = identifier(value.name or "")
+        name = hint = identifier(value.name or "") if hints else ""
         if not hint or hint.isdecimal():
             name, unnamed = str(unnamed), unnamed + 1
         while name in taken:
@@ -77,15 +79,16 @@ class _Line:
 class _Printer:
     """Writes graphs as lines. `notes` are put under the nodes, or the returns of the graphs, that they are about."""
 
-    def __init__(self, locations: bool, notes: Mapping[Node | Graph, str]) -> None:
+    def __init__(self, locations: bool, notes: Mapping[Node | Graph, str], names: bool = True) -> None:
         self.locations = locations
         self.notes = notes
+        self.names = names
 
     def graph(self, graph: Graph, prefix: str = "graph ", depth: int = 0, comment: str = "") -> list[_Line]:
         """The lines of a graph that begins, at the indentation of `depth`, after `prefix`."""
-        names = value_names(graph)
+        names = value_names(graph, self.names)
         indent = INDENT * depth
-        name = f"@{identifier(graph.name)}" if graph.name else ""
+        name = f"@{identifier(graph.name)}" if graph.name and self.names else ""
         opening = f"{indent}{prefix}{name}"
         parameters = [_declaration(graph, names, value) for value in graph.arguments]
         parameters += [_declaration(graph, names, value, "state ") for value in graph.states]

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lucid.codegen.cpu.target import CPUTarget
-from lucid.codegen.memory import ALIGNMENT, arena_size, home, plan
+from lucid.codegen.memory import arena_size, home, plan
+from lucid.codegen.target import ALIGNMENT
 from lucid.errors import CheckError
 from lucid.ir.graph import Graph, Value, same
 from lucid.ir.ops.structure import Check

@@ -5,14 +5,20 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
+
+from lucid.codegen import cache
 
 # The processor to generate code for, by LLVM's name (`x86-64-v3`, `skylake`); the one at hand where it is unset.
 CPU_VARIABLE = "LUCID_CPU"
+
+ENTRY = "entry"  # what the module of a graph exports
+_LEVEL = 2  # selects and schedules instructions well; level 3 compiles longer for the same code
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,14 @@ class Machine:
         """The target triple and the data layout, as a module names them."""
         return _layout(self)
 
+    def identity(self) -> str:
+        """All that object code depends on beside the text of a module: the processor, and the releases of LLVM."""
+        versions = (llvmlite.__version__, *llvm.llvm_version_info)
+        return f"{self} {self.layout()} llvm {versions} level {_LEVEL}"
+
     def target_machine(self) -> Any:
-        # Level 2 selects and schedules instructions well; level 3 compiles longer for the same code.
         target = llvm.Target.from_default_triple()
-        return target.create_target_machine(cpu=self.cpu, features=self.features, opt=2, jit=True)
+        return target.create_target_machine(cpu=self.cpu, features=self.features, opt=_LEVEL, reloc="pic", jit=True)
 
 
 def machine() -> Machine:
@@ -61,17 +71,36 @@ def _layout(machine: Machine) -> tuple[str, str]:
     return target_machine.triple, str(target_machine.target_data)
 
 
+def assemble(machine: Machine, text: str) -> bytes:
+    """The object code of the text of a module."""
+    code: bytes = machine.target_machine().emit_object(llvm.parse_assembly(text))
+    return code
+
+
+def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
+    """The object code of a module that the programs of all processes share, from the disk cache if it is there.
+
+    `source` says what its text depends on beside the machine and Lucid itself: it may be the text.
+    """
+    key = cache.key_of(["shared", machine.identity(), source])
+    entry = cache.fetch(key)
+    if entry is None:
+        entry = cache.Entry(None, (assemble(machine, text()),))
+        cache.store(key, entry)
+    return entry.blobs[0]
+
+
 _numbers = itertools.count()
 
 
-def link(
-    machine: Machine, text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
+def load(
+    machine: Machine, code: bytes, exports: Sequence[str], imports: Mapping[str, int] | None = None
 ) -> tuple[dict[str, int], Any]:
-    """Compile the text of a module: the addresses of the functions that it exports, and what keeps them alive.
+    """Load object code: the addresses of the functions that it exports, and what keeps them alive.
 
     `imports` gives the addresses of functions that it calls, beside those of the C library.
     """
-    library = llvm.JITLibraryBuilder().add_ir(text).add_current_process()
+    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
     for name in exports:
         library.export_symbol(name)
     for name, address in (imports or {}).items():
@@ -82,6 +111,5 @@ def link(
 
 def assembly(machine: Machine, text: str) -> str:
     """The assembly of the text of a module."""
-    module = llvm.parse_assembly(text)
-    code: str = machine.target_machine().emit_assembly(module)
+    code: str = machine.target_machine().emit_assembly(llvm.parse_assembly(text))
     return code

@@ -8,10 +8,10 @@ from llvmlite import ir
 
 from lucid.codegen.cpu.chunks import kernel_chunks
 from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
-from lucid.codegen.cpu.machine import Machine
+from lucid.codegen.cpu.machine import ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
-from lucid.codegen.cpu.pool import PARALLEL, pool
+from lucid.codegen.cpu.pool import PARALLEL
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, where
 from lucid.codegen.memory import home
@@ -22,7 +22,6 @@ from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 
-ENTRY = "entry"
 TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
 
 
@@ -48,7 +47,7 @@ class ModuleWriter:
         self.tasks: dict[tuple[str, int], ir.Function] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.machine = machine
-        self.imports: dict[str, int] = {}
+        self.imports: list[str] = []
         self.calls: list[tuple[Node, str]] = []
 
     def write(self) -> str:
@@ -97,13 +96,13 @@ class ModuleWriter:
         if chunks == 1:
             self.builder.call(task, [context, i64(0), i64(0)])
         else:
-            parallel = self.imported(PARALLEL, pool(self.machine).addresses[PARALLEL], [POINTER, POINTER, I64])
+            parallel = self.imported(PARALLEL, [POINTER, POINTER, I64])
             self.builder.call(parallel, [task, context, i64(chunks)])
 
-    def imported(self, name: str, address: int, operands: Sequence[ir.Type]) -> ir.Function:
-        """A function from outside the module."""
+    def imported(self, name: str, operands: Sequence[ir.Type]) -> ir.Function:
+        """One of the functions that all graphs share."""
         if name not in self.imports:
-            self.imports[name] = address
+            self.imports.append(name)
             ir.Function(self.module, ir.FunctionType(VOID, operands), name)
         return self.module.globals[name]
 
@@ -151,7 +150,7 @@ class ModuleWriter:
         if node.output.type.size == 0:
             return
         call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
-        task = self.imported(call.name, call.address, TASK.args)
+        task = self.imported(call.name, TASK.args)
         self.run_task(task, [*map(self.pointer, (*node.inputs, node.output)), *map(i64, call.sizes)], call.chunks)
         self.calls.append((node, call.name))
 

@@ -5,7 +5,7 @@ every chunk is done. How a loop is cut into chunks is decided by its shape when 
 chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
 core, the others go on claiming.
 
-The pool is LLVM IR over pthreads, compiled once a process. It starts its threads at the first parallel loop, and
+The pool is LLVM IR over pthreads, compiled once. It starts its threads at the first parallel loop, and
 again after a fork, in whose child they do not exist.
 """
 
@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from lucid.codegen.cpu.machine import Machine, link
+from lucid.codegen.cpu.machine import Machine, assemble_once, load
 from lucid.codegen.threads import on_change
 
 MAX_THREADS = 256
@@ -316,7 +316,7 @@ def pool(machine: Machine) -> Pool:
         pause_declaration=pause_declaration,
         pause=pause,
     )
-    addresses, keep_alive = link(machine, text, _EXPORTED)
+    addresses, keep_alive = load(machine, assemble_once(machine, text, lambda: text), _EXPORTED)
     made = Pool(addresses, keep_alive)
     on_change(made.resize)
     atexit.register(made.stop)  # before its code goes

@@ -6,7 +6,7 @@ import ctypes
 import functools
 from typing import Any
 
-from lucid.codegen.cpu.machine import Machine, link
+from lucid.codegen.cpu.machine import Machine, assemble_once, load
 
 _TEXT = """
 target triple = "{triple}"
@@ -54,7 +54,8 @@ end:
 def repeater(machine: Machine) -> Any:
     """`lucid_repeat` as a function of entry, table, status, times, slots, strides and their count."""
     triple, layout = machine.layout()
-    addresses, code = link(machine, _TEXT.format(triple=triple, layout=layout), ["lucid_repeat"])
+    text = _TEXT.format(triple=triple, layout=layout)
+    addresses, code = load(machine, assemble_once(machine, text, lambda: text), ["lucid_repeat"])
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     function = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer, number, pointer, pointer, number)(
         addresses["lucid_repeat"]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cpu import machine as processors
-from lucid.codegen.cpu.module import ENTRY, ModuleWriter
+from lucid.codegen.cpu.library import shared_function
 from lucid.codegen.cpu.repeat import repeater
-from lucid.codegen.kernel import Kernel
-from lucid.codegen.lowering import lower
-from lucid.codegen.memory import ALIGNMENT, arena_size, plan
+from lucid.codegen.target import ALIGNMENT, Code
 from lucid.ir.graph import Graph, Node
+from lucid.ir.ops.structure import Check
+from lucid.ir.types import BY_SHORT_NAME, tensor_type
+
+if TYPE_CHECKING:
+    from lucid.codegen.kernel import Kernel
 
 # int entry(void **table, int64_t *status); ctypes releases the interpreter's lock around the call.
 _EntryType = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -28,44 +32,102 @@ class CPUTarget:
 
     name = "cpu"
 
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return processors.machine().identity()
+
     def compile(self, graph: Graph) -> CPUExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""
-        kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
-        return CPUExecutable(graph if graph.places else plan(graph, kernel_of), processors.machine(), kernel_of)
+        machine = processors.machine()
+        written, plan = _write(graph, machine)
+        code = Code(asdict(plan), processors.assemble(machine, written.text))
+        return CPUExecutable(code, machine, lambda: written)
+
+    def load(self, code: Code, graph: Callable[[], Graph]) -> CPUExecutable:
+        """See `Target.load`."""
+        machine = processors.machine()
+        return CPUExecutable(code, machine, lambda: _write(graph(), machine)[0])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What it takes to run the object code of a graph, as JSON has it."""
+
+    inputs: int
+    outputs: list[str]  # their types
+    arena: int  # bytes
+    checks: list[list[str]]  # the message, and the dtype of the values
+    imports: list[str]  # the shared functions that it calls
+
+
+@dataclass(frozen=True)
+class Written:
+    """A graph as LLVM IR: the planned graph, the text, the distinct kernels by the name of their function, and the
+    nodes that the entry runs, in order, each with the name of the function it calls."""
+
+    graph: Graph
+    text: str
+    kernels: Mapping[str, Kernel]
+    calls: tuple[tuple[Node, str], ...]
+
+
+def _write(graph: Graph, machine: processors.Machine) -> tuple[Written, Plan]:
+    """Plan the memory of a graph where that has not been done, and write its module."""
+    # Imported here, with the writer of LLVM IR behind it: code from the disk cache runs without.
+    from lucid.codegen.cpu.module import ModuleWriter
+    from lucid.codegen.lowering import lower
+    from lucid.codegen.memory import arena_size, plan
+
+    kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
+    graph = graph if graph.places else plan(graph, kernel_of)
+    writer = ModuleWriter(graph, machine, kernel_of)
+    text = writer.write()
+    kernels = {function.function.name: kernel for kernel, function in writer.functions.items()}
+    checks = [[check.message, values.type.dtype.short] for check, values in writer.checks]
+    outputs = [str(value.type) for value in graph.outputs]
+    return (
+        Written(graph, text, kernels, tuple(writer.calls)),
+        Plan(len(graph.inputs), outputs, arena_size(graph), checks, writer.imports),
+    )
 
 
 class CPUExecutable:
     """The compiled graph. Its entry keeps the machine code and the arena alive; one call at a time may run.
 
-    `graph` is the planned graph, `kernels` the distinct kernels by the name of their function, `calls` the nodes that
-    the entry runs, in order, each with the name of the function it calls.
+    Where the code comes from the disk cache, the graph is planned and written again when somebody asks for it, or for
+    its text.
     """
 
-    def __init__(self, graph: Graph, machine: processors.Machine, kernel_of: Callable[[Node], Kernel] = lower) -> None:
-        writer = ModuleWriter(graph, machine, kernel_of)
-        self.graph = graph
+    def __init__(self, code: Code, machine: processors.Machine, written: Callable[[], Written]) -> None:
+        plan = Plan(**code.plan)
+        self.code = code
+        self.output_types = tuple(map(tensor_type, plan.outputs))
+        self.written = functools.cache(written)
         self._machine = machine
-        self._text = writer.write()
-        self.kernels: dict[str, Kernel] = {f.function.name: kernel for kernel, f in writer.functions.items()}
-        self.calls: tuple[tuple[Node, str], ...] = tuple(writer.calls)
-        self._checks = writer.checks
-        addresses, code = processors.link(machine, self._text, [ENTRY], writer.imports)
-        storage = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)
+        self._plan = plan
+        imports = {name: shared_function(machine, name) for name in plan.imports}
+        addresses, loaded = processors.load(machine, code.machine_code, [processors.ENTRY], imports)
+        storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data
-        self._entry_address = addresses[ENTRY]
+        self._entry_address = addresses[processors.ENTRY]
         self.entry = _EntryType(self._entry_address)
-        self.entry.owns = (code, storage)  # type: ignore[attr-defined]
+        self.entry.owns = (loaded, storage)  # type: ignore[attr-defined]
+
+    @property
+    def graph(self) -> Graph:
+        """The planned graph."""
+        return self.written().graph
 
     @property
     def may_fail(self) -> bool:
         """Whether the graph has checks."""
-        return bool(self._checks)
+        return bool(self._plan.checks)
 
     def new_table(self) -> npt.NDArray[np.uint64]:
         """A table for `run` and `entry` with the address of the arena in its last entry, and zeros before."""
-        table = np.zeros(len(self.graph.inputs) + len(self.graph.outputs) + 1, np.uint64)
+        table = np.zeros(self._plan.inputs + len(self.output_types) + 1, np.uint64)
         table[-1] = self.arena
         return table
 
@@ -84,14 +146,14 @@ class CPUExecutable:
     def _fail(self) -> NoReturn:
         """Raise the error of the check that `entry` has reported."""
         number, position, bits = self._status.tolist()
-        check, values = self._checks[number]
-        value = np.int64(bits).astype(values.type.dtype.numpy).item()
-        raise check.error(position, value)
+        message, dtype = self._plan.checks[number]
+        value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
+        raise Check(message).error(position, value)
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph."""
-        return self._text
+        return self.written().text
 
     def assembly(self) -> str:
         """The machine code of the graph as assembly."""
-        return processors.assembly(self._machine, self._text)
+        return processors.assembly(self._machine, self.llvm_ir())

@@ -22,11 +22,12 @@ class Partition:
     `backward` has no states. Its arguments are the very values of the joint graph that they stand for: first the
     inputs that it reads again, in the order of the joint graph's, then `saved`, then all seeds. Its outputs are the
     gradients. A state that the forward updates is among the saved, not among the inputs: the backward needs what it
-    held before.
+    held before. `again` are the inputs.
     """
 
     forward: Graph
     backward: Graph
+    again: tuple[Value, ...]
     saved: tuple[Value, ...]
 
 
@@ -62,6 +63,7 @@ def partition(graph: Graph, outputs: int, seeds: Sequence[Value]) -> Partition:
     return Partition(
         prune(replace(graph, arguments=given, outputs=(*forward_results, *saved))),
         Graph(f"{graph.name}.backward", (*again, *saved, *seeds), (), tuple(nodes), copies.of(gradients)),
+        again,
         saved,
     )
 

@@ -1,0 +1,236 @@
+"""The disk cache: what the compiler made of a graph in an earlier process.
+
+An entry is a file in a directory of the user's own, named by a key: a hash of everything that what it holds depends
+on. `LUCID_CACHE_DIR` names another directory, `LUCID_CACHE=0` turns the cache off, `LUCID_CACHE_SIZE` bounds it
+(`512M` by default): the entries that have not been used for longest go first.
+
+Machine code that is loaded from a file runs with all rights of the process. So the directory and the file must belong
+to the user, must be no links, and nobody else may be able to write them; else the cache warns and stays aside. A
+checksum tells damage. An entry is written to another name first, so that any number of processes may read and write.
+
+No failure of the file system reaches the caller: then there is no cache. Records: docs/decisions/0007-disk-cache.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import itertools
+import json
+import os
+import re
+import stat
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lucid.errors import CacheWarning
+
+ENABLED_VARIABLE = "LUCID_CACHE"
+DIRECTORY_VARIABLE = "LUCID_CACHE_DIR"
+SIZE_VARIABLE = "LUCID_CACHE_SIZE"
+DEFAULT_SIZE = 512 << 20  # bytes
+
+FORMAT = "lucid-cache 1"  # of a file, and a part of every key: another layout of plans or notes is another number
+SUFFIX = ".lucid"
+_OURS = re.compile(r"[0-9a-f]{64}(\.lucid|\.[0-9a-f]{16}\.tmp)")
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+# What a graph becomes is decided by these parts of the package; the rest of it decides what the graph is.
+_SOURCES = ("ir", "codegen", "compilation.py", "joint.py")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is stored under a key: data that JSON can hold, and blobs of bytes."""
+
+    data: Any
+    blobs: tuple[bytes, ...]
+
+    def to_bytes(self, key: str) -> bytes:
+        """The file: a line with the format and the checksum of what follows, a line of JSON, the blobs."""
+        header = json.dumps({"key": key, "data": self.data, "sizes": [len(blob) for blob in self.blobs]})
+        body = b"\n".join([header.encode(), b"".join(self.blobs)])
+        return b"\n".join([f"{FORMAT} {_checksum(body)}".encode(), body])
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, key: str) -> Entry:
+        """Read a file. Raises ValueError where it is not, bit for bit, what `to_bytes` wrote for this key."""
+        first, _, body = raw.partition(b"\n")
+        if first != f"{FORMAT} {_checksum(body)}".encode():
+            raise ValueError("its checksum is wrong")
+        line, _, blobs = body.partition(b"\n")
+        header = json.loads(line)
+        if header["key"] != key:
+            raise ValueError("it is that of another key")
+        ends = [0]
+        for size in header["sizes"]:
+            ends.append(ends[-1] + size)
+        return cls(header["data"], tuple(blobs[a:b] for a, b in itertools.pairwise(ends)))
+
+
+def key_of(parts: Sequence[str]) -> str:
+    """The key of an entry that depends on some texts, and on Lucid's sources."""
+    text = json.dumps([FORMAT, sources(), *parts])
+    return _checksum(text.encode())
+
+
+@functools.cache
+def sources() -> str:
+    """A hash of the sources that decide what a graph becomes; 2 ms, once a process.
+
+    It is of what they contain: times of files are the same for all files in some installations. Empty where there are
+    no sources to read, as in an archive.
+    """
+    package = Path(__file__).parent.parent
+    hashed = hashlib.sha256()
+    try:
+        for name in _SOURCES:
+            for path in sorted((package / name).rglob("*.py")) or [package / name]:
+                content = path.read_bytes()
+                hashed.update(f"{path.relative_to(package)} {len(content)}\n".encode())
+                hashed.update(content)
+    except OSError:
+        return ""
+    return hashed.hexdigest()
+
+
+def fetch(key: str) -> Entry | None:
+    """The entry of a key, or None where there is none that can be trusted. It counts as used."""
+    path = directory()
+    if path is None:
+        return None
+    name = key + SUFFIX
+    try:
+        with _opened(path, os.O_DIRECTORY) as folder:
+            with _opened(name, 0, folder, within=path) as file, open(file, "rb", closefd=False) as reader:
+                raw = reader.read()
+            os.utime(name, dir_fd=folder)
+    except _RefusedError as refused:
+        _warn_once(f"{refused}; compiling without it.")
+        return None
+    except OSError:
+        return None
+    try:
+        return Entry.from_bytes(raw, key)
+    except (ValueError, KeyError, TypeError) as problem:
+        warnings.warn(
+            f"the file {path / name} of the disk cache is damaged: {problem}; compiling again.",
+            CacheWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def store(key: str, entry: Entry) -> None:
+    """Keep an entry, in place of an older one of its key, and drop the least recently used beyond the bound."""
+    path, raw, bound = directory(), entry.to_bytes(key), _bound()
+    if path is None or len(raw) > bound:
+        return
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _opened(path, os.O_DIRECTORY) as folder:
+            _replace(folder, key, raw)
+            _trim(folder, bound)
+    except _RefusedError as refused:
+        _warn_once(f"{refused}; compiling without it.")
+    except OSError:  # a full disk, a home that is read-only
+        return
+
+
+def directory() -> Path | None:
+    """Where the cache is, or None where it is turned off or can't be."""
+    if os.environ.get(ENABLED_VARIABLE) == "0" or os.name != "posix" or not sources():
+        return None
+    if chosen := os.environ.get(DIRECTORY_VARIABLE):
+        return Path(chosen)
+    if os.path.isabs(base := os.environ.get("XDG_CACHE_HOME", "")):
+        return Path(base, "lucid")
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        return None
+    return Path(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "lucid")
+
+
+class _RefusedError(Exception):
+    """A directory or a file that others may have written. The message is the beginning of a sentence."""
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, kind: int, folder: int | None = None, within: Path = Path()) -> Iterator[int]:
+    """A descriptor of a directory or of a file in a folder, open for reading, if only this user can write it.
+
+    What is checked is what is open, so nobody can exchange it in between.
+    """
+    shown = within / path
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise _RefusedError(f"{shown}, for the disk cache, is a link, or no directory") from None
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if found.st_uid != os.geteuid():
+            raise _RefusedError(f"{shown}, of the disk cache, belongs to another user")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise _RefusedError(f"{shown}, of the disk cache, can be written by others (chmod go-w helps)")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _replace(folder: int, key: str, raw: bytes) -> None:
+    """Write a file under another name, then rename it: readers see the old one or the new one."""
+    temporary = f"{key}.{os.urandom(8).hex()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        with open(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
+            file.write(raw)
+        os.replace(temporary, key + SUFFIX, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _trim(folder: int, bound: int) -> None:
+    """Remove the least recently used files of ours until the others have at most `bound` bytes."""
+    with os.scandir(folder) as found:
+        files = [(entry.stat(follow_symlinks=False), entry.name) for entry in found if _OURS.fullmatch(entry.name)]
+    size = sum(status.st_size for status, _ in files)
+    for status, name in sorted(files, key=lambda file: file[0].st_mtime_ns):
+        if size <= bound:
+            return
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.unlink(name, dir_fd=folder)
+        size -= status.st_size
+
+
+def _bound() -> int:
+    """The bytes that the cache may take."""
+    text = os.environ.get(SIZE_VARIABLE, "")
+    match = re.fullmatch(r"(\d+)([KMG]?)", text.strip().upper())
+    if match:
+        return int(match[1]) * _UNITS[match[2]]
+    if text:
+        _warn_once(f"{SIZE_VARIABLE} takes a number of bytes such as 512M, got {text!r}; the bound is 512M.")
+    return DEFAULT_SIZE
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+_warnings: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warnings:
+        _warnings.add(message)
+        warnings.warn(message, CacheWarning, stacklevel=3)

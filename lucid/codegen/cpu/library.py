@@ -1,0 +1,43 @@
+"""The functions that the code of all graphs shares. A graph imports them by name.
+
+Each is made when the first graph uses it: compiled, or loaded from the disk cache. What writes their LLVM IR is
+imported only where they are compiled.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from lucid.codegen.cpu.machine import Machine, assemble_once, load
+from lucid.codegen.cpu.pool import SCRATCH, pool
+from lucid.ir.types import BY_SHORT_NAME, DType
+
+PRODUCT = "matmul_"  # the matrix product of a dtype has its short name behind this
+
+
+def shared_function(machine: Machine, name: str) -> int:
+    """The address of a function that graphs import."""
+    if name.startswith(PRODUCT):
+        return _product(machine, BY_SHORT_NAME[name.removeprefix(PRODUCT)])[0]
+    return pool(machine).addresses[name]
+
+
+@functools.cache
+def _product(machine: Machine, dtype: DType) -> tuple[int, Any]:
+    """The address of the matrix product of a dtype, and what keeps its code alive."""
+    name = f"{PRODUCT}{dtype.short}"
+
+    def text() -> str:
+        from llvmlite import ir
+
+        from lucid.codegen.cpu.gemm import Gemm
+
+        module = ir.Module(name)
+        module.triple, module.data_layout = machine.layout()
+        Gemm(dtype, machine.vector_bytes).write(module, name)
+        return str(module)
+
+    code = assemble_once(machine, name, text)
+    addresses, keep_alive = load(machine, code, [name], {SCRATCH: pool(machine).addresses[SCRATCH]})
+    return addresses[name], keep_alive

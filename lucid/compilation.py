@@ -1,0 +1,76 @@
+"""From a traced graph to executables: through the passes and the target, or out of the disk cache.
+
+The key of an entry in the cache is the traced graph, and everything that decides what becomes of it. So what is found
+there runs without a pass, and the stages are made when somebody wants to read them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.codegen import cache
+from lucid.codegen.target import Code, Executable, Target
+from lucid.ir.graph import Graph
+from lucid.ir.passes.pipeline import PIPELINE, Stages, run_pipeline
+from lucid.ir.text import print_graph
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a graph is compiled as: the stages of each executable, and notes for the one who uses them, as JSON has
+    them."""
+
+    stages: tuple[Stages, ...]
+    notes: Any = None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An executable, and the stages that lead to it. They are made when first asked for where it was on disk."""
+
+    executable: Executable
+    stages: Callable[[], Stages]
+
+
+def compile_graph(graph: Graph, target: Target) -> Compiled:
+    """Compile a traced graph as a whole. Raises CompileError where the target does not support an op."""
+    (compiled,), _ = compile_parts(graph, target, "whole", lambda: Parts((run_pipeline(graph),)))
+    return compiled
+
+
+def compile_parts(
+    graph: Graph, target: Target, kind: str, make: Callable[[], Parts]
+) -> tuple[tuple[Compiled, ...], Any]:
+    """Compile what `make` makes of a graph; the result depends on the graph and on `kind` alone. Also its notes."""
+    parts = functools.cache(make)
+    key = _key(graph, target, kind)
+    # Whoever asks for a dump of the stages wants the passes to run.
+    entry = None if os.environ.get("LUCID_DUMP") else cache.fetch(key)
+    executables: list[Executable]
+    if entry is None:
+        executables, notes = [target.compile(stages.final) for stages in parts().stages], parts().notes
+        codes = [executable.code for executable in executables]
+        data = {"plans": [code.plan for code in codes], "notes": notes}
+        cache.store(key, cache.Entry(data, tuple(code.machine_code for code in codes)))
+    else:
+        codes = [Code(*pair) for pair in zip(entry.data["plans"], entry.blobs, strict=True)]
+        executables = [target.load(code, _final_graph(parts, number)) for number, code in enumerate(codes)]
+        notes = entry.data["notes"]
+    return tuple(Compiled(executable, _stages(parts, i)) for i, executable in enumerate(executables)), notes
+
+
+def _key(graph: Graph, target: Target, kind: str) -> str:
+    passes = " ".join(f"{step.stage}={step.run.__qualname__}" for step in PIPELINE)
+    return cache.key_of([print_graph(graph, locations=False, names=False), kind, passes, target.identity()])
+
+
+def _stages(parts: Callable[[], Parts], number: int) -> Callable[[], Stages]:
+    return lambda: parts().stages[number]
+
+
+def _final_graph(parts: Callable[[], Parts], number: int) -> Callable[[], Graph]:
+    return lambda: parts().stages[number].final
