@@ -9,7 +9,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two pips in one environment would get into each other's way
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-parity lint types format wheel bench-overhead clean
+.PHONY: help demo test test-parity lint types format wheel bench bench-overhead clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -40,11 +40,16 @@ wheel: $(VENV)/installed-dev ## Build the wheel into dist/
 	$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
+# The peers have an environment of their own. Options go into BENCH, for instance: make bench BENCH="--quick --rows mlp"
+bench: ## Compare with PyTorch, JAX and NumPy (installs them)
+	@$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/installed-bench
+	$(VENV)-bench/bin/python benchmarks/compare.py $(BENCH)
+
 bench-overhead: $(VENV)/installed-dev ## Measure what a call of a compiled step costs
 	$(VENV)/bin/python benchmarks/overhead.py
 
 clean: ## Remove .venv and everything that was built
-	rm -rf .venv build dist demo-output *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench build dist demo-output *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find lucid tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Lucid itself, editable, with the extra that the stamp is named after.

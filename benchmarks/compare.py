@@ -1,0 +1,347 @@
+"""Lucid against PyTorch, torch.compile, JAX and NumPy, on the workloads of `workloads.py`.
+
+    python benchmarks/compare.py [--quick] [--rows mlp,product] [--threads 1,2] [--json FILE] [--plot FILE.png]
+    python benchmarks/compare.py --load FILE --load FILE --plot FILE.png    # show what earlier runs have written
+
+Each framework runs in a process of its own, with as many cores and threads as the row allows. The processes of a row
+take turns, round by round and each time in another order, so that what disturbs the machine disturbs all of them.
+Before anything is timed they have to agree: the same initial weights and data, Dropout off, give the same loss in the
+first and in the fifth step. A row in which they do not is not timed, and the run fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+import report
+from workloads import WORKLOADS, Dropout, Product, Training, Workload
+
+HERE = Path(__file__).parent
+PARITY_TOLERANCE = 1e-4  # relative, of losses in float32
+SETTLE_SECONDS = 0.02  # between turns: idle threads spin for a while before they sleep
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A way to run the workloads: a program beside this file and its arguments."""
+
+    name: str
+    module: str  # what has to be installed
+    arguments: tuple[str, ...] = ()
+    random: bool = False  # differs from the one before in its random numbers alone
+
+    def runs(self, workload: Workload) -> bool:
+        if isinstance(workload, Product):
+            return self.name in ("lucid", "numpy")  # the row is about the BLAS
+        return not (self.random and workload.p == 0)
+
+
+FRAMEWORKS = (
+    Framework("lucid", "lucid"),
+    Framework("torch", "torch"),
+    Framework("torch.compile", "torch", ("compile",)),
+    Framework("jax", "jax", ("threefry2x32",)),
+    Framework("jax rbg", "jax", ("unsafe_rbg",), random=True),
+    Framework("numpy", "numpy"),
+)
+
+
+class ProcessError(Exception):
+    """A process ended before it answered."""
+
+
+class Process:
+    """One framework in a process of its own, on the first `threads` of the cores."""
+
+    def __init__(self, framework: Framework, threads: int, folder: Path) -> None:
+        self.framework = framework
+        self._caches = Path(tempfile.mkdtemp())  # a fresh one: the first call is to compile, not to find
+        self._log = self._caches / "standard-error.txt"
+        command = [sys.executable, str(HERE / f"run_{framework.module}.py"), str(folder), *framework.arguments]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment(threads, self._caches),
+                preexec_fn=lambda: use_cores(machine.cores()[:threads]),
+            )
+        self.about = self._answer()
+
+    def ask(self, action: str, **arguments: Any) -> dict[str, Any]:
+        """Send a request, and wait for its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": action, **arguments}) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ProcessError(f"{self.framework.name} ended early:\n{self._log.read_text()[-2000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self._caches, ignore_errors=True)
+
+
+def environment(threads: int, caches: Path) -> dict[str, str]:
+    """The variables of a process: so many threads, caches of its own, and the kernels that a BLAS picks by itself."""
+    forced = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some systems set them; they would slow NumPy down
+    kept = {name: value for name, value in os.environ.items() if name not in forced}
+    counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LUCID_NUM_THREADS")
+    folders = ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME")
+    return {**kept, **dict.fromkeys(counts, str(threads)), **dict.fromkeys(folders, str(caches))}
+
+
+def use_cores(cores: list[int]) -> None:
+    """Keep the calling process on some cores, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another process that never rests, on the first core."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "while True: pass"], preexec_fn=lambda: use_cores(machine.cores()[:1])
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True)
+class Options:
+    rounds: int
+    seconds: float  # of each turn
+
+
+class Comparison:
+    """Runs rows, and collects what `report` shows of them."""
+
+    def __init__(self, frameworks: list[Framework], options: Options, folder: Path) -> None:
+        self.frameworks = frameworks
+        self.options = options
+        self.folder = folder
+        self.versions: dict[str, str] = {}
+        self.failures: list[str] = []
+        self._agreed: dict[Hashable, dict[str, list[float]]] = {}  # losses without Dropout
+
+    def rows(self, workloads: list[Workload], threads: int) -> list[dict[str, Any]]:
+        """Measure workloads in one process a framework; a row each, and another where a core is kept busy."""
+        for workload in workloads:
+            np.savez(self.folder / f"{workload.name}.npz", allow_pickle=False, **workload.arrays())
+        wanted = [f for f in self.frameworks if any(f.runs(workload) for workload in workloads)]
+        with ExitStack() as stack:
+            processes = []
+            for framework in wanted:  # one by one: each first call has the machine to itself
+                process = Process(framework, threads, self.folder)
+                stack.callback(process.close)
+                self.versions[framework.name] = process.about["version"]
+                processes.append(process)
+            return [row for workload in workloads for row in self._rows(workload, threads, processes)]
+
+    def _rows(self, workload: Workload, threads: int, processes: list[Process]) -> list[dict[str, Any]]:
+        print(f"{workload.title}; threads {threads}", file=sys.stderr, flush=True)
+        measured: dict[str, dict[str, Any]] = {}
+        timed = []
+        for process in processes:
+            name = process.framework.name
+            if not process.framework.runs(workload):
+                continue
+            answer = process.ask("start", name=workload.name)
+            measured[name] = answer
+            if "error" in answer:
+                if not answer["unavailable"]:
+                    self.failures.append(f"{workload.name}: {name}: {answer['error']}")
+            else:
+                timed.append(process)
+        if not self._agree(workload, timed, measured):
+            return []
+        rows = [self._row(workload, threads, "quiet", timed, measured)]
+        if workload.busy and threads > 1:
+            with busy_core():
+                rows.append(self._row(workload, threads, "busy", timed, measured))
+        return rows
+
+    def _agree(self, workload: Workload, processes: list[Process], measured: dict[str, dict[str, Any]]) -> bool:
+        """Whether all compute the same: without Dropout the same losses, with it others."""
+        agreed = self._agreed.setdefault(_computation(workload), {})
+        for process in processes:
+            name = process.framework.name
+            if name not in agreed:
+                answer = process.ask("parity", name=workload.name) if workload.p else measured[name]
+                if "error" in answer:
+                    self.failures.append(f"{workload.name}: {name}: {answer['error']}")
+                    return False
+                agreed[name] = answer["losses"]
+        for step in (0, -1):
+            losses = [losses[step] for losses in agreed.values()]
+            if not all(math.isclose(loss, losses[0], rel_tol=PARITY_TOLERANCE) for loss in losses):
+                self.failures.append(f"{workload.name}: the losses without Dropout differ: {agreed}")
+                return False
+        for process in processes:
+            name = process.framework.name
+            if workload.p and np.allclose(measured[name]["losses"], agreed[name], rtol=1e-6):
+                self.failures.append(f"{workload.name}: {name} has the same losses with and without Dropout")
+                return False
+        return True
+
+    def _row(
+        self, workload: Workload, threads: int, condition: str, processes: list[Process], measured: dict[str, Any]
+    ) -> dict[str, Any]:
+        samples: dict[str, list[float]] = {process.framework.name: [] for process in processes}
+        for number in range(self.options.rounds):
+            shift = number % len(processes)
+            for process in processes[shift:] + processes[:shift]:
+                time.sleep(SETTLE_SECONDS)
+                answer = process.ask("time", name=workload.name, seconds=self.options.seconds)
+                samples[process.framework.name] += answer["samples"]
+        results = {}
+        for name, times in samples.items():
+            first, median, third = statistics.quantiles([t / workload.updates for t in times], n=4)
+            start = measured[name]
+            results[name] = {
+                "median": median,
+                "quartiles": [first, third],
+                "samples": len(times),
+                "cold": start["cold"],
+                "peak_bytes": start["peak_bytes"],
+            }
+        kind = {Dropout: "dropout", Training: "training", Product: "product"}[type(workload)]
+        return {
+            "name": workload.name,
+            "title": workload.title,
+            "kind": kind,
+            "threads": threads,
+            "condition": condition,
+            "target": workload.target if condition == "quiet" else None,
+            "flops": workload.flops() / workload.updates,
+            "bytes": workload.bytes() / workload.updates,
+            "results": results,
+            "missing": {name: answer["error"] for name, answer in measured.items() if "error" in answer},
+        }
+
+
+def _computation(workload: Workload) -> Hashable:
+    """What rows that compute the same, were it not for Dropout, have in common."""
+    if isinstance(workload, Training):
+        return (workload.batch, workload.features, workload.optimizer, workload.updates)
+    return workload.name
+
+
+def import_times(frameworks: list[Framework], rounds: int) -> dict[str, Any]:
+    """The time of `import`, in fresh processes that have imported nothing else."""
+    modules = list(dict.fromkeys(framework.module for framework in frameworks))
+    samples: dict[str, list[float]] = {module: [] for module in modules}
+    for _ in range(max(rounds, 3)):
+        for module in modules:
+            program = f"import time; s = time.perf_counter(); import {module}; print(time.perf_counter() - s)"
+            run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+            samples[module].append(float(run.stdout))
+    results = {}
+    for module, times in samples.items():
+        first, median, third = statistics.quantiles(times, n=4)
+        results[module] = {"median": median, "quartiles": [first, third], "samples": len(times)}
+    return results
+
+
+def groups(workloads: list[Workload]) -> list[list[Workload]]:
+    """Workloads that share processes: the products do, and each other one has its own, for its first call."""
+    alone: list[list[Workload]] = [[workload] for workload in workloads if not isinstance(workload, Product)]
+    products: list[Workload] = [workload for workload in workloads if isinstance(workload, Product)]
+    return [*alone, products] if products else alone
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Run the chosen rows."""
+    chosen = options.frameworks.split(",") if options.frameworks else [f.name for f in FRAMEWORKS]
+    frameworks = [f for f in FRAMEWORKS if f.name in chosen and importlib.util.find_spec(f.module)]
+    patterns = options.rows.split(",") if options.rows else [""]
+    workloads = [w for w in WORKLOADS.values() if any(pattern in w.name for pattern in patterns)]
+    if not workloads:
+        raise SystemExit(f"no row has {options.rows} in its name; the rows are {', '.join(WORKLOADS)}")
+    counts = [int(count) for count in options.threads.split(",")]
+    if max(counts) > len(machine.cores()):
+        raise SystemExit(f"{max(counts)} threads asked for, but this process may use {len(machine.cores())} cores")
+    result: dict[str, Any] = {"setting": machine.setting(), "rows": []}
+    result["roofs"] = {str(threads): machine.roofs(threads) for threads in counts}
+    with tempfile.TemporaryDirectory() as folder:
+        pace = Options(2, 0.05) if options.quick else Options(options.rounds, options.seconds)
+        comparison = Comparison(frameworks, pace, Path(folder))
+        for threads in counts:
+            for group in groups(workloads):
+                result["rows"] += comparison.rows(group, threads)
+    result["imports"] = import_times(frameworks, pace.rounds)
+    for threads, roof in result["roofs"].items():  # once more, for a machine that was disturbed the first time
+        again = machine.roofs(int(threads))
+        result["roofs"][threads] = {name: max(value, again[name]) for name, value in roof.items()}
+    result["setting"]["load after"] = os.getloadavg()[0]
+    return result | {"versions": comparison.versions, "failures": comparison.failures}
+
+
+def load(files: list[Path]) -> dict[str, Any]:
+    """What earlier runs on one machine have written, as one."""
+    runs = [json.loads(file.read_text()) for file in files]
+    merged: dict[str, Any] = runs[0]
+    for run in runs[1:]:
+        merged["rows"] += run["rows"]
+        merged["failures"] += run["failures"]
+        merged["roofs"] |= run["roofs"]
+        merged["versions"] |= run["versions"]
+    return merged
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure Lucid against its peers.")
+    parser.add_argument("--rows", help="only rows that have one of these, separated by commas, in their names")
+    parser.add_argument("--threads", default="1,2" if len(machine.cores()) > 1 else "1", help="counts of threads")
+    parser.add_argument("--frameworks", help="only these: " + ", ".join(f.name for f in FRAMEWORKS))
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each process in each row")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each turn")
+    parser.add_argument("--quick", action="store_true", help="two short turns: to see that it works, not to compare")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars and a roofline (needs matplotlib)")
+    parser.add_argument("--load", type=Path, action="append", metavar="FILE", help="measure nothing, show this")
+    options = parser.parse_args()
+    result = load(options.load) if options.load else measure(options)
+    print(report.text(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.plot:
+        import plot  # matplotlib is needed for this alone
+
+        plot.draw(result, options.plot)
+    if result["failures"]:
+        raise SystemExit("failed: " + "; ".join(result["failures"]))
+
+
+if __name__ == "__main__":
+    main()

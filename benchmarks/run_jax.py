@@ -1,0 +1,124 @@
+"""The workloads with JAX: the whole step under one `jit`, its state donated. The argument names the generator."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from session import Step, serve
+from workloads import Arrays, Dropout, Training, Workload, digest
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def dropout(key: jax.Array, x: jax.Array, p: float) -> jax.Array:
+    if p == 0:
+        return x
+    return jnp.where(jax.random.bernoulli(key, 1 - p, x.shape), x * (1 / (1 - p)), 0)
+
+
+def build(workload: Workload, arrays: Arrays) -> Step:
+    if isinstance(workload, Dropout):
+        return _dropout(workload, arrays)
+    assert isinstance(workload, Training), "products are compared with a BLAS alone"
+    return _training(workload, arrays)
+
+
+def _dropout(workload: Dropout, arrays: Arrays) -> Step:
+    x, gradient = jnp.asarray(arrays["x"]), jnp.asarray(arrays["gradient"])
+    key = jax.random.key(0)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(key: jax.Array, x: jax.Array, gradient: jax.Array) -> Any:
+        key, drawn = jax.random.split(key)
+        y, pullback = jax.vjp(lambda x: dropout(drawn, x, workload.p), x)
+        return key, y, *pullback(gradient)
+
+    def run(count: int) -> None:
+        nonlocal key
+        for _ in range(count):
+            key, _, x_gradient = step(key, x, gradient)
+        x_gradient.block_until_ready()
+
+    def check() -> float:
+        nonlocal key
+        key, y, x_gradient = step(key, x, gradient)
+        return digest(np.asarray(y)) + digest(np.asarray(x_gradient))
+
+    return Step(run, check)
+
+
+def _training(workload: Training, arrays: Arrays) -> Step:
+    layers = len(workload.layers())
+    dropouts = max(1, layers - 1)
+    x, y = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
+    rate = workload.learning_rate
+
+    def loss_of(weights: Any, keys: list[jax.Array], x: jax.Array, y: jax.Array) -> jax.Array:
+        for number, (weight, bias) in enumerate(weights):
+            x = x @ weight.T + bias
+            last = number + 1 == layers
+            if workload.classifies and not last:
+                x = jax.nn.relu(x)
+            if not (workload.classifies and last):
+                x = dropout(keys[number], x, workload.p)
+        if workload.classifies:
+            return -jnp.mean(jnp.sum(jax.nn.one_hot(y, x.shape[-1]) * jax.nn.log_softmax(x), axis=-1))
+        return jnp.mean((x - y) ** 2)
+
+    def update(state: Any, x: jax.Array, y: jax.Array) -> tuple[Any, jax.Array]:
+        weights, moments, key = state
+        key, *keys = jax.random.split(key, 1 + dropouts)
+        loss, gradients = jax.value_and_grad(loss_of)(weights, keys, x, y)
+        if workload.optimizer == "adam":
+            weights, moments = adam(weights, moments, gradients, rate)
+        else:
+            weights = jax.tree.map(lambda weight, gradient: weight - rate * gradient, weights, gradients)
+        return (weights, moments, key), loss
+
+    weights = [(jnp.asarray(arrays[f"weight{i}"]), jnp.asarray(arrays[f"bias{i}"])) for i in range(layers)]
+    zeros = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
+    moments = (*zeros, jnp.zeros((), jnp.int32)) if workload.optimizer == "adam" else None
+    state = (weights, moments, jax.random.key(0))
+    if workload.updates == 1:
+        step = jax.jit(update, donate_argnums=0)
+    else:
+        x, y = (jnp.stack([array] * workload.updates) for array in (x, y))
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def step(state: Any, xs: jax.Array, ys: jax.Array) -> Any:
+            return jax.lax.scan(lambda state, batch: update(state, *batch), state, (xs, ys))
+
+    def run(count: int) -> None:
+        nonlocal state
+        for _ in range(count):
+            state, loss = step(state, x, y)
+        loss.block_until_ready()
+
+    def check() -> float:
+        nonlocal state
+        state, loss = step(state, x, y)
+        return float(np.ravel(loss)[-1])
+
+    return Step(run, check)
+
+
+def adam(weights: Any, moments: Any, gradients: Any, rate: float) -> Any:
+    mean, square, count = moments
+    count = count + 1
+    mean = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, mean, gradients)
+    square = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, square, gradients)
+    step_size, correction = rate / (1 - BETA1**count), jnp.sqrt(1 - BETA2**count)
+    weights = jax.tree.map(
+        lambda w, m, v: w - step_size * m / (jnp.sqrt(v) / correction + EPSILON), weights, mean, square
+    )
+    return weights, (mean, square, count)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_default_prng_impl", sys.argv[2])
+    serve(build, {"version": jax.__version__})

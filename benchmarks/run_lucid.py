@@ -1,0 +1,110 @@
+"""The workloads with Lucid."""
+
+from __future__ import annotations
+
+import numpy as np
+from session import Step, UnavailableError, serve
+from workloads import Arrays, Dropout, Product, Training, Workload, digest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+
+
+def build(workload: Workload, arrays: Arrays) -> Step:
+    if isinstance(workload, Dropout):
+        return _dropout(workload, arrays)
+    if isinstance(workload, Product):
+        return _product(workload, arrays)
+    return _training(workload, arrays)
+
+
+def _dropout(workload: Dropout, arrays: Arrays) -> Step:
+    x = lucid.Tensor(arrays["x"], requires_grad=True)
+    gradient = lucid.Tensor(arrays["gradient"])
+
+    @lucid.compile
+    def step(x: lucid.Tensor, gradient: lucid.Tensor) -> lucid.Tensor:
+        x.grad = None
+        y = F.dropout(x, workload.p)
+        y.backward(gradient)
+        return y.detach()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(x, gradient)
+
+    def check() -> float:
+        y = step(x, gradient)
+        assert x.grad is not None
+        return digest(y.numpy()) + digest(x.grad.numpy())
+
+    return Step(run, check)
+
+
+def _training(workload: Training, arrays: Arrays) -> Step:
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(workload.layers()):
+        linear = nn.Linear(inputs, outputs)
+        linear.load_state_dict({"weight": arrays[f"weight{number}"], "bias": arrays[f"bias{number}"]})
+        layers.append(linear)
+        last = number + 1 == len(workload.layers())
+        if workload.classifies and not last:
+            layers.append(nn.ReLU())
+        if workload.p and not (workload.classifies and last):
+            layers.append(nn.Dropout(workload.p))
+    model = nn.Sequential(*layers)
+    kind = {"sgd": optim.SGD, "adam": optim.Adam}[workload.optimizer]
+    optimizer = kind(model.parameters(), lr=workload.learning_rate)
+    loss_function = F.cross_entropy if workload.classifies else F.mse_loss
+
+    @lucid.compile
+    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = loss_function(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # the gradients are not wanted after the step: nothing stores them
+        return loss.detach()
+
+    if workload.updates > 1:
+        return _repeated(step, workload, arrays)
+    x, y = lucid.Tensor(arrays["x"]), lucid.Tensor(arrays["y"])
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(x, y)
+
+    return Step(run, lambda: step(x, y).item())
+
+
+def _repeated(step: lucid.compiler.CompiledFunction, workload: Training, arrays: Arrays) -> Step:
+    if not hasattr(step, "repeat"):
+        raise UnavailableError("this version has no step.repeat")
+    xs, ys = (lucid.Tensor(np.stack([arrays[name]] * workload.updates)) for name in ("x", "y"))
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step.repeat(xs, ys)
+
+    return Step(run, lambda: float(step.repeat(xs, ys).numpy()[-1]))
+
+
+def _product(workload: Product, arrays: Arrays) -> Step:
+    # Captured, not passed: what is measured is the products, not the arguments of a call.
+    pairs = [(lucid.Tensor(a), lucid.Tensor(b)) for a, b in zip(arrays["left"], arrays["right"], strict=True)]
+
+    @lucid.compile
+    def products() -> list[lucid.Tensor]:
+        return [workload.multiply(left, right) for left, right in pairs]
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            products()
+
+    return Step(run, lambda: digest(np.stack([result.numpy() for result in products()])))
+
+
+if __name__ == "__main__":
+    serve(build, {"version": lucid.__version__})

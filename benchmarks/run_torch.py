@@ -1,0 +1,96 @@
+"""The workloads with PyTorch: eager with fused optimizers, or (argument `compile`) through torch.compile.
+
+Compiled, the forward with the loss is one graph, its backward another, and the update a third: what PyTorch documents
+as the way to compile a training step. Compiled autograd, which joins them, was slower on every workload here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from session import Step, serve
+from workloads import Arrays, Dropout, Training, Workload, digest
+
+COMPILED = sys.argv[2:] == ["compile"]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function, mode="max-autotune") if COMPILED else function
+
+
+def build(workload: Workload, arrays: Arrays) -> Step:
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if isinstance(workload, Dropout):
+        return _dropout(workload, tensors)
+    assert isinstance(workload, Training), "products are compared with a BLAS alone"
+    return _training(workload, tensors)
+
+
+def _dropout(workload: Dropout, tensors: dict[str, torch.Tensor]) -> Step:
+    x, gradient = tensors["x"].requires_grad_(), tensors["gradient"]
+    forward = compiled(lambda x: F.dropout(x, workload.p))
+
+    def call() -> torch.Tensor:
+        x.grad = None
+        y: torch.Tensor = forward(x)
+        y.backward(gradient)
+        return y
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            call()
+
+    def check() -> float:
+        y = call()
+        assert x.grad is not None
+        return digest(y.detach().numpy()) + digest(x.grad.numpy())
+
+    return Step(run, check)
+
+
+def _training(workload: Training, tensors: dict[str, torch.Tensor]) -> Step:
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(workload.layers()):
+        linear = nn.Linear(inputs, outputs)
+        linear.load_state_dict({"weight": tensors[f"weight{number}"], "bias": tensors[f"bias{number}"]})
+        layers.append(linear)
+        last = number + 1 == len(workload.layers())
+        if workload.classifies and not last:
+            layers.append(nn.ReLU())
+        if workload.p and not (workload.classifies and last):
+            layers.append(nn.Dropout(workload.p))
+    model = nn.Sequential(*layers)
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[workload.optimizer]
+    optimizer = kind(model.parameters(), lr=workload.learning_rate, fused=True)
+    loss_function = F.cross_entropy if workload.classifies else F.mse_loss
+    forward = compiled(lambda x, y: loss_function(model(x), y))
+    update = compiled(lambda: optimizer.step())
+    x, y = tensors["x"], tensors["y"]
+
+    def call() -> torch.Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss: torch.Tensor = forward(x, y)
+        loss.backward()
+        update()
+        return loss
+
+    def run(count: int) -> None:
+        for _ in range(count * workload.updates):
+            call()
+
+    def check() -> float:
+        losses = [call().detach() for _ in range(workload.updates)]
+        return losses[-1].item()
+
+    return Step(run, check)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    serve(build, {"version": torch.__version__})

@@ -1,0 +1,214 @@
+"""What `compare.py` measures: each workload is declared here once, with its data, its target and its floor.
+
+The floor of a workload is a time that implementations hardly beat on this machine: the larger of its FLOPs over the
+FMA peak and its bytes over the bandwidth of a large copy. The count is low, so that shares of the floor err low, too:
+
+- FLOPs are those of the matrix products alone, 2 m n k each: the forward product of each layer, the gradient of its
+  weight, and the gradient of its input except for the first layer, whose input needs none.
+- Bytes are those that have to move whatever is fused: inputs and everything that lives from step to step (weights,
+  optimizer state) is read once, results and state are written once. Activations are taken to stay in the caches.
+  Where all of it stays there, a step can beat this floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[Any]]
+FLOAT_BYTES = 4  # all workloads are float32
+SHARE_OF_FLOOR = 0.85  # meets a row's target wherever the target asks for more
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """y = dropout(x) and the gradient of x for a given gradient of y, both of `size` elements."""
+
+    name: str
+    size: int
+    p: float
+    target: float | None = None
+    busy = False
+    updates = 1
+
+    @property
+    def title(self) -> str:
+        return f"dropout {self.p:g} of {self.size} elements, forward + backward"
+
+    def arrays(self) -> Arrays:
+        random = np.random.default_rng(0)
+        return {name: random.random(self.size, np.float32) for name in ("x", "gradient")}
+
+    def flops(self) -> int:
+        return 0
+
+    def bytes(self) -> int:
+        return 4 * self.size * FLOAT_BYTES  # reads x and the gradient, writes y and the gradient of x
+
+
+@dataclass(frozen=True)
+class Training:
+    """One step of a perceptron: Linear layers, with ReLU between them, and Dropout behind all but the last of several.
+
+    `features` are the widths from the input to the output. A single Linear has Dropout behind it and the mean square
+    error to a target as its loss; several end in cross-entropy over classes. `updates` steps are one call.
+    """
+
+    name: str
+    batch: int
+    features: tuple[int, ...]
+    p: float
+    optimizer: str  # "sgd" or "adam"
+    target: float | None = None
+    updates: int = 1
+    busy: bool = False  # measured with another process busy on one core, too
+
+    # Small, so that thousands of steps on one batch stay training as usual: no vanishing losses, no denormal moments.
+    learning_rate = 1e-4
+
+    @property
+    def classifies(self) -> bool:
+        return len(self.features) > 2
+
+    @property
+    def title(self) -> str:
+        widths = "-".join(map(str, self.features))
+        network = f"MLP {widths}, ReLU" if self.classifies else f"Linear {widths}"
+        dropout = f"Dropout {self.p:g}" if self.p else "no Dropout"
+        repeated = f", {self.updates} updates a call" if self.updates > 1 else ""
+        return f"{network}, {dropout}, batch {self.batch}, {self.optimizer}{repeated}"
+
+    def layers(self) -> list[tuple[int, int]]:
+        """The input and output widths of each Linear."""
+        return list(pairwise(self.features))
+
+    def arrays(self) -> Arrays:
+        """A batch x and y, and the initial `weight0`, `bias0`, `weight1`, ..., laid out as in PyTorch."""
+        random = np.random.default_rng(0)
+        arrays: Arrays = {"x": random.random((self.batch, self.features[0]), np.float32)}
+        if self.classifies:
+            arrays["y"] = random.integers(0, self.features[-1], self.batch)
+        else:
+            arrays["y"] = random.random((self.batch, self.features[-1]), np.float32)
+        for number, (inputs, outputs) in enumerate(self.layers()):
+            bound = inputs**-0.5
+            arrays[f"weight{number}"] = random.uniform(-bound, bound, (outputs, inputs)).astype(np.float32)
+            arrays[f"bias{number}"] = random.uniform(-bound, bound, outputs).astype(np.float32)
+        return arrays
+
+    def flops(self) -> int:
+        products = [2 * self.batch * inputs * outputs for inputs, outputs in self.layers()]
+        return self.updates * (3 * sum(products) - products[0])
+
+    def bytes(self) -> int:
+        state = sum((inputs + 1) * outputs for inputs, outputs in self.layers())
+        passes = {"sgd": 2, "adam": 6}[self.optimizer]  # reads and writes of weights and of both moments
+        data = self.batch * (self.features[0] + (1 if self.classifies else self.features[-1]))
+        return self.updates * (passes * state + data) * FLOAT_BYTES
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product of a Linear with x (m, k), weight (n, k) and gradient (m, n), or several independent ones.
+
+    `form` says which: "forward" is x @ weight.T, "weight" gradient.T @ x, "input" gradient @ weight. One call makes
+    `updates` of them with operands of their own, so that what is measured is the product and not the call.
+    """
+
+    name: str
+    m: int
+    k: int
+    n: int
+    form: str
+    target = None  # the products as a whole have one: their geometric mean, and the worst of them
+    busy = False
+    p = 0.0
+
+    @property
+    def title(self) -> str:
+        return f"{self.form}, batch {self.m}, {self.k} -> {self.n}"
+
+    @property
+    def updates(self) -> int:
+        return max(1, min(16, 50_000_000 // (2 * self.m * self.k * self.n)))
+
+    def operand_shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        x, weight, gradient = (self.m, self.k), (self.n, self.k), (self.m, self.n)
+        return {"forward": (x, weight), "weight": (gradient, x), "input": (gradient, weight)}[self.form]
+
+    def multiply(self, left: Any, right: Any) -> Any:
+        """The product, of arrays or tensors of any framework."""
+        if self.form == "forward":
+            return left @ right.T
+        return left.T @ right if self.form == "weight" else left @ right
+
+    def arrays(self) -> Arrays:
+        random = np.random.default_rng(0)
+        left, right = self.operand_shapes()
+        return {
+            "left": random.random((self.updates, *left), np.float32),
+            "right": random.random((self.updates, *right), np.float32),
+        }
+
+    def flops(self) -> int:
+        return self.updates * 2 * self.m * self.k * self.n
+
+    def bytes(self) -> int:
+        return self.updates * (self.m * self.k + self.n * self.k + self.m * self.n) * FLOAT_BYTES
+
+
+Workload = Dropout | Training | Product
+
+
+def without_dropout(workload: Workload) -> Workload:
+    """The same computation, made comparable between random number generators."""
+    return workload if isinstance(workload, Product) else replace(workload, p=0.0)
+
+
+def digest(array: npt.NDArray[Any]) -> float:
+    """A number that two arrays of positive elements share where they are equal up to rounding, order included."""
+    flat = np.asarray(array, np.float64).ravel()
+    return float(flat @ np.linspace(1.0, 2.0, flat.size))
+
+
+def _trainings() -> list[Training]:
+    """Each step with Dropout and without."""
+    with_dropout = [
+        Training("linear-4-2", 1, (4, 2), 0.5, "sgd", 4.0),
+        Training("linear-784-256", 64, (784, 256), 0.5, "sgd", 1.8),
+        Training("linear-1024-1024", 512, (1024, 1024), 0.5, "sgd", 1.3),
+        Training("mlp-b64", 64, (784, 512, 512, 10), 0.5, "adam", 1.7),
+        Training("mlp-b512", 512, (784, 512, 512, 10), 0.5, "adam", 1.4, busy=True),
+    ]
+    targets_without = {"mlp-b64": 1.5, "mlp-b512": 1.25}
+    trainings = []
+    for workload in with_dropout:
+        off = replace(
+            workload, name=f"{workload.name}-off", p=0.0, target=targets_without.get(workload.name), busy=False
+        )
+        trainings += [workload, off]
+    return [replace(with_dropout[0], name="linear-4-2-repeat", target=None, updates=1000), *trainings]
+
+
+def _products() -> list[Product]:
+    """The products of the steps above, and a cube."""
+    shapes = [
+        (batch, inputs, outputs)
+        for batch, features in [(64, (784, 256)), (512, (1024, 1024)), *((b, (784, 512, 512, 10)) for b in (64, 512))]
+        for inputs, outputs in pairwise(features)
+    ]
+    products = [
+        Product(f"product-{m}-{k}-{n}-{form}", m, k, n, form)
+        for m, k, n in shapes
+        for form in ("forward", "weight", "input")
+    ]
+    named = {product.name: product for product in products}  # the cube 512-512-512 is a layer of the MLP
+    return list(named.values())
+
+
+_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_products()]
+WORKLOADS = {workload.name: workload for workload in _ALL}
