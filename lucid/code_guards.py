@@ -187,7 +187,7 @@ def _is_computed(root: object, attribute: str, static: object) -> bool:
 
 def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
     """The names that bytecode loads, each with the attributes that it then follows, also by way of a local variable
-    that is assigned once.
+    that is assigned once, or of `getattr` and `hasattr` with a constant.
 
     >>> list(loads(compile("a.b.c + d", "", "eval")))
     [('global', 'a', ['b', 'c']), ('global', 'd', [])]
@@ -198,6 +198,7 @@ def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
     stores = Counter(i.argval for i in instructions if i.opname == "STORE_FAST")
     local: dict[str, tuple[str, str, list[str]]] = {}  # what a local variable stands for
     pending: tuple[str, str, list[str]] | None = None
+    asking = False  # whether the name before was getattr or hasattr
     for instruction in instructions:
         opname, argument = instruction.opname, instruction.argval
         if opname in ("LOAD_ATTR", "LOAD_METHOD") and pending is not None:
@@ -206,6 +207,9 @@ def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
         if opname in ("PUSH_NULL", "CACHE"):
             continue
         if pending is not None:
+            if asking and opname == "LOAD_CONST":
+                pending[2].append(argument)
+            asking = pending in (("global", "getattr", []), ("global", "hasattr", []))
             yield pending
             if opname == "STORE_FAST" and stores[argument] == 1 and argument not in arguments:
                 local[argument] = pending

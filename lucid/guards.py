@@ -112,8 +112,6 @@ class GuardRecorder:
     def attribute(self, owner: Observed, name: str, value: object) -> None:
         """Guard an attribute of a module or optimizer that the trace has read."""
         kind = type(owner)  # attributes of the class are looked up there: a read of the owner would be recorded
-        if name in kind.unguarded:
-            return
         subject = f"{kind.__name__}.{name}"
         bound = self.bind(owner)
         if isinstance(value, MethodType):

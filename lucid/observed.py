@@ -26,7 +26,6 @@ class Observed:
     """The base of Module and Optimizer."""
 
     structural: ClassVar[frozenset[str]] = frozenset()  # containers that change only together with the epoch
-    unguarded: ClassVar[frozenset[str]] = frozenset()  # attributes that guard themselves, or do not matter
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Observed:
         self = super().__new__(cls)

@@ -32,6 +32,10 @@ class Scalar:
         self.value = value
         self.source = source  # the Python expression that guards evaluate
 
+    @property  # type: ignore[misc]  # the class of an object can be set, but not that of a Scalar
+    def __class__(self) -> Any:  # isinstance(x, float) holds, as it does eagerly
+        return float
+
     def tensor(self) -> Tensor:
         """The symbol as a float64 tensor without axes."""
         return self.tracer.tensor_of(self.symbol)

@@ -7,7 +7,7 @@ it raises, the overlay is dropped and nothing has happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,7 @@ class Tracer:
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
         self._grads: dict[int, GradSlot] = {}
         self._scalars: dict[str, Scalar] = {}
+        self._hyperparameters: set[tuple[int, str]] = set()  # groups, by identity, and keys
         self._names: dict[int, str] = {}
         self._named_roots: set[int] = set()
         self._draws = 0
@@ -338,6 +339,7 @@ class Tracer:
     def hyperparameter(self, group: dict[str, Any], key: str) -> Any:
         """group[key], or each element of it, as a Scalar that is read again at each call."""
         value = group[key]
+        self._hyperparameters.add((id(group), key))
         source = f"{self.guards.bind(group)}[{key!r}]"
         if isinstance(value, tuple):
             self.guards.require(f"len({source}) == {len(value)}")
@@ -347,6 +349,12 @@ class Tracer:
     def guard_item(self, group: dict[str, Any], key: str) -> None:
         """Guard group[key] by its value."""
         self.guards.guard(f"{self.guards.bind(group)}[{key!r}]", group[key])
+
+    def guard_other_items(self, group: dict[str, Any]) -> None:
+        """Guard what is no `hyperparameter` in a group, which an optimizer may have read directly."""
+        for key in group:
+            if key != "params" and (id(group), key) not in self._hyperparameters:
+                self.guard_item(group, key)
 
     def guard_scalars(self, condition: str) -> None:
         """Guard a condition on the values of scalars."""
@@ -372,6 +380,8 @@ class Tracer:
 
     def finish(self, leaves: Sequence[object]) -> Trace:
         """What the trace has recorded, from the flattened result of the function."""
+        for leaf in leaves:
+            _check_result(leaf)
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         read = [slot for slot in self._grads.values() if slot.was_read and not self.is_new(slot.tensor)]
         written = [slot for slot in self._grads.values() if slot.has_changed and self._is_outside(slot.tensor)]
@@ -433,6 +443,18 @@ class Tracer:
             inputs = [x for x in self._flow.behind([value], self.builder.nodes) if self._flow.is_input(x)]
             alive = not self._flow.is_freed(self._flow.behind([value], self.builder.nodes, stop=inputs))
         return TracedOutput(value, passed, tensor._requires_grad, alive)
+
+
+def _check_result(leaf: object) -> None:
+    """Raise where a result would not be what later calls return: it computes later, or holds tensors out of sight."""
+    held = [*(leaf if isinstance(leaf, Collection) else ()), *getattr(leaf, "__dict__", {}).values()]
+    if isinstance(leaf, dict):
+        held += leaf.values()
+    if isinstance(leaf, Iterator | Awaitable) or any(isinstance(x, Tensor) and x._symbol is not None for x in held):
+        raise TraceError(
+            f"a compiled function can't return a {type(leaf).__name__} of its tensors.",
+            hint="return tensors, or dicts, lists, tuples and named tuples of them.",
+        )
 
 
 @contextmanager

@@ -30,8 +30,6 @@ class Optimizer(Observed):
     """
 
     structural = frozenset({"state", "_members"})
-    unguarded = frozenset({"param_groups"})  # read by `hyperparameter` and `setting`, which guard each value
-
     state: dict[str, Tensor]
     _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
 
@@ -100,12 +98,15 @@ class Optimizer(Observed):
 
     def step(self) -> None:
         """Update every parameter that has a grad, and its state."""
-        number = 0
+        number, tracer = 0, current_tracer()
+        groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
         with no_grad():
-            for group, members in zip(self.param_groups, self._members, strict=True):
+            for group, members in zip(groups, self._members, strict=True):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)
                 self.update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
+                if tracer is not None:
+                    tracer.guard_other_items(group)
 
     def state_dict(self) -> dict[str, Any]:
         """The state as copies, {"state": {name: array}, "param_groups": [...]}, with the numbers of parameters in the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.errors import CheckError, DTypeError, GradientError, LucidError, ShapeError, TraceError
+from lucid.errors import ArgumentError, CheckError, DTypeError, GradientError, LucidError, ShapeError, TraceError
 from tests.compile.worlds import normal
 
 
@@ -354,6 +355,41 @@ def test_backward_of_what_needs_no_gradient() -> None:
     with pytest.raises(GradientError, match="does not require a gradient") as caught:
         lucid.compile(lambda x: (x * x).sum().backward())(Tensor([1.0]))
     assert "lucid.compile(lambda x: (x * x).sum().backward())" in str(caught.value)
+
+
+class Holder:
+    def __init__(self, y: Any) -> None:
+        self.y = y
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind"),
+    [
+        (Holder, "Holder"),
+        (lambda y: {y}, "set"),
+        (lambda y: map(abs, [y]), "map"),
+        (lambda y: (z for z in [y]), "generator"),
+        (lambda y: defaultdict(int, y=y), "defaultdict"),
+        (lambda y: deque([y]), "deque"),
+    ],
+)
+def test_results_that_would_be_wrong_at_the_next_call(wrap: Callable[[Tensor], Any], kind: str) -> None:
+    with pytest.raises(TraceError, match=rf"can't return a {kind} of its tensors(.|\n)*hint: return tensors, or dicts"):
+        lucid.compile(lambda x: [1, wrap(x * 2.0)])(Tensor([1.0]))
+
+
+def test_a_generator_function_is_refused() -> None:
+    @lucid.compile
+    def generate(x: Tensor) -> Any:
+        yield x * 2.0
+
+    with pytest.raises(TraceError, match="can't return a generator"):
+        generate(Tensor([1.0]))
+
+
+def test_an_unknown_target() -> None:
+    with pytest.raises(ArgumentError, match="target 'tpu' is not known; expected 'cpu'"):
+        lucid.compile(lambda x: x, target="tpu")
 
 
 def test_unhashable_and_odd_results() -> None:

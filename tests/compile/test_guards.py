@@ -199,6 +199,7 @@ def test_comparing_a_float_guards_the_outcome() -> None:
         lambda x, s: x * len(f"{s:.3f}") * float(f"{s:.1f}"),
         lambda x, s: x * np.float32(s),
         lambda x, s: x * max(s, 3.0),
+        lambda x, s: x * (2.0 if isinstance(s, float) else 1.0) * (s + 1 if isinstance(s, int | float) else 1.0),
         lambda x, s: x * (s if s else 5.0),
         lambda x, s: x * sum([s, s]),
         lambda x, s: x * {True: 1.0, False: 2.0}[s == 3.25],
@@ -477,6 +478,24 @@ class Block(nn.Module):
         config = self.config
         scaled = [y * self.config.scale for y in (x,)]
         return scaled[0] + config.shift
+
+
+def test_attributes_that_are_asked_for_by_name() -> None:
+    config = types.SimpleNamespace(scale=2.0)
+
+    def scaled(x: Tensor) -> Tensor:
+        if hasattr(config, "shift"):
+            x = x + config.shift
+        return x * getattr(config, "scale") + getattr(config, "more", 0.0)  # noqa: B009  what is tested
+
+    check(
+        scaled,
+        (lambda: setattr(config, "scale", 3.0), 3.0),
+        (lambda: setattr(config, "shift", 1.0), 6.0),
+        (lambda: setattr(config, "more", 5.0), 11.0),
+        (lambda: delattr(config, "shift"), 8.0),
+        first=2.0,
+    )
 
 
 def test_attributes_of_an_object_in_a_module() -> None:
@@ -813,6 +832,46 @@ def test_settings_of_an_optimizer() -> None:
     assert moved(weight, step) == 1.0
     optimizer.param_groups[0]["maximize"] = True
     assert moved(weight, step) == -1.0
+
+
+class PlainDescent(optim.Optimizer):
+    """An optimizer that reads its group as it is, without `hyperparameter`."""
+
+    def check(self, group: dict[str, Any]) -> None:
+        pass
+
+    def initial_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Tensor]:
+        return {}
+
+    def update(self, group: dict[str, Any], members: Any) -> None:
+        for _, parameter, gradient in members:
+            parameter -= gradient * group["lr"]
+
+
+def test_an_optimizer_of_a_user() -> None:
+    weight = Tensor([1.0], requires_grad=True)
+    optimizer = PlainDescent([weight], {"lr": 0.5})
+
+    @lucid.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        (weight * 1.0).backward()
+        optimizer.step()
+
+    assert moved(weight, step) == pytest.approx(0.5)
+    optimizer.param_groups[0]["lr"] = 0.25
+    assert moved(weight, step) == pytest.approx(0.25)
+
+
+def test_a_group_that_the_step_reads_itself() -> None:
+    _, optimizer, _ = sgd_step(lr=0.5)
+    group = optimizer.param_groups[0]
+    check(
+        lambda x: x * optimizer.param_groups[0]["lr"],
+        (lambda: group.__setitem__("lr", 0.25), 0.25),
+        (lambda: setattr(optimizer, "param_groups", [{**group, "lr": 2.0}]), 2.0),
+        first=0.5,
+    )
 
 
 def test_a_parameter_group_that_is_added() -> None:
