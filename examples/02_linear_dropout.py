@@ -16,6 +16,7 @@ WHAT_CHANGED = {
     "partitioned": "The forward alone. What the backward needs of it, here the mask, is one more output.",
     "ordered": "Each matmul and sum got the order of its additions: the same bits on every machine.",
     "fused": "Bias, mask, multiply and scale are one kernel: one loop, that stores its result and the mask.",
+    "planned": "Every value has a place: in the arena, in a result, or in the state that it becomes.",
 }
 
 

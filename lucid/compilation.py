@@ -19,6 +19,9 @@ from lucid.ir.passes.pipeline import PIPELINE, Stages, run_pipeline
 from lucid.ir.text import print_graph
 
 
+PLANNED = "planned"  # the stage behind the passes
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a graph is compiled as: the stages of each executable, and notes for the one who uses them, as JSON has
@@ -60,7 +63,7 @@ def compile_parts(
         codes = [Code(*pair) for pair in zip(entry.data["plans"], entry.blobs, strict=True)]
         executables = [target.load(code, _final_graph(parts, number)) for number, code in enumerate(codes)]
         notes = entry.data["notes"]
-    return tuple(Compiled(executable, _stages(parts, i)) for i, executable in enumerate(executables)), notes
+    return tuple(Compiled(executable, _stages(parts, i, executable)) for i, executable in enumerate(executables)), notes
 
 
 def _key(graph: Graph, target: Target, kind: str) -> str:
@@ -68,8 +71,14 @@ def _key(graph: Graph, target: Target, kind: str) -> str:
     return cache.key_of([print_graph(graph, locations=False, names=False), kind, passes, target.identity()])
 
 
-def _stages(parts: Callable[[], Parts], number: int) -> Callable[[], Stages]:
-    return lambda: parts().stages[number]
+def _stages(parts: Callable[[], Parts], number: int, executable: Executable) -> Callable[[], Stages]:
+    """The stages of an executable: those of the passes, then the memory plan of the target."""
+
+    def made() -> Stages:
+        passes = parts().stages[number]
+        return Stages({**passes.graphs, PLANNED: executable.graph}, passes.milliseconds)
+
+    return functools.cache(made)
 
 
 def _final_graph(parts: Callable[[], Parts], number: int) -> Callable[[], Graph]:

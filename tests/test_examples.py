@@ -117,6 +117,7 @@ def test_linear_dropout_tells_its_story() -> None:
         "partitioned",
         "ordered",
         "fused",
+        "planned",
         "fused, the backward",
     ]
 
