@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,33 +10,12 @@ import pytest
 
 import lucid
 import lucid.nn as nn
-import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.errors import ArgumentError, GradientError, TraceError
-from tests.compile.worlds import assert_alike, normal
-
-Made = tuple[Callable[..., Any], Sequence[Tensor]]
+from lucid.errors import ArgumentError, TraceError
+from tests.compile.worlds import Made, assert_alike, normal, state_of, training_step
 
 X = normal(3, 4)
-
-
-def state_of(model: nn.Module, *optimizers: optim.Optimizer) -> list[Tensor]:
-    tensors = [*model.parameters(), *model.buffers()]
-    for optimizer in optimizers:
-        tensors += optimizer.state.values()
-    return tensors
-
-
-def training_step(model: nn.Module, optimizer: optim.Optimizer) -> Callable[[Any], Tensor]:
-    def step(x: Any) -> Tensor:
-        optimizer.zero_grad()
-        loss = (model(x) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
 
 
 # Parameters and optimizers.
@@ -451,227 +428,6 @@ def test_attributes_that_change_are_refused() -> None:
     with pytest.raises(TraceError, match=r"Counting.calls was set to 1 while(.|\n)*register_buffer"):
         lucid.compile(model)(X)
     assert model.calls == 0
-
-
-# Grads.
-
-
-def test_gradient_accumulation_over_calls() -> None:
-    def setup() -> Made:
-        model = nn.Linear(4, 2)
-
-        def step(x: Any) -> Tensor:
-            loss = (model(x) ** 2).sum()
-            loss.backward()
-            return loss
-
-        return step, state_of(model)
-
-    step = assert_alike(setup, *[(normal(3, 4, seed=i),) for i in range(4)])
-    assert len(step.programs) == 2
-
-
-def test_grads_are_tensors_of_their_own() -> None:
-    model = nn.Linear(4, 2)
-    optimizer = optim.SGD(model.parameters(), lr=0.0)
-    step = lucid.compile(training_step(model, optimizer))
-    kept = []
-    for i in range(5):
-        step(normal(3, 4, seed=i))
-        kept.append((model.weight.grad, model.weight.grad.numpy().copy()))
-    for tensor, array in kept:
-        np.testing.assert_array_equal(tensor.numpy(), array)
-
-
-def test_zero_grad_at_the_end_stores_nothing() -> None:
-    def setup() -> Made:
-        model = nn.Linear(4, 2)
-        optimizer = optim.SGD(model.parameters(), lr=0.1)
-
-        def step(x: Any) -> Tensor:
-            loss = (model(x) ** 2).sum()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            return loss
-
-        return step, state_of(model)
-
-    step = assert_alike(setup, *[(X,)] * 3)
-    assert len(step.programs) == 1
-    assert len(step.programs[0].graph("traced").outputs) == 1
-
-
-def test_grads_that_are_written() -> None:
-    def setup() -> Made:
-        weight = nn.Parameter([1.0, 2.0])
-        weight.grad = Tensor([5.0, 6.0])
-
-        def step(how: str) -> Tensor | None:
-            grad = weight.grad
-            assert grad is not None
-            if how == "zero":
-                grad.zero_()
-            elif how == "scale":
-                grad *= 0.5
-            elif how == "add":
-                (weight * weight).sum().backward()
-                weight.grad = weight.grad * 10.0
-            elif how == "set":
-                weight.grad = Tensor([1.0, 1.0])
-            return weight.grad
-
-        return step, [weight]
-
-    assert_alike(setup, ("scale",), ("add",), ("read",), ("zero",), ("add",), ("set",), ("scale",))
-
-
-def test_the_grad_of_an_argument() -> None:
-    def cube(x: Tensor) -> Tensor:
-        (x * x * x).sum().backward()
-        return x.grad * 1.0  # type: ignore[operator]
-
-    for wrap in (lambda f: f, lucid.compile):
-        step = wrap(cube)
-        a, b = Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)
-        assert [step(a).item(), step(b).item(), step(b).item()] == [3.0, 12.0, 24.0]
-        assert [a.grad.item(), b.grad.item()] == [3.0, 24.0]
-
-
-def test_a_backward_that_reaches_outside() -> None:
-    weight = Tensor([1.0], requires_grad=True)
-    computed = weight * 2.0
-    with pytest.raises(TraceError, match=r"reached a tensor that was computed outside it(.|\n)*\.detach\(\)"):
-        lucid.compile(lambda: (computed * computed).backward())()
-    assert weight.grad is None
-    with pytest.raises(TraceError, match="reached a tensor that was computed outside"):
-        lucid.compile(lambda x: (x * x).backward())(computed)
-
-
-def test_graphs_are_freed_in_a_trace() -> None:
-    def twice(x: Tensor, retain: bool) -> Tensor:
-        y = (x * x).sum()
-        y.backward(retain_graph=retain)
-        y.backward()
-        return y
-
-    for wrap in (lambda f: f, lucid.compile):
-        x = Tensor([3.0], requires_grad=True)
-        wrap(twice)(x, True)
-        assert x.grad.tolist() == [12.0]
-        x = Tensor([3.0], requires_grad=True)
-        with pytest.raises(GradientError, match="has been freed by an earlier backward"):
-            wrap(twice)(x, False)
-
-
-def test_values_computed_without_recording_are_cut_off() -> None:
-    def setup() -> Made:
-        weight = nn.Parameter([1.0, 2.0, 3.0])
-        with lucid.no_grad():
-            outside = weight[0:2]
-
-        def step() -> Tensor:
-            weight.grad = None
-            with lucid.no_grad():
-                inside = weight[1:] * 2.0
-            loss = (outside * weight[0:2] + inside * weight[1:]).sum() * weight.detach().sum()
-            loss.backward()
-            with lucid.no_grad():
-                weight.__isub__(weight.grad * 0.1)
-            loss2 = (weight * inside.sum()).sum()
-            loss2.backward()
-            return loss + loss2
-
-        return step, [weight]
-
-    assert_alike(setup, (), ())
-
-
-# Copies and threads.
-
-
-def test_a_copied_model_is_another_model() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.0))
-    fast = lucid.compile(model)
-    expected = fast(X).numpy().copy()
-    copied, twin = copy.deepcopy(fast), copy.deepcopy(model)
-    with lucid.no_grad():
-        model[0].weight.fill_(0.0)
-        model[0].bias.fill_(0.0)
-    assert (fast(X).numpy() == 0.0).all()
-    np.testing.assert_allclose(copied(X).numpy(), expected, rtol=1e-6)
-    np.testing.assert_allclose(lucid.compile(twin)(X).numpy(), expected, rtol=1e-6)
-    assert copied.module is not model
-
-
-def test_threads_that_call_one_function() -> None:
-    model = nn.Linear(4, 4)
-    optimizer = optim.SGD(model.parameters(), lr=0.0)
-    step = lucid.compile(training_step(model, optimizer))
-    batches = [np.full((3, 4), float(i), np.float32) for i in range(6)]
-    expected = [(model(x) ** 2).mean().item() for x in batches]
-    wrong: list[object] = []
-
-    def work(number: int) -> None:
-        try:
-            for _ in range(50):
-                if step(batches[number]).item() != pytest.approx(expected[number], rel=1e-5):
-                    wrong.append(number)
-        except BaseException as error:
-            wrong.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(batches))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert len(step.programs) == 1
-
-
-def test_a_thread_that_runs_eagerly_during_a_trace() -> None:
-    weight = nn.Parameter([2.0])
-    seen: list[float] = []
-
-    def traced(x: Tensor) -> Tensor:
-        thread = threading.Thread(target=lambda: seen.append((weight * 3.0).item()))
-        thread.start()
-        thread.join()
-        return x * weight
-
-    assert lucid.compile(traced)(Tensor([5.0])).item() == 10.0
-    assert seen == [6.0]
-
-
-def test_compiled_functions_inside_compiled_functions() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
-    fast = lucid.compile(model)
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    loss = lucid.compile(lambda x: F.mse_loss(fast(x), np.zeros((3, 4), np.float32)))
-
-    def step(x: Any) -> Tensor:
-        optimizer.zero_grad()
-        value = loss(x)
-        value.backward()
-        optimizer.step()
-        return value
-
-    lucid.seed(1)
-    start = model.state_dict()
-    nested = [lucid.compile(step)(X).item() for _ in range(3)]
-    model.load_state_dict(start)
-    lucid.set_state((1, 0))
-    assert [step(X).item() for _ in range(3)] == pytest.approx(nested, rel=1e-5)
-
-
-def test_recursion() -> None:
-    @lucid.compile
-    def power(x: Tensor, n: int) -> Tensor:
-        return x if n == 0 else power(x * 2.0, n - 1)
-
-    assert power(Tensor([1.0]), 5).item() == 32.0
-    assert power(Tensor([1.0]), 3).item() == 8.0
-    assert len(power.programs) == 2
 
 
 def test_indices_that_are_tensors() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 import lucid
+import lucid.nn as nn
+import lucid.optim as optim
 from lucid import Tensor
 from lucid.compiler import CompiledFunction
 from lucid.pytree import flatten
 
-Setup = Callable[[], tuple[Callable[..., Any], Sequence[Tensor]]]
+Made = tuple[Callable[..., Any], Sequence[Tensor]]  # a function, and the tensors that it works on
+Setup = Callable[[], Made]
 
 
 def assert_alike(setup: Setup, *calls: tuple[Any, ...], tolerance: float = 1e-5) -> CompiledFunction:
@@ -72,3 +75,24 @@ def _assert_same(eager: dict[str, Any], compiled: dict[str, Any], when: str, tol
 def normal(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Random float32 values."""
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def state_of(model: nn.Module, *optimizers: optim.Optimizer) -> list[Tensor]:
+    """Parameters, buffers and what optimizers keep."""
+    tensors = [*model.parameters(), *model.buffers()]
+    for optimizer in optimizers:
+        tensors += optimizer.state.values()
+    return tensors
+
+
+def training_step(model: nn.Module, optimizer: optim.Optimizer) -> Callable[[Any], Tensor]:
+    """A step that makes outputs small."""
+
+    def step(x: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step

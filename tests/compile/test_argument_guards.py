@@ -1,0 +1,232 @@
+"""What a trace has read of its arguments is guarded: a change is noticed at the next call."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.compiler
+import lucid.nn as nn
+from lucid import Tensor
+from lucid.errors import ArgumentError
+from tests.compile.changes import ONE, value
+
+
+def test_shapes_and_dtypes_are_programs_of_their_own() -> None:
+    fast = lucid.compile(lambda x: x * 2.0)
+    for shape, dtype in (((2, 3), np.float32), ((3, 2), np.float32), ((2, 3), np.float64), ((6,), np.float32)):
+        for _ in range(2):
+            x = np.arange(6, dtype=dtype).reshape(shape)
+            y = fast(x)
+            assert (y.shape, y.dtype.numpy) == (shape, dtype)
+            np.testing.assert_array_equal(y.numpy(), x * 2)
+    assert len(fast.programs) == 4
+
+
+def test_strides_are_not_part_of_a_program() -> None:
+    fast = lucid.compile(lambda x: x * 2.0)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for array in (x, np.asfortranarray(x), x[::-1], x.T.reshape(2, 3), Tensor(x)):
+        np.testing.assert_array_equal(fast(array).numpy(), np.asarray(array) * 2)
+    assert len(fast.programs) == 1 + 1  # a Tensor and an array are different arguments
+
+
+def test_requires_grad_of_an_argument() -> None:
+    fast = lucid.compile(lambda x: x * x)
+    plain, leaf = Tensor([3.0]), Tensor([3.0], requires_grad=True)
+    assert not fast(plain).requires_grad
+    y = fast(leaf)
+    y.backward()
+    assert leaf.grad is not None
+    assert leaf.grad.tolist() == [6.0]
+    plain.requires_grad = True
+    assert fast(plain).requires_grad
+
+
+def test_requires_grad_of_a_parameter() -> None:
+    layer = nn.Linear(2, 2)
+    fast = lucid.compile(lambda x: layer(x))
+    x = Tensor([[1.0, 2.0]])
+    fast(x).backward()
+    assert layer.weight.grad is not None
+    layer.zero_grad()
+    layer.weight.requires_grad = False
+    fast(x).backward()
+    assert layer.weight.grad is None
+    assert layer.bias is not None
+    assert layer.bias.grad is not None
+    layer.weight.requires_grad = True
+    fast(x).backward()
+    assert layer.weight.grad is not None
+
+
+def test_grad_mode() -> None:
+    weight = Tensor([2.0], requires_grad=True)
+    fast = lucid.compile(lambda x: x * weight)
+    assert fast(Tensor(ONE)).requires_grad
+    with lucid.no_grad():
+        assert not fast(Tensor(ONE)).requires_grad
+    assert fast(Tensor(ONE)).requires_grad
+    assert len(fast.programs) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "function"),
+    [
+        ([1, 2, 1], lambda x, n: x * n),
+        ([True, 1, False], lambda x, n: x * (2.0 if n is True else 3.0)),
+        (["add", "sub"], lambda x, how: x + 1 if how == "add" else x - 1),
+        ([None, 2.0, None], lambda x, scale: x if scale is None else x * scale),
+        ([[1.0, 2.0], [1.0, 3.0], [1.0]], lambda x, items: x * sum(items)),
+        ([(1, 2), [1, 2], (2, 2)], lambda x, items: x * items[0] * (1 if isinstance(items, tuple) else 10)),
+        ([{"a": 1.0}, {"a": 2.0}, {"b": 2.0}], lambda x, items: x * items.get("a", 7.0)),
+        ([{1, 2}, {1, 3}, {1, 2}], lambda x, items: x * sum(items)),
+        ([frozenset("ab"), frozenset("a")], lambda x, items: x * len(items)),
+        ([np.float32(2), np.float32(3)], lambda x, number: x * number),
+        ([np.int64(2), np.int64(3)], lambda x, number: x * int(number)),
+        ([slice(0, 1), slice(0, 0)], lambda x, where: x * (where.stop + 1)),
+        ([float("nan"), 1.0, float("inf")], lambda x, number: lucid.where(x * number == x, 1.0, 0.0)),
+    ],
+    ids=lambda argument: repr(argument) if isinstance(argument, list) else "",
+)
+def test_python_arguments_count_by_value(arguments: list[Any], function: Callable[..., Any]) -> None:
+    fast = lucid.compile(function)
+    for argument in arguments * 2:
+        for _ in range(3):
+            assert value(fast, argument) == value(function, argument)
+
+
+def test_equal_python_arguments_share_a_program() -> None:
+    fast = lucid.compile(lambda x, n, names: x * n * len(names))
+    for _ in range(3):
+        fast(Tensor(ONE), 3, ["a", ("b", "c")])
+        fast(Tensor(ONE), np.int32(3), {"a", "b"})
+    assert len(fast.programs) == 2
+
+
+def test_a_list_that_is_changed_in_place() -> None:
+    fast, scales = lucid.compile(lambda x, scales: x * scales["s"][0]), {"s": [2.0]}
+    assert value(fast, scales) == 2.0
+    scales["s"][0] = 3.0
+    assert value(fast, scales) == 3.0
+    scales["s"] = [4.0, 1.0]
+    assert value(fast, scales) == 4.0
+
+
+def test_an_ordered_dict_is_looked_into() -> None:
+    fast, items = lucid.compile(lambda x, items: x * items["w"]), OrderedDict(w=Tensor([2.0]))
+    assert value(fast, items) == 2.0
+    items["w"] = Tensor([5.0])
+    assert value(fast, items) == 5.0
+    assert len(fast.programs) == 1
+
+
+def test_containers_that_cannot_be_looked_into_are_refused() -> None:
+    fast = lucid.compile(lambda x, items: x * items["w"])
+    with pytest.raises(ArgumentError, match=r"takes dicts, lists, tuples, and sets(.|\n)*hint: convert"):
+        fast(Tensor(ONE), defaultdict(float, w=2.0))
+
+
+def test_floats_are_inputs() -> None:
+    fast = lucid.compile(lambda x, scale: x * scale + scale**2 - 1.0 / scale)
+    for scale in (1.0, 2.0, 0.5, -3.0, 1e-3, np.float64(4.0)):
+        assert value(fast, scale) == pytest.approx(1.0 * scale + scale**2 - 1.0 / scale, rel=1e-6)
+    assert len(fast.programs) == 1
+
+
+def test_comparing_a_float_guards_the_outcome() -> None:
+    def clipped(x: Tensor, limit: float) -> Tensor:
+        if limit > 1.5:
+            return x * limit
+        return x - limit
+
+    fast = lucid.compile(clipped)
+    for limit in (2.0, 3.0, 1.0, 0.5, 1.5, 7.0):
+        assert value(fast, limit) == pytest.approx(value(clipped, limit))
+    assert len(fast.programs) == 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, s: x * math.sqrt(s),
+        lambda x, s: x * int(s),
+        lambda x, s: x * abs(s),
+        lambda x, s: x * (s % 2),
+        lambda x, s: x * (7 % s),
+        lambda x, s: x * (s // 2),
+        lambda x, s: x * (9 // s),
+        lambda x, s: x * round(s),
+        lambda x, s: x * round(s, 1),
+        lambda x, s: x * len(f"{s:.3f}") * float(f"{s:.1f}"),
+        lambda x, s: x * np.float32(s),
+        lambda x, s: x * max(s, 3.0),
+        lambda x, s: x * (2.0 if isinstance(s, float) else 1.0) * (s + 1 if isinstance(s, int | float) else 1.0),
+        lambda x, s: x * (s if s else 5.0),
+        lambda x, s: x * sum([s, s]),
+        lambda x, s: x * {True: 1.0, False: 2.0}[s == 3.25],
+        lambda x, s: x * -s * +s * (2.0**s) * (s - 1) * (1 - s) * (s + 1) * (s * 2) * (2 / s) * (s / 2),
+    ],
+)
+def test_a_float_does_what_floats_do(function: Callable[..., Any]) -> None:
+    fast = lucid.compile(function)
+    for number in (3.25, 2.0, 10.5, 3.25, 0.75):
+        assert value(fast, number) == pytest.approx(value(function, number), rel=1e-6)
+
+
+def test_which_arguments_are_the_same_tensor() -> None:
+    def write_and_read(x: Tensor, y: Tensor) -> Tensor:
+        x += 1.0
+        return y * 10.0
+
+    for wrap in (lambda f: f, lucid.compile):
+        for make in (Tensor, np.array):
+            step = wrap(write_and_read)
+            a, b = make(ONE), make(ONE)
+            for _ in range(3):
+                assert step(a, b).tolist() == [10.0]
+            assert step(a, a).tolist() == [50.0]
+            assert step(a, a).tolist() == [60.0]
+            assert step(b, a).tolist() == [60.0]
+            assert (a.tolist(), b.tolist()) == ([6.0], [2.0])
+
+
+def test_an_argument_that_is_also_captured() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    with lucid.no_grad():
+        layer.weight.fill_(2.0)
+    other = Tensor([[5.0]], requires_grad=True)
+
+    def product(x: Tensor) -> Tensor:
+        return layer.weight * 10.0 + x
+
+    for order in ((layer.weight, other, layer.weight), (other, layer.weight, other)):
+        fast = lucid.compile(product)
+        for x in order:
+            assert fast(x).tolist() == product(x).tolist()
+
+
+def test_a_global_tensor_that_is_also_an_argument() -> None:
+    fast = lucid.compile(lambda x: x + 10.0 * TABLE)
+    assert fast(TABLE).tolist() == [22.0]
+    assert fast(Tensor([3.0])).tolist() == [23.0]
+
+
+TABLE = Tensor([2.0])
+
+
+def test_slices_of_a_tensor_are_arguments_of_their_own() -> None:
+    data = Tensor(np.arange(8, dtype=np.float32).reshape(4, 2))
+    fast = lucid.compile(lambda x: x * 2.0)
+    for start in range(4):
+        for view in (data[start : start + 1], data.detach()[start : start + 1], data[start].reshape(1, 2)):
+            np.testing.assert_array_equal(fast(view).numpy(), data.numpy()[start : start + 1] * 2)
+    for view in (data.detach(), (data * 10.0).detach(), data.T.T):
+        np.testing.assert_array_equal(fast(view).numpy(), view.numpy() * 2)
+    assert len(fast.programs) == 2
