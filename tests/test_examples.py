@@ -55,7 +55,7 @@ def test_the_demo_prints_and_writes_what_it_promises(tmp_path: Path) -> None:
     folder = out / "train_step"
     texts = [path.read_text() for path in sorted(folder.glob("*.ir"))]
     names = [path.name for path in sorted(folder.glob("*.ir"))]
-    assert (names[0], names[1], names[-1]) == ("0-traced.ir", "1-differentiated.ir", f"{len(names) - 1}-fused.ir")
+    assert (names[0], names[1], names[-1]) == ("0-traced.ir", "1-differentiated.ir", f"{len(names) - 1}-planned.ir")
     for text in texts:
         assert print_graph(parse(text)) + "\n" == text
     assert " = grad " in texts[0]
