@@ -5,7 +5,7 @@ from lucid._installation import check_installation
 check_installation()
 
 
-from lucid import nn, optim
+from lucid import data, nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
 from lucid.codegen.threads import get_num_threads, set_num_threads
@@ -83,6 +83,7 @@ from lucid.operations import (
     zeros_like,
 )
 from lucid.random import get_state, seed, set_state
+from lucid.serialization import load, save
 from lucid.tensor import Tensor
 
 __version__ = "0.1.0"
@@ -106,6 +107,7 @@ __all__ = [
     "compile",
     "concatenate",
     "cos",
+    "data",
     "divide",
     "enable_grad",
     "equal",
@@ -128,6 +130,7 @@ __all__ = [
     "is_grad_enabled",
     "less",
     "less_equal",
+    "load",
     "log",
     "logical_and",
     "logical_not",
@@ -151,6 +154,7 @@ __all__ = [
     "power",
     "relu",
     "reshape",
+    "save",
     "seed",
     "set_num_threads",
     "set_state",
