@@ -21,6 +21,8 @@ from lucid.tensor import Array, Tensor
 # list and the call, an array by its tensor, too.
 _FREE_TENSOR, _FREE_ARRAY = 2, 3
 
+_NONE = np.empty(0)  # what stands for an array that is not there
+
 _DATA_OFFSET = object.__basicsize__  # an ndarray object begins with the object header, then the address of its data
 
 
@@ -60,16 +62,18 @@ class Frame:
         self.table_address = table.ctypes.data
         self._first = first  # the slot of the first result
         self._types = [(type.shape, type.dtype.numpy) for type in types]
-        self._arrays: list[Array] = [np.empty(0)] * len(types)
+        self._arrays: list[Array] = [_NONE] * len(types)
         self.tensors: list[Tensor] = [Tensor.__new__(Tensor)] * len(types)
         for number in range(len(types)):
             self._renew(number)
 
     def _renew(self, number: int) -> None:
         shape, dtype = self._types[number]
-        self._arrays[number] = array = np.empty(shape, dtype)
-        self.tensors[number] = Tensor._wrap(array)
+        self._arrays[number] = _NONE  # never free: an interrupt in between leaves a result to be renewed again
+        array = np.empty(shape, dtype)
         self.table[self._first + number] = address(array)
+        self.tensors[number] = Tensor._wrap(array)
+        self._arrays[number] = array
 
     def claim(self) -> list[Tensor]:
         """The tensors for the results of a call, as new: what somebody still holds is replaced."""

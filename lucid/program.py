@@ -157,10 +157,13 @@ class Program(Readable):
         if self._has_scalars:
             self._pack_scalars(self._scalars.data, 0, *self.guards.scalars(leaves))
         drawn_from = self._generator.get_state() if self._generator is not None else None
-        self._compiled.executable.run(frame.table_address)
-        if drawn_from is not None:
-            self._latest.set(drawn_from)
-        return self._finish(leaves, tensors)
+        try:
+            self._compiled.executable.run(frame.table_address)
+        except KeyboardInterrupt:
+            if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
+                self._finish(leaves, tensors, drawn_from)
+            raise
+        return self._finish(leaves, tensors, drawn_from)
 
     def repeat(self, leaves: Sequence[Any], times: int) -> Any:
         """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
@@ -179,7 +182,12 @@ class Program(Readable):
         if self._has_scalars:
             self._scalars[:] = self.guards.scalars(leaves)
         before = [_array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
-        drawn_from = self._generator.get_state() if self._generator is not None else None
+        drawn_from = None
+        if self._generator is not None:
+            seed, draw = self._generator.get_state()
+            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
+        results = [Tensor._wrap(array) for array in stacked]
+        tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
         try:
@@ -188,11 +196,11 @@ class Program(Readable):
             for tensor, array in zip(self._written, before, strict=True):
                 np.copyto(_array_of(tensor), array)
             raise
-        if drawn_from is not None:
-            seed, draw = drawn_from
-            self._latest.set((seed, (draw + (times - 1) * self._draws) % 2**64))
-        results = [Tensor._wrap(array) for array in stacked]
-        self._finish(leaves, [*results, *frame.tensors[self._result_count :]])
+        except KeyboardInterrupt:
+            if executable.is_done:
+                self._finish(leaves, tensors, drawn_from)
+            raise
+        self._finish(leaves, tensors, drawn_from)
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
 
     def _expect_repeatable(self) -> None:
@@ -223,8 +231,10 @@ class Program(Readable):
         """Whether the program may read an array where it lies, whatever captured tensors it writes."""
         return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
-    def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
-        """Put the results of a native run into Python objects."""
+    def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor], drawn_from: tuple[int, int] | None) -> Any:
+        """Put the results of a native run, which found the random state `drawn_from`, into Python objects."""
+        if drawn_from is not None:
+            self._latest.set(drawn_from)
         for written in self._written:
             written._version.count += 1
         for number in self._written_leaves:

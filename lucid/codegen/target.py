@@ -51,6 +51,11 @@ class Executable(Protocol):
         aligned to its items. States are updated where they lie. Raises the CheckError of the first check that fails,
         and then no state has changed."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the latest `run` has written all that it writes: what a signal between its end and the next line of
+        Python leaves open."""
+
     def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
         """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,
         in bytes. Raises the CheckError of the first check that fails: the runs before it have updated states."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lucid.codegen.cpu.machine import STATUS_WORDS
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.errors import CompileError
 from lucid.ir import philox
@@ -287,7 +288,8 @@ def test_an_entry_outlives_its_executable() -> None:
     table[:2] = x.ctypes.data, r.ctypes.data
     del executable
     gc.collect()
-    assert entry(table.ctypes.data, 0) == 0
+    status = np.zeros(STATUS_WORDS, np.int64)
+    assert entry(table.ctypes.data, status.ctypes.data) == 0
     np.testing.assert_allclose(r, -np.exp(x).sum(), rtol=1e-5)
 
 

@@ -395,3 +395,50 @@ def test_an_unknown_target() -> None:
 def test_unhashable_and_odd_results() -> None:
     assert lucid.compile(lambda x: None)(Tensor([1.0])) is None
     assert lucid.compile(lambda x: ("a", 1, {"b": None}))(Tensor([1.0])) == ("a", 1, {"b": None})
+
+
+def test_an_interrupt_behind_the_native_run_leaves_a_whole_step() -> None:
+    """A signal that Python handles when the native code returns: weights are new, so grads and masks are, too."""
+    lucid.seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @lucid.compile
+    def step(x: object) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = np.ones((4, 3), np.float32)
+    step(x)
+    executable = step.programs[0]._compiled.executable
+    run = executable.run
+
+    def interrupted(after: bool) -> None:
+        def stopped(table: int) -> None:
+            if after:
+                run(table)
+            raise KeyboardInterrupt
+
+        executable.run = stopped  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            step(x)
+        executable.run = run  # type: ignore[method-assign]
+
+    def state() -> list[Any]:
+        return [p.detach().numpy().copy() for p in model.parameters()] + [p.grad.tolist() for p in model.parameters()]
+
+    before = state()
+    executable._status[:] = 0
+    interrupted(after=False)
+    assert all(np.array_equal(a, b) for a, b in zip(before, state(), strict=True))
+    lucid.random.set_state((7, 3))
+    interrupted(after=True)
+    mask = lucid.nn.Dropout(0.5)
+    lucid.random.set_state((7, 3))
+    mask(lucid.ones(4, 2))
+    assert model[1].mask.tolist() == mask.mask.tolist()
+    kept = np.array(mask.mask.tolist()) * 2
+    np.testing.assert_array_equal(model[0].bias.grad.numpy(), kept.sum(0))

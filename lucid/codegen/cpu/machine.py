@@ -18,6 +18,9 @@ from lucid.codegen import cache
 CPU_VARIABLE = "LUCID_CPU"
 
 ENTRY = "entry"  # what the module of a graph exports
+
+# The words of the status that an entry writes to: the one that says that all has been written, and how many there are.
+DONE_WORD, STATUS_WORDS = 3, 4
 _LEVEL = 2  # selects and schedules instructions well; level 3 compiles longer for the same code
 
 

@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from lucid.codegen.cpu.chunks import kernel_chunks
 from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
-from lucid.codegen.cpu.machine import ENTRY, Machine
+from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
@@ -29,8 +29,8 @@ class ModuleWriter:
     """Writes the module of a planned graph.
 
     `int entry(void **table, int64_t *status)` finds the addresses of arguments, states and outputs in the table, then
-    that of the arena. It returns 0, or 1 where a check failed: then status holds the number of the check, the
-    position, and the bits of the value there.
+    that of the arena. It returns 0 when all has been written, and says so in the status; or 1 where a check
+    failed: then the status begins with the number of the check, the position, and the bits of the value there.
     """
 
     def __init__(self, graph: Graph, machine: Machine, kernel_of: Callable[[Node], Kernel]) -> None:
@@ -58,6 +58,7 @@ class ModuleWriter:
         for state, new in self.graph.updates:
             if home(self.graph, new) is not state:
                 self.copy(state, new)
+        self.builder.store(i64(1), self.builder.gep(self.entry.args[1], [i64(DONE_WORD)], source_etype=I64))
         self.builder.ret(I32(0))
         self.addresses.branch(start)
         return str(self.module)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # int entry(void **table, int64_t *status); ctypes releases the interpreter's lock around the call.
 _EntryType = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-STATUS_WORDS = 3
 
 
 class CPUTarget:
@@ -109,7 +108,7 @@ class CPUExecutable:
         addresses, loaded = processors.load(machine, code.machine_code, [processors.ENTRY], imports)
         storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self._status = np.zeros(STATUS_WORDS, np.int64)
+        self._status = np.zeros(processors.STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data
         self._entry_address = addresses[processors.ENTRY]
         self.entry = _EntryType(self._entry_address)
@@ -133,19 +132,26 @@ class CPUExecutable:
 
     def run(self, table: int) -> None:
         """Run once on the arrays of the table at an address: see `Executable.run`."""
+        self._status[processors.DONE_WORD] = 0
         if self.entry(table, self._status_address):
             self._fail()
+
+    @property
+    def is_done(self) -> bool:
+        """See `Executable.is_done`."""
+        return bool(self._status[processors.DONE_WORD])
 
     def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
         """Run many times, each on arrays further on: see `Executable.repeat`."""
         run = repeater(self._machine)
+        self._status[processors.DONE_WORD] = 0
         where = slots.ctypes.data, strides.ctypes.data, len(slots)
         if run(self._entry_address, table, self._status_address, times, *where):
             self._fail()
 
     def _fail(self) -> NoReturn:
         """Raise the error of the check that `entry` has reported."""
-        number, position, bits = self._status.tolist()
+        number, position, bits, _ = self._status.tolist()
         message, dtype = self._plan.checks[number]
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
         raise Check(message).error(position, value)
