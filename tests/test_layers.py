@@ -29,8 +29,9 @@ MUST_NOT_IMPORT = {
 ONLY_IN = {
     "llvmlite": "lucid.codegen.cpu",
     "cupy": "lucid.codegen.cuda",
+    "safetensors": "lucid.serialization",
 }
-OPTIONAL = {"cupy"}
+OPTIONAL = {"cupy", "safetensors"}
 
 
 def module_name(source: Path) -> str:
@@ -84,6 +85,7 @@ def test_imports_point_one_way(source: Path) -> None:
         ("lucid.nn.linear", "from lucid.ir.ops.contraction import Matmul"),
         ("lucid.optim.sgd", "from lucid import codegen"),
         ("lucid.tensor", "import cupy as cp"),
+        ("lucid.nn.module", "import safetensors.numpy"),
         ("lucid.errors", "from lucid.ir.types import DType"),
     ],
 )
@@ -101,6 +103,7 @@ def test_third_party_imports_are_the_declared_dependencies() -> None:
 
 def test_importing_lucid_loads_no_heavy_package() -> None:
     """networkx costs 0.1 s or more and llvmlite half of that: who does not compile does not pay."""
-    program = "import sys, lucid; print(*sorted({'llvmlite', 'networkx', 'cupy', 'torch', 'scipy'} & set(sys.modules)))"
+    heavy = {"cupy", "llvmlite", "networkx", "safetensors", "scipy", "torch"}
+    program = f"import sys, lucid; print(*sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == ""

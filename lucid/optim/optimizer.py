@@ -146,6 +146,8 @@ class Optimizer(Observed):
         for key, array in arrays.items():
             self.state[key].copy_(array)
         for own, group in zip(self.param_groups, groups, strict=True):
+            for key in own.keys() - group.keys() - {"params"}:
+                del own[key]
             own.update(group)
 
     def __repr__(self) -> str:
