@@ -1,0 +1,65 @@
+"""The machine code has the shape that its speed comes from: no spills where time is spent, vectors, one kernel."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+import lucid
+from lucid import Tensor, nn
+from lucid.codegen.cpu.gemm import Gemm
+from lucid.codegen.cpu.machine import assembly, machine
+from lucid.ir.types import DType, float32, float64
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="reads x86 assembly")
+
+REGISTERS = {64: "%zmm", 32: "%ymm", 16: "%xmm"}
+
+
+def function(text: str, name: str) -> str:
+    """The assembly of one function."""
+    body = text[text.index(f"\n{name}:") :]
+    return body[: body.index(".cfi_endproc")]
+
+
+def loops(text: str) -> list[str]:
+    """The bodies of innermost loops: from a label to the jump back to it, without a label in between."""
+    found = re.findall(r"^(\.L\w+):\n((?:(?!\.L)[^\n]*\n)*?\s+j\w+\s+\1)\n", text, re.MULTILINE)
+    return [body for _, body in found]
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType) -> None:
+    gemm = Gemm(dtype, machine().vector_bytes)
+    module = ir.Module("product")
+    module.triple, module.data_layout = machine().layout()
+    gemm.write(module, "product")
+    tile = function(assembly(machine(), str(module)), f"tile_{gemm.rows}x{gemm.vectors}")
+    (inner,) = (loop for loop in loops(tile) if "fmadd" in loop)
+    assert inner.count("fmadd") == gemm.rows * gemm.vectors
+    assert "(%rsp)" not in inner
+    assert "(%rbp)" not in inner
+    assert REGISTERS[machine().vector_bytes] in inner
+
+
+def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
+    dropout = nn.Dropout(0.5)
+
+    @lucid.compile
+    def step(x: Tensor) -> Tensor:
+        x.grad = None
+        y = dropout(x)
+        y.backward()
+        return y
+
+    program = step.lower(Tensor(np.ones(1 << 14, np.float32), requires_grad=True))
+    written = program._compiled.executable.written()
+    kernels = [kernel for kernel in written.kernels.values() if kernel.axes]
+    assert len(kernels) == 1
+    (name,) = (name for name, kernel in written.kernels.items() if kernel.axes)
+    text = function(program.assembly(), name)
+    inside = [line for loop in loops(text) for line in loop.splitlines()]
+    assert any(REGISTERS[machine().vector_bytes] in line for line in inside)
+    assert not any("call" in line for line in inside)
