@@ -37,9 +37,13 @@ from lucid.ir.types import TensorType
 MAX_RANK = 32  # NumPy's limit
 
 
-def verify(graph: Graph) -> None:
-    """Raise a VerificationError, with the text of the graph and a note at the fault, unless the graph is valid."""
-    _Verifier(graph).graph(graph, inside=None)
+def verify(graph: Graph, sound: set[Node] | None = None) -> None:
+    """Raise a VerificationError, with the text of the graph and a note at the fault, unless the graph is valid.
+
+    `sound` are nodes in which an earlier call found no fault. A node never changes, so only its place in the graph is
+    looked at again. The nodes of this graph are added.
+    """
+    _Verifier(graph, set() if sound is None else sound).graph(graph, inside=None)
 
 
 def type_problem(type: TensorType) -> str | None:
@@ -80,8 +84,9 @@ def belongs_to(value: object, declared: Any) -> bool:
 
 
 class _Verifier:
-    def __init__(self, whole: Graph) -> None:
+    def __init__(self, whole: Graph, sound: set[Node]) -> None:
         self.whole = whole
+        self.sound = sound
 
     def fail(self, at: Node | Graph, sentence: str) -> NoReturn:
         raise VerificationError(sentence, excerpt=print_with_note(self.whole, at, sentence))
@@ -109,7 +114,10 @@ class _Verifier:
         defined.add(value)
 
     def node(self, node: Node, defined: set[Value], inside: Op | None) -> None:
-        self.attributes(node)
+        """Check a node where it stands, and by itself unless that has been done."""
+        known = node in self.sound
+        if not known:
+            self.attributes(node)
         for value in node.inputs:
             if value not in defined:
                 self.fail(node, f"expected operands that are defined before, got {value}.")
@@ -117,6 +125,12 @@ class _Verifier:
             self.fail(node, f"expected grad at the top level only, got it in a region of {inside.name}.")
         if node.op.has_effect and inside is not None and not inside.has_effect:
             self.fail(node, f"expected no effect in a region of {inside.name}, which has none itself.")
+        if not known:
+            self.alone(node)
+            self.sound.add(node)
+
+    def alone(self, node: Node) -> None:
+        """Check what of a node does not depend on where it stands."""
         if not node.outputs and not node.op.has_effect:
             self.fail(node, f"expected a result of {node.op.name}, which has no effect.")
         if node.backward < 0:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.order import order
@@ -77,12 +77,13 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
     folder = Path(dump, f"{next(_programs)}-{identifier(graph.name) or 'graph'}") if dump else None
     graphs: dict[str, Graph] = {}
     milliseconds: dict[str, float] = {}
+    sound: set[Node] = set()
 
     def enter(stage: str, graph: Graph) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{len(graphs):02}-{stage}.ir").write_text(print_graph(graph) + "\n")
-        verify(graph)
+        verify(graph, sound)
         graphs[stage] = graph
 
     enter(TRACED, graph)
