@@ -18,6 +18,7 @@ from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
+from lucid.conversion import to_array
 from lucid.dispatch import FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.guards import describe
@@ -246,7 +247,15 @@ class CompiledModule(CompiledFunction):
 
 
 def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Spec]:
-    return flatten((args, kwargs))
+    leaves, spec = flatten((args, kwargs))
+    return [_native_array(leaf) for leaf in leaves], spec
+
+
+def _native_array(leaf: Any) -> Any:
+    """The NumPy array over an array of another library, such as a PyTorch tensor; all else as it is."""
+    if isinstance(leaf, Tensor | np.ndarray) or not hasattr(type(leaf), "__dlpack__"):
+        return leaf
+    return to_array(leaf)
 
 
 def _leading_extent(leaves: Sequence[Any]) -> int:

@@ -1,0 +1,287 @@
+"""DataLoader: batches, order, threads, errors, and where an iteration stands."""
+
+import itertools
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid import Tensor
+from lucid.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
+from lucid.errors import ArgumentError, StateDictError
+
+
+class Recorded(Dataset[int]):
+    """Numbers, with a note of who fetched what; the first take longest."""
+
+    def __init__(self, count: int, delay: float = 0.0) -> None:
+        self.count = count
+        self.delay = delay
+        self.fetched: list[int] = []
+        self.threads: set[str] = set()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int, /) -> int:
+        assert type(index) is int
+        time.sleep(self.delay * (self.count - index))
+        self.fetched.append(index)
+        self.threads.add(threading.current_thread().name)
+        return index
+
+
+def epoch(loader: DataLoader) -> list[list[int]]:
+    return [batch.tolist() for batch in loader]
+
+
+class TestBatches:
+    @pytest.mark.parametrize(
+        ("count", "size", "drop_last", "batches"),
+        [
+            (5, 2, False, [[0, 1], [2, 3], [4]]),
+            (5, 2, True, [[0, 1], [2, 3]]),
+            (4, 2, True, [[0, 1], [2, 3]]),
+            (2, 3, False, [[0, 1]]),
+            (2, 3, True, []),
+            (0, 3, False, []),
+        ],
+    )
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_sizes(self, count: int, size: int, drop_last: bool, batches: list[list[int]], workers: int) -> None:
+        loader = DataLoader(Recorded(count), size, drop_last=drop_last, num_workers=workers)
+        assert epoch(loader) == batches
+        assert len(loader) == len(batches)
+
+    def test_any_sequence_is_a_data_set(self) -> None:
+        assert epoch(DataLoader(np.arange(4.0).reshape(2, 2), 2)) == [[[0.0, 1.0], [2.0, 3.0]]]
+        assert epoch(DataLoader([3, 1, 2], 2)) == [[3, 1], [2]]
+
+    def test_a_collate_function_of_ones_own(self) -> None:
+        loader = DataLoader(TensorDataset(np.arange(3)), 2, collate_fn=lambda samples: [int(x) for (x,) in samples])
+        assert list(loader) == [[0, 1], [2]]
+
+    def test_a_batch_made_by_the_data_set_is_that_of_its_samples(self) -> None:
+        generator = np.random.default_rng(0)
+        data = TensorDataset(generator.standard_normal((9, 3), np.float32), generator.integers(0, 3, 9))
+        subset = Subset(data, [1, 3, 5, 7, 8])
+        fast = DataLoader(subset, 2, shuffle=True)
+        slow = DataLoader([subset[i] for i in range(5)], 2, shuffle=True)
+        for ours, theirs in zip(fast, slow, strict=True):
+            assert [(x.dtype, x.tolist()) for x in ours] == [(x.dtype, x.tolist()) for x in theirs]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"batch_size": 0}, "batch_size as an integer of at least 1, got 0"),
+            ({"batch_size": 2.0}, r"batch_size as an integer of at least 1, got 2\.0"),
+            ({"num_workers": -1}, "num_workers as an integer of at least 0, got -1"),
+            ({"prefetch_factor": 0}, "prefetch_factor as an integer of at least 1"),
+            ({"seed": 0.5}, "seed takes an integer"),
+            ({"shuffle": True, "sampler": [0]}, "shuffle or a sampler"),
+        ],
+    )
+    def test_arguments(self, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(ArgumentError, match=message):
+            DataLoader([1, 2], **options)
+
+
+class TestOrder:
+    def test_each_epoch_has_an_order_of_its_own(self) -> None:
+        loader = DataLoader(Recorded(20), 4, shuffle=True, seed=1)
+        epochs = [list(itertools.chain(*epoch(loader))) for _ in range(3)]
+        assert all(sorted(order) == list(range(20)) for order in epochs)
+        assert len({tuple(order) for order in [*epochs, range(20)]}) == 4
+        again = DataLoader(Recorded(20), 5, shuffle=True, seed=1)
+        assert [list(itertools.chain(*epoch(again))) for _ in range(3)] == epochs
+
+    def test_lucids_random_stream_is_neither_used_nor_moved(self) -> None:
+        lucid.seed(5)
+        first = epoch(DataLoader(Recorded(9), 2, shuffle=True, num_workers=2))
+        assert lucid.get_state() == (5, 0)
+        lucid.seed(6)
+        assert epoch(DataLoader(Recorded(9), 2, shuffle=True)) == first
+
+    def test_a_loop_that_was_left_early_is_followed_by_a_new_epoch(self) -> None:
+        loader, other = (DataLoader(Recorded(9), 2, shuffle=True) for _ in range(2))
+        next(iter(loader))
+        epoch(other)
+        assert epoch(loader) == epoch(other)
+
+    def test_two_iterations_at_once_do_not_disturb_each_other(self) -> None:
+        loader, other = (DataLoader(Recorded(6), 2, shuffle=True) for _ in range(2))
+        expected = epoch(other), epoch(other)
+        first = iter(loader)
+        found = [next(first).tolist()]
+        second = epoch(loader)
+        found += [batch.tolist() for batch in first]
+        assert (found, second) == expected
+
+    def test_a_sampler(self) -> None:
+        class Backwards(Sampler):
+            def __len__(self) -> int:
+                return 3
+
+            def order(self, epoch: int, /) -> Sequence[int]:
+                return [3 + epoch, 2, 1]
+
+        loader = DataLoader(Recorded(5), 2, sampler=Backwards())
+        assert [epoch(loader), epoch(loader)] == [[[3, 2], [1]], [[4, 2], [1]]]
+        with pytest.raises(ArgumentError, match="DataLoader got the index 5 into 5 samples"):
+            epoch(loader)
+
+    def test_a_sampler_that_breaks_its_promise(self) -> None:
+        class Short(Sampler):
+            def __len__(self) -> int:
+                return 3
+
+            def order(self, epoch: int, /) -> Sequence[int]:
+                return [1]
+
+        with pytest.raises(ArgumentError, match="the sampler promised 3 indices, and gave 1"):
+            epoch(DataLoader(Recorded(5), sampler=Short()))
+
+
+class TestThreads:
+    def test_they_change_no_order(self) -> None:
+        data = Recorded(12, delay=0.0005)  # later samples are ready first
+        loader, plain = DataLoader(data, 2, shuffle=True, num_workers=3), DataLoader(Recorded(12), 2, shuffle=True)
+        assert [epoch(loader), epoch(loader)] == [epoch(plain), epoch(plain)]
+        assert all(name.startswith("lucid-data") for name in data.threads)
+        assert len(data.threads) > 1
+
+    def test_they_fetch_ahead_only_so_far(self) -> None:
+        data = Recorded(100)
+        batches = iter(DataLoader(data, 1, num_workers=2, prefetch_factor=3))
+        for count in (1, 2, 3):
+            next(batches)
+            deadline = time.monotonic() + 10
+            while len(data.fetched) < count + 6 and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(0.02)
+            assert len(data.fetched) == count + 6
+
+    def test_none_is_left_after_a_loop(self) -> None:
+        loader = DataLoader(Recorded(50, delay=0.0001), num_workers=2)
+        for _ in loader:
+            assert any(thread.name.startswith("lucid-data") for thread in threading.enumerate())
+            break
+        epoch(loader)
+        assert not any(thread.name.startswith("lucid-data") for thread in threading.enumerate())
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_an_error_comes_in_its_turn_with_its_traceback(self, workers: int) -> None:
+        class Broken(Recorded):
+            def __getitem__(self, index: int, /) -> int:
+                if index == 3:
+                    raise RuntimeError("the disk is gone")
+                return index
+
+        batches = iter(DataLoader(Broken(5), num_workers=workers))
+        assert [next(batches).tolist() for _ in range(3)] == [[0], [1], [2]]
+        with pytest.raises(RuntimeError, match="the disk is gone") as caught:
+            next(batches)
+        assert 'raise RuntimeError("the disk is gone")' in "".join(traceback.format_exception(caught.value))
+        assert not any(thread.name.startswith("lucid-data") for thread in threading.enumerate())
+
+
+class TestState:
+    @pytest.mark.parametrize("workers", [0, 2])
+    @pytest.mark.parametrize("batches", [0, 1, 4, 5, 7])
+    def test_the_rest_of_the_epoch_follows(self, batches: int, workers: int) -> None:
+        def endless(loader: DataLoader) -> Any:
+            while True:
+                yield from loader
+
+        loader, resumed = (DataLoader(Recorded(9), 2, shuffle=True, seed=2, num_workers=workers) for _ in range(2))
+        stream = endless(loader)
+        for _ in range(batches):
+            next(stream)
+        resumed.load_state_dict(loader.state_dict())
+        assert resumed.state_dict() == loader.state_dict()
+        expected = [next(stream).tolist() for _ in range(12)]
+        assert [batch.tolist() for batch in itertools.islice(endless(resumed), 12)] == expected
+
+    def test_after_the_last_batch_the_epoch_is_empty(self) -> None:
+        loader = DataLoader(Recorded(4), 2)
+        for _ in loader:
+            state = loader.state_dict()
+        loader.load_state_dict(state)
+        assert [epoch(loader), epoch(loader)] == [[], [[0, 1], [2, 3]]]
+
+    def test_the_numbers(self) -> None:
+        loader = DataLoader(Recorded(5), 2, seed=7)
+        identity = {"batch_size": 2, "samples": 5, "seed": 7}
+        assert loader.state_dict() == {"epoch": 0, "batch": 0, **identity}
+        next(iter(loader))
+        assert loader.state_dict() == {"epoch": 0, "batch": 1, **identity}
+        epoch(loader)
+        assert loader.state_dict() == {"epoch": 2, "batch": 0, **identity}
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"batch_size": 3}, "batch_size 3 for 2"),
+            ({"samples": 4, "seed": 1}, "samples 4 for 5, seed 1 for 0"),
+            ({"batch": 4}, "no batch 4 of epoch 0 in a DataLoader of 3 batches"),
+            ({"epoch": -1}, "no batch 0 of epoch -1"),
+            ({"extra": 0}, "has epoch, batch, batch_size, samples, seed, got"),
+        ],
+    )
+    def test_a_state_of_another_loader(self, changes: dict[str, int], message: str) -> None:
+        loader = DataLoader(Recorded(5), 2)
+        with pytest.raises(StateDictError, match=message):
+            loader.load_state_dict({**loader.state_dict(), **changes})
+        assert epoch(loader) == [[0, 1], [2, 3], [4]]
+
+
+class Foreign:
+    """An array of another library, as Lucid sees it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        return self.array
+
+    def __dlpack__(self, **options: object) -> object:
+        return self.array.__dlpack__()
+
+
+@pytest.mark.parametrize("kind", ["lists", "loader", "generator", "foreign"])
+def test_any_iterable_of_arrays_trains_one_program(kind: str) -> None:
+    generator = np.random.default_rng(0)
+    xs, ys = generator.standard_normal((24, 3), np.float32), generator.integers(0, 2, 24)
+    pairs = [(xs[i : i + 6], ys[i : i + 6]) for i in range(0, 24, 6)]
+    batches = {
+        "lists": pairs,
+        "loader": DataLoader(TensorDataset(xs, ys), 6),
+        "generator": ((Tensor(x), Tensor(y)) for x, y in pairs),
+        "foreign": [(Foreign(x), Foreign(y)) for x, y in pairs],
+    }[kind]
+    lucid.seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @lucid.compile
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    losses = [step(x, y).item() for x, y in batches]
+    assert len(step.programs) == 1
+
+    lucid.seed(0)
+    model.load_state_dict(nn.Linear(3, 2).state_dict())
+    assert [step(x, y).item() for x, y in pairs] == losses

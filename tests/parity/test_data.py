@@ -1,0 +1,65 @@
+"""PyTorch's DataLoader in Lucid's training loops, and its conventions in Lucid's."""
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid import Tensor
+from lucid.data import DataLoader, TensorDataset, random_split
+from tests.parity.compare import normal, torch
+
+XS, YS = normal(22, 3), np.arange(22) % 2
+
+
+def theirs(batch_size: int, drop_last: bool) -> object:
+    data = torch.utils.data.TensorDataset(torch.from_numpy(XS), torch.from_numpy(YS))
+    return torch.utils.data.DataLoader(data, batch_size=batch_size, drop_last=drop_last)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_step_is_fed_by_either(compiled: bool) -> None:
+    losses = []
+    for loader in (theirs(5, True), DataLoader(TensorDataset(XS, YS), batch_size=5, drop_last=True)):
+        lucid.seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Tensor, y: Tensor, model: nn.Module = model, optimizer: optim.SGD = optimizer) -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        function = lucid.compile(step) if compiled else step
+        losses.append([function(x, y).item() for x, y in loader])
+        if compiled:
+            assert len(function.programs) == 1
+    assert losses[0] == losses[1]
+
+
+def test_tensors_of_pytorch_are_samples() -> None:
+    ours = DataLoader(TensorDataset(torch.from_numpy(XS), torch.from_numpy(YS)), batch_size=4)
+    pairs = DataLoader([(torch.from_numpy(x), int(y)) for x, y in zip(XS, YS, strict=True)], batch_size=4)
+    for loader in (ours, pairs):
+        found = np.concatenate([x for x, _ in loader])
+        np.testing.assert_array_equal(found, XS)
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize("size", [1, 5, 11, 30])
+def test_batches_are_cut_alike(size: int, drop_last: bool) -> None:
+    ours, other = DataLoader(TensorDataset(XS, YS), size, drop_last=drop_last), theirs(size, drop_last)
+    assert len(ours) == len(other)
+    for batch, expected in zip(ours, other, strict=True):
+        for array, tensor in zip(batch, expected, strict=True):
+            assert (array.dtype, array.tolist()) == (tensor.numpy().dtype, tensor.tolist())
+
+
+@pytest.mark.parametrize("lengths", [[0.3, 0.7], [0.5, 0.25, 0.25], [1 / 3] * 3, [20, 2]])
+def test_lengths_of_splits(lengths: list[float]) -> None:
+    expected = [len(part) for part in torch.utils.data.random_split(range(22), lengths)]
+    assert [len(part) for part in random_split(range(22), lengths)] == expected
