@@ -60,7 +60,10 @@ class CodeObserver:
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._before)
+        if hasattr(self._before, "enable"):  # cProfile's profiler: sys.setprofile would take it for a function
+            self._before.enable()
+        else:
+            sys.setprofile(self._before)
         if self._collects:
             gc.enable()
 
@@ -70,7 +73,7 @@ class CodeObserver:
             if code not in self._ran:
                 self._ran[code] = Ran(frame.f_globals)
             self._ran[code].note(code, frame.f_locals)
-        if self._before is not None:
+        if callable(self._before):
             self._before(frame, event, arg)
 
     def guard(self, guards: GuardRecorder) -> None:

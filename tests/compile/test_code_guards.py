@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import functools
 import sys
 import types
@@ -360,3 +361,16 @@ def test_captured_arrays_are_read_at_each_call() -> None:
 
 def test_a_captured_tensor_that_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     check(lambda x: x * TABLE, (lambda: monkeypatch.setitem(globals(), "TABLE", Tensor([5.0])), 5.0), first=2.0)
+
+
+def test_a_profiler_of_c_goes_on_after_the_trace() -> None:
+    def after() -> None: ...
+
+    double = lucid.compile(lambda x: x * 2.0)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    double(Tensor([1.0]))
+    after()
+    profiler.disable()
+    profiled = {entry.code for entry in profiler.getstats()}
+    assert after.__code__ in profiled
