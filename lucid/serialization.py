@@ -17,6 +17,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeGuard
@@ -301,7 +302,7 @@ def _write(path: PathLike, data: bytes) -> None:
 
 
 def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
-    """The tensors of a file, each in memory of its own, and Lucid's text in the metadata."""
+    """The tensors of a file by name, each in memory of its own, and Lucid's text in the metadata."""
     safetensors = _safetensors()
     data = Path(path).read_bytes()
     try:
@@ -310,7 +311,8 @@ def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
         raise ArgumentError(f"{path} is not a complete safetensors file: {error}.") from error
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    return {name: _array(path, name, entry) for name, entry in entries}, metadata.get("lucid")
+    tensors = {name: _array(path, name, entry) for name, entry in sorted(entries, key=itemgetter(0))}
+    return tensors, metadata.get("lucid")
 
 
 def _array(path: PathLike, name: str, entry: Mapping[str, Any]) -> Array:

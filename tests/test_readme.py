@@ -30,7 +30,7 @@ def with_true_output(page: str, folder: Path) -> str:
         source.parent.mkdir(parents=True)
         source.write_text(block["code"])
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), contextlib.chdir(folder):  # where examples may write files
             exec(compile(block["code"], str(source), "exec"), names)
         if block["output"] is None:
             assert not printed.getvalue(), f"prints, but shows no output:\n{block['code']}"
