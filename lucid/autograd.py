@@ -7,6 +7,7 @@ backward nodes with the interpreter.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -335,8 +336,11 @@ def grad(
         given = [grad_outputs] if isinstance(grad_outputs, tensors.Tensor) else list(grad_outputs)
     seeds = [default_seed(y, seed) for y, seed in zip(ys, given, strict=True)]
     for x in xs:
-        if not x.requires_grad:
-            raise GradientError("an input of lucid.grad does not require a gradient.")
+        if not isinstance(x, tensors.Tensor) or not x.requires_grad:
+            raise GradientError(
+                f"lucid.grad takes inputs that are tensors and require a gradient, got {reprlib.repr(x)}.",
+                hint="make the input with lucid.Tensor(..., requires_grad=True).",
+            )
     keep = create_graph if retain_graph is None else retain_graph
     tracer = current_tracer()
     compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.grad

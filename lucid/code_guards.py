@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from lucid.guards import GuardRecorder
+from lucid.errors import TraceError
+from lucid.guards import GuardRecorder, describe
 from lucid.observed import MISSING, Observed
 from lucid.tensor import Tensor
 
@@ -27,10 +28,15 @@ def _is_foreign(module_name: str) -> bool:
 
 
 class Ran:
-    """A code object that ran: its globals, and the objects that its arguments and free variables were at each call."""
+    """A code object that ran: its globals, as they were when it was first called, and the objects that its arguments
+    and free variables were at each call."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
+    def __init__(self, code: CodeType, names: dict[str, Any]) -> None:
         self.names = names
+        self.loads = list(loads(code))
+        self.before = {
+            name: describe(names[name]) for kind, name, _ in self.loads if kind == "global" and name in names
+        }
         self.objects: dict[str, dict[int, object]] = {}
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
@@ -71,7 +77,7 @@ class CodeObserver:
         if event == "call" and _is_foreign(frame.f_globals.get("__name__", "")):
             code = frame.f_code
             if code not in self._ran:
-                self._ran[code] = Ran(frame.f_globals)
+                self._ran[code] = Ran(code, frame.f_globals)
             self._ran[code].note(code, frame.f_locals)
         if callable(self._before):
             self._before(frame, event, arg)
@@ -84,7 +90,13 @@ class CodeObserver:
             closures = _closures(code, ran, functions.get(code, []), search=code not in nested)
             for function in closures:
                 _guard_defaults(guards, function)
-            for kind, name, attributes in loads(code):
+            for name, before in ran.before.items():
+                if describe(ran.names.get(name, MISSING)) != before:
+                    raise TraceError(
+                        f"the global {name} changed while the function was traced; later calls would not change it.",
+                        hint="pass it as an argument and return its new value, or keep it in a registered buffer.",
+                    )
+            for kind, name, attributes in ran.loads:
                 for root, expression in _roots(guards, kind, name, ran, closures):
                     if expression is not None and not isinstance(root, _UNGUARDED) and not _is_ours(root):
                         guards.guard(expression, root, name)

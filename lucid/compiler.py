@@ -7,8 +7,7 @@ import functools
 import inspect
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
-from types import MethodType
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -102,6 +101,8 @@ class CompiledFunction:
 
     def lower(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for these arguments without running: the program that a call would use."""
+        if modes.tracer is not None:
+            raise TraceError("lower can't be called while a function is traced.")
         leaves, spec = _flatten_call(args, kwargs)
         with RUN_LOCK:
             return self._find(leaves, spec)
@@ -139,7 +140,7 @@ class CompiledFunction:
             return self._find(first, spec).repeat(leaves, times)
 
     def __get__(self, owner: object, kind: type | None = None) -> Any:
-        return self if owner is None else MethodType(self, owner)
+        return self if owner is None else BoundFunction(self, owner)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return compile(copy.deepcopy(self._function, memo), target=self._target.name)
@@ -218,10 +219,35 @@ class CompiledFunction:
                 result = self._function(*args, **kwargs)
             finally:
                 stop()
+            _expect_unchanged(symbols, spec, (args, kwargs))
             result_leaves, result_spec = flatten(result)
             trace = tracer.finish(result_leaves)
         observer.guard(tracer.guards)
         return trace, result_spec
+
+
+class BoundFunction:
+    """A compiled method of an object: the compiled function with the object as its first argument."""
+
+    def __init__(self, function: CompiledFunction, owner: object) -> None:
+        self.__func__ = function
+        self.__self__ = owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Program:
+        """See `CompiledFunction.lower`."""
+        return self.__func__.lower(self.__self__, *args, **kwargs)
+
+    def repeat(self, *args: Any, **kwargs: Any) -> Any:
+        """See `CompiledFunction.repeat`."""
+        return self.__func__.repeat(self.__self__, *args, **kwargs)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The cached programs of the function, for all objects."""
+        return self.__func__.programs
 
 
 class CompiledModule(CompiledFunction):
@@ -236,6 +262,18 @@ class CompiledModule(CompiledFunction):
             raise AttributeError(name)
         return getattr(self.module, name)
 
+    def __getitem__(self, key: Any) -> Any:
+        return self.module[key]  # type: ignore[index]  # for modules that are containers
+
+    def __len__(self) -> int:
+        return len(self.module)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.module)
+
+    def __bool__(self) -> bool:
+        return True
+
     def __setattr__(self, name: str, value: Any) -> None:
         if "module" in self.__dict__ and name not in self.__dict__:
             setattr(self.module, name, value)
@@ -244,6 +282,16 @@ class CompiledModule(CompiledFunction):
 
     def __repr__(self) -> str:
         return f"<compiled {self.module!r}>"
+
+
+def _expect_unchanged(leaves: Sequence[Any], spec: Spec, call: tuple[Any, Any]) -> None:
+    """Raise where the traced function has changed a list or dict that it was given."""
+    now, spec_now = flatten(call)
+    if spec_now != spec or any(x is not y for x, y in zip(leaves, now, strict=True)):
+        raise TraceError(
+            "a compiled function changed a list or dict that is its argument; later calls would not change theirs.",
+            hint="return what is new, for instance as {**d, 'key': value}.",
+        )
 
 
 def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Spec]:

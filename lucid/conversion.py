@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import lucid.tensor as tensors
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, DTypeError
 from lucid.ir.types import as_dtype
 
 Array = npt.NDArray[Any]
@@ -29,6 +30,8 @@ def to_array(data: object) -> Array:
             array = np.array(data)
         except ValueError as error:
             raise ArgumentError(f"a tensor takes nested sequences of equal lengths: {error}.") from None
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.")
         if (array.dtype == np.float64 and not _holds_float64(data)) or (array.size == 0 and array.dtype == np.float64):
             array = array.astype(np.float32)
     as_dtype(array.dtype)

@@ -100,3 +100,14 @@ class StateDictError(LucidError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr of its argument
         return str(self.args[0])
+
+
+def unknown_value(wanted: str) -> TraceError:
+    """The error of reading a traced tensor; `wanted` is what asked for its value, as users write it."""
+    if wanted in ("bool()", "int()", "float()", "an index"):
+        hint = "use lucid.where(condition, a, b), or take the decision outside the compiled function."
+    else:
+        hint = "return the tensor, and read it outside the compiled function."
+    return TraceError(
+        f"{wanted} needs the value of a tensor that is only known when the compiled step runs.", hint=hint
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Sequence
+from weakref import getweakrefcount
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from lucid.tensor import Array, Tensor
 # The reference counts, as `sys.getrefcount` sees them in `Frame.claim`, of what a frame alone holds: a tensor by its
 # list and the call, an array by its tensor, too.
 _FREE_TENSOR, _FREE_ARRAY = 2, 3
+
+# Where the interpreter's lock is off, counts of other threads' references are not exact.
+_EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 _NONE = np.empty(0)  # what stands for an array that is not there
 
@@ -80,6 +84,8 @@ class Frame:
         tensors, arrays, getrefcount = self.tensors, self._arrays, sys.getrefcount
         for number in range(len(tensors)):
             if getrefcount(tensors[number]) != _FREE_TENSOR or getrefcount(arrays[number]) != _FREE_ARRAY:
+                self._renew(number)
+            elif not _EXACT or getweakrefcount(tensors[number]):
                 self._renew(number)
             else:
                 tensor = tensors[number]

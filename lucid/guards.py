@@ -8,6 +8,7 @@ every write to such an attribute bumps it; the others run at each call.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
@@ -16,6 +17,8 @@ from typing import Any
 from lucid.observed import MISSING, Observed
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded by what they hold
 
 
 def describe(value: object, depth: int = 0) -> object:
@@ -29,7 +32,9 @@ def describe(value: object, depth: int = 0) -> object:
     if isinstance(value, _PLAIN):
         return type(value), value
     if depth < 8:
-        if isinstance(value, list | tuple):
+        if isinstance(value, bytearray):
+            return type(value), bytes(value)
+        if isinstance(value, list | tuple | deque):
             return type(value), tuple(describe(item, depth + 1) for item in value)
         if isinstance(value, dict):
             return type(value), tuple((describe(k, depth + 1), describe(v, depth + 1)) for k, v in value.items())
@@ -44,11 +49,18 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
         return
     if depth < 8 and isinstance(value, dict):
         value = [*value.keys(), *value.values()]
-    if depth < 8 and isinstance(value, list | tuple | set | frozenset):
+    if depth < 8 and isinstance(value, _CONTAINERS):
         for item in value:
             yield from identities(item, depth + 1)
     else:
         yield value
+
+
+def _is_mutable(value: object) -> bool:
+    """Whether the content of a value can change without a write to the attribute that holds it."""
+    if isinstance(value, tuple | frozenset):
+        return any(map(_is_mutable, value))
+    return isinstance(value, _CONTAINERS)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ class GuardRecorder:
             text = f"describe({expression}) == {self._constant(describe(value))}"
         elif type(value) in (int, float, str, bytes):
             text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
-        elif isinstance(value, list | tuple | dict | set | frozenset):
+        elif isinstance(value, _CONTAINERS):
             text = f"describe({expression}) == {self._constant(describe(value))}"
             for thing in identities(value):  # an identity stays unique while its object lives
                 self.bind(thing)
@@ -125,8 +137,7 @@ class GuardRecorder:
         elif name in kind.structural:
             self.guard(f"{bound}.{name}", value, subject, epoch=True)
         elif name in owner.__dict__:
-            mutable = isinstance(value, list | dict | set)
-            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not mutable)
+            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not _is_mutable(value))
         elif not isinstance(getattr(kind, name, None), property):
             self.guard(f"{bound}.{name}", value, subject)
 

@@ -79,7 +79,7 @@ def hyperparameter(group: dict[str, Any], key: str) -> Any:
     if tracer is not None:
         return tracer.hyperparameter(group, key)
     value = group[key]
-    return tuple(map(float, value)) if isinstance(value, tuple) else float(value)
+    return tuple(map(float, value)) if isinstance(value, tuple | list) else float(value)
 
 
 def setting(group: dict[str, Any], key: str) -> Any:

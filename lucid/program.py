@@ -103,8 +103,9 @@ class Program(Readable):
         self._draws = trace.draws
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
-        self._epoch = -1
+        self._running = False
         self._refresh()
+        self._epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
 
     def _refresh(self) -> bool:
         """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
@@ -136,6 +137,15 @@ class Program(Readable):
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
+        if self._running:  # by a signal handler or a finalizer, in the middle of a call
+            raise CompileError("a compiled function was called again in the middle of a call of it.")
+        self._running = True
+        try:
+            return self._call(leaves)
+        finally:
+            self._running = False
+
+    def _call(self, leaves: Sequence[Any]) -> Any:
         frame = self._frames[0]
         self._frames.reverse()
         tensors, table = frame.claim(), frame.table

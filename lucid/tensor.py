@@ -11,7 +11,7 @@ import numpy.typing as npt
 import lucid.autograd as autograd
 import lucid.operations as ops
 from lucid.conversion import format_array, to_array
-from lucid.errors import ArgumentError, DTypeError, TraceError
+from lucid.errors import ArgumentError, DTypeError, unknown_value
 from lucid.ir.graph import Value
 from lucid.ir.types import DType, Shape, TensorType, as_dtype
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
@@ -181,20 +181,16 @@ class Tensor:
 
     def _concrete(self, wanted: str) -> Array:
         """The array, or the error that says why there is none during a trace."""
-        if self._symbol is not None:
-            raise TraceError(
-                f"{wanted} needs the value of a tensor that is only known when the compiled step runs.",
-                hint="use lucid.where(condition, a, b), or take the decision outside the compiled function.",
-            )
-        assert self._array is not None
         tracer = current_tracer()
         if tracer is not None:
             tracer.forbid_reading(self, wanted)
+        if self._array is None:
+            raise unknown_value(wanted)
         return self._array
 
     def numpy(self) -> Array:
         """The elements as a NumPy array that shares memory with the tensor."""
-        return self._concrete(".numpy()")
+        return self._concrete(".numpy()").view()  # so that its shape and flags are the caller's own
 
     def item(self) -> Number:
         """The only element as a Python number."""
@@ -214,7 +210,7 @@ class Tensor:
             raise ValueError(f"a {array.dtype} tensor has no {np.dtype(dtype)} array without a copy")
         if copy:
             return np.array(array, dtype=dtype)
-        return np.asarray(array, dtype=dtype)
+        return np.asarray(array.view(), dtype=dtype)
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._concrete("__dlpack__").__dlpack__(**options)
@@ -269,13 +265,23 @@ class Tensor:
         return copy
 
     def __repr__(self) -> str:
-        if self._array is None:
+        if self._array is None or self._is_traced():
             return f"Tensor(<{self.type}, traced>)"
         grad = "None" if self._grad is None else format_array(self._grad._concrete("repr()"))
         return f"Tensor({format_array(self._array)}, grad={grad})"
 
+    def _is_traced(self) -> bool:
+        """Whether a function is being traced for which these elements are not fixed."""
+        tracer = current_tracer()
+        return tracer is not None and not tracer.is_new(self)
+
+    def __format__(self, spec: str) -> str:
+        if spec and self._array is not None and self._array.size == 1:
+            return format(self.item(), spec)
+        return format(str(self), spec)
+
     def __str__(self) -> str:
-        if self._array is None or self._requires_grad:
+        if self._array is None or self._requires_grad or self._is_traced():
             return repr(self)
         return format_array(self._array)
 
@@ -415,6 +421,18 @@ class Tensor:
     def __rtruediv__(self, other: Operand) -> Tensor:
         return ops.divide(other, self)
 
+    def __floordiv__(self, other: Operand) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Operand) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Operand) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Operand) -> Tensor:
+        return ops.remainder(other, self)
+
     def __pow__(self, other: Operand) -> Tensor:
         return ops.power(self, other)
 
@@ -444,6 +462,18 @@ class Tensor:
 
     def __xor__(self, other: Operand) -> Tensor:
         return ops.logical_xor(self, other)
+
+    def __lshift__(self, other: Operand) -> Tensor:
+        return ops.left_shift(self, other)
+
+    def __rlshift__(self, other: Operand) -> Tensor:
+        return ops.left_shift(other, self)
+
+    def __rshift__(self, other: Operand) -> Tensor:
+        return ops.right_shift(self, other)
+
+    def __rrshift__(self, other: Operand) -> Tensor:
+        return ops.right_shift(other, self)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
         return ops.equal(self, other)  # type: ignore[arg-type]  # as_tensor rejects what is no operand
@@ -498,8 +528,77 @@ class Tensor:
     def floor(self) -> Tensor:
         return ops.floor(self)
 
+    def ceil(self) -> Tensor:
+        return ops.ceil(self)
+
+    def round(self) -> Tensor:
+        return ops.round(self)
+
+    def trunc(self) -> Tensor:
+        return ops.trunc(self)
+
+    def sign(self) -> Tensor:
+        return ops.sign(self)
+
+    def isnan(self) -> Tensor:
+        return ops.isnan(self)
+
+    def isinf(self) -> Tensor:
+        return ops.isinf(self)
+
+    def isfinite(self) -> Tensor:
+        return ops.isfinite(self)
+
+    def exp2(self) -> Tensor:
+        return ops.exp2(self)
+
+    def expm1(self) -> Tensor:
+        return ops.expm1(self)
+
+    def log1p(self) -> Tensor:
+        return ops.log1p(self)
+
+    def log2(self) -> Tensor:
+        return ops.log2(self)
+
+    def log10(self) -> Tensor:
+        return ops.log10(self)
+
+    def rsqrt(self) -> Tensor:
+        return ops.rsqrt(self)
+
+    def tan(self) -> Tensor:
+        return ops.tan(self)
+
+    def asin(self) -> Tensor:
+        return ops.asin(self)
+
+    def acos(self) -> Tensor:
+        return ops.acos(self)
+
+    def atan(self) -> Tensor:
+        return ops.atan(self)
+
+    def sinh(self) -> Tensor:
+        return ops.sinh(self)
+
+    def cosh(self) -> Tensor:
+        return ops.cosh(self)
+
     def abs(self) -> Tensor:
         return ops.absolute(self)
+
+    def floor_divide(self, other: Operand) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def remainder(self, other: Operand) -> Tensor:
+        return ops.remainder(self, other)
+
+    def pow(self, other: Operand) -> Tensor:
+        return ops.power(self, other)
+
+    def atan2(self, other: Operand) -> Tensor:
+        return ops.atan2(self, other)
 
     def maximum(self, other: Operand) -> Tensor:
         return ops.maximum(self, other)
@@ -521,6 +620,21 @@ class Tensor:
     def var(self, axis: Axes = None, keepdims: bool = False, correction: int = 1, **aliases: Any) -> Tensor:
         return ops.var(self, axis, keepdims, correction, **aliases)
 
+    def std(self, axis: Axes = None, keepdims: bool = False, correction: int = 1, **aliases: Any) -> Tensor:
+        return ops.std(self, axis, keepdims, correction, **aliases)
+
+    def prod(self, axis: Axes = None, keepdims: bool = False, **aliases: Any) -> Tensor:
+        return ops.prod(self, axis, keepdims, **aliases)
+
+    def norm(self, ord: float = 2, axis: Axes = None, keepdims: bool = False, **aliases: Any) -> Tensor:
+        return ops.norm(self, ord, axis, keepdims, **aliases)
+
+    def logsumexp(self, axis: Axes = None, keepdims: bool = False, **aliases: Any) -> Tensor:
+        return ops.logsumexp(self, axis, keepdims, **aliases)
+
+    def cumsum(self, axis: int | None = None, **aliases: Any) -> Tensor:
+        return ops.cumsum(self, axis, **aliases)
+
     def max(self, axis: Axes = None, keepdims: bool = False, **aliases: Any) -> Tensor:
         return ops.max(self, axis, keepdims, **aliases)
 
@@ -529,6 +643,9 @@ class Tensor:
 
     def argmax(self, axis: int | None = None, keepdims: bool = False, **aliases: Any) -> Tensor:
         return ops.argmax(self, axis, keepdims, **aliases)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False, **aliases: Any) -> Tensor:
+        return ops.argmin(self, axis, keepdims, **aliases)
 
     def any(self, axis: Axes = None, keepdims: bool = False, **aliases: Any) -> Tensor:
         return ops.any(self, axis, keepdims, **aliases)

@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 import lucid.autograd as autograd
 from lucid.context import calling_modules, module_path, user_frame
-from lucid.errors import TraceError
+from lucid.errors import TraceError, unknown_value
 from lucid.flow import GradientFlow
 from lucid.guards import GuardRecorder, describe
 from lucid.ir.build import Builder
@@ -42,6 +44,7 @@ class Tracer:
         self.builder = Builder()
         self.guards = GuardRecorder()
         self.scalar_guards: list[str] = []
+        self.refused: TraceError | None = None
         self._flow = GradientFlow()
         self._cut: dict[Value, Value] = {}  # unrecorded values, detached
         self._known: set[Value] = set()
@@ -241,12 +244,10 @@ class Tracer:
 
     def forbid_reading(self, tensor: Tensor, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the traced code itself."""
-        if self.is_new(tensor) and id(tensor) not in self._tracked:
+        if tensor._symbol is None and self.is_new(tensor) and id(tensor) not in self._tracked:
             return
-        raise TraceError(
-            f"{wanted} needs the value of a tensor that is only known when the compiled step runs.",
-            hint="use lucid.where(condition, a, b), or take the decision outside the compiled function.",
-        )
+        self.refused = unknown_value(wanted)
+        raise self.refused
 
     # Gradients.
 
@@ -341,7 +342,7 @@ class Tracer:
         value = group[key]
         self._hyperparameters.add((id(group), key))
         source = f"{self.guards.bind(group)}[{key!r}]"
-        if isinstance(value, tuple):
+        if isinstance(value, tuple | list):
             self.guards.require(f"len({source}) == {len(value)}")
             return tuple(self.scalar_input(f"{key}.{i}", float(x), f"{source}[{i}]") for i, x in enumerate(value))
         return self.scalar_input(key, float(value), source)
@@ -380,6 +381,8 @@ class Tracer:
 
     def finish(self, leaves: Sequence[object]) -> Trace:
         """What the trace has recorded, from the flattened result of the function."""
+        if self.refused is not None:  # the function caught it, and went on with a guess
+            raise self.refused
         for leaf in leaves:
             _check_result(leaf)
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
@@ -446,7 +449,13 @@ class Tracer:
 
 
 def _check_result(leaf: object) -> None:
-    """Raise where a result would not be what later calls return: it computes later, or holds tensors out of sight."""
+    """Raise where a result would not be what later calls return: it computes later, or holds tensors out of sight, or
+    was computed by NumPy, once and for all."""
+    if isinstance(leaf, np.ndarray):
+        raise TraceError(
+            "a compiled function returned a NumPy array, which would be the same array at every call.",
+            hint="compute it from tensors, with lucid's functions, and return a tensor.",
+        )
     held = [*(leaf if isinstance(leaf, Collection) else ()), *getattr(leaf, "__dict__", {}).values()]
     if isinstance(leaf, dict):
         held += leaf.values()

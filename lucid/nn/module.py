@@ -13,6 +13,7 @@ from lucid.errors import ArgumentError, ModuleError, StateDictError
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
+from lucid.operations import as_tensor
 from lucid.tensor import Array, Tensor
 
 M = TypeVar("M", bound="Module")
@@ -55,6 +56,9 @@ class Module(Observed):
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, np.ndarray) for x in (*args, *kwargs.values())):  # as compiled code does
+            args = tuple(map(_as_tensor, args))
+            kwargs = {name: _as_tensor(value) for name, value in kwargs.items()}
         enter_module(self)
         try:
             return self.forward(*args, **kwargs)
@@ -75,6 +79,11 @@ class Module(Observed):
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self.add_module(name, value)
+        elif isinstance(getattr(value, "module", None), Module):  # its parameters would not be found
+            raise ArgumentError(
+                f"{type(self).__name__}.{name} was set to {type(value).__name__}, which wraps a module.",
+                hint="assign the module itself, and compile the outermost module or the step.",
+            )
         elif (kind := self._kind(name)) is None:
             super().__setattr__(name, value)
         elif value is None:
@@ -390,3 +399,8 @@ def check_state(
         problems.append(f"of another shape: {', '.join(wrong)}")
     if problems:
         raise StateDictError(f"the state_dict does not fit {owner}: {'; '.join(problems)}.")
+
+
+def _as_tensor(x: Any) -> Any:
+    """An array as a tensor over the same memory; everything else as it is."""
+    return as_tensor(x) if isinstance(x, np.ndarray) else x
