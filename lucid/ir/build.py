@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from lucid.ir.graph import Location, Node, Value
 from lucid.ir.ops import elementwise as ew
+from lucid.ir.ops import functions as fn
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.reduction import Sum
+from lucid.ir.ops.stepwise import FloorDivide
 from lucid.ir.ops.structure import Const, normalized
 from lucid.ir.types import DType, Shape, TensorType
 
@@ -97,6 +99,9 @@ class Expr:
     def __neg__(self) -> Expr:
         return self._apply(ew.Neg())
 
+    def floor_divide(self, other: Expr | Number) -> Expr:
+        return self._apply(FloorDivide(), other)
+
     def equal(self, other: Expr | Number) -> Expr:
         return self._apply(ew.Equal(), other)
 
@@ -115,6 +120,15 @@ class Expr:
 
     def log(self) -> Expr:
         return self._apply(ew.Log())
+
+    def sqrt(self) -> Expr:
+        return self._apply(ew.Sqrt())
+
+    def sinh(self) -> Expr:
+        return self._apply(fn.Sinh())
+
+    def cosh(self) -> Expr:
+        return self._apply(fn.Cosh())
 
     def sin(self) -> Expr:
         return self._apply(ew.Sin())

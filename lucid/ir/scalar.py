@@ -46,7 +46,8 @@ class Scalars(ABC, Generic[T]):
 
     @abstractmethod
     def divide(self, x: T, y: T) -> T:
-        """x / y for floats, correctly rounded."""
+        """x / y: correctly rounded for floats; rounded towards zero for integers, where y is not 0 and the quotient
+        has their dtype."""
 
     @abstractmethod
     def fma(self, x: T, y: T, z: T) -> T:
@@ -89,12 +90,13 @@ class Scalars(ABC, Generic[T]):
         """Bitwise exclusive or, of integers or bools."""
 
     @abstractmethod
-    def shift_left(self, x: T, count: int) -> T:
-        """x << count for integers, 0 <= count < bits."""
+    def shift_left_by(self, x: T, count: T) -> T:
+        """x << count for integers of one dtype, 0 <= count < bits."""
 
     @abstractmethod
-    def shift_right(self, x: T, count: int) -> T:
-        """x >> count for integers, 0 <= count < bits: arithmetic for signed ones, logical for unsigned ones."""
+    def shift_right_by(self, x: T, count: T) -> T:
+        """x >> count for integers of one dtype, 0 <= count < bits: arithmetic for signed ones, logical for unsigned
+        ones."""
 
     @abstractmethod
     def select(self, condition: T, x: T, y: T) -> T:
@@ -112,6 +114,14 @@ class Scalars(ABC, Generic[T]):
 
     def constant_like(self, value: bool | int | float, x: T) -> T:
         return self.constant(value, self.dtype(x))
+
+    def shift_left(self, x: T, count: int) -> T:
+        """x << count for integers, 0 <= count < bits."""
+        return self.shift_left_by(x, self.constant_like(count, x))
+
+    def shift_right(self, x: T, count: int) -> T:
+        """x >> count for integers, 0 <= count < bits, as `shift_right_by`."""
+        return self.shift_right_by(x, self.constant_like(count, x))
 
     def negate(self, x: T) -> T:
         """-x; for floats it flips the sign bit."""
@@ -145,6 +155,23 @@ class Scalars(ABC, Generic[T]):
         product = self.multiply(self.cast(x, uint64), self.cast(y, uint64))
         return self.cast(product, uint32), self.cast(self.shift_right(product, 32), uint32)
 
+    # Division with Python's signs, and rounding to integral floats: exact, see `scalar_math.division` and `rounding`.
+
+    def floor_divide(self, x: T, y: T) -> T:
+        return scalar_math.floor_divide(self, x, y)
+
+    def remainder(self, x: T, y: T) -> T:
+        return scalar_math.remainder(self, x, y)
+
+    def ceil(self, x: T) -> T:
+        return scalar_math.ceil(self, x)
+
+    def round(self, x: T) -> T:
+        return scalar_math.round(self, x)
+
+    def truncate(self, x: T) -> T:
+        return scalar_math.truncate(self, x)
+
     # Functions of a float, from primitives alone: error bounds are stated where they are defined.
 
     def exp(self, x: T) -> T:
@@ -152,6 +179,27 @@ class Scalars(ABC, Generic[T]):
 
     def log(self, x: T) -> T:
         return scalar_math.log(self, x)
+
+    def exp2(self, x: T) -> T:
+        return scalar_math.exp2(self, x)
+
+    def expm1(self, x: T) -> T:
+        return scalar_math.expm1(self, x)
+
+    def log1p(self, x: T) -> T:
+        return scalar_math.log1p(self, x)
+
+    def log2(self, x: T) -> T:
+        return scalar_math.log2(self, x)
+
+    def log10(self, x: T) -> T:
+        return scalar_math.log10(self, x)
+
+    def sinh(self, x: T) -> T:
+        return scalar_math.sinh(self, x)
+
+    def cosh(self, x: T) -> T:
+        return scalar_math.cosh(self, x)
 
     def tanh(self, x: T) -> T:
         return scalar_math.tanh(self, x)
@@ -170,3 +218,18 @@ class Scalars(ABC, Generic[T]):
 
     def cos(self, x: T) -> T:
         return scalar_math.cos(self, x)
+
+    def tan(self, x: T) -> T:
+        return scalar_math.tan(self, x)
+
+    def asin(self, x: T) -> T:
+        return scalar_math.asin(self, x)
+
+    def acos(self, x: T) -> T:
+        return scalar_math.acos(self, x)
+
+    def atan(self, x: T) -> T:
+        return scalar_math.atan(self, x)
+
+    def atan2(self, y: T, x: T) -> T:
+        return scalar_math.atan2(self, y, x)

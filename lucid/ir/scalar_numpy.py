@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid.ir import scalar_math
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, as_dtype, bool_
 
@@ -33,7 +34,10 @@ class NumpyScalars(Scalars[Array]):
         return np.multiply(x, y)
 
     def divide(self, x: Array, y: Array) -> Array:
-        return np.divide(x, y)
+        if x.dtype.kind == "f":
+            return np.divide(x, y)
+        down = np.floor_divide(x, y)
+        return np.asarray(down + ((down < 0) & (down * y != x)).astype(x.dtype))
 
     def fma(self, x: Array, y: Array, z: Array) -> Array:
         return np.add(np.multiply(x, y), z)
@@ -65,11 +69,11 @@ class NumpyScalars(Scalars[Array]):
     def bit_xor(self, x: Array, y: Array) -> Array:
         return np.bitwise_xor(x, y)
 
-    def shift_left(self, x: Array, count: int) -> Array:
-        return np.asarray(np.left_shift(x, x.dtype.type(count)))
+    def shift_left_by(self, x: Array, count: Array) -> Array:
+        return np.asarray(np.left_shift(x, count))
 
-    def shift_right(self, x: Array, count: int) -> Array:
-        return np.asarray(np.right_shift(x, x.dtype.type(count)))
+    def shift_right_by(self, x: Array, count: Array) -> Array:
+        return np.asarray(np.right_shift(x, count))
 
     def select(self, condition: Array, x: Array, y: Array) -> Array:
         return np.where(condition, x, y)
@@ -93,8 +97,51 @@ class NumpyScalars(Scalars[Array]):
     def minimum(self, x: Array, y: Array) -> Array:
         return np.minimum(x, y)
 
+    def floor_divide(self, x: Array, y: Array) -> Array:
+        if x.dtype.kind != "f":
+            return super().floor_divide(x, y)
+        quotient = np.divide(x, y)
+        is_exact = np.abs(quotient) < scalar_math.QUOTIENT_LIMIT[as_dtype(x.dtype)]
+        return np.where(is_exact, np.floor_divide(x, y), np.floor(quotient))
+
+    def remainder(self, x: Array, y: Array) -> Array:
+        if x.dtype.kind != "f":
+            return super().remainder(x, y)
+        is_exact = np.abs(np.divide(x, y)) < scalar_math.REMAINDER_LIMIT[as_dtype(x.dtype)]
+        return np.where(is_exact, np.remainder(x, y), x.dtype.type(np.nan))
+
+    def ceil(self, x: Array) -> Array:
+        return np.ceil(x)
+
+    def round(self, x: Array) -> Array:
+        return np.rint(x)
+
+    def truncate(self, x: Array) -> Array:
+        return np.trunc(x)
+
     def exp(self, x: Array) -> Array:
         return np.exp(x)
+
+    def exp2(self, x: Array) -> Array:
+        return np.exp2(x)
+
+    def expm1(self, x: Array) -> Array:
+        return np.expm1(x)
+
+    def log1p(self, x: Array) -> Array:
+        return np.log1p(x)
+
+    def log2(self, x: Array) -> Array:
+        return np.log2(x)
+
+    def log10(self, x: Array) -> Array:
+        return np.log10(x)
+
+    def sinh(self, x: Array) -> Array:
+        return np.sinh(x)
+
+    def cosh(self, x: Array) -> Array:
+        return np.cosh(x)
 
     def log(self, x: Array) -> Array:
         return np.log(x)
@@ -108,13 +155,28 @@ class NumpyScalars(Scalars[Array]):
         return np.asarray(np.where(x < 0, small, one) / (one + small))
 
     def power(self, x: Array, y: Array) -> Array:
-        return np.power(x, y)
+        return np.power(x, y) if x.dtype.kind == "f" else super().power(x, y)
 
     def sin(self, x: Array) -> Array:
         return np.sin(x)
 
     def cos(self, x: Array) -> Array:
         return np.cos(x)
+
+    def tan(self, x: Array) -> Array:
+        return np.tan(x)
+
+    def asin(self, x: Array) -> Array:
+        return np.arcsin(x)
+
+    def acos(self, x: Array) -> Array:
+        return np.arccos(x)
+
+    def atan(self, x: Array) -> Array:
+        return np.arctan(x)
+
+    def atan2(self, y: Array, x: Array) -> Array:
+        return np.arctan2(y, x)
 
 
 def _saturate(x: Array, dtype: DType) -> Array:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from lucid.errors import DTypeError, ShapeError
+from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops.base import Op
+from lucid.ir.ops import stepwise as st
+from lucid.ir.ops.base import Unary
 from lucid.ir.types import (
     TensorType,
     bool_,
     broadcast_shapes,
     float32,
+    int64,
 )
 from lucid.operations.creation import ones_like
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, constant
+from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to, cast, common, constant
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -31,11 +34,8 @@ def clone(x: Tensor) -> Tensor:
     return apply_op(ew.Where(), true, x, x)
 
 
-def _unary(op: Op, x: Operand) -> Tensor:
-    tensor = as_tensor(x)
-    if not tensor.dtype.is_float and getattr(op, "floats_only", False):
-        tensor = cast(tensor, float32)
-    return apply_op(op, tensor)
+def _unary(op: Unary, x: Operand) -> Tensor:
+    return apply_op(op, as_float(x) if op.floats_only else as_tensor(x))
 
 
 def add(x: Operand, y: Operand) -> Tensor:
@@ -61,18 +61,33 @@ def divide(x: Operand, y: Operand) -> Tensor:
     return apply_op(ew.Div(), a, b)
 
 
+def floor_divide(x: Operand, y: Operand) -> Tensor:
+    """The largest integer that is not above x / y, of the operands' common dtype. Integers divided by 0 give 0."""
+    return apply_op(st.FloorDivide(), *common((x, y)))
+
+
+def remainder(x: Operand, y: Operand) -> Tensor:
+    """x - y * floor_divide(x, y), with the sign of y, as Python's `%`. Integers divided by 0 leave 0."""
+    return apply_op(st.Remainder(), *common((x, y)))
+
+
 def power(x: Operand, y: Operand) -> Tensor:
-    """x to the power y. A Python int from 0 to 3 means repeated multiplication, for any dtype; otherwise the
-    operands are floats."""
+    """x to the power y. A Python int from 0 to 3 means repeated multiplication.
+
+    Powers of integers are integers, and wrap around: a negative Python int raises ArgumentError, a negative exponent
+    in a tensor gives 1 / x^-y rounded towards zero.
+    """
     if isinstance(y, int) and not isinstance(y, bool) and 0 <= y <= 3:
         base = as_tensor(x)
         result = ones_like(base) if y == 0 else base
         for _ in range(y - 1):
             result = result * base
         return result
-    a, b = common((x, y))
-    if not a.dtype.is_float:
-        a, b = cast(a, float32), cast(b, float32)
+    a, b = (cast(z, int64) if z.dtype == bool_ else z for z in common((x, y)))
+    if a.dtype.is_integer and isinstance(y, int) and y < 0:
+        raise ArgumentError(
+            f"integers have no power {y} among integers.", hint='cast the base first: x.astype("float32")'
+        )
     return apply_op(ew.Pow(), a, b)
 
 
@@ -104,49 +119,45 @@ def absolute(x: Operand) -> Tensor:
     return _unary(ew.Abs(), x)
 
 
-def exp(x: Operand) -> Tensor:
-    """e to the power x."""
-    return _unary(ew.Exp(), x)
-
-
-def log(x: Operand) -> Tensor:
-    """The natural logarithm of x."""
-    return _unary(ew.Log(), x)
-
-
-def sqrt(x: Operand) -> Tensor:
-    """The square root of x."""
-    return _unary(ew.Sqrt(), x)
-
-
-def tanh(x: Operand) -> Tensor:
-    """The hyperbolic tangent of x."""
-    return _unary(ew.Tanh(), x)
-
-
-def sigmoid(x: Operand) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    return _unary(ew.Sigmoid(), x)
-
-
-def erf(x: Operand) -> Tensor:
-    """The error function of x."""
-    return _unary(ew.Erf(), x)
-
-
-def sin(x: Operand) -> Tensor:
-    """The sine of x radians."""
-    return _unary(ew.Sin(), x)
-
-
-def cos(x: Operand) -> Tensor:
-    """The cosine of x radians."""
-    return _unary(ew.Cos(), x)
+def sign(x: Operand) -> Tensor:
+    """-1, 0 or 1 as x is below, at or above 0; NaN stays."""
+    return _unary(st.Sign(), x)
 
 
 def floor(x: Operand) -> Tensor:
     """The largest integral float that is not above x."""
     return _unary(ew.Floor(), x)
+
+
+def ceil(x: Operand) -> Tensor:
+    """The smallest integral float that is not below x."""
+    return _unary(st.Ceil(), x)
+
+
+def round(x: Operand) -> Tensor:
+    """The integral float nearest to x; of two, the even one."""
+    return _unary(st.Round(), x)
+
+
+def trunc(x: Operand) -> Tensor:
+    """x without its fraction."""
+    return _unary(st.Trunc(), x)
+
+
+def isnan(x: Operand) -> Tensor:
+    """Whether x is NaN, elementwise."""
+    tensor = as_tensor(x)
+    return not_equal(tensor, tensor)
+
+
+def isinf(x: Operand) -> Tensor:
+    """Whether x is infinite, elementwise."""
+    return equal(absolute(as_float(x)), math.inf)
+
+
+def isfinite(x: Operand) -> Tensor:
+    """Whether x is neither infinite nor NaN, elementwise."""
+    return less(absolute(as_float(x)), math.inf)
 
 
 def relu(x: Operand) -> Tensor:
@@ -204,6 +215,16 @@ def logical_xor(x: Operand, y: Operand) -> Tensor:
 def logical_not(x: Operand) -> Tensor:
     """~x: the complement of bools, or of the bits of integers."""
     return apply_op(ew.Not(), as_tensor(x))
+
+
+def left_shift(x: Operand, y: Operand) -> Tensor:
+    """x << y for integers; 0 where y is negative or at least the number of bits."""
+    return apply_op(st.LeftShift(), *common((x, y)))
+
+
+def right_shift(x: Operand, y: Operand) -> Tensor:
+    """x >> y for integers: x / 2^y rounded down, for a y that is negative or at least the number of bits -1 or 0."""
+    return apply_op(st.RightShift(), *common((x, y)))
 
 
 def where(condition: Operand, x: Operand, y: Operand) -> Tensor:

@@ -22,6 +22,7 @@ from lucid.ir.types import (
     TensorType,
     as_dtype,
     broadcast_shapes,
+    float32,
     promote,
     promote_scalar,
 )
@@ -77,6 +78,12 @@ def integers(values: Any) -> tuple[int, ...]:
 def cast(x: Tensor, dtype: DType) -> Tensor:
     """x converted by value; x itself where that is its dtype."""
     return x if x.dtype == dtype else apply_op(ew.Cast(dtype), x)
+
+
+def as_float(x: Operand) -> Tensor:
+    """x as a tensor of floats: integers and bools become float32."""
+    tensor = as_tensor(x)
+    return tensor if tensor.dtype.is_float else cast(tensor, float32)
 
 
 def broadcast_to(x: Operand, shape: Sequence[int]) -> Tensor:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
-from lucid.ir.types import (
-    bool_,
-    float32,
-    int64,
-)
-from lucid.operations.movement import reshape
-from lucid.operations.operands import Axes, Operand, apply_op, as_tensor, cast, normal_axes
+from lucid.ir.types import bool_, int64
+from lucid.operations.elementwise import absolute, detach, isfinite, power, where
+from lucid.operations.functions import exp, log, sqrt
+from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
+from lucid.operations.operands import Axes, Operand, apply_op, as_float, as_tensor, cast, normal_axes
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -25,20 +23,24 @@ def _reduce(
 ) -> tuple[Tensor, Tensor, builtins.int]:
     """The operand, its reduction along axes, and how many elements each result combines."""
     tensor = as_tensor(x)
-    if "dim" in aliases:
-        axis = aliases.pop("dim")
-    if "keepdim" in aliases:
-        keepdims = aliases.pop("keepdim")
-    if aliases:
-        raise TypeError(f"{op.name}() got an unexpected keyword argument {next(iter(aliases))!r}")
+    axis, keepdims = _named(op.name, axis, keepdims, aliases)
     axes = normal_axes(axis, tensor.ndim)
     count = math.prod(tensor.shape[a] for a in axes)
-    if not axes and issubclass(op, rd.Sum | rd.Max | rd.Min | rd.Any | rd.All):
+    if not axes and issubclass(op, rd.Sum | rd.Prod | rd.Max | rd.Min | rd.Any | rd.All):
         return tensor, tensor, count
     result = apply_op(op(axes), tensor)  # type: ignore[call-arg]
     if keepdims:
         result = reshape(result, rd.kept_shape(tensor.shape, axes))
     return tensor, result, count
+
+
+def _named(function: str, axis: Axes, keepdims: builtins.bool, aliases: dict[str, Any]) -> tuple[Axes, builtins.bool]:
+    """Axis and keepdims, also where they were given by their other names."""
+    names = dict(aliases)
+    axis, keepdims = names.pop("dim", axis), names.pop("keepdim", keepdims)
+    if names:
+        raise TypeError(f"{function}() got an unexpected keyword argument {next(iter(names))!r}")
+    return axis, keepdims
 
 
 def sum(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
@@ -47,11 +49,15 @@ def sum(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliase
     return _reduce(rd.Sum, cast(tensor, int64) if tensor.dtype == bool_ else tensor, axis, keepdims, aliases)[1]
 
 
+def prod(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+    """The product along axes, all of them by default, 1 over no elements; bools are multiplied as int64."""
+    tensor = as_tensor(x)
+    return _reduce(rd.Prod, cast(tensor, int64) if tensor.dtype == bool_ else tensor, axis, keepdims, aliases)[1]
+
+
 def mean(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The mean along axes, all of them by default; integers and bools are averaged as float32."""
-    tensor = as_tensor(x)
-    floats = tensor if tensor.dtype.is_float else cast(tensor, float32)
-    _, total, count = _reduce(rd.Sum, floats, axis, keepdims, aliases)
+    _, total, count = _reduce(rd.Sum, as_float(x), axis, keepdims, aliases)
     return total / count
 
 
@@ -59,14 +65,90 @@ def var(
     x: Operand, axis: Axes = None, keepdims: builtins.bool = False, correction: builtins.int = 1, **aliases: Any
 ) -> Tensor:
     """The variance along axes: squared deviations from the mean, summed and divided by count - correction."""
-    if "dim" in aliases:
-        axis = aliases.pop("dim")
-    if "keepdim" in aliases:
-        keepdims = aliases.pop("keepdim")
+    axis, keepdims = _named("var", axis, keepdims, aliases)
     tensor = as_tensor(x)
     deviation = tensor - mean(tensor, axis, True)
-    _, total, count = _reduce(rd.Sum, deviation * deviation, axis, keepdims, aliases)
+    _, total, count = _reduce(rd.Sum, deviation * deviation, axis, keepdims, {})
     return total / builtins.max(count - correction, 0)
+
+
+def std(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, correction: builtins.int = 1, **aliases: Any
+) -> Tensor:
+    """The standard deviation along axes, the square root of `var`. Its gradient is 0 where it is 0."""
+    axis, keepdims = _named("std", axis, keepdims, aliases)
+    return _root(var(x, axis, keepdims, correction))
+
+
+def _root(x: Tensor) -> Tensor:
+    """The square root of numbers from 0 on, with the gradient 0 at 0, where that of `sqrt` is infinite."""
+    return where(x == 0, 0.0, sqrt(where(x == 0, 1.0, x)))
+
+
+def norm(x: Operand, ord: float = 2, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+    """The vector norm (sum of |x|^ord)^(1 / ord) along axes, all of them by default.
+
+    `ord` may be written `p`. An infinite one gives the largest absolute value, or the smallest for -inf; 0 counts what
+    is not 0. The gradient of the norm 2 is 0 where it is 0. Integers are taken as float32.
+    """
+    ord = aliases.pop("p", ord)
+    axis, keepdims = _named("norm", axis, keepdims, aliases)
+    size = absolute(as_float(x))
+    if ord in (math.inf, -math.inf):
+        return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
+    if ord == 0:
+        return sum(cast(size != 0, size.dtype), axis, keepdims)
+    if ord == 1:
+        return sum(size, axis, keepdims)
+    if ord == 2:
+        return _root(sum(size * size, axis, keepdims))
+    return power(sum(power(size, float(ord)), axis, keepdims), 1.0 / ord)
+
+
+def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+    """log(sum(exp(x))) along axes, all of them by default, computed without overflow; -inf over no elements."""
+    axis, keepdims = _named("logsumexp", axis, keepdims, aliases)
+    tensor = as_float(x)
+    if not tensor.size:
+        return log(sum(exp(tensor), axis, keepdims))
+    largest = max(detach(tensor), axis, True)
+    shift = where(isfinite(largest), largest, 0.0)
+    total = log(sum(exp(tensor - shift), axis, True)) + shift
+    return total if keepdims else squeeze(total, axis)
+
+
+def cumsum(x: Operand, axis: builtins.int | None = None, **aliases: Any) -> Tensor:
+    """The sums of the elements up to each one along an axis, or of all elements in row-major order.
+
+    Bools are counted as int64. Sums are built from sums of pairs: n elements take about 2 n additions, and the error
+    grows with log n.
+
+    >>> print(cumsum([1, 2, 3, 4, 5]))
+    [1, 3, 6, 10, 15]
+    """
+    chosen, _ = _named("cumsum", axis, False, aliases)
+    tensor = as_tensor(x)
+    if tensor.dtype == bool_:
+        tensor = cast(tensor, int64)
+    if chosen is None:
+        return _cumsum(flatten(tensor))
+    (position,) = normal_axes(chosen, tensor.ndim)
+    return transpose(_cumsum(transpose(tensor, position, -1)), position, -1)
+
+
+def _cumsum(x: Tensor) -> Tensor:
+    """The sums up to each element along the last axis (Blelloch 1990): of pairs first, then of what lies between."""
+    count = x.shape[-1]
+    if count <= 1:
+        return x
+    pairs = count // 2
+    first, second = x[..., 0 : 2 * pairs : 2], x[..., 1::2]
+    up_to_second = _cumsum(first + second)
+    later = x[..., 2::2]  # the first ones of all pairs but one, and the last element where it has no partner
+    up_to_first = concatenate([x[..., :1], up_to_second[..., : later.shape[-1]] + later], -1)
+    mixed = stack([up_to_first[..., :pairs], up_to_second], -1)
+    mixed = reshape(mixed, (*x.shape[:-1], 2 * pairs))
+    return concatenate([mixed, up_to_first[..., pairs:]], -1) if count % 2 else mixed
 
 
 def max(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
@@ -82,6 +164,11 @@ def min(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliase
 def argmax(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The int64 position of the first largest element along an axis, or among all elements in row-major order."""
     return _reduce(rd.Argmax, x, axis, keepdims, aliases)[1]
+
+
+def argmin(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+    """The int64 position of the first smallest element along an axis, or among all elements in row-major order."""
+    return _reduce(rd.Argmin, x, axis, keepdims, aliases)[1]
 
 
 def any(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:

@@ -16,7 +16,10 @@ from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elemen
 from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 
-FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "cos")
+FUNCTIONS = (
+    *("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sinh", "cosh", "sigmoid", "erf"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "ceil", "round", "truncate"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Case:
     name: str
     function: ScalarFunction
     operands: tuple[DType, ...]
+
+
+def by_count_in_range(name: str) -> ScalarFunction:
+    return lambda s, x, y: getattr(s, name)(x, s.bit_and(y, s.constant_like(s.dtype(x).bits - 1, y)))
 
 
 def cases() -> Iterator[Case]:
@@ -36,15 +43,18 @@ def cases() -> Iterator[Case]:
         unary = []
         if dtype != bool_:
             binary += ["add", "subtract", "multiply", "less", "less_equal", "not_equal", "maximum"]
+            binary += ["floor_divide", "remainder", "power"]
             unary += ["absolute", "negate"]
         if dtype.is_float:
-            binary += ["divide", "power"]
+            binary += ["divide", "atan2"]
             unary += ["sqrt", "floor", *FUNCTIONS]
             yield Case(f"fma_{dtype}", method("fma"), (dtype, dtype, dtype))
         else:
             binary += ["bit_and", "bit_or", "bit_xor"]
             unary += ["bit_not"]
         if dtype.is_integer:
+            for name in ("shift_left_by", "shift_right_by"):
+                yield Case(f"{name}_{dtype}", by_count_in_range(name), (dtype, dtype))
             for count in (1, dtype.bits - 1):
                 yield Case(f"left_{dtype}_{count}", lambda s, x, n=count: s.shift_left(x, n), (dtype,))
                 yield Case(f"right_{dtype}_{count}", lambda s, x, n=count: s.shift_right(x, n), (dtype,))

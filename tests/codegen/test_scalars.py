@@ -92,7 +92,7 @@ def test_sign(name: str, dtype: DType) -> None:
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_functions_of_floats(dtype: DType) -> None:
     check(method("divide"), dtype, dtype)
-    for name in ("sqrt", "floor", "is_nan"):
+    for name in ("sqrt", "floor", "ceil", "round", "truncate", "is_nan"):
         check(method(name), dtype)
 
 
@@ -108,6 +108,40 @@ def test_shifts(dtype: DType) -> None:
     for count in (0, 1, dtype.bits - 1):
         check(lambda s, x, count=count: s.shift_left(x, count), dtype)
         check(lambda s, x, count=count: s.shift_right(x, count), dtype)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_shifts_by_lanes(dtype: DType) -> None:
+    """Each lane has a count of its own, taken modulo the width to stay in range."""
+    for name in ("shift_left_by", "shift_right_by"):
+        check(
+            lambda s, x, y, name=name: getattr(s, name)(x, s.bit_and(y, s.constant_like(dtype.bits - 1, y))),
+            *(dtype, dtype),
+        )
+
+
+@pytest.mark.parametrize("dtype", NUMBERS, ids=str)
+@pytest.mark.parametrize("name", ["floor_divide", "remainder"])
+def test_division_with_signs(name: str, dtype: DType) -> None:
+    check(method(name), dtype, dtype)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_integer_division_rounds_towards_zero(dtype: DType) -> None:
+    x, y = edge_operands(dtype, dtype)
+    overflows = (x == np.iinfo(dtype.numpy).min) & (y == -1) if dtype.signed else np.zeros(x.shape, bool)
+    x, y = (z[(y != 0) & ~overflows] for z in (x, y))
+    pairs = zip(x.tolist(), y.tolist(), strict=True)
+    expected = [abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1) for a, b in pairs]
+    for width in WIDTHS:
+        got = compile_elementwise(method("divide"), (dtype, dtype), width)(x, y)
+        assert_same_bits(got, np.array(expected, dtype.numpy))
+    assert_same_bits(NumpyScalars().divide(x, y), np.array(expected, dtype.numpy))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_integer_power(dtype: DType) -> None:
+    check(method("power"), dtype, dtype)
 
 
 @pytest.mark.parametrize("dtype", NUMBERS, ids=str)

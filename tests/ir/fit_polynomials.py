@@ -85,6 +85,22 @@ def problems() -> dict[str, Problem]:
             mpf(1),
             {float32: 6, float64: 11},
         ),
+        # sinh(x) = x + x w Q(w), w = x^2
+        "SINH": Problem(
+            lambda w: (mpmath.sinh(sqrt(w)) / sqrt(w) - 1) / w,
+            lambda w: w * sqrt(w) / mpmath.sinh(sqrt(w)),
+            tiny,
+            mpf(1),
+            {float32: 3, float64: 6},
+        ),
+        # atan(t) = t + t w Q(w), w = t^2
+        "ATAN_SMALL": Problem(
+            lambda w: (mpmath.atan(sqrt(w)) / sqrt(w) - 1) / w,
+            lambda w: w * sqrt(w) / mpmath.atan(sqrt(w)),
+            tiny,
+            ((sqrt(mpf(2)) - 1) * MARGIN) ** 2,
+            {float32: 4, float64: 10},
+        ),
         # sin(r) = r + r w Q(w), w = r^2
         "SIN": Problem(
             lambda w: (mpmath.sin(sqrt(w)) / sqrt(w) - 1) / w,

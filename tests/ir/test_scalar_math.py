@@ -17,7 +17,14 @@ import numpy.typing as npt
 import pytest
 from mpmath import mp
 
-from lucid.ir.scalar_math import error_function, exponential, hyperbolic, powers, trigonometric
+from lucid.ir.scalar_math import (
+    error_function,
+    exponential,
+    hyperbolic,
+    inverse_trigonometric,
+    powers,
+    trigonometric,
+)
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import DType, float32, float64
 from tests.codegen.elementwise_loop import compile_elementwise
@@ -143,12 +150,143 @@ CASES = {
         special=((0.0, 1.0), (-0.0, 1.0), (1e-45, 1.0), (inf, nan), (-inf, nan), (2e9, nan), (-2e9, nan), (nan, nan)),
     ),
 }
+EVERYWHERE = both(-3e38, -8e307), both(3e38, 8e307)
+CASES |= {
+    "exp2": Case(
+        bound=1.5,
+        exact=lambda x: mpmath.mpf(2) ** x,
+        double=np.exp2,
+        low=both(-149.5, -1074.5),
+        high=both(127.99, 1023.99),
+        dense=(0.0, 0.5, -0.5, 10.5, -126.0, -148.9, 127.5, -1022.0, -1073.9, 1023.5),
+        special=(
+            *((0.0, 1.0), (-0.0, 1.0), (3.0, 8.0), (-2.0, 0.25), (100.0, 2.0**100), (inf, inf), (-inf, 0.0)),
+            *((1e30, inf), (-1e30, 0.0), (1024.0, inf), (-1100.0, 0.0), (nan, nan)),
+        ),
+    ),
+    "expm1": Case(
+        bound=2.0,
+        exact=mpmath.expm1,
+        double=np.expm1,
+        low=both(-20.0, -40.0),
+        high=both(88.72, 709.7),
+        dense=(0.0, 1e-3, -1e-3, LN2 / 2, -LN2 / 2, LN2, -LN2, 1.5 * LN2, 1e-40, 1e-310, 88.7, 709.7),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (inf, inf), (-inf, -1.0), (1e30, inf), (-1e30, -1.0), (1e-45, 1e-45)),
+            (nan, nan),
+        ),
+    ),
+    "log1p": Case(
+        bound=2.0,
+        exact=mpmath.log1p,
+        double=np.log1p,
+        low=both(-0.9999999, -0.9999999999999999),
+        high=both(3e38, 1e308),
+        dense=(0.0, 1e-3, -1e-3, -0.3, 0.4, -0.5, 1.0, -0.9999, 1e-7, 1e-16, 1e-40, 1e-310),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (-1.0, -inf), (-1.5, nan), (-inf, nan), (inf, inf), (1e-45, 1e-45)),
+            (nan, nan),
+        ),
+    ),
+    "log2": Case(
+        bound=0.51,
+        exact=lambda x: mpmath.log(x, 2),
+        double=np.log2,
+        low=both(0.0, 0.0),
+        high=both(3e38, 1e308),
+        dense=(1.0, math.sqrt(0.5), math.sqrt(2.0), 2.0, 0.5, 1e-38, 1e-45, 1e-308, 1e-320),
+        special=(
+            *((1.0, 0.0), (0.0, -inf), (-0.0, -inf), (-1.0, nan), (-inf, nan), (inf, inf), (nan, nan)),
+            *((2.0**k, float(k)) for k in (1, 2, 3, 29, 100, -1, -3, -126)),
+        ),
+    ),
+    "log10": Case(
+        bound=0.51,
+        exact=lambda x: mpmath.log(x, 10),
+        double=np.log10,
+        low=both(0.0, 0.0),
+        high=both(3e38, 1e308),
+        dense=(1.0, math.sqrt(0.5), math.sqrt(2.0), 2.0, 0.5, 1e-38, 1e-45, 1e-308, 1e-320),
+        special=(
+            *((1.0, 0.0), (0.0, -inf), (-0.0, -inf), (-1.0, nan), (-inf, nan), (inf, inf), (nan, nan)),
+            *((10.0**k, float(k)) for k in (1, 2, 3, 5, 10)),
+        ),
+    ),
+    "sinh": Case(
+        bound=2.0,
+        exact=mpmath.sinh,
+        double=np.sinh,
+        low=both(-89.4, -710.4),
+        high=both(89.4, 710.4),
+        dense=(0.0, 1e-3, 1.0, -1.0, 2.0, 9.0, 88.8, 89.4, 710.0, 1e-40, 1e-310),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (inf, inf), (-inf, -inf), (1e30, inf), (-1e30, -inf), (1e-45, 1e-45)),
+            (nan, nan),
+        ),
+    ),
+    "cosh": Case(
+        bound=2.0,
+        exact=mpmath.cosh,
+        double=np.cosh,
+        low=both(-89.4, -710.4),
+        high=both(89.4, 710.4),
+        dense=(0.0, 1e-3, 1.0, -1.0, 2.0, 9.0, 88.8, 89.4, 710.0),
+        special=((0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, inf), (1e30, inf), (-1e30, inf), (nan, nan)),
+    ),
+    "tan": Case(
+        bound=4.0,
+        exact=mpmath.tan,
+        double=np.tan,
+        low=both(-(2.0**17), -(2.0**30)),
+        high=both(2.0**17, 2.0**30),
+        dense=(0.0, *(k * math.pi / 4 for k in (1, 2, 3, 4, 5, 8, 1000, 2001, 160000)), 1e-40, 1e-310),
+        special=((0.0, 0.0), (-0.0, -0.0), (1e-45, 1e-45), (inf, nan), (-inf, nan), (2e9, nan), (nan, nan)),
+    ),
+    "asin": Case(
+        bound=4.0,
+        exact=mpmath.asin,
+        double=np.arcsin,
+        low=both(-1.0, -1.0),
+        high=both(1.0, 1.0),
+        dense=(0.0, 0.5, 0.38, 0.7, -0.7, 0.92, 1.0, -1.0, 1e-40, 1e-310),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (1e-45, 1e-45), (1.0, math.pi / 2), (-1.0, -math.pi / 2)),
+            *((1.5, nan), (-1.5, nan), (inf, nan), (-inf, nan), (nan, nan)),
+        ),
+    ),
+    "acos": Case(
+        bound=4.0,
+        exact=mpmath.acos,
+        double=np.arccos,
+        low=both(-1.0, -1.0),
+        high=both(1.0, 1.0),
+        dense=(0.0, 0.5, 0.38, 0.7, -0.7, 0.92, 1.0, -1.0),
+        special=(
+            *((1.0, 0.0), (-1.0, math.pi), (0.0, math.pi / 2), (-0.0, math.pi / 2)),
+            *((1.5, nan), (-1.5, nan), (inf, nan), (-inf, nan), (nan, nan)),
+        ),
+    ),
+    "atan": Case(
+        bound=4.0,
+        exact=mpmath.atan,
+        double=np.arctan,
+        low=EVERYWHERE[0],
+        high=EVERYWHERE[1],
+        dense=(0.0, 0.414, 1.0, 2.414, -1.0, 1e3, 1e8, 1e-40, 1e-310, 1e38),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (1e-45, 1e-45), (inf, math.pi / 2), (-inf, -math.pi / 2)),
+            *((1.0, math.pi / 4), (nan, nan)),
+        ),
+    ),
+}
+BINARY = ("power", "atan2")
 POWER_BOUND = 1.5
+ATAN2_BOUND = 4.0
 
 
 @cache
 def compiled(name: str, dtype: DType, width: int) -> Callable[..., Array]:
-    operands = (dtype, dtype) if name == "power" else (dtype,)
+    operands = (dtype, dtype) if name in BINARY else (dtype,)
     return compile_elementwise(lambda s, *x: getattr(s, name)(*x), operands, width)
 
 
@@ -224,6 +362,31 @@ def test_error_bound_of_power(dtype: DType) -> None:
     assert_within(POWER_BOUND, errors(compiled("power", dtype, 16)(x, y), *exact), x, y)
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_error_bound_of_atan2(dtype: DType) -> None:
+    generator = np.random.default_rng(0)
+    count, decades = (200_000, 38) if dtype == float32 else (POINTS, 308)
+    spread = generator.choice([0.5, 3.0, decades], (2, count))
+    y, x = (generator.choice([-1.0, 1.0], (2, count)) * 10.0 ** generator.uniform(-spread, spread)).astype(dtype.numpy)
+    if dtype == float64:
+        exact = exact_parts(mpmath.atan2, y, x)
+    else:
+        exact = np.arctan2(y.astype(np.float64), x.astype(np.float64)), np.zeros(count)
+    assert_within(ATAN2_BOUND, errors(compiled("atan2", dtype, 16)(y, x), *exact), y, x)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_special_values_of_atan2(dtype: DType, width: int) -> None:
+    """Every pair of telling values gives what the C library's atan2 gives."""
+    numbers = [sign * value for value in (0.0, 0.5, 1.0, 1e-40, 3e38, inf) for sign in (1.0, -1.0)] + [nan]
+    y, x = (grid.reshape(-1).astype(dtype.numpy) for grid in np.meshgrid(numbers, numbers))
+    expected = np.arctan2(y.astype(np.float64), x.astype(np.float64)).astype(dtype.numpy)
+    got = compiled("atan2", dtype, width)(y, x)
+    np.testing.assert_allclose(got, expected, rtol=2 * float(np.finfo(dtype.numpy).eps), atol=0)
+    np.testing.assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(expected)]))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("name", CASES)
@@ -250,11 +413,11 @@ def test_special_values_of_power(dtype: DType, width: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("name", [*CASES, "power"])
+@pytest.mark.parametrize("name", [*CASES, *BINARY])
 def test_bits_do_not_depend_on_the_vector_width(name: str, dtype: DType) -> None:
     generator = np.random.default_rng(0)
     operands = [generator.standard_normal(5001) * 10.0 ** generator.uniform(-3, 2, 5001) for _ in range(2)]
-    if name != "power":
+    if name not in BINARY:
         operands.pop()
     operands[0][:5] = [0.0, -0.0, inf, -inf, nan]
     operands = [x.astype(dtype.numpy) for x in operands]
@@ -276,7 +439,7 @@ def test_erf_without_fused_multiply_add(dtype: DType) -> None:
 
 def test_tables_are_what_the_derivation_gives() -> None:
     derived = tables()
-    modules = (error_function, exponential, hyperbolic, powers, trigonometric)
+    modules = (error_function, exponential, hyperbolic, inverse_trigonometric, powers, trigonometric)
     written = {name: vars(module)[name] for module in modules for name in derived if name in vars(module)}
     assert written == derived
 
@@ -288,7 +451,10 @@ def test_constants_in_parts(dtype: DType) -> None:
         for parts, rest in [
             (exponential.LN2[dtype], mpmath.log(2)),
             (powers.TWO_THIRDS[dtype], mpmath.mpf(2) / 3),
+            (powers.PER_LN2[dtype], 1 / mpmath.log(2)),
+            (powers.PER_LN10[dtype], 1 / mpmath.log(10)),
             (trigonometric.HALF_PI[dtype], mpmath.pi / 2),
+            (inverse_trigonometric.QUARTER_PI[dtype], mpmath.pi / 4),
         ]:
             for part in parts:
                 assert part == round_to(rest, dtype)

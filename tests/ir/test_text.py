@@ -40,17 +40,37 @@ graph @sample(
 STATEMENTS = {
     **{
         op: f"%r: f32[2, 3] = {op} %x"
-        for op in ["neg", "abs", "exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos", "floor", "detach"]
+        for op in [
+            *[
+                "neg",
+                "abs",
+                "sign",
+                "floor",
+                "ceil",
+                "round",
+                "trunc",
+                "detach",
+                "exp",
+                "exp2",
+                "expm1",
+                "log",
+                "log1p",
+            ],
+            *["log2", "log10", "sqrt", "tanh", "sinh", "cosh", "sigmoid", "erf", "sin", "cos", "tan", "asin", "acos"],
+            "atan",
+        ]
     },
-    **{op: f"%r: f32[2, 3] = {op} %x, %y" for op in ["add", "sub", "mul", "div", "pow", "maximum", "minimum"]},
+    **{op: f"%r: f32[2, 3] = {op} %x, %y" for op in ["add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2"]},
+    **{op: f"%r: f32[2, 3] = {op} %x, %y" for op in ["floor_divide", "remainder"]},
     **{op: f"%r: bool[2, 3] = {op} %x, %y" for op in ["equal", "not_equal", "less", "less_equal"]},
-    **{op: f"%r: i64[2, 3] = {op} %n, %n" for op in ["and", "or", "xor"]},
-    **{op: f"%r: f32[3] = {op} %x, axes=(0,)" for op in ["sum", "max", "min"]},
+    **{op: f"%r: i64[2, 3] = {op} %n, %n" for op in ["and", "or", "xor", "left_shift", "right_shift"]},
+    **{op: f"%r: f32[3] = {op} %x, axes=(0,)" for op in ["sum", "prod", "max", "min"]},
     **{op: f"%r: bool[2] = {op} %b, axes=(1,), lanes=8" for op in ["any", "all"]},
     "not": "%r: bool[2, 3] = not %b",
     "where": "%r: f32[2, 3] = where %b, %x, %y",
     "cast": "%r: u8[2, 3] = cast %x",
     "argmax": "%r: i64[] = argmax %x, axes=(0, 1)",
+    "argmin": "%r: i64[] = argmin %x, axes=(0, 1)",
     "first_false": "%r: i64[] = first_false %b, axes=(0, 1)",
     "reshape": "%r: f32[6] = reshape %x",
     "transpose": "%r: f32[3, 2] = transpose %x, permutation=(1, 0)",

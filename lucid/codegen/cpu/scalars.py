@@ -81,7 +81,11 @@ class LLVMScalars(Scalars[Term]):
         return Term(x.dtype, multiply(x.value, y.value))
 
     def divide(self, x: Term, y: Term) -> Term:
-        return Term(x.dtype, self.builder.fdiv(x.value, y.value))
+        if x.dtype.is_float:
+            divide = self.builder.fdiv
+        else:
+            divide = self.builder.sdiv if x.dtype.signed else self.builder.udiv
+        return Term(x.dtype, divide(x.value, y.value))
 
     def fma(self, x: Term, y: Term, z: Term) -> Term:
         return Term(x.dtype, self._intrinsic("fma", x.value, y.value, z.value))
@@ -115,12 +119,12 @@ class LLVMScalars(Scalars[Term]):
     def bit_xor(self, x: Term, y: Term) -> Term:
         return Term(x.dtype, self.builder.xor(x.value, y.value))
 
-    def shift_left(self, x: Term, count: int) -> Term:
-        return Term(x.dtype, self.builder.shl(x.value, self.constant_like(count, x).value))
+    def shift_left_by(self, x: Term, count: Term) -> Term:
+        return Term(x.dtype, self.builder.shl(x.value, count.value))
 
-    def shift_right(self, x: Term, count: int) -> Term:
+    def shift_right_by(self, x: Term, count: Term) -> Term:
         shift = self.builder.ashr if x.dtype.signed else self.builder.lshr
-        return Term(x.dtype, shift(x.value, self.constant_like(count, x).value))
+        return Term(x.dtype, shift(x.value, count.value))
 
     def select(self, condition: Term, x: Term, y: Term) -> Term:
         return Term(x.dtype, self.builder.select(condition.value, x.value, y.value))

@@ -108,13 +108,11 @@ class UniformScalars(Scalars[Term]):
     def select(self, condition: Term, x: Term, y: Term) -> Term:
         return self._apply(LLVMScalars.select, condition, x, y)
 
-    def shift_left(self, x: Term, count: int) -> Term:
-        scalars, (operand,) = self._on((x,))
-        return scalars.shift_left(operand, count)
+    def shift_left_by(self, x: Term, count: Term) -> Term:
+        return self._apply(LLVMScalars.shift_left_by, x, count)
 
-    def shift_right(self, x: Term, count: int) -> Term:
-        scalars, (operand,) = self._on((x,))
-        return scalars.shift_right(operand, count)
+    def shift_right_by(self, x: Term, count: Term) -> Term:
+        return self._apply(LLVMScalars.shift_right_by, x, count)
 
     def multiply_wide(self, x: Term, y: Term) -> tuple[Term, Term]:
         """As derived, but with one 64-bit product for each lane of even number and one for each odd: machines

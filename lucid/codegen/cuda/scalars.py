@@ -93,7 +93,7 @@ class CudaScalars(Scalars[CTerm]):
         return self._arithmetic(x, "*", y)
 
     def divide(self, x: CTerm, y: CTerm) -> CTerm:
-        return self._arithmetic(x, "/", y)
+        return self.declare(x.dtype, f"{x.text} / {y.text}")
 
     def fma(self, x: CTerm, y: CTerm, z: CTerm) -> CTerm:
         return self._call("fma", x, y, z)
@@ -130,11 +130,17 @@ class CudaScalars(Scalars[CTerm]):
     def bit_xor(self, x: CTerm, y: CTerm) -> CTerm:
         return self.declare(x.dtype, f"{x.text} ^ {y.text}")
 
+    def shift_left_by(self, x: CTerm, count: CTerm) -> CTerm:
+        return self.declare(x.dtype, f"{self._wrapping(x)} << {count.text}")
+
+    def shift_right_by(self, x: CTerm, count: CTerm) -> CTerm:
+        return self.declare(x.dtype, f"{x.text} >> {count.text}")
+
     def shift_left(self, x: CTerm, count: int) -> CTerm:
-        return self.declare(x.dtype, f"{self._wrapping(x)} << {count}")
+        return self.shift_left_by(x, CTerm(int32, str(count)))
 
     def shift_right(self, x: CTerm, count: int) -> CTerm:
-        return self.declare(x.dtype, f"{x.text} >> {count}")
+        return self.shift_right_by(x, CTerm(int32, str(count)))
 
     def select(self, condition: CTerm, x: CTerm, y: CTerm) -> CTerm:
         return self.declare(x.dtype, f"{condition.text} ? {x.text} : {y.text}")

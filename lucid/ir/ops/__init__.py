@@ -1,6 +1,26 @@
 """The ops. Importing this package fills the registry."""
 
-from lucid.ir.ops import contraction, elementwise, movement, random, reduction, structure
+from lucid.ir.ops import (
+    contraction,
+    elementwise,
+    functions,
+    movement,
+    random,
+    reduction,
+    stepwise,
+    structure,
+)
 from lucid.ir.ops.base import REGISTRY, Op
 
-__all__ = ["REGISTRY", "Op", "contraction", "elementwise", "movement", "random", "reduction", "structure"]
+__all__ = [
+    "REGISTRY",
+    "Op",
+    "contraction",
+    "elementwise",
+    "functions",
+    "movement",
+    "random",
+    "reduction",
+    "stepwise",
+    "structure",
+]

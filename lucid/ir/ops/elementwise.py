@@ -68,9 +68,10 @@ class Div(Binary):
 
 @op
 class Pow(Binary):
-    """x to the power y for floats, elementwise."""
+    """x to the power y, elementwise. Integers wrap around; their negative powers are 1 / x^-y rounded towards zero, and
+    0 where x is 0."""
 
-    floats_only = True
+    ulp = 1.5
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.power(*x)
@@ -102,7 +103,7 @@ class Minimum(Binary):
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         a, b = x
-        return _share(g, b, a)[::-1]
+        return _share(g, b, a)  # that b is the larger means that a is the smaller
 
 
 def _share(g: Expr, a: Expr, b: Expr) -> tuple[Expr, Expr]:
@@ -140,6 +141,7 @@ class Exp(Unary):
     """e to the power x, elementwise."""
 
     floats_only = True
+    ulp = 1.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.exp(*x)
@@ -153,6 +155,7 @@ class Log(Unary):
     """The natural logarithm, elementwise: -inf at 0, NaN below."""
 
     floats_only = True
+    ulp = 1.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.log(*x)
@@ -179,6 +182,7 @@ class Tanh(Unary):
     """The hyperbolic tangent, elementwise."""
 
     floats_only = True
+    ulp = 2.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.tanh(*x)
@@ -192,6 +196,7 @@ class Sigmoid(Unary):
     """1 / (1 + exp(-x)), elementwise."""
 
     floats_only = True
+    ulp = 2.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.sigmoid(*x)
@@ -205,6 +210,7 @@ class Erf(Unary):
     """The error function 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x, elementwise."""
 
     floats_only = True
+    ulp = 1.5
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.erf(*x)
@@ -216,9 +222,10 @@ class Erf(Unary):
 
 @op
 class Sin(Unary):
-    """The sine of x radians, elementwise."""
+    """The sine of x radians, elementwise, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
 
     floats_only = True
+    ulp = 2.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.sin(*x)
@@ -229,9 +236,10 @@ class Sin(Unary):
 
 @op
 class Cos(Unary):
-    """The cosine of x radians, elementwise."""
+    """The cosine of x radians, elementwise, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
 
     floats_only = True
+    ulp = 2.0
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
         return s.cos(*x)

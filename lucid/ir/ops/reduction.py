@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
@@ -61,6 +62,62 @@ class Sum(Reduction):
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         (a,) = x
         return (g.reshape(kept_shape(a.shape, self.axes)).broadcast(a.shape),)
+
+
+@op
+class Prod(Reduction):
+    """The product along axes, in the operand's dtype; integers wrap around, 1 over no elements.
+
+    The gradient of an element is the product of the others, also where some are 0.
+    """
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def result(self, operand: DType) -> DType:
+        if operand == bool_:
+            raise DTypeError("prod takes numbers, got bool.")
+        return operand
+
+    def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
+        return (s.constant(1, dtype),)
+
+    def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
+        return (x,)
+
+    def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
+        return (s.multiply(a[0], b[0]),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            return (np.asarray(np.prod(x, self.axes, dtype=x.dtype)),)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        kept = tuple(axis for axis in range(len(a.shape)) if axis not in self.axes)
+        order = (*kept, *self.axes)
+        moved = a.transpose(order)
+        rows = moved.reshape((math.prod(y.shape), math.prod(a.shape[axis] for axis in self.axes)))
+        others = _product_of_others(rows).reshape(moved.shape)
+        back = others.transpose(tuple(order.index(axis) for axis in range(len(order))))
+        return (g.reshape(kept_shape(a.shape, self.axes)).broadcast(a.shape) * back,)
+
+
+def _product_of_others(rows: Expr) -> Expr:
+    """For each element the product of all others in its row: those of its own half, which it shares with its partner in
+    the other half, times the partner."""
+    count, length = rows.shape
+    if length <= 1:
+        return rows.constant(1.0)
+    half = -(-length // 2)
+    left = rows.slice((0, 0), (1, 1), (count, half))
+    right = rows.slice((0, half), (1, 1), (count, length - half))
+    if length - half < half:  # the middle one has 1 for a partner
+        right = right.concatenate([rows.slice((0, 0), (1, 1), (count, 1)).constant(1.0)], 1)
+    pairs = _product_of_others(left * right)
+    both = (pairs * right).concatenate([pairs * left], 1)
+    return both.slice((0, 0), (1, 1), (count, length))
 
 
 class _Extremum(Reduction):
@@ -124,27 +181,29 @@ class Min(_Extremum):
         return (np.asarray(np.min(operands[0], self.axes)),)
 
 
-@op
-class Argmax(_Extremum):
-    """The int64 position, in row-major order along axes, of the first largest element, or of the first NaN."""
+class _Position(_Extremum):
+    """The base of argmax and argmin. Not differentiable: the result is no float."""
 
-    axes: tuple[int, ...]
-    lanes: int = 0
+    extremum: ClassVar[type[Max] | type[Min]]
+
+    @abstractmethod
+    def is_before(self, s: Scalars[T], a: T, b: T) -> T:
+        """Whether b is the better of two numbers, and not equal."""
 
     def result(self, operand: DType) -> DType:
         super().result(operand)
         return int64
 
     def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
-        lowest = -np.inf if dtype.is_float else int(np.iinfo(dtype.numpy).min)
-        return s.constant(lowest, dtype), s.constant(np.iinfo(np.int64).max, int64)
+        (worst,) = self.extremum(self.axes, self.lanes).identity(s, dtype)
+        return worst, s.constant(np.iinfo(np.int64).max, int64)
 
     def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
         return x, position
 
     def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
         tie = s.bit_and(s.equal(a[0], b[0]), s.less(b[1], a[1]))
-        take_b = s.bit_or(s.less(a[0], b[0]), tie)
+        take_b = s.bit_or(self.is_before(s, a[0], b[0]), tie)
         if s.dtype(a[0]).is_float:
             nan_a, nan_b = s.is_nan(a[0]), s.is_nan(b[0])
             first = s.bit_or(s.bit_not(nan_a), s.less(b[1], a[1]))
@@ -154,12 +213,38 @@ class Argmax(_Extremum):
     def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
         return a[1]
 
-    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        flat = _reduced_last(operands[0], self.axes)
-        return (np.asarray(np.argmax(flat, -1)),)
-
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         return (None,)
+
+
+@op
+class Argmax(_Position):
+    """The int64 position, in row-major order along axes, of the first largest element, or of the first NaN."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+    extremum = Max
+
+    def is_before(self, s: Scalars[T], a: T, b: T) -> T:
+        return s.less(a, b)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.argmax(_reduced_last(operands[0], self.axes), -1)),)
+
+
+@op
+class Argmin(_Position):
+    """The int64 position, in row-major order along axes, of the first smallest element, or of the first NaN."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+    extremum = Min
+
+    def is_before(self, s: Scalars[T], a: T, b: T) -> T:
+        return s.less(b, a)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        return (np.asarray(np.argmin(_reduced_last(operands[0], self.axes), -1)),)
 
 
 class _Logical(Reduction):

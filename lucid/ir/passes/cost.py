@@ -97,10 +97,10 @@ class _Counter(Scalars[DType]):
     def bit_xor(self, x: DType, y: DType) -> DType:
         return self._counted(x)
 
-    def shift_left(self, x: DType, count: int) -> DType:
+    def shift_left_by(self, x: DType, count: DType) -> DType:
         return self._counted(x)
 
-    def shift_right(self, x: DType, count: int) -> DType:
+    def shift_right_by(self, x: DType, count: DType) -> DType:
         return self._counted(x)
 
     def select(self, condition: DType, x: DType, y: DType) -> DType:

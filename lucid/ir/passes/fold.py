@@ -7,10 +7,9 @@ import math
 import numpy as np
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
-from lucid.ir.ops.base import Op
+from lucid.ir.ops.base import REGISTRY, Elementwise
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import DType
 
@@ -87,10 +86,7 @@ def _wrapped(total: int, dtype: DType) -> int:
 
 
 # Ops of one rounding, or none, that NumPy computes as every target does. Transcendental functions are not among them.
-EXACT: tuple[type[Op], ...] = (
-    *(ew.Add, ew.Sub, ew.Mul, ew.Div, ew.Neg, ew.Abs, ew.Sqrt, ew.Floor, ew.Maximum, ew.Minimum),
-    *(ew.Equal, ew.NotEqual, ew.Less, ew.LessEqual, ew.And, ew.Or, ew.Xor, ew.Not, ew.Where, ew.Cast),
-)
+EXACT = tuple(op for op in REGISTRY.values() if issubclass(op, Elementwise) and op.ulp <= 0.5)
 
 FOLDING: Rules = {
     **dict.fromkeys(EXACT, (evaluate,)),

@@ -7,9 +7,9 @@ from math import prod
 
 from lucid.ir.build import Expr
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Reduction
+from lucid.ir.ops.base import REGISTRY, Reduction
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.reduction import All, Any, Argmax, FirstFalse, Max, Min, Sum
+from lucid.ir.ops.reduction import Sum
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
@@ -129,7 +129,7 @@ def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 ORDERING: Rules = {
+    **{op: (choose_lanes,) for op in REGISTRY.values() if issubclass(op, Reduction)},
     Matmul: (choose_chunk,),
     Sum: (split_long_sum, choose_lanes),
-    **dict.fromkeys((Max, Min, Argmax, Any, All, FirstFalse), (choose_lanes,)),
 }

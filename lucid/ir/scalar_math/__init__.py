@@ -5,10 +5,41 @@ correctly rounded. There are no branches, so lanes of a vector never diverge. Bo
 place of the exact result, and hold where `fma` rounds once. `tests/ir/fit_polynomials.py` derives the coefficients.
 """
 
+from lucid.ir.scalar_math.division import QUOTIENT_LIMIT, REMAINDER_LIMIT, floor_divide, remainder
 from lucid.ir.scalar_math.error_function import erf
-from lucid.ir.scalar_math.exponential import exp, log
-from lucid.ir.scalar_math.hyperbolic import sigmoid, tanh
-from lucid.ir.scalar_math.powers import power
-from lucid.ir.scalar_math.trigonometric import cos, sin
+from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
+from lucid.ir.scalar_math.hyperbolic import cosh, sigmoid, sinh, tanh
+from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
+from lucid.ir.scalar_math.powers import log2, log10, power
+from lucid.ir.scalar_math.rounding import ceil, round, truncate
+from lucid.ir.scalar_math.trigonometric import cos, sin, tan
 
-__all__ = ["cos", "erf", "exp", "log", "power", "sigmoid", "sin", "tanh"]
+__all__ = [
+    "QUOTIENT_LIMIT",
+    "REMAINDER_LIMIT",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor_divide",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "power",
+    "remainder",
+    "round",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "tan",
+    "tanh",
+    "truncate",
+]

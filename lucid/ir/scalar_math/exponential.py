@@ -1,11 +1,19 @@
-"""The exponential and the natural logarithm, and the reductions that other functions share with them."""
+"""Exponentials and the natural logarithm, and the reductions that other functions share with them."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from lucid.ir.scalar_math.floats import layout, nearest_multiple, polynomial, power_of_two, to_bits
+from lucid.ir.scalar_math.floats import (
+    copy_sign,
+    layout,
+    low_bits,
+    nearest_multiple,
+    polynomial,
+    power_of_two,
+    to_bits,
+)
 from lucid.ir.types import float32, float64
 
 if TYPE_CHECKING:
@@ -19,8 +27,12 @@ LN2 = {
     float64: (0.6931471805599453, 2.3190468138462996e-17),
 }
 
-# exp is 0 below the first and infinite above the second.
-EXP_ENDS = {float32: (-104.0, 89.0), float64: (-746.0, 710.0)}
+# exp is 0 below the first, and exp / 2 infinite above the second.
+EXP_ENDS = {float32: (-104.0, 90.0), float64: (-746.0, 711.0)}
+EXP2_ENDS = {float32: (-151.0, 129.0), float64: (-1076.0, 1025.0)}
+
+# expm1 is -1 below the first and infinite above the second.
+EXPM1_ENDS = {float32: (-20.0, 89.0), float64: (-40.0, 710.0)}
 
 # e^r for |r| <= ln 2 / 2, as 1 + r + r^2 Q(r); the fit is of Q. Relative error 2^-29 and 2^-57.
 EXP = {
@@ -48,6 +60,8 @@ EXP = {
         2.4999959878650727e-08,
     ),
 }
+
+EXPM1_TAIL = {dtype: coefficients[2:] for dtype, coefficients in EXP.items()}  # Q alone
 
 # log(1 + f) = f - f^2 / 2 + f^3 Q(f) for 1/sqrt(2) <= 1 + f <= sqrt(2); the table is Q. Relative error 2^-30 and 2^-59.
 LOG = {
@@ -100,14 +114,23 @@ def reduce_exp(s: Scalars[T], x: T) -> tuple[T, T]:
 
     First x is brought to the range where the result neither is 0 nor overflows.
     """
-    dtype, form = s.dtype(x), layout(s, x)
-    lowest, highest = (s.constant(end, dtype) for end in EXP_ENDS[dtype])
+    x = _between(s, x, EXP_ENDS[s.dtype(x)])
+    n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset=2 * layout(s, x).bias)
+    return _take_ln2(s, x, n), bits
+
+
+def _between(s: Scalars[T], x: T, ends: tuple[float, float]) -> T:
+    """x, brought into a range; NaN passes."""
+    lowest, highest = (s.constant_like(end, x) for end in ends)
     x = s.select(s.less(highest, x), highest, x)  # in this order NaN passes
-    x = s.select(s.less(x, lowest), lowest, x)
-    n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset=2 * form.bias)
-    high, low = LN2[dtype]
-    r = s.fma(n, s.constant(-high, dtype), x)  # exact: a multiple of the last place of x or of ln 2, and below 1
-    return s.fma(n, s.constant(-low, dtype), r), bits
+    return s.select(s.less(x, lowest), lowest, x)
+
+
+def _take_ln2(s: Scalars[T], x: T, n: T) -> T:
+    """x - n ln 2, for the n that leaves at most ln 2 / 2."""
+    high, low = LN2[s.dtype(x)]
+    r = s.fma(n, s.constant_like(-high, x), x)  # exact: a multiple of the last place of x or of ln 2, and below 1
+    return s.fma(n, s.constant_like(-low, x), r)
 
 
 def finish_exp(s: Scalars[T], r: T, bits: T) -> T:
@@ -119,6 +142,29 @@ def finish_exp(s: Scalars[T], r: T, bits: T) -> T:
     for exponent in (half, s.subtract(bits, half)):
         result = s.multiply(result, power_of_two(s, exponent, dtype))
     return result
+
+
+def exp2(s: Scalars[T], x: T) -> T:
+    """2 to the power x, within 1.5 ulp, exact for integers."""
+    x = _between(s, x, EXP2_ENDS[s.dtype(x)])
+    n, bits = nearest_multiple(s, x, 1.0, offset=2 * layout(s, x).bias)
+    return finish_exp(s, s.multiply(s.subtract(x, n), s.constant_like(math.log(2.0), x)), bits)
+
+
+def expm1(s: Scalars[T], x: T) -> T:
+    """e^x - 1, within 2 ulp.
+
+    With x = n ln 2 + r and v = e^r - 1, it is 2 (2^(n-1) v + 2^(n-1) - 1/2), and v itself where n is 0.
+    """
+    dtype, form = s.dtype(x), layout(s, x)
+    bounded = _between(s, x, EXPM1_ENDS[dtype])
+    n, _ = nearest_multiple(s, bounded, 1.0 / math.log(2.0))
+    r = _take_ln2(s, bounded, n)
+    v = s.fma(s.multiply(r, r), polynomial(s, r, EXPM1_TAIL), r)
+    power = power_of_two(s, low_bits(s, n, offset=form.bias - 1), dtype)
+    half = s.fma(power, v, s.add(power, s.constant(-0.5, dtype)))
+    result = s.select(s.equal(n, s.constant(0.0, dtype)), v, s.add(half, half))
+    return copy_sign(s, s.absolute(result), x)  # -0 stays
 
 
 def log(s: Scalars[T], x: T) -> T:
@@ -133,10 +179,30 @@ def log(s: Scalars[T], x: T) -> T:
     y = s.fma(s.multiply(f, square), polynomial(s, f, LOG), s.multiply(e, low))
     y = s.fma(square, s.constant(-0.5, dtype), y)
     y = s.fma(e, high, s.add(f, y))
-    infinity, zero = s.constant(math.inf, dtype), s.constant(0.0, dtype)
+    return at_ends_of_log(s, x, y)
+
+
+def at_ends_of_log(s: Scalars[T], x: T, y: T) -> T:
+    """y, the logarithm of x where that is a positive number; the special values of a logarithm elsewhere."""
+    infinity, zero = s.constant_like(math.inf, x), s.constant_like(0.0, x)
     y = s.select(s.equal(x, infinity), x, y)
-    at_zero_or_outside = s.select(s.equal(x, zero), s.negate(infinity), s.constant(math.nan, dtype))
+    at_zero_or_outside = s.select(s.equal(x, zero), s.negate(infinity), s.constant_like(math.nan, x))
     return s.select(s.less(zero, x), y, at_zero_or_outside)
+
+
+def log1p(s: Scalars[T], x: T) -> T:
+    """log(1 + x), within 2 ulp: -inf at -1, NaN below.
+
+    With u = 1 + x as it rounds and c what the rounding lost, it is log(u) + c / u.
+    """
+    one = s.constant_like(1.0, x)
+    u = s.add(one, x)
+    lost_of_x, lost_of_one = s.subtract(x, s.subtract(u, one)), s.subtract(one, s.subtract(u, x))
+    lost = s.select(s.less(s.absolute(x), one), lost_of_x, lost_of_one)
+    y = s.log(u)
+    is_number = s.less(s.absolute(y), s.constant_like(math.inf, x))  # there c / u is one, too
+    y = s.select(is_number, s.add(y, s.divide(lost, u)), y)
+    return s.select(s.equal(u, one), x, y)
 
 
 def reduce_log(s: Scalars[T], x: T) -> tuple[T, T]:

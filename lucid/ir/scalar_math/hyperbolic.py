@@ -1,11 +1,11 @@
-"""The hyperbolic tangent and the logistic function."""
+"""Hyperbolic functions and the logistic function."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from lucid.ir.scalar_math.exponential import LN2
+from lucid.ir.scalar_math.exponential import LN2, finish_exp, reduce_exp
 from lucid.ir.scalar_math.floats import copy_sign, layout, low_bits, polynomial, power_of_two
 from lucid.ir.types import float32, float64
 
@@ -41,6 +41,47 @@ EXPM1 = {
         5.8824573553870835e-06,
     ),
 }
+
+
+# sinh x = x + x w Q(w) with w = x^2, for |x| <= 1; the table is Q. Relative error 2^-34 and 2^-63.
+SINH = {
+    float32: (
+        0.16666667,
+        0.00833335,
+        0.0001983616,
+        2.8169497e-06,
+    ),
+    float64: (
+        0.16666666666666669,
+        0.008333333333333148,
+        0.00019841269841431864,
+        2.7557319157073873e-06,
+        2.5052123136455206e-08,
+        1.6057259786818723e-10,
+        7.758748313048848e-13,
+    ),
+}
+
+
+def sinh(s: Scalars[T], x: T) -> T:
+    """The hyperbolic sine, within 2 ulp: an odd polynomial up to 1, and (e^|x| - e^-|x|) / 2 above."""
+    one, a = s.constant_like(1.0, x), s.absolute(x)
+    w = s.multiply(a, a)
+    small = s.fma(s.multiply(a, w), polynomial(s, w, SINH), a)
+    grown, shrunk = _halves(s, a)
+    return copy_sign(s, s.select(s.less(a, one), small, s.subtract(grown, shrunk)), x)
+
+
+def cosh(s: Scalars[T], x: T) -> T:
+    """The hyperbolic cosine (e^|x| + e^-|x|) / 2, within 2 ulp."""
+    return s.add(*_halves(s, s.absolute(x)))
+
+
+def _halves(s: Scalars[T], a: T) -> tuple[T, T]:
+    """e^a / 2 and e^-a / 2 for a >= 0; the first does not overflow where e^a just does."""
+    r, bits = reduce_exp(s, a)
+    grown = finish_exp(s, r, s.subtract(bits, s.constant_like(1, bits)))
+    return grown, s.divide(s.constant_like(0.25, a), grown)
 
 
 def tanh(s: Scalars[T], x: T) -> T:

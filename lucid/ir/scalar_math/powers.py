@@ -1,11 +1,11 @@
-"""x to the power y, by a logarithm of twice the precision."""
+"""x to the power y, and logarithms to other bases, by a natural logarithm of twice the precision."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from lucid.ir.scalar_math.exponential import LN2, finish_exp, reduce_exp, reduce_log
+from lucid.ir.scalar_math.exponential import LN2, at_ends_of_log, finish_exp, reduce_exp, reduce_log
 from lucid.ir.scalar_math.floats import layout, polynomial, to_bits
 from lucid.ir.types import float32, float64
 
@@ -42,13 +42,45 @@ ATANH = {
 LOG_LIMIT = {float32: 128.0, float64: 1024.0}
 
 
+# 1 / ln 2 and 1 / ln 10 as the nearest number of the dtype, and the nearest to what is left.
+PER_LN2 = {
+    float32: (1.442695, 1.925963e-08),
+    float64: (1.4426950408889634, 2.0355273740931033e-17),
+}
+PER_LN10 = {
+    float32: (0.4342945, -1.010305e-08),
+    float64: (0.4342944819032518, 1.098319650216765e-17),
+}
+
+
+def log2(s: Scalars[T], x: T) -> T:
+    """The logarithm to base 2, within 0.51 ulp, exact for powers of two: -inf at 0 and -0, NaN below."""
+    return _log_to_base(s, x, PER_LN2[s.dtype(x)])
+
+
+def log10(s: Scalars[T], x: T) -> T:
+    """The logarithm to base 10, within 0.51 ulp, exact for powers of ten: -inf at 0 and -0, NaN below."""
+    return _log_to_base(s, x, PER_LN10[s.dtype(x)])
+
+
+def _log_to_base(s: Scalars[T], x: T, factor: tuple[float, float]) -> T:
+    """log x times a factor that is the sum of two numbers."""
+    high, low = _log(s, x)
+    factor_high, factor_low = (s.constant_like(part, x) for part in factor)
+    product, rest = _multiply(s, high, factor_high)
+    rest = s.fma(high, factor_low, s.fma(low, factor_high, rest))
+    return at_ends_of_log(s, x, s.add(product, rest))
+
+
 def power(s: Scalars[T], x: T, y: T) -> T:
-    """x to the power y, within 1.5 ulp, with the special cases of IEEE 754 and C.
+    """x to the power y: for floats within 1.5 ulp, with the special cases of IEEE 754 and C; for integers exact.
 
     x^0 = 1^y = 1 even for NaN. A negative x takes integers y, and gives NaN for others. 0 to a negative power is
     infinite; the sign of x counts where y is odd.
     """
     dtype = s.dtype(x)
+    if dtype.is_integer:
+        return _integer_power(s, x, y)
     zero, one, infinity = (s.constant(value, dtype) for value in (0.0, 1.0, math.inf))
     a = s.absolute(x)
 
@@ -72,6 +104,21 @@ def power(s: Scalars[T], x: T, y: T) -> T:
     is_invalid = s.bit_and(s.bit_and(s.less(x, zero), s.less(a, infinity)), s.bit_not(y_is_integer))
     result = s.select(is_invalid, s.constant(math.nan, dtype), result)
     return s.select(s.bit_or(s.equal(x, one), s.equal(y, zero)), one, result)
+
+
+def _integer_power(s: Scalars[T], x: T, y: T) -> T:
+    """The power modulo 2^bits, by squaring. A negative exponent gives the quotient 1 / x^-y rounded towards zero:
+    1 and -1 where x is that, else 0, also where x is 0."""
+    zero, one = s.constant_like(0, x), s.constant_like(1, x)
+    result, square = one, x
+    for bit in range(s.dtype(x).bits):
+        factor = s.select(s.equal(s.bit_and(s.shift_right(y, bit), one), zero), one, square)
+        result, square = s.multiply(result, factor), s.multiply(square, square)
+    if not s.dtype(x).signed:
+        return result
+    # The bits of a negative y are y + 2^bits: that leaves the powers of 1 and -1 right.
+    is_unit = s.equal(s.absolute(x), one)
+    return s.select(s.bit_and(s.less(y, zero), s.bit_not(is_unit)), zero, result)
 
 
 def _log(s: Scalars[T], x: T) -> tuple[T, T]:

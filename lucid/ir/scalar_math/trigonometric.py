@@ -1,4 +1,4 @@
-"""Sine and cosine of radians."""
+"""Sine, cosine and tangent of radians."""
 
 from __future__ import annotations
 
@@ -67,9 +67,27 @@ def cos(s: Scalars[T], x: T) -> T:
     return _sine(s, x, 1, s.constant(0, layout(s, x).integer))
 
 
+def tan(s: Scalars[T], x: T) -> T:
+    """The tangent, within 4 ulp, in the range of the sine."""
+    sine, cosine, is_odd, _ = _reduced(s, x, 0)
+    tangent = s.divide(s.select(is_odd, s.negate(cosine), sine), s.select(is_odd, sine, cosine))
+    sign = s.bit_and(to_bits(s, x), s.constant(layout(s, x).sign, layout(s, x).integer))
+    return s.bitcast(s.bit_xor(to_bits(s, tangent), sign), s.dtype(x))
+
+
 def _sine(s: Scalars[T], x: T, quarters: int, sign: T) -> T:
     """sin(|x| + quarters * pi / 2), with the sign bit flipped where `sign` has it."""
-    dtype, form = s.dtype(x), layout(s, x)
+    sine, cosine, is_odd, quadrant = _reduced(s, x, quarters)
+    # Odd quadrants take the cosine; the upper two are negative.
+    flip = s.bit_xor(s.shift_left(quadrant, layout(s, x).integer.bits - 2), sign)
+    flip = s.bit_and(flip, s.constant_like(layout(s, x).sign, quadrant))
+    return s.bitcast(s.bit_xor(to_bits(s, s.select(is_odd, cosine, sine)), flip), s.dtype(x))
+
+
+def _reduced(s: Scalars[T], x: T, quarters: int) -> tuple[T, T, T, T]:
+    """For |x| = n pi / 2 + r and |r| <= pi / 4: sine and cosine of r, whether n + quarters is odd, and an integer whose
+    lowest bits are those of n + quarters."""
+    dtype = s.dtype(x)
     a = s.absolute(x)
     a = s.select(s.less_equal(a, s.constant(RANGE[dtype], dtype)), a, s.constant(math.nan, dtype))
     n, quadrant = nearest_multiple(s, a, 2.0 / math.pi, offset=quarters)
@@ -81,9 +99,5 @@ def _sine(s: Scalars[T], x: T, quarters: int, sign: T) -> T:
     sine = s.fma(s.multiply(r, w), polynomial(s, w, SIN), r)
     cosine = s.fma(w, s.constant(-0.5, dtype), s.constant(1.0, dtype))
     cosine = s.fma(s.multiply(w, w), polynomial(s, w, COS), cosine)
-
-    # Odd quadrants take the cosine; the upper two are negative.
     is_odd = s.cast(s.bit_and(quadrant, s.constant_like(1, quadrant)), bool_)
-    flip = s.bit_xor(s.shift_left(quadrant, form.integer.bits - 2), sign)
-    flip = s.bit_and(flip, s.constant_like(form.sign, quadrant))
-    return s.bitcast(s.bit_xor(to_bits(s, s.select(is_odd, cosine, sine)), flip), dtype)
+    return sine, cosine, is_odd, quadrant
