@@ -55,6 +55,7 @@ class CodeObserver:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._root = function
         self._ran: dict[CodeType, Ran] = {}
+        self._skipped: dict[int, dict[str, Any]] = {}  # the globals of modules that are not the user's, by identity
         self._before: Any = None
         self._collects = True
 
@@ -62,7 +63,7 @@ class CodeObserver:
         self._collects = gc.isenabled()
         gc.disable()  # callbacks and finalizers of a collection are no part of the function
         self._before = sys.getprofile()
-        sys.setprofile(self._profile)
+        sys.setprofile(self._hook())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,14 +74,29 @@ class CodeObserver:
         if self._collects:
             gc.enable()
 
-    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call" and _is_foreign(frame.f_globals.get("__name__", "")):
-            code = frame.f_code
-            if code not in self._ran:
-                self._ran[code] = Ran(code, frame.f_globals)
-            self._ran[code].note(code, frame.f_locals)
-        if callable(self._before):
-            self._before(frame, event, arg)
+    def _hook(self) -> Callable[[FrameType, str, Any], None]:
+        """What the interpreter tells of each call and return, hence lean: few of ten thousands of them are noted."""
+        skipped, note, before = self._skipped, self._note, self._before
+
+        def hook(frame: FrameType, event: str, arg: Any) -> None:
+            if event == "call" and id(frame.f_globals) not in skipped:
+                note(frame)
+
+        def chained(frame: FrameType, event: str, arg: Any) -> None:
+            hook(frame, event, arg)
+            before(frame, event, arg)
+
+        return chained if callable(before) else hook
+
+    def _note(self, frame: FrameType) -> None:
+        """Note a call of a function, if it is the user's."""
+        code, names = frame.f_code, frame.f_globals
+        if not _is_foreign(names.get("__name__", "")):
+            self._skipped[id(names)] = names
+            return
+        if code not in self._ran:
+            self._ran[code] = Ran(code, names)
+        self._ran[code].note(code, frame.f_locals)
 
     def guard(self, guards: GuardRecorder) -> None:
         """Add the guards of everything that was noted."""
