@@ -232,5 +232,5 @@ _warnings: set[str] = set()
 
 def _warn_once(message: str) -> None:
     if message not in _warnings:
-        _warnings.add(message)
         warnings.warn(message, CacheWarning, stacklevel=3)
+        _warnings.add(message)
