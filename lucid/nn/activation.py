@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import lucid.nn.functional as F
+from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
+from lucid.nn.parameter import Parameter
+from lucid.operations import full
 from lucid.tensor import Array, Tensor
 
 
@@ -40,6 +43,172 @@ class GELU(Module):
 
     def extra_repr(self) -> str:
         return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope * x."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"
+
+
+class PReLU(Module):
+    """x where x > 0, else weight * x: one weight, or one for each of `num_parameters` channels (axis 1)."""
+
+    weight: Parameter
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.num_parameters = check_positive_integer("PReLU", "num_parameters", num_parameters)
+        self.weight = Parameter(full((num_parameters,), float(init)))
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
+
+
+class ReLU6(Module):
+    """x limited to the range from 0 to 6."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.relu6(x)
+
+
+class Hardtanh(Module):
+    """x limited to the range from min_val to max_val."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        super().__init__()
+        self.min_val = min_val
+        self.max_val = max_val
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.hardtanh(x, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}"
+
+
+class Hardsigmoid(Module):
+    """x / 6 + 1/2, limited to the range from 0 to 1."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.hardsigmoid(x)
+
+
+class Hardswish(Module):
+    """x * hardsigmoid(x)."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.hardswish(x)
+
+
+class ELU(Module):
+    """x where x > 0, else alpha * (exp(x) - 1)."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.elu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
+class CELU(Module):
+    """x where x > 0, else alpha * (exp(x / alpha) - 1)."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.celu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
+class SELU(Module):
+    """The ELU with a scale and an alpha for which activations keep mean 0 and variance 1."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.selu(x)
+
+
+class SiLU(Module):
+    """x * sigmoid(x), also known as swish."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.silu(x)
+
+
+class Mish(Module):
+    """x * tanh(softplus(x))."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.mish(x)
+
+
+class Softplus(Module):
+    """log(1 + exp(beta * x)) / beta, which is x where beta * x > threshold."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.softplus(x, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softsign(Module):
+    """x / (1 + |x|)."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.softsign(x)
+
+
+class Tanhshrink(Module):
+    """x - tanh(x)."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.tanhshrink(x)
+
+
+class LogSigmoid(Module):
+    """The logarithm of 1 / (1 + exp(-x))."""
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.logsigmoid(x)
+
+
+class GLU(Module):
+    """a * sigmoid(b), where a and b are the halves of the input along an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.glu(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
 
 
 class Softmax(Module):

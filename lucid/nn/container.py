@@ -1,12 +1,13 @@
-"""Modules that hold other modules in order."""
+"""Modules that hold other modules, or parameters, in order or by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar, overload
 
 from lucid.errors import ArgumentError
 from lucid.nn.module import Module
+from lucid.nn.parameter import Parameter
 from lucid.tensor import Array, Tensor
 
 C = TypeVar("C", bound="Container")
@@ -80,3 +81,156 @@ class Sequential(Container):
         for module in self:
             x = module(x)
         return x
+
+
+class ModuleDict(Module):
+    """Modules by name, in the order in which they came, for use in a `forward`. It is not called itself.
+
+    >>> from lucid.nn import ReLU, Tanh
+    >>> list(ModuleDict({"relu": ReLU(), "tanh": Tanh()}))
+    ['relu', 'tanh']
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+        super().__init__()
+        self.update(modules)
+
+    def __getitem__(self, key: str) -> Module:
+        return self._held()[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        if not isinstance(module, Module):
+            raise ArgumentError(f"ModuleDict holds modules, got {type(module).__name__}.")
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._modules))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._modules
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._held().keys()
+
+    def values(self) -> ValuesView[Module]:
+        """The modules."""
+        return self._held().values()
+
+    def items(self) -> ItemsView[str, Module]:
+        """Names and modules."""
+        return self._held().items()
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Add modules, or replace those of the same names."""
+        for key, module in dict(modules).items():
+            self[key] = module
+
+    def _held(self) -> dict[str, Module]:
+        return {name: module for name, module in self._modules.items() if module is not None}
+
+
+class ParameterList(Module):
+    """A list of parameters for use in a `forward`. Other tensors become parameters."""
+
+    def __init__(self, parameters: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.extend(parameters)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter([parameter for parameter in self._parameters.values() if parameter is not None])
+
+    @overload
+    def __getitem__(self, index: slice) -> ParameterList: ...
+    @overload
+    def __getitem__(self, index: int) -> Parameter: ...
+    def __getitem__(self, index: int | slice) -> ParameterList | Parameter:
+        """The parameter at a position, or a list of the same parameters for a slice."""
+        return ParameterList(list(self)[index]) if isinstance(index, slice) else list(self)[index]
+
+    def __setitem__(self, index: int, parameter: Tensor) -> None:
+        self.register_parameter(str(range(len(self))[index]), _as_parameter("ParameterList", parameter))
+
+    def append(self, parameter: Tensor) -> ParameterList:
+        """Add a parameter at the end."""
+        self.register_parameter(str(len(self)), _as_parameter("ParameterList", parameter))
+        return self
+
+    def extend(self, parameters: Iterable[Tensor]) -> ParameterList:
+        """Add parameters at the end."""
+        for parameter in parameters:
+            self.append(parameter)
+        return self
+
+    def extra_repr(self) -> str:
+        return ", ".join(str(parameter.type) for parameter in self)
+
+
+class ParameterDict(Module):
+    """Parameters by name, in the order in which they came. Other tensors become parameters."""
+
+    def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = ()) -> None:
+        super().__init__()
+        self.update(parameters)
+
+    def __getitem__(self, key: str) -> Parameter:
+        return self._held()[key]
+
+    def __setitem__(self, key: str, parameter: Tensor) -> None:
+        self.register_parameter(key, _as_parameter("ParameterDict", parameter))
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._parameters))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parameters
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._held().keys()
+
+    def values(self) -> ValuesView[Parameter]:
+        """The parameters."""
+        return self._held().values()
+
+    def items(self) -> ItemsView[str, Parameter]:
+        """Names and parameters."""
+        return self._held().items()
+
+    def update(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> None:
+        """Add parameters, or replace those of the same names."""
+        for key, parameter in dict(parameters).items():
+            self[key] = parameter
+
+    def _held(self) -> dict[str, Parameter]:
+        return {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}: {parameter.type}" for name, parameter in self.items())
+
+
+def _as_parameter(owner: str, tensor: object) -> Parameter:
+    if isinstance(tensor, Parameter):
+        return tensor
+    if not isinstance(tensor, Tensor):
+        raise ArgumentError(f"{owner} holds parameters, got {type(tensor).__name__}.")
+    return Parameter(tensor)

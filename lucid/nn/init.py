@@ -53,17 +53,28 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return uniform_(tensor, -bound, bound)
 
 
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Values of a normal distribution with standard deviation gain * sqrt(2 / (inputs + outputs)).
+
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", equation 12.
+    """
+    inputs, outputs = _fans(tensor)
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (inputs + outputs)))
+
+
 def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Values spread evenly within gain * sqrt(3 / fan), the gain being that of the nonlinearity that follows.
 
     `mode` says whether the fan is the number of inputs ("fan_in") or of outputs ("fan_out"); `a` is the slope of a
     leaky ReLU. He et al., "Delving deep into rectifiers", arXiv:1502.01852, equations 10 and 14.
     """
-    if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError(f'kaiming_uniform_ takes mode="fan_in" or "fan_out", got {mode!r}.')
-    inputs, outputs = _fans(tensor)
-    bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / (inputs if mode == "fan_in" else outputs))
+    bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / _fan(tensor, mode))
     return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Values of a normal distribution with standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
+    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
 
 
 def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
@@ -82,6 +93,13 @@ def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
     if nonlinearity not in gains:
         raise ArgumentError(f"calculate_gain knows {', '.join(gains)}, got {nonlinearity!r}.")
     return gains[nonlinearity]
+
+
+def _fan(tensor: Tensor, mode: str) -> int:
+    if mode not in ("fan_in", "fan_out"):
+        raise ArgumentError(f'kaiming initialization takes mode="fan_in" or "fan_out", got {mode!r}.')
+    inputs, outputs = _fans(tensor)
+    return inputs if mode == "fan_in" else outputs
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:

@@ -1,14 +1,17 @@
-"""Linear, and the layers that only change shapes."""
+"""Linear and Bilinear, and the layers that only change shapes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ShapeError
+from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.operands import normal_axes
 from lucid.random import uniform
 from lucid.tensor import Array, Tensor
 
@@ -25,11 +28,8 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
-        for name, value in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"Linear takes a positive integer as {name}, got {value!r}.")
-        self.in_features = in_features
-        self.out_features = out_features
+        self.in_features = check_positive_integer("Linear", "in_features", in_features)
+        self.out_features = check_positive_integer("Linear", "out_features", out_features)
         bound = 1.0 / math.sqrt(in_features)
         self.weight = Parameter(uniform((out_features, in_features), -bound, bound))
         self.register_parameter("bias", Parameter(uniform((out_features,), -bound, bound)) if bias else None)
@@ -39,6 +39,33 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
+
+
+class Bilinear(Module):
+    """x1 @ weight[k] @ x2 + bias[k]: maps (..., in1_features) and (..., in2_features) to (..., out_features).
+
+    `weight` of shape (out_features, in1_features, in2_features) and `bias` of shape (out_features,), which is None
+    where the argument is False, start uniform between -1/sqrt(in1_features) and 1/sqrt(in1_features), as in PyTorch.
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.in1_features = check_positive_integer("Bilinear", "in1_features", in1_features)
+        self.in2_features = check_positive_integer("Bilinear", "in2_features", in2_features)
+        self.out_features = check_positive_integer("Bilinear", "out_features", out_features)
+        bound = 1.0 / math.sqrt(in1_features)
+        self.weight = Parameter(uniform((out_features, in1_features, in2_features), -bound, bound))
+        self.register_parameter("bias", Parameter(uniform((out_features,), -bound, bound)) if bias else None)
+
+    def forward(self, x1: Tensor | Array, x2: Tensor | Array) -> Tensor:
+        return F.bilinear(x1, x2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in1_features}, {self.in2_features}, {self.out_features}{bias}"
 
 
 class Flatten(Module):
@@ -54,6 +81,27 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return "" if (self.start_dim, self.end_dim) == (1, -1) else f"{self.start_dim}, {self.end_dim}"
+
+
+class Unflatten(Module):
+    """Splits an axis into several, of extents `unflattened_size`, one of which may be -1."""
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(x)
+        (axis,) = normal_axes(self.dim, tensor.ndim)
+        extent, known = tensor.shape[axis], -math.prod(self.unflattened_size)
+        sizes = [extent // known if size == -1 and known > 0 else size for size in self.unflattened_size]
+        if math.prod(sizes) != extent or min(sizes, default=0) < 0:
+            raise ShapeError(f"axis {self.dim} of shape {tensor.shape} does not split into {self.unflattened_size}.")
+        return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"{self.dim}, {self.unflattened_size}"
 
 
 class Identity(Module):

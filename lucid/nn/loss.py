@@ -18,6 +18,185 @@ class MSELoss(Module):
         return F.mse_loss(prediction, target, self.reduction)
 
 
+class L1Loss(Module):
+    """The absolute difference of prediction and target."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.l1_loss(prediction, target, self.reduction)
+
+
+class SmoothL1Loss(Module):
+    """The squared difference, halved and divided by beta, up to an absolute difference of beta; linear beyond it."""
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__()
+        self.reduction = F.check_reduction(reduction)
+        self.beta = beta
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.smooth_l1_loss(prediction, target, self.reduction, self.beta)
+
+
+class HuberLoss(Module):
+    """The squared difference, halved, up to an absolute difference of delta; linear beyond it."""
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__()
+        self.reduction = F.check_reduction(reduction)
+        self.delta = delta
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.huber_loss(prediction, target, self.reduction, self.delta)
+
+
+class BCELoss(Module):
+    """The cross-entropy between probabilities of two classes."""
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.binary_cross_entropy(prediction, target, self.weight, self.reduction)
+
+
+class BCEWithLogitsLoss(Module):
+    """The cross-entropy between probabilities of two classes and the sigmoid of logits."""
+
+    weight: Tensor | None
+    pos_weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, logits: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, target, self.weight, self.reduction, self.pos_weight)
+
+
+class KLDivLoss(Module):
+    """The Kullback-Leibler divergence of log-probabilities from target probabilities."""
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__()
+        self.reduction = reduction if reduction == "batchmean" else F.check_reduction(reduction)
+        self.log_target = log_target
+
+    def forward(self, log_probabilities: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.kl_div(log_probabilities, target, self.reduction, self.log_target)
+
+
+class PoissonNLLLoss(Module):
+    """The negated log-likelihood of counts under a Poisson distribution."""
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__()
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.poisson_nll_loss(
+            prediction, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(Module):
+    """The negated log-likelihood of targets under a normal distribution with a mean and a variance."""
+
+    def __init__(self, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__()
+        self.full = full
+        self.eps = eps
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, prediction: Tensor | Array, target: Tensor | Array, variance: Tensor | Array) -> Tensor:
+        return F.gaussian_nll_loss(prediction, target, variance, self.full, self.eps, self.reduction)
+
+
+class CosineEmbeddingLoss(Module):
+    """1 - cosine of two vectors where the target is 1, the cosine beyond a margin where it is -1."""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__()
+        self.margin = margin
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, x1: Tensor | Array, x2: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.cosine_embedding_loss(x1, x2, target, self.margin, self.reduction)
+
+
+class MarginRankingLoss(Module):
+    """How far x1 falls short of x2 + margin where the target is 1, x2 of x1 + margin where it is -1."""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__()
+        self.margin = margin
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, x1: Tensor | Array, x2: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.margin_ranking_loss(x1, x2, target, self.margin, self.reduction)
+
+
+class TripletMarginLoss(Module):
+    """How far a negative falls short of being farther from an anchor than a positive, by a margin."""
+
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
+    ) -> None:
+        super().__init__()
+        self.margin = margin
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, anchor: Tensor | Array, positive: Tensor | Array, negative: Tensor | Array) -> Tensor:
+        return F.triplet_margin_loss(
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class HingeEmbeddingLoss(Module):
+    """A distance where the target is 1, how far it falls short of a margin where it is -1."""
+
+    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__()
+        self.margin = margin
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, x: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.hinge_embedding_loss(x, target, self.margin, self.reduction)
+
+
+class SoftMarginLoss(Module):
+    """log(1 + exp(-y * x)) for targets y of 1 and -1."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, x: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.soft_margin_loss(x, target, self.reduction)
+
+
 class NLLLoss(Module):
     """The negated log-probability of each target class."""
 

@@ -1,4 +1,4 @@
-"""Layers that normalize."""
+"""Layers that normalize each sample by itself. Those with statistics of batches are in `lucid.nn.batch_norm`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import lucid.nn.functional as F
 from lucid.errors import ArgumentError
+from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations import ones, zeros
@@ -30,10 +31,8 @@ class LayerNorm(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if not eps >= 0.0:
-            raise ArgumentError(f"LayerNorm takes eps of at least 0, got {eps!r}.")
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
+        self.eps = check_eps("LayerNorm", eps)
         self.elementwise_affine = elementwise_affine
         affine = elementwise_affine
         self.register_parameter("weight", Parameter(ones(self.normalized_shape)) if affine else None)
@@ -47,3 +46,61 @@ class LayerNorm(Module):
         affine = "" if self.elementwise_affine else ", elementwise_affine=False"
         bias = ", bias=False" if self.elementwise_affine and self.bias is None else ""
         return f"{shape[0] if len(shape) == 1 else shape}, eps={self.eps}{affine}{bias}"
+
+
+class RMSNorm(Module):
+    """Divides by the root of the mean square over the last axes, which have `normalized_shape`.
+
+    See `lucid.nn.functional.rms_norm`. With `elementwise_affine`, the result is multiplied by `weight`, which has
+    `normalized_shape` and starts as ones.
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = None if eps is None else check_eps("RMSNorm", eps)
+        self.elementwise_affine = elementwise_affine
+        self.register_parameter("weight", Parameter(ones(self.normalized_shape)) if elementwise_affine else None)
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        shape = self.normalized_shape
+        affine = "" if self.elementwise_affine else ", elementwise_affine=False"
+        return f"{shape[0] if len(shape) == 1 else shape}, eps={self.eps}{affine}"
+
+
+class GroupNorm(Module):
+    """Normalizes each of `num_groups` groups of channels of inputs (N, C, ...); see `lucid.nn.functional.group_norm`.
+
+    With `affine`, the result is multiplied by `weight`, which starts as ones, and `bias` is added, which starts as
+    zeros. Both have shape (C,).
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__()
+        self.num_groups = check_positive_integer("GroupNorm", "num_groups", num_groups)
+        self.num_channels = check_positive_integer("GroupNorm", "num_channels", num_channels)
+        if num_channels % num_groups:
+            raise ArgumentError(
+                f"GroupNorm takes num_channels in a multiple of num_groups, got {num_channels} and {num_groups}."
+            )
+        self.eps = check_eps("GroupNorm", eps)
+        self.affine = affine
+        self.register_parameter("weight", Parameter(ones(num_channels)) if affine else None)
+        self.register_parameter("bias", Parameter(zeros(num_channels)) if affine else None)
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        affine = "" if self.affine else ", affine=False"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"

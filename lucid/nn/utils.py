@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import lucid.operations as ops
@@ -11,25 +12,53 @@ from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
 
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float | Scalar) -> Tensor:
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float | Scalar, norm_type: float = 2.0) -> Tensor:
     """Scale the grads of parameters so that together, as one vector, they are no longer than `max_norm`.
 
-    Each grad is replaced by its product with min(1, max_norm / (norm + 1e-6)), as in PyTorch. Parameters without a
-    grad do not count. Returns the norm before, a tensor without axes.
+    Length is the norm sum(|g|^norm_type)^(1/norm_type), or the largest |g| where `norm_type` is infinite. Each grad is
+    replaced by its product with min(1, max_norm / (norm + 1e-6)), as in PyTorch. Parameters without a grad do not
+    count. Returns the norm before, a tensor without axes.
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", algorithm 1.
     """
     if not max_norm >= 0.0:
         raise ArgumentError(f"clip_grad_norm_ takes max_norm of at least 0, got {max_norm!r}.")
-    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    found = [(parameter, parameter.grad) for parameter in given]
+    if not norm_type > 0.0:
+        raise ArgumentError(f"clip_grad_norm_ takes norm_type above 0, got {norm_type!r}.")
+    found = _with_grads(parameters)
     with no_grad():
-        squares = ops.zeros()
-        for _, gradient in found:
-            if gradient is not None:
-                squares = squares + (gradient * gradient).sum()
-        norm = ops.sqrt(squares)
+        norm = _total_norm([gradient for _, gradient in found], norm_type)
         factor = ops.minimum(max_norm / (norm + 1e-6), 1.0)
         for parameter, gradient in found:
-            if gradient is not None:
-                parameter.grad = gradient * factor.astype(gradient.dtype)
+            parameter.grad = gradient * factor.astype(gradient.dtype)
     return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float | Scalar) -> None:
+    """Limit each element of the grads of parameters to the range from -clip_value to clip_value."""
+    if not clip_value >= 0.0:
+        raise ArgumentError(f"clip_grad_value_ takes clip_value of at least 0, got {clip_value!r}.")
+    with no_grad():
+        for parameter, gradient in _with_grads(parameters):
+            parameter.grad = ops.clip(gradient, -clip_value, clip_value)
+
+
+def _with_grads(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """The parameters that have a grad, and these."""
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    found = [(parameter, parameter.grad) for parameter in given]
+    return [(parameter, gradient) for parameter, gradient in found if gradient is not None]
+
+
+def _total_norm(gradients: list[Tensor], p: float) -> Tensor:
+    """The norm of all elements together."""
+    total = ops.zeros()
+    for gradient in gradients:
+        if p == math.inf:
+            total = ops.maximum(total, abs(gradient).max()) if gradient.size else total
+        elif p == 2.0:
+            total = total + (gradient * gradient).sum()
+        else:
+            total = total + (abs(gradient) ** float(p)).sum()
+    if p == 2.0:
+        return ops.sqrt(total)
+    return total if p in (1.0, math.inf) else total ** (1.0 / p)

@@ -1,9 +1,32 @@
-"""Optimizers, and schedules of their learning rate."""
+"""Optimizers, schedules of their learning rate, and averages of weights."""
 
-from lucid.optim import lr_scheduler
+from lucid.optim import lr_scheduler, swa_utils
+from lucid.optim.adadelta import Adadelta
+from lucid.optim.adagrad import Adagrad
 from lucid.optim.adam import Adam, AdamW
+from lucid.optim.adamax import Adamax
+from lucid.optim.lion import Lion
 from lucid.optim.lr_scheduler import CosineAnnealingLR, StepLR
+from lucid.optim.nadam import NAdam
 from lucid.optim.optimizer import Optimizer
+from lucid.optim.radam import RAdam
+from lucid.optim.rmsprop import RMSprop
 from lucid.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "CosineAnnealingLR", "Optimizer", "StepLR", "lr_scheduler"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "CosineAnnealingLR",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "StepLR",
+    "lr_scheduler",
+    "swa_utils",
+]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter, setting
-from lucid.operations import sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, step_counter
+from lucid.operations import maximum, sqrt, zeros_like
+from lucid.optim.optimizer import (
+    Group,
+    Member,
+    Optimizer,
+    check_betas,
+    check_range,
+    decayed_gradient,
+    step_counter,
+)
 from lucid.tensor import Tensor
 
 
@@ -19,9 +26,11 @@ class Adam(Optimizer):
         v <- beta2 * v + (1 - beta2) * g * g
         p <- p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 
-    as in PyTorch; g is negated first with `maximize`. The factors of t are computed in float64. Each parameter counts
-    its own steps: one that has no grad is skipped.
-    Kingma and Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1.
+    as in PyTorch; g is negated first with `maximize`, and with `amsgrad` the largest v so far stands in the place of
+    v in the last line. The factors of t are computed in float64. Each parameter counts its own steps: one that has no
+    grad is skipped. A group made without `amsgrad` can't get it later.
+    Kingma and Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1; Reddi et al., "On the
+    convergence of Adam and beyond", arXiv:1904.09237, algorithm 2.
     """
 
     decoupled = False  # whether weight decay acts on the parameter instead of on the gradient
@@ -33,23 +42,28 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
         *,
         maximize: bool = False,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+        }
         super().__init__(params, defaults)
 
     def check(self, group: Group) -> None:
         for name in ("lr", "eps", "weight_decay"):
             check_range(self, name, group[name])
-        if len(group["betas"]) != 2:
-            raise ArgumentError(f"{type(self).__name__} takes two betas, got betas={group['betas']!r}.")
-        for i, beta in enumerate(group["betas"]):
-            check_range(self, f"betas[{i}]", beta, below=1.0)
-        group["betas"] = tuple(group["betas"])
+        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
-        return {"step": step_counter(), "exp_avg": zeros_like(parameter), "exp_avg_sq": zeros_like(parameter)}
+        kinds = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+        return {"step": step_counter(), **{kind: zeros_like(parameter) for kind in kinds}}
 
     def update(self, group: Group, members: Sequence[Member]) -> None:
         lr = hyperparameter(group, "lr")
@@ -60,19 +74,18 @@ class Adam(Optimizer):
         for number, parameter, gradient in members:
             step, mean, square = (self.state[f"{kind}.{number}"] for kind in ("step", "exp_avg", "exp_avg_sq"))
             dtype = parameter.dtype
-            if setting(group, "maximize"):
-                gradient = -gradient
-            decayed: Tensor = parameter
-            if weight_decay and self.decoupled:
-                decayed = parameter * (1.0 - lr * weight_decay)
-            elif weight_decay:
-                gradient = gradient + parameter * weight_decay
+            gradient = decayed_gradient(group, parameter, gradient, 0.0 if self.decoupled else weight_decay)
+            decayed = parameter * (1.0 - lr * weight_decay) if self.decoupled and weight_decay else parameter
             step += 1
             count = step.astype("float64")
             rate = (lr / (1.0 - beta1**count)).astype(dtype)
             correction = sqrt(1.0 - beta2**count).astype(dtype)
             mean.copy_(mean * beta1 + gradient * share1)
             square.copy_(square * beta2 + gradient * gradient * share2)
+            if setting(group, "amsgrad"):
+                largest = self.state_of("max_exp_avg_sq", number)
+                largest.copy_(maximum(largest, square))
+                square = largest
             parameter.copy_(decayed - mean * rate / (sqrt(square) / correction + eps))
 
 
@@ -91,7 +104,8 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

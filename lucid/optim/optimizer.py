@@ -10,7 +10,7 @@ from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError
 from lucid.modes import current_tracer, no_grad
 from lucid.nn.module import check_state
-from lucid.observed import Observed
+from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.tensor import Tensor
 
@@ -89,6 +89,16 @@ class Optimizer(Observed):
     @abstractmethod
     def update(self, group: Group, members: Sequence[Member]) -> None:
         """One step for the parameters of a group that have a grad. Nothing is recorded for `backward`."""
+
+    def state_of(self, kind: str, number: int) -> Tensor:
+        """The state of a kind that belongs to a parameter. Raises ArgumentError where its group was made without."""
+        name = f"{kind}.{number}"
+        if name not in self.state:
+            raise ArgumentError(
+                f"{type(self).__name__} has no {kind} for this group, which was made without what needs it.",
+                hint="make the optimizer with the settings that it will need.",
+            )
+        return self.state[name]
 
     def zero_grad(self) -> None:
         """Set the grad of every parameter to None."""
@@ -169,3 +179,20 @@ def check_range(optimizer: Optimizer, name: str, value: float, below: float = fl
     if not 0.0 <= value < below:
         end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
         raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")
+
+
+def check_betas(optimizer: Optimizer, group: Group) -> None:
+    """Raise ArgumentError unless there are two betas from 0 to less than 1; make them a tuple."""
+    betas = group["betas"]
+    if len(betas) != 2:
+        raise ArgumentError(f"{type(optimizer).__name__} takes two betas, got betas={betas!r}.")
+    for i, beta in enumerate(betas):
+        check_range(optimizer, f"betas[{i}]", beta, below=1.0)
+    group["betas"] = tuple(betas)
+
+
+def decayed_gradient(group: Group, parameter: Tensor, gradient: Tensor, weight_decay: Any) -> Tensor:
+    """What is descended: the gradient, negated with the setting `maximize`, plus weight_decay * parameter."""
+    if setting(group, "maximize"):
+        gradient = -gradient
+    return gradient + parameter * weight_decay if weight_decay else gradient

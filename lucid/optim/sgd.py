@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter, setting
 from lucid.operations import where, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, check_range, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -67,14 +67,11 @@ class SGD(Optimizer):
         dampening = hyperparameter(group, "dampening")
         weight_decay = hyperparameter(group, "weight_decay")
         for number, parameter, gradient in members:
-            if setting(group, "maximize"):
-                gradient = -gradient
-            if weight_decay:
-                gradient = gradient + parameter * weight_decay
+            gradient = decayed_gradient(group, parameter, gradient, weight_decay)
             if momentum:
-                buffer = self._state("momentum_buffer", number)
+                buffer = self.state_of("momentum_buffer", number)
                 if dampening:
-                    step = self._state("step", number)
+                    step = self.state_of("step", number)
                     later = buffer * momentum + gradient * (1.0 - dampening)
                     buffer.copy_(where(step == 0, gradient, later))
                     step += 1
@@ -82,12 +79,3 @@ class SGD(Optimizer):
                     buffer.copy_(buffer * momentum + gradient)  # the buffer starts as zeros
                 gradient = gradient + buffer * momentum if setting(group, "nesterov") else buffer
             parameter -= gradient * lr
-
-    def _state(self, kind: str, number: int) -> Tensor:
-        name = f"{kind}.{number}"
-        if name not in self.state:
-            raise ArgumentError(
-                f"SGD has no {kind} for this group, which was made without momentum or dampening.",
-                hint="make the optimizer with the momentum and dampening that it will need.",
-            )
-        return self.state[name]

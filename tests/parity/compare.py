@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lucid
+import lucid.nn as nn
 from lucid import Tensor
 
 torch = pytest.importorskip("torch", reason="PyTorch, the reference of these tests, is not installed")
@@ -36,3 +38,35 @@ def assert_same(
     their_result.backward(torch.from_numpy(seed))
     for i in wrt:
         assert_close(our_inputs[i].grad, their_inputs[i].grad)
+
+
+def assert_same_both(
+    ours: Callable[..., Tensor], theirs: Callable[..., Any], inputs: Sequence[np.ndarray], wrt: Sequence[int] = (0,)
+) -> None:
+    """`assert_same`, eagerly and compiled."""
+    for function in (ours, lucid.compile(ours)):
+        assert_same(function, theirs, inputs, wrt)
+
+
+def assert_same_module(
+    ours: nn.Module, theirs: Any, inputs: Sequence[np.ndarray], wrt: Sequence[int] = (0,), calls: int = 1
+) -> None:
+    """Two modules with the weights of ours agree, eagerly and compiled: in value, all gradients, and state."""
+    state = ours.state_dict()
+    for call in (ours, lucid.compile(ours)):
+        ours.load_state_dict(state)
+        ours.zero_grad()
+        theirs.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+        theirs.zero_grad()
+        for _ in range(calls):
+            assert_same(call, theirs, inputs, wrt)
+        for (name, parameter), (their_name, their_parameter) in zip(
+            ours.named_parameters(), theirs.named_parameters(), strict=True
+        ):
+            assert name == their_name
+            assert (parameter.grad is None) == (their_parameter.grad is None), name
+            if parameter.grad is not None:
+                assert_close(parameter.grad, their_parameter.grad, atol=1e-5)
+        for name, buffer in theirs.state_dict().items():
+            np.testing.assert_allclose(ours.state_dict()[name], buffer.numpy(), rtol=2e-5, atol=2e-6, err_msg=name)
+    ours.load_state_dict(state)

@@ -10,18 +10,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import Tensor
-from tests.parity.compare import assert_close, assert_same, normal, torch
-
-
-def assert_same_module(ours: nn.Module, theirs: Any, x: np.ndarray) -> None:
-    """Two modules with the weights of ours agree in value and in all gradients."""
-    theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
-    assert_same(ours, theirs, [x])
-    for (name, parameter), (their_name, their_parameter) in zip(
-        ours.named_parameters(), theirs.named_parameters(), strict=True
-    ):
-        assert name == their_name
-        assert_close(parameter.grad, their_parameter.grad)
+from tests.parity.compare import assert_close, assert_same, assert_same_both, assert_same_module, normal, torch
 
 
 @pytest.mark.parametrize(
@@ -46,6 +35,8 @@ def assert_same_module(ours: nn.Module, theirs: Any, x: np.ndarray) -> None:
         (lambda nn: nn.LayerNorm((5, 4), eps=1e-3), (2, 5, 4)),
         (lambda nn: nn.LayerNorm(4, elementwise_affine=False), (5, 4)),
         (lambda nn: nn.LayerNorm(4, bias=False), (5, 4)),
+        (lambda nn: nn.Unflatten(1, (2, 2)), (5, 4)),
+        (lambda nn: nn.Unflatten(-2, (-1, 5)), (2, 5, 4)),
         (lambda nn: nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 2), nn.Tanh()), (5, 4)),
     ],
 )
@@ -54,7 +45,7 @@ def test_module(make: Callable[[Any], Any], shape: tuple[int, ...], dtype: str) 
     ours, theirs = make(nn), make(torch.nn)
     if dtype == "float64":
         ours, theirs = ours.astype("float64"), theirs.double()
-    assert_same_module(ours, theirs, normal(*shape, dtype=dtype))
+    assert_same_module(ours, theirs, [normal(*shape, dtype=dtype)])
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
@@ -109,8 +100,10 @@ def test_initial_weights_are_distributed_alike() -> None:
         ("uniform_", {"a": -2.0, "b": 3.0}),
         ("normal_", {"mean": 1.0, "std": 2.0}),
         ("xavier_uniform_", {"gain": 2.0}),
+        ("xavier_normal_", {"gain": 2.0}),
         ("kaiming_uniform_", {"a": 0.5}),
         ("kaiming_uniform_", {"mode": "fan_out", "nonlinearity": "relu"}),
+        ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}),
     ],
 )
 def test_initial_values(name: str, options: dict[str, Any]) -> None:
@@ -119,12 +112,51 @@ def test_initial_values(name: str, options: dict[str, Any]) -> None:
     ours = getattr(nn.init, name)(lucid.zeros(60, 200), **options).numpy()
     theirs = getattr(torch.nn.init, name)(torch.zeros(60, 200), **options).numpy()
     np.testing.assert_allclose([ours.mean(), ours.std()], [theirs.mean(), theirs.std()], atol=0.05)
-    if name != "normal_":
+    if "normal" not in name:
         np.testing.assert_allclose([ours.min(), ours.max()], [theirs.min(), theirs.max()], rtol=0.01)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("leading", [(), (5,), (2, 3)])
+def test_bilinear(bias: bool, leading: tuple[int, ...]) -> None:
+    inputs = [normal(*leading, 3), normal(*leading, 4, seed=1)]
+    assert_same_module(nn.Bilinear(3, 4, 2, bias), torch.nn.Bilinear(3, 4, 2, bias), inputs, (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(f"{kind}Pad{n}d", {"n": n}) for kind in ("Zero", "Reflection", "Replication", "Circular") for n in (1, 2, 3)]
+    + [(f"ConstantPad{n}d", {"n": n, "value": 1.5}) for n in (1, 2, 3)],
+)
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_padding(name: str, options: dict[str, Any], batch: tuple[int, ...]) -> None:
+    n, others = options["n"], {key: value for key, value in options.items() if key != "n"}
+    for padding in (2, (1, 2, 0, 3, 3, 1)[: 2 * n]):
+        ours, theirs = (getattr(library, name)(padding, **others) for library in (nn, torch.nn))
+        assert_same_module(ours, theirs, [normal(*batch, 3, *(4, 5, 4)[:n])])
+
+
+@pytest.mark.parametrize("pad", [(-1, 0), (2, -1), (-1, -1, 1, 0)])
+def test_padding_that_crops(pad: tuple[int, ...]) -> None:
+    assert_same_both(lambda x: F.pad(x, pad), lambda x: torch.nn.functional.pad(x, pad), [normal(3, 4)])
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"scale_factor": 2}, (2, 3, 4)),
+        ({"scale_factor": (2, 3)}, (2, 3, 4, 5)),
+        ({"size": (4, 15)}, (2, 3, 4, 5)),
+        ({"scale_factor": 2.0}, (1, 2, 2, 3, 2)),
+    ],
+)
+def test_upsample(options: dict[str, Any], shape: tuple[int, ...]) -> None:
+    assert_same_module(nn.Upsample(**options), torch.nn.Upsample(**options), [normal(*shape)])
+
+
 @pytest.mark.parametrize("max_norm", [0.5, 1e3])
-def test_clip_grad_norm(max_norm: float) -> None:
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.5, np.inf])
+def test_clip_grad_norm(max_norm: float, norm_type: float) -> None:
     ours, theirs = [], []
     for seed, shape in enumerate([(3, 4), (5,), (2,)]):
         array, grad = normal(*shape), normal(*shape, seed=seed + 1)
@@ -132,8 +164,8 @@ def test_clip_grad_norm(max_norm: float) -> None:
         theirs.append(torch.tensor(array, requires_grad=True))
         if seed < 2:
             ours[-1].grad, theirs[-1].grad = Tensor(grad), torch.tensor(grad)
-    norm = nn.utils.clip_grad_norm_(ours, max_norm)
-    assert_close(norm, torch.nn.utils.clip_grad_norm_(theirs, max_norm))
+    norm = nn.utils.clip_grad_norm_(ours, max_norm, norm_type)
+    assert_close(norm, torch.nn.utils.clip_grad_norm_(theirs, max_norm, norm_type))
     for a, b in zip(ours[:2], theirs[:2], strict=True):
         assert_close(a.grad, b.grad)
     assert ours[2].grad is None

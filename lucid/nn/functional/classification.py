@@ -1,0 +1,119 @@
+"""Losses of classifiers: scores of classes against classes or probabilities."""
+
+from __future__ import annotations
+
+import lucid.operations as ops
+from lucid.errors import ArgumentError, ShapeError
+from lucid.nn.functional.activation import log_softmax
+from lucid.nn.functional.loss import check_reduction, reduced
+from lucid.tensor import Array, Tensor
+
+Input = Tensor | Array
+
+
+def nll_loss(
+    log_probabilities: Input,
+    targets: Input,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """The negated log-probability of each target class.
+
+    log_probabilities: (N, C, ...) or (C,); targets: integers of shape (N, ...) or (), each from 0 to C - 1 or
+    `ignore_index`, whose loss is 0; weight: (C,), a factor for each class. The mean is over the weights of the
+    targets that count. Raises CheckError for a target out of range, before anything is written.
+    """
+    x, y = ops.as_tensor(log_probabilities), ops.as_tensor(targets)
+    return _class_loss(x, y, weight, ignore_index, reduction, 0.0)
+
+
+def cross_entropy(
+    logits: Input,
+    targets: Input,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The cross-entropy between targets and the softmax of logits, finite for logits of any size.
+
+    logits: (N, C, ...) or (C,). targets: classes, as for `nll_loss`, or probabilities of the shape of the logits,
+    whose mean is over N. `label_smoothing` mixes targets with the uniform distribution in that proportion
+    (Szegedy et al., arXiv:1512.00567, section 7).
+    """
+    x, y = ops.as_tensor(logits), ops.as_tensor(targets)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ArgumentError(f"cross_entropy takes label_smoothing from 0 to 1, got {label_smoothing!r}.")
+    log_probabilities = log_softmax(x, _class_axis(x))
+    if y.dtype.is_float:
+        return _probability_loss(log_probabilities, y, weight, reduction, label_smoothing)
+    return _class_loss(log_probabilities, y, weight, ignore_index, reduction, label_smoothing)
+
+
+def _class_axis(x: Tensor) -> int:
+    if x.ndim == 0:
+        raise ShapeError("a classification loss takes an input of shape (N, C, ...) or (C,), got shape ().")
+    return 0 if x.ndim == 1 else 1
+
+
+def _along_classes(values: Tensor, x: Tensor) -> Tensor:
+    """A tensor with one value for each class, shaped so that it broadcasts with x."""
+    classes = x.shape[_class_axis(x)]
+    if values.shape != (classes,):
+        raise ShapeError(f"the weight of {classes} classes has shape ({classes},), got {values.shape}.")
+    return values.reshape((classes,) + (1,) * max(x.ndim - 2, 0))
+
+
+def _class_loss(
+    log_probabilities: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Tensor:
+    axis = _class_axis(log_probabilities)
+    classes = log_probabilities.shape[axis]
+    expected = log_probabilities.shape[:axis] + log_probabilities.shape[axis + 1 :]
+    if targets.shape != expected or not targets.dtype.is_integer:
+        raise ShapeError(
+            f"scores of shape {log_probabilities.shape} take integer targets of shape {expected}, "
+            f"got {targets.dtype} of shape {targets.shape}."
+        )
+    targets = targets.astype("int64")
+    counted = targets != ignore_index
+    ops.check_index(targets, classes, "target", counted)
+    chosen = targets.unsqueeze(axis) == _along_classes(ops.arange(classes), log_probabilities)
+    if 0 <= ignore_index < classes:
+        chosen = chosen & counted.unsqueeze(axis)
+    weighted = log_probabilities
+    total = counted.sum()
+    if weight is not None:
+        weights = _along_classes(weight, log_probabilities)
+        weighted = log_probabilities * weights
+        total = ops.where(chosen, weights, 0.0).sum()
+    losses = -ops.where(chosen, weighted, 0.0).sum(axis)
+    if label_smoothing:
+        uniform = ops.where(counted, -weighted.sum(axis) / classes, 0.0)
+        losses = losses * (1.0 - label_smoothing) + uniform * label_smoothing
+    if check_reduction(reduction) == "none":
+        return losses
+    return losses.sum() / total if reduction == "mean" else losses.sum()
+
+
+def _probability_loss(
+    log_probabilities: Tensor, targets: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    axis = _class_axis(log_probabilities)
+    if targets.shape != log_probabilities.shape:
+        raise ShapeError(
+            f"logits of shape {log_probabilities.shape} take probabilities of that shape, got {targets.shape}.",
+            hint='classes are integers: targets.astype("int64")',
+        )
+    if label_smoothing:
+        targets = targets * (1.0 - label_smoothing) + label_smoothing / targets.shape[axis]
+    if weight is not None:
+        targets = targets * _along_classes(weight, log_probabilities)
+    losses = -(log_probabilities * targets).sum(axis)
+    return reduced(losses, reduction)

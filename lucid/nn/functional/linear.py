@@ -1,0 +1,54 @@
+"""Layers that multiply by a weight."""
+
+from __future__ import annotations
+
+import lucid.operations as ops
+from lucid.errors import DTypeError, ShapeError
+from lucid.tensor import Array, Tensor
+
+Input = Tensor | Array
+
+
+def linear(x: Input, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T + bias.
+
+    x: (..., in), weight: (out, in), bias: (out,); the result is (..., out). Raises ShapeError and DTypeError.
+    """
+    tensor = ops.as_tensor(x)
+    if tensor.ndim == 0 or tensor.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"a linear layer with a weight of shape {weight.shape} takes inputs of shape (..., {weight.shape[1]}), "
+            f"got {tensor.shape}."
+        )
+    _check_dtype("linear", tensor, weight)
+    product = ops.matmul(tensor, weight.T)
+    return product if bias is None else product + bias
+
+
+def bilinear(x1: Input, x2: Input, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x1 @ weight[k] @ x2 + bias[k] for each k.
+
+    x1: (..., in1), x2: (..., in2), weight: (out, in1, in2), bias: (out,); the result is (..., out). Raises ShapeError
+    and DTypeError.
+    """
+    left, right = ops.as_tensor(x1), ops.as_tensor(x2)
+    outputs, inputs1, inputs2 = weight.shape
+    if left.shape[:-1] != right.shape[:-1] or left.shape[-1:] != (inputs1,) or right.shape[-1:] != (inputs2,):
+        raise ShapeError(
+            f"a bilinear layer with a weight of shape {weight.shape} takes inputs of shapes (..., {inputs1}) and "
+            f"(..., {inputs2}), got {left.shape} and {right.shape}."
+        )
+    for tensor in (left, right):
+        _check_dtype("bilinear", tensor, weight)
+    rows = weight.permute(1, 0, 2).reshape(inputs1, outputs * inputs2)
+    forms = ops.matmul(left, rows).reshape(*left.shape[:-1], outputs, inputs2)
+    product = (forms * right.unsqueeze(-2)).sum(-1)
+    return product if bias is None else product + bias
+
+
+def _check_dtype(layer: str, x: Tensor, weight: Tensor) -> None:
+    if x.dtype != weight.dtype:
+        raise DTypeError(
+            f"a {layer} layer with a {weight.dtype} weight takes {weight.dtype} inputs, got {x.dtype}.",
+            hint=f'cast the input: x.astype("{weight.dtype}")',
+        )

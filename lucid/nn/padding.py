@@ -1,0 +1,184 @@
+"""Layers that pad, and that enlarge by repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import lucid.nn.functional as F
+import lucid.operations as ops
+from lucid.errors import ArgumentError, ShapeError
+from lucid.nn.module import Module
+from lucid.tensor import Array, Tensor
+
+
+class _Pad(Module):
+    """The base of layers that pad the last axes: one number for all ends, or (before, after) from the last axis on."""
+
+    axes: ClassVar[int]
+    mode: ClassVar[str] = "constant"
+
+    def __init__(self, padding: int | Sequence[int]) -> None:
+        super().__init__()
+        self.padding = (padding,) * (2 * self.axes) if isinstance(padding, int) else tuple(padding)
+        if len(self.padding) != 2 * self.axes:
+            raise ArgumentError(f"{type(self).__name__} takes 1 or {2 * self.axes} numbers, got padding={padding!r}.")
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(x)
+        if tensor.ndim not in (self.axes + 1, self.axes + 2):
+            raise ShapeError(
+                f"{type(self).__name__} takes inputs of {self.axes + 1} or {self.axes + 2} axes, got {tensor.shape}."
+            )
+        return self.pad(tensor)
+
+    def pad(self, x: Tensor) -> Tensor:
+        """The result for an input of the right rank."""
+        return F.pad(x, self.padding, self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class _ConstantPad(_Pad):
+    """The base of layers that pad with one value."""
+
+    def __init__(self, padding: int | Sequence[int], value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def pad(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.padding, self.mode, self.value)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad1d(_ConstantPad):
+    """Pads inputs of shape (N, C, L) or (C, L) with a value."""
+
+    axes = 1
+
+
+class ConstantPad2d(_ConstantPad):
+    """Pads inputs of shape (N, C, H, W) or (C, H, W) with a value."""
+
+    axes = 2
+
+
+class ConstantPad3d(_ConstantPad):
+    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with a value."""
+
+    axes = 3
+
+
+class ZeroPad1d(_Pad):
+    """Pads inputs of shape (N, C, L) or (C, L) with zeros."""
+
+    axes = 1
+
+
+class ZeroPad2d(_Pad):
+    """Pads inputs of shape (N, C, H, W) or (C, H, W) with zeros."""
+
+    axes = 2
+
+
+class ZeroPad3d(_Pad):
+    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with zeros."""
+
+    axes = 3
+
+
+class ReflectionPad1d(_Pad):
+    """Pads inputs of shape (N, C, L) or (C, L) with their elements, mirrored at the edges."""
+
+    axes = 1
+    mode = "reflect"
+
+
+class ReflectionPad2d(_Pad):
+    """Pads inputs of shape (N, C, H, W) or (C, H, W) with their elements, mirrored at the edges."""
+
+    axes = 2
+    mode = "reflect"
+
+
+class ReflectionPad3d(_Pad):
+    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with their elements, mirrored at the edges."""
+
+    axes = 3
+    mode = "reflect"
+
+
+class ReplicationPad1d(_Pad):
+    """Pads inputs of shape (N, C, L) or (C, L) with their edges."""
+
+    axes = 1
+    mode = "replicate"
+
+
+class ReplicationPad2d(_Pad):
+    """Pads inputs of shape (N, C, H, W) or (C, H, W) with their edges."""
+
+    axes = 2
+    mode = "replicate"
+
+
+class ReplicationPad3d(_Pad):
+    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with their edges."""
+
+    axes = 3
+    mode = "replicate"
+
+
+class CircularPad1d(_Pad):
+    """Pads inputs of shape (N, C, L) or (C, L) with the elements of the other end."""
+
+    axes = 1
+    mode = "circular"
+
+
+class CircularPad2d(_Pad):
+    """Pads inputs of shape (N, C, H, W) or (C, H, W) with the elements of the other end."""
+
+    axes = 2
+    mode = "circular"
+
+
+class CircularPad3d(_Pad):
+    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with the elements of the other end."""
+
+    axes = 3
+    mode = "circular"
+
+
+class Upsample(Module):
+    """Enlarges inputs of shape (N, C, ...) by repeating elements; see `lucid.nn.functional.interpolate`."""
+
+    def __init__(
+        self,
+        size: int | Sequence[int] | None = None,
+        scale_factor: float | Sequence[float] | None = None,
+        mode: str = "nearest",
+    ) -> None:
+        super().__init__()
+        self.size = tuple(size) if isinstance(size, Sequence) else size
+        self.scale_factor = tuple(scale_factor) if isinstance(scale_factor, Sequence) else scale_factor
+        self.mode = mode
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.interpolate(x, self.size, self.scale_factor, self.mode)
+
+    def extra_repr(self) -> str:
+        given = f"size={self.size}" if self.size is not None else f"scale_factor={self.scale_factor}"
+        return f"{given}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    """Enlarges inputs of shape (N, C, H, W) by repeating elements."""
+
+    def __init__(
+        self, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
+    ) -> None:
+        super().__init__(size, scale_factor)

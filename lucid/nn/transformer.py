@@ -1,0 +1,225 @@
+"""Transformer encoders and decoders."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import lucid.nn.functional as F
+import lucid.operations as ops
+from lucid.errors import ArgumentError
+from lucid.nn.arguments import check_positive_integer
+from lucid.nn.attention import MultiheadAttention
+from lucid.nn.container import ModuleList
+from lucid.nn.dropout import Dropout
+from lucid.nn.linear import Linear
+from lucid.nn.module import Module
+from lucid.nn.normalization import LayerNorm
+from lucid.tensor import Array, Tensor
+
+Input = Tensor | Array
+Activation = str | Callable[[Tensor], Tensor]
+
+
+def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
+    if activation == "relu":
+        return F.relu
+    if activation == "gelu":
+        return F.gelu
+    if isinstance(activation, str):
+        raise ArgumentError(f'a transformer layer takes activation="relu", "gelu" or a function, got {activation!r}.')
+    return activation
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention and a two-layer network, each with dropout, a residual connection and a LayerNorm.
+
+    The LayerNorm comes after the residual sum, or at the start of the branch with `norm_first`. Inputs have shape
+    (L, N, d_model), (N, L, d_model) with `batch_first`, or (L, d_model). Masks are those of MultiheadAttention.
+    Vaswani et al., arXiv:1706.03762, section 3.1; Xiong et al., arXiv:2002.04745, for `norm_first`.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
+        self.linear1 = Linear(d_model, dim_feedforward, bias)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.dropout1 = Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
+        self.activation = _activation(activation)
+
+    def forward(
+        self,
+        src: Input,
+        src_mask: Input | None = None,
+        src_key_padding_mask: Input | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        x = ops.as_tensor(src)
+        if self.norm_first:
+            x = x + self._attend(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
+            return x + self._feed(self.norm2(x))
+        x = self.norm1(x + self._attend(x, src_mask, src_key_padding_mask, is_causal))
+        return self.norm2(x + self._feed(x))  # type: ignore[no-any-return]  # calls of modules have no type
+
+    def _attend(self, x: Tensor, mask: Input | None, padding: Input | None, is_causal: bool) -> Tensor:
+        attended, _ = self.self_attn(x, x, x, padding, False, mask, is_causal=is_causal)
+        return self.dropout1(attended)  # type: ignore[no-any-return]
+
+    def _feed(self, x: Tensor) -> Tensor:
+        hidden = self.dropout(self.activation(self.linear1(x)))
+        return self.dropout2(self.linear2(hidden))  # type: ignore[no-any-return]
+
+
+class TransformerDecoderLayer(Module):
+    """Self-attention, attention to the encoder's output and a two-layer network, each as in the encoder's layer."""
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
+        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
+        self.linear1 = Linear(d_model, dim_feedforward, bias)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.dropout1 = Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
+        self.dropout3 = Dropout(dropout)
+        self.activation = _activation(activation)
+
+    def forward(
+        self,
+        tgt: Input,
+        memory: Input,
+        tgt_mask: Input | None = None,
+        memory_mask: Input | None = None,
+        tgt_key_padding_mask: Input | None = None,
+        memory_key_padding_mask: Input | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        x = ops.as_tensor(tgt)
+        own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        other = (memory, memory_mask, memory_key_padding_mask, memory_is_causal)
+        if self.norm_first:
+            x = x + self._attend(self.norm1(x), *own)
+            x = x + self._look_up(self.norm2(x), *other)
+            return x + self._feed(self.norm3(x))
+        x = self.norm1(x + self._attend(x, *own))
+        x = self.norm2(x + self._look_up(x, *other))
+        return self.norm3(x + self._feed(x))  # type: ignore[no-any-return]
+
+    def _attend(self, x: Tensor, mask: Input | None, padding: Input | None, is_causal: bool) -> Tensor:
+        attended, _ = self.self_attn(x, x, x, padding, False, mask, is_causal=is_causal)
+        return self.dropout1(attended)  # type: ignore[no-any-return]
+
+    def _look_up(self, x: Tensor, memory: Input, mask: Input | None, padding: Input | None, is_causal: bool) -> Tensor:
+        found, _ = self.multihead_attn(x, memory, memory, padding, False, mask, is_causal=is_causal)
+        return self.dropout2(found)  # type: ignore[no-any-return]
+
+    def _feed(self, x: Tensor) -> Tensor:
+        hidden = self.dropout(self.activation(self.linear1(x)))
+        return self.dropout3(self.linear2(hidden))  # type: ignore[no-any-return]
+
+
+class TransformerEncoder(Module):
+    """`num_layers` copies of an encoder layer, one after the other, and a norm behind them if given.
+
+    The copies start with the same weights, as in PyTorch.
+    """
+
+    norm: Module | None
+
+    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__()
+        self.num_layers = check_positive_integer("TransformerEncoder", "num_layers", num_layers)
+        self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
+        self.add_module("norm", norm)
+
+    def forward(
+        self,
+        src: Input,
+        mask: Input | None = None,
+        src_key_padding_mask: Input | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        x = ops.as_tensor(src)
+        for layer in self.layers:
+            x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=is_causal)
+        return x if self.norm is None else self.norm(x)
+
+
+class TransformerDecoder(Module):
+    """`num_layers` copies of a decoder layer, one after the other, and a norm behind them if given.
+
+    The copies start with the same weights, as in PyTorch.
+    """
+
+    norm: Module | None
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__()
+        self.num_layers = check_positive_integer("TransformerDecoder", "num_layers", num_layers)
+        self.layers = ModuleList(copy.deepcopy(decoder_layer) for _ in range(num_layers))
+        self.add_module("norm", norm)
+
+    def forward(
+        self,
+        tgt: Input,
+        memory: Input,
+        tgt_mask: Input | None = None,
+        memory_mask: Input | None = None,
+        tgt_key_padding_mask: Input | None = None,
+        memory_key_padding_mask: Input | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        x = ops.as_tensor(tgt)
+        for layer in self.layers:
+            x = layer(
+                x,
+                memory,
+                tgt_mask=tgt_mask,
+                memory_mask=memory_mask,
+                tgt_key_padding_mask=tgt_key_padding_mask,
+                memory_key_padding_mask=memory_key_padding_mask,
+                tgt_is_causal=tgt_is_causal,
+                memory_is_causal=memory_is_causal,
+            )
+        return x if self.norm is None else self.norm(x)
+
+
+def generate_square_subsequent_mask(size: int) -> Tensor:
+    """The causal mask of a sequence, (size, size): 0 up to the diagonal, negative infinity above it."""
+    positions = ops.arange(size)
+    return ops.where(positions <= positions.unsqueeze(-1), 0.0, -math.inf)

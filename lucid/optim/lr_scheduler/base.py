@@ -1,0 +1,101 @@
+"""LRScheduler: what all schedules share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from lucid.errors import ArgumentError, StateDictError, TraceError
+from lucid.modes import current_tracer
+from lucid.optim.optimizer import Group, Optimizer
+
+
+class Scheduler(ABC):
+    """The base of everything that writes `group["lr"]` between steps."""
+
+    optimizer: Optimizer
+    last_epoch: int
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(f"{type(self).__name__} takes an optimizer, got {type(optimizer).__name__}.")
+        self.optimizer = optimizer
+        self.last_epoch = 0
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each group now."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer and functions."""
+        return {name: value for name, value in vars(self).items() if name != "optimizer"}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. The rates themselves are part of the optimizer's state_dict."""
+        self.check_state(state_dict)
+        vars(self).update(state_dict)
+
+    def check_state(self, state_dict: Mapping[str, Any]) -> None:
+        """Raise StateDictError unless the names are those of `state_dict`."""
+        own = self.state_dict()
+        if own.keys() != state_dict.keys():
+            raise StateDictError(
+                f"the state_dict of {type(self).__name__} has {', '.join(own)}, got {', '.join(state_dict)}."
+            )
+
+
+class LRScheduler(Scheduler):
+    """Changes the learning rate of each group when `step` is called, once an epoch (or as often as it is meant).
+
+    A rate follows from the one before, so that schedulers may be combined. `last_epoch` counts the calls.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer)
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+        self._apply()
+
+    def first_rate(self, group: Group, base: float) -> float:
+        """The learning rate of a group in epoch 0, from what it is without this scheduler, and the initial one."""
+        return float(group["lr"])
+
+    @abstractmethod
+    def next_rate(self, group: Group, base: float) -> float:
+        """The learning rate of a group in epoch `last_epoch`, from that of the epoch before and the initial one."""
+
+    def step(self) -> None:
+        """Go on to the next epoch."""
+        refuse_traces()
+        self.last_epoch += 1
+        self._apply()
+
+    def restart(self) -> None:
+        """Go back to epoch 0, with the rates of this scheduler alone."""
+        self.last_epoch = 0
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base
+        self._apply()
+
+    def _apply(self) -> None:
+        rate = self.next_rate if self.last_epoch else self.first_rate
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = rate(group, base)
+
+
+def refuse_traces() -> None:
+    """Raise TraceError while a function is traced."""
+    if current_tracer() is not None:
+        raise TraceError(
+            "a scheduler stepped while a function is traced; it would not step again in later calls.",
+            hint="call scheduler.step() outside the compiled function.",
+        )
+
+
+def check_steps(scheduler: Scheduler, name: str, value: int) -> int:
+    """The argument, if it is an integer of at least 1; else ArgumentError."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(f"{type(scheduler).__name__} takes a {name} of at least 1, got {value!r}.")
+    return value

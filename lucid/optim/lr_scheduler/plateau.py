@@ -1,0 +1,83 @@
+"""A schedule that watches a figure of merit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lucid.errors import ArgumentError
+from lucid.optim.lr_scheduler.base import Scheduler, refuse_traces
+from lucid.optim.optimizer import Optimizer
+from lucid.tensor import Tensor
+
+
+class ReduceLROnPlateau(Scheduler):
+    """Multiplies the learning rate by `factor` when a figure has not improved for more than `patience` epochs.
+
+    It improves where it is below the best so far by the share `threshold` (above it with mode="max"), or by the
+    amount with threshold_mode="abs". After a reduction, `cooldown` epochs do not count. The rate stays at least
+    `min_lr`, one for all groups or one for each, and reductions of less than `eps` are left out.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(optimizer)
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ArgumentError(
+                'ReduceLROnPlateau takes mode="min" or "max" and threshold_mode="rel" or "abs", '
+                f"got {mode!r} and {threshold_mode!r}."
+            )
+        if not factor < 1.0:
+            raise ArgumentError(f"ReduceLROnPlateau takes a factor below 1, got {factor!r}.")
+        groups = len(optimizer.param_groups)
+        self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
+        if len(self.min_lrs) != groups:
+            raise ArgumentError(
+                f"ReduceLROnPlateau takes a min_lr for each of {groups} groups, got {len(self.min_lrs)}."
+            )
+        self.mode, self.threshold_mode = mode, threshold_mode
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.cooldown, self.eps = cooldown, eps
+        self.best = math.inf if mode == "min" else -math.inf
+        self.num_bad_epochs = 0
+        self.cooldown_counter = 0
+
+    def step(self, metrics: float | Tensor) -> None:
+        """Go on to the next epoch, whose figure is `metrics`."""
+        refuse_traces()
+        current = float(metrics)
+        self.last_epoch += 1
+        if self._is_better(current):
+            self.best = current
+            self.num_bad_epochs = 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            self._reduce()
+            self.cooldown_counter = self.cooldown
+            self.num_bad_epochs = 0
+
+    def _is_better(self, current: float) -> bool:
+        sign = 1.0 if self.mode == "max" else -1.0
+        if self.threshold_mode == "abs":
+            return sign * current > sign * self.best + self.threshold
+        return sign * current > sign * self.best * (1.0 + sign * self.threshold)
+
+    def _reduce(self) -> None:
+        for group, least in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+            rate = max(float(group["lr"]) * self.factor, least)
+            if float(group["lr"]) - rate > self.eps:
+                group["lr"] = rate

@@ -1,0 +1,62 @@
+"""Normalization: values, gradients and running statistics over several calls, in training and in evaluation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid.nn as nn
+import lucid.nn.functional as F
+from tests.parity.compare import assert_same_both, assert_same_module, normal, torch
+
+CASES: list[tuple[Callable[[Any], Any], tuple[int, ...]]] = [
+    (lambda nn: nn.GroupNorm(2, 4), (3, 4, 5)),
+    (lambda nn: nn.GroupNorm(4, 4, eps=1e-3), (3, 4, 2, 3)),
+    (lambda nn: nn.GroupNorm(1, 4, affine=False), (3, 4)),
+    (lambda nn: nn.RMSNorm(4), (3, 5, 4)),
+    (lambda nn: nn.RMSNorm((5, 4), eps=1e-3), (3, 5, 4)),
+    (lambda nn: nn.RMSNorm(4, elementwise_affine=False), (4,)),
+    (lambda nn: nn.BatchNorm1d(4), (6, 4)),
+    (lambda nn: nn.BatchNorm1d(4), (3, 4, 5)),
+    (lambda nn: nn.BatchNorm2d(4), (3, 4, 5, 2)),
+    (lambda nn: nn.BatchNorm3d(2), (2, 2, 3, 2, 4)),
+    (lambda nn: nn.BatchNorm1d(4, momentum=None), (6, 4)),
+    (lambda nn: nn.BatchNorm1d(4, eps=1e-2, momentum=0.5), (6, 4)),
+    (lambda nn: nn.BatchNorm1d(4, affine=False), (6, 4)),
+    (lambda nn: nn.BatchNorm1d(4, track_running_stats=False), (6, 4)),
+    (lambda nn: nn.InstanceNorm1d(4), (3, 4, 5)),
+    (lambda nn: nn.InstanceNorm1d(4, affine=True), (4, 5)),
+    (lambda nn: nn.InstanceNorm2d(4, affine=True, track_running_stats=True), (3, 4, 5, 2)),
+    (lambda nn: nn.InstanceNorm3d(2, momentum=0.3, track_running_stats=True), (2, 2, 3, 2, 4)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), CASES, ids=[f"{make(nn)}-{shape}" for make, shape in CASES])
+@pytest.mark.parametrize("training", [True, False])
+def test_module(make: Callable[[Any], Any], shape: tuple[int, ...], training: bool) -> None:
+    ours, theirs = make(nn), make(torch.nn)
+    rng = np.random.default_rng(1)
+    values = {name: array + np.abs(rng.standard_normal(array.shape)) for name, array in ours.state_dict().items()}
+    ours.load_state_dict({name: array for name, array in values.items() if array.dtype.kind == "f"}, strict=False)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    ours.train(training)
+    theirs.train(training)
+    assert_same_module(ours, theirs, [normal(*shape) * np.float32(3.0) + np.float32(1.0)], calls=3)
+
+
+@pytest.mark.parametrize(("p", "dim"), [(2.0, 1), (1.0, 0), (3.0, -1), (float("inf"), 1)])
+def test_normalize(p: float, dim: int) -> None:
+    x = normal(3, 4)
+    x[1] = 0.0
+    assert_same_both(
+        lambda x: F.normalize(x, p, dim), lambda x: torch.nn.functional.normalize(x, p, dim), [x if p == 2.0 else x + 1]
+    )
+
+
+def test_batch_norm_of_large_numbers() -> None:
+    """Two passes over the data: one that subtracted squares of means would lose all digits."""
+    x = normal(64, 3) + np.float32(1000.0)
+    ours = F.batch_norm(x, None, None, training=True).numpy()
+    theirs = torch.nn.functional.batch_norm(torch.tensor(x, dtype=torch.float64), None, None, training=True).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
