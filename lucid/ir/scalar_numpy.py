@@ -158,13 +158,13 @@ class NumpyScalars(Scalars[Array]):
         return np.power(x, y) if x.dtype.kind == "f" else super().power(x, y)
 
     def sin(self, x: Array) -> Array:
-        return np.sin(x)
+        return np.sin(_within_range(x))
 
     def cos(self, x: Array) -> Array:
-        return np.cos(x)
+        return np.cos(_within_range(x))
 
     def tan(self, x: Array) -> Array:
-        return np.tan(x)
+        return np.tan(_within_range(x))
 
     def asin(self, x: Array) -> Array:
         return np.arcsin(x)
@@ -177,6 +177,12 @@ class NumpyScalars(Scalars[Array]):
 
     def atan2(self, y: Array, x: Array) -> Array:
         return np.arctan2(y, x)
+
+
+def _within_range(x: Array) -> Array:
+    """x, but NaN where the derived trigonometric functions are NaN."""
+    largest = x.dtype.type(scalar_math.TRIGONOMETRIC_RANGE[as_dtype(x.dtype)])
+    return np.where(np.abs(x) <= largest, x, x.dtype.type(np.nan))
 
 
 def _saturate(x: Array, dtype: DType) -> Array:

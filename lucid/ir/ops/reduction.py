@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# NumPy adds in pairs, so that errors hardly grow, only along the last axis in memory: it is brought there from here on.
+PAIRWISE_FROM = 128
+
 
 def kept_shape(shape: Shape, axes: Sequence[int]) -> Shape:
     """The shape after a reduction that keeps its axes with extent 1."""
@@ -56,8 +59,11 @@ class Sum(Reduction):
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         (x,) = operands
+        axes: tuple[int, ...] | int = self.axes
+        if x.dtype.kind == "f" and math.prod(x.shape[axis] for axis in self.axes) > PAIRWISE_FROM:
+            x, axes = np.ascontiguousarray(_reduced_last(x, self.axes)), -1
         with np.errstate(all="ignore"):
-            return (np.asarray(np.sum(x, self.axes, dtype=x.dtype)),)
+            return (np.asarray(np.sum(x, axes, dtype=x.dtype)),)
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         (a,) = x

@@ -12,11 +12,12 @@ from lucid.ir.scalar_math.hyperbolic import cosh, sigmoid, sinh, tanh
 from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
 from lucid.ir.scalar_math.powers import log2, log10, power
 from lucid.ir.scalar_math.rounding import ceil, round, truncate
-from lucid.ir.scalar_math.trigonometric import cos, sin, tan
+from lucid.ir.scalar_math.trigonometric import TRIGONOMETRIC_RANGE, cos, sin, tan
 
 __all__ = [
     "QUOTIENT_LIMIT",
     "REMAINDER_LIMIT",
+    "TRIGONOMETRIC_RANGE",
     "acos",
     "asin",
     "atan",

@@ -47,9 +47,9 @@ def remainder(s: Scalars[T], x: T, y: T) -> T:
         return s.select(s.equal(y, zero), zero, rest)
     quotient = s.divide(x, y)
     size = s.absolute(quotient)
-    # Taking away the rounded quotient leaves the same remainder, and is exact: what is left is a multiple of the last
-    # places of both, and below y times the last place of the quotient.
-    less_far = s.fma(s.negate(quotient), y, x)
+    # Taking away the nearest whole quotient leaves the same remainder, and is exact: what is left is a multiple of the
+    # last places of both, and at most 3/4 of y times the last place of the quotient.
+    less_far = s.fma(s.negate(s.round(quotient)), y, x)
     near = s.select(s.less(size, s.constant(QUOTIENT_LIMIT[dtype], dtype)), x, less_far)
     _, rest = _divide_once(s, near, y)
     return s.select(s.less(size, s.constant(REMAINDER_LIMIT[dtype], dtype)), rest, s.constant(math.nan, dtype))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # The largest |x|: up to here, three parts of pi / 2 leave a remainder that is good to the last place.
-RANGE = {float32: 2.0**17, float64: 2.0**30}
+TRIGONOMETRIC_RANGE = {float32: 2.0**17, float64: 2.0**30}
 
 # pi / 2 as the nearest number of the dtype, and twice the nearest to what is left (Cody and Waite 1980).
 HALF_PI = {
@@ -89,7 +89,7 @@ def _reduced(s: Scalars[T], x: T, quarters: int) -> tuple[T, T, T, T]:
     lowest bits are those of n + quarters."""
     dtype = s.dtype(x)
     a = s.absolute(x)
-    a = s.select(s.less_equal(a, s.constant(RANGE[dtype], dtype)), a, s.constant(math.nan, dtype))
+    a = s.select(s.less_equal(a, s.constant(TRIGONOMETRIC_RANGE[dtype], dtype)), a, s.constant(math.nan, dtype))
     n, quadrant = nearest_multiple(s, a, 2.0 / math.pi, offset=quarters)
     r = a
     for part in HALF_PI[dtype]:

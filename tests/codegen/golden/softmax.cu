@@ -72,8 +72,8 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
         for (long long i3 = lane; i3 < 300; i3 += 32) {
             const float v0 = b0[300 * i0 + i3];
             const float v2 = v0 - v1;
-            const bool t0 = 89.0f < v2;
-            const float t1 = t0 ? 89.0f : v2;
+            const bool t0 = 90.0f < v2;
+            const float t1 = t0 ? 90.0f : v2;
             const bool t2 = t1 < -104.0f;
             const float t3 = t2 ? -104.0f : t1;
             const float t4 = fmaf(t3, 1.442695f, 1.2583166e+07f);

@@ -1,0 +1,158 @@
+"""Operations: values and first derivatives, eager and compiled, for empty, unit, strided and mixed operands."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import Tensor
+from tests.parity.compare import assert_close, normal, torch
+
+SHAPES = [(), (1,), (0,), (3, 4), (1, 5), (2, 0, 3)]
+
+
+def positive(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(x) + np.asarray(0.1, x.dtype))
+
+
+def inside(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.tanh(x) * np.asarray(0.9, x.dtype))
+
+
+def same(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+UNARY = {
+    **dict.fromkeys(["exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "sigmoid"], same),
+    **dict.fromkeys(["erf", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite"], same),
+    **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt"], positive),
+    **dict.fromkeys(["asin", "acos"], inside),
+}
+BINARY = ["floor_divide", "remainder", "atan2", "maximum", "minimum"]
+REDUCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "prod": lambda library, x: library.prod(x, 1),
+    "std": lambda library, x: library.std(x, 1),
+    "std of all": lambda library, x: library.std(x, (0, 1), keepdim=True, correction=0),
+    "logsumexp": lambda library, x: library.logsumexp(x, 1),
+    "logsumexp kept": lambda library, x: library.logsumexp(x, (0, 1), keepdim=True),
+    "norm": lambda library, x: library.norm(x, 2, 1),
+    "norm 1": lambda library, x: library.norm(x, 1, 1, keepdim=True),
+    "norm 3": lambda library, x: library.norm(x, 3, 0),
+    "norm inf": lambda library, x: library.norm(x, float("inf"), 1),
+    "argmin": lambda library, x: library.argmin(x, 1),
+    "argmin of all": lambda library, x: library.argmin(x),
+    "cumsum": lambda library, x: library.cumsum(x, 1),
+    "cumsum 0": lambda library, x: library.cumsum(x, 0),
+}
+
+
+def compare(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: np.ndarray) -> None:
+    """Values and, where the result is a float that depends on its inputs, gradients: eager, then compiled."""
+    their_inputs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
+    expected = theirs(*their_inputs)
+    seed = normal(*expected.shape, seed=9, dtype=str(expected.dtype).removeprefix("torch."))
+    if expected.requires_grad:
+        expected.backward(torch.from_numpy(np.asarray(seed)))
+    for function in (ours, lucid.compile(ours)):
+        tensors = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
+        got = function(*tensors)
+        assert_close(got, expected)
+        if expected.requires_grad:
+            got.backward(seed)
+            for x, y in zip(tensors, their_inputs, strict=True):
+                if y.grad is not None:
+                    assert x.grad is not None
+                    assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name: str, shape: tuple[int, ...]) -> None:
+    compare(getattr(lucid, name), getattr(torch, name), UNARY[name](normal(*shape)))
+
+
+@pytest.mark.parametrize(
+    "dtypes", [("float32", "float32"), ("float32", "float64"), ("int64", "float32"), ("int64", "int64")], ids=str
+)
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_with_mixed_dtypes_and_broadcasting(name: str, dtypes: tuple[str, str]) -> None:
+    x, y = np.asarray(normal(3, 4) * 5, dtypes[0]), np.asarray(normal(4, seed=1) * 5, dtypes[1])
+    y = np.where(y == 0, np.asarray(2, y.dtype), y)  # PyTorch does not divide integers by 0
+    theirs = getattr(torch, name)
+    if name == "floor_divide":  # PyTorch gives it no gradient
+        assert_close(lucid.floor_divide(x, y), theirs(torch.tensor(x), torch.tensor(y)))
+        assert_close(lucid.compile(lucid.floor_divide)(x, y), theirs(torch.tensor(x), torch.tensor(y)))
+        return
+    compare(getattr(lucid, name), theirs, x, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (name, shape)
+        for name in REDUCTIONS
+        for shape in [(3, 4), (2, 1), (1, 1), (5, 37)]
+        if not (name.startswith("std") and 1 in shape)  # one element has no deviation
+    ],
+)
+def test_reduction(name: str, shape: tuple[int, int]) -> None:
+    compare(lambda x: REDUCTIONS[name](lucid, x), lambda x: REDUCTIONS[name](torch, x), normal(*shape))
+
+
+@pytest.mark.parametrize("name", ["prod", "logsumexp", "cumsum", "cumsum 0"])
+def test_reduction_of_nothing(name: str) -> None:
+    x = np.zeros((2, 0), np.float32)
+    compare(lambda x: REDUCTIONS[name](lucid, x), lambda x: REDUCTIONS[name](torch, x), x)
+
+
+@pytest.mark.parametrize("zeros", [1, 2])
+def test_prod_of_zeros(zeros: int) -> None:
+    x = normal(2, 5)
+    x[0, :zeros] = 0
+    compare(lambda x: lucid.prod(x, 1), lambda x: torch.prod(x, 1), x)
+
+
+def test_logsumexp_of_infinities() -> None:
+    x = np.array([[-np.inf, -np.inf], [np.inf, 0.0], [-np.inf, 1.0], [1e4, 1e4]], np.float32)
+    assert_close(lucid.logsumexp(x, 1), torch.logsumexp(torch.tensor(x), 1))
+
+
+def test_norm_and_std_have_gradients_where_they_are_zero() -> None:
+    x = np.zeros((2, 3), np.float32)
+    compare(lambda x: lucid.norm(x, 2, 1), lambda x: torch.norm(x, 2, 1), x)
+    compare(lambda x: lucid.std(x, 1), lambda x: torch.std(x, 1), x)
+
+
+@pytest.mark.parametrize("name", [*UNARY, "cumsum"])
+def test_strided_operands(name: str) -> None:
+    x = UNARY.get(name, same)(normal(6, 8))[::2, ::-2].T
+    ours, theirs = getattr(lucid, name), getattr(torch, name)
+    along = (1,) if name == "cumsum" else ()
+    expected = theirs(torch.tensor(np.ascontiguousarray(x)), *along)
+    assert_close(ours(x, *along), expected)
+    assert_close(lucid.compile(ours)(x, *along), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_integers(dtype: str) -> None:
+    x, y = np.array([7, 8, 250, 3], dtype), np.array([2, 3, 7, 5], dtype)
+    if dtype != "uint8":
+        x = x * np.array([1, -1, 1, -1], dtype)
+        y = y * np.array([1, 1, -1, -1], dtype)
+    counts = np.array([0, 1, 2, 3], dtype)
+    for sign, other in [
+        (operator.floordiv, y),
+        (operator.mod, y),
+        (operator.lshift, counts),
+        (operator.rshift, counts),
+        (operator.pow, counts),
+    ]:
+        expected = sign(torch.tensor(x), torch.tensor(other))
+        for function in (sign, lucid.compile(lambda a, b, sign=sign: sign(a, b))):
+            assert_close(function(Tensor(x), Tensor(other)), expected)

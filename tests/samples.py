@@ -1,0 +1,116 @@
+"""Samples of every op: an op with its attributes, and operands that are telling for it.
+
+Float operands stand where derivatives exist, and clear of the ends of domains, so that finite differences are good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops import REGISTRY, Op
+from lucid.ir.ops import contraction as ct
+from lucid.ir.ops import elementwise as ew
+from lucid.ir.ops import functions as fn
+from lucid.ir.ops import movement as mv
+from lucid.ir.ops import reduction as rd
+from lucid.ir.ops import stepwise as st
+from lucid.ir.ops import structure as sr
+from lucid.ir.ops.random import RandomKeep
+from lucid.ir.text import parse
+from lucid.ir.types import TensorType, as_dtype, float64, int64
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An op and arrays for its operands."""
+
+    op: Op
+    operands: tuple[Array, ...]
+
+    def graph(self) -> Graph:
+        """The graph of the op alone."""
+        inputs = tuple(Value(TensorType(as_dtype(x.dtype), x.shape)) for x in self.operands)
+        outputs = tuple(Value(type) for type in self.op.infer([value.type for value in inputs]))
+        return Graph("sample", inputs, (), (Node(self.op, inputs, outputs),), outputs)
+
+
+ANY = np.array([[-2.3, -0.7, -0.31], [0.2, 0.9, 1.7]])
+OTHER = np.array([[0.6, -1.3, 2.2], [-0.4, 1.1, -3.1]])
+POSITIVE = np.array([[0.2, 0.7, 1.3], [2.1, 3.7, 11.0]])
+INSIDE = np.array([[-0.8, -0.5, -0.1], [0.2, 0.6, 0.9]])  # (-1, 1)
+WITH_ZEROS = np.array([[0.0, 0.7, -1.3], [2.1, 0.0, 0.0], [1.5, -0.5, 2.0]])
+NUMBERS = np.array([[-7, -2, -1], [0, 3, 9]])
+COUNTS = np.array([[0, 1, 63], [64, -1, 5]])
+TRUTH = np.array([[True, False, True], [False, False, True]])
+SCALAR, SEED = np.float64(0.3), np.uint64(7)
+
+EVERYWHERE = (
+    *(ew.Neg, ew.Abs, ew.Exp, ew.Tanh, ew.Sigmoid, ew.Erf, ew.Sin, ew.Cos, ew.Floor, ew.Detach),
+    *(fn.Exp2, fn.Expm1, fn.Sinh, fn.Cosh, fn.Tan, fn.Atan, st.Sign, st.Ceil, st.Round, st.Trunc),
+)
+ABOVE_ZERO = (ew.Log, ew.Sqrt, fn.Log2, fn.Log10)
+NEAR_ZERO = (fn.Asin, fn.Acos, fn.Log1p)
+
+
+def _all() -> list[Sample]:
+    samples = []
+
+    def add(op: Op, *operands: Any) -> None:
+        samples.append(Sample(op, tuple(map(np.asarray, operands))))
+
+    for points, unary in ((ANY, EVERYWHERE), (POSITIVE, ABOVE_ZERO), (INSIDE, NEAR_ZERO)):
+        for op in unary:
+            add(op(), points)
+    for binary in (ew.Add, ew.Sub, ew.Mul, ew.Div, ew.Maximum, ew.Minimum, fn.Atan2, st.FloorDivide, st.Remainder):
+        add(binary(), ANY, OTHER)
+    add(ew.Pow(), POSITIVE, OTHER)
+    for comparison in (ew.Equal, ew.NotEqual, ew.Less, ew.LessEqual):
+        add(comparison(), NUMBERS, NUMBERS[:, ::-1])
+    for logical in (ew.And, ew.Or, ew.Xor):
+        add(logical(), TRUTH, TRUTH[:, ::-1])
+    add(ew.Not(), NUMBERS)
+    for shift in (st.LeftShift, st.RightShift):
+        add(shift(), NUMBERS, COUNTS)
+    add(ew.Where(), TRUTH, ANY, OTHER)
+    add(ew.Cast(float64), ANY)
+    add(ew.Cast(int64), ANY)
+
+    for axes in ((), (0,), (1,), (0, 1)):
+        add(rd.Sum(axes), ANY)
+        add(rd.Prod(axes), WITH_ZEROS)
+        for ordered in (rd.Max, rd.Min, rd.Argmax, rd.Argmin):
+            add(ordered(axes), OTHER)
+        for logic in (rd.Any, rd.All, rd.FirstFalse):
+            add(logic(axes), TRUTH)
+    add(rd.Prod((1,)), np.ones((2, 0)))
+    add(rd.Sum((0,)), np.ones((0, 3)))
+    add(rd.Prod((0, 2)), np.linspace(-1.5, 2.0, 24).reshape(2, 3, 4))
+
+    add(mv.Reshape((3, 2)), ANY)
+    add(mv.Transpose((1, 0)), ANY)
+    add(mv.Broadcast((4, 2, 3)), ANY)
+    add(mv.Slice((1, 2), (1, -1), (1, 2)), ANY)
+    add(mv.ScatterSlice((1, 0), (1, 2), (4, 5)), ANY)
+    add(mv.Concatenate(1), ANY, OTHER, ANY)
+    add(ct.Matmul(), ANY, OTHER.T)
+    add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)
+    add(RandomKeep(3, (4, 4)), SEED, np.uint64(2), SCALAR)
+    add(sr.Const(0.5, TensorType(float64, (2, 3))))
+    add(sr.Iota(1, TensorType(int64, (4, 3))))
+    add(sr.Grad(), ANY, OTHER, ANY)
+    add(sr.Check("element {position} is {value}"), np.int64(-1), NUMBERS)
+    add(sr.Fused(parse("graph @body(%x: f64[2, 3], %y: f64[2, 3]) { %0 = add %x, %y; return %0 }")), ANY, OTHER)
+    return samples
+
+
+SAMPLES: dict[str, tuple[Sample, ...]] = {}
+for _sample in _all():
+    SAMPLES[_sample.op.name] = (*SAMPLES.get(_sample.op.name, ()), _sample)
+MISSING = sorted(set(REGISTRY) - set(SAMPLES))
