@@ -83,9 +83,12 @@ class Frame:
         """The tensors for the results of a call, as new: what somebody still holds is replaced."""
         tensors, arrays, getrefcount = self.tensors, self._arrays, sys.getrefcount
         for number in range(len(tensors)):
-            if getrefcount(tensors[number]) != _FREE_TENSOR or getrefcount(arrays[number]) != _FREE_ARRAY:
-                self._renew(number)
-            elif not _EXACT or getweakrefcount(tensors[number]):
+            if (
+                getrefcount(tensors[number]) != _FREE_TENSOR
+                or getrefcount(arrays[number]) != _FREE_ARRAY
+                or getweakrefcount(tensors[number])
+                or not _EXACT
+            ):
                 self._renew(number)
             else:
                 tensor = tensors[number]

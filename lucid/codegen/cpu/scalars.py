@@ -82,9 +82,8 @@ class LLVMScalars(Scalars[Term]):
 
     def divide(self, x: Term, y: Term) -> Term:
         if x.dtype.is_float:
-            divide = self.builder.fdiv
-        else:
-            divide = self.builder.sdiv if x.dtype.signed else self.builder.udiv
+            return Term(x.dtype, self.builder.fdiv(x.value, y.value))
+        divide = self.builder.sdiv if x.dtype.signed else self.builder.udiv
         return Term(x.dtype, divide(x.value, y.value))
 
     def fma(self, x: Term, y: Term, z: Term) -> Term:
