@@ -5,8 +5,8 @@
 
 Each framework runs in a process of its own, with as many cores and threads as the row allows. The processes of a row
 take turns, round by round and each time in another order, so that what disturbs the machine disturbs all of them.
-Before anything is timed they have to agree: the same initial weights and data, Dropout off, give the same loss in the
-first and in the fifth step. A row in which they do not is not timed, and the run fails.
+Before anything is timed they have to agree: the same initial weights and data, Dropout off, give the same loss after
+one step and after five. A row in which they do not is not timed, and the run fails.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import importlib.util
 import json
 import math
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Hashable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,7 @@ class Framework:
     module: str  # what has to be installed
     arguments: tuple[str, ...] = ()
     random: bool = False  # differs from the one before in its random numbers alone
+    cached: bool = False  # by default a later process finds on disk what an earlier one has compiled, and loads fast
 
     def runs(self, workload: Workload) -> bool:
         if isinstance(workload, Product):
@@ -54,7 +54,7 @@ class Framework:
 
 
 FRAMEWORKS = (
-    Framework("lucid", "lucid"),
+    Framework("lucid", "lucid", cached=True),
     Framework("torch", "torch"),
     Framework("torch.compile", "torch", ("compile",)),
     Framework("jax", "jax", ("threefry2x32",)),
@@ -68,12 +68,15 @@ class ProcessError(Exception):
 
 
 class Process:
-    """One framework in a process of its own, on the first `threads` of the cores."""
+    """One framework in a process of its own, on the first `threads` of the cores.
 
-    def __init__(self, framework: Framework, threads: int, folder: Path) -> None:
+    What it keeps on disk goes into `caches`, so that with a new folder there the first call compiles.
+    """
+
+    def __init__(self, framework: Framework, threads: int, folder: Path, caches: Path) -> None:
         self.framework = framework
-        self._caches = Path(tempfile.mkdtemp())  # a fresh one: the first call is to compile, not to find
-        self._log = self._caches / "standard-error.txt"
+        self.caches = caches
+        self._log = caches / "standard-error.txt"
         command = [sys.executable, str(HERE / f"run_{framework.module}.py"), str(folder), *framework.arguments]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -82,7 +85,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=environment(threads, self._caches),
+                env=environment(threads, caches),
                 preexec_fn=lambda: use_cores(machine.cores()[:threads]),
             )
         self.about = self._answer()
@@ -90,8 +93,9 @@ class Process:
     def ask(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Send a request, and wait for its answer."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": action, **arguments}) + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended: there is no answer, and the log says why
+            self._process.stdin.write(json.dumps({"do": action, **arguments}) + "\n")
+            self._process.stdin.flush()
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
@@ -104,9 +108,9 @@ class Process:
 
     def close(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
-        shutil.rmtree(self._caches, ignore_errors=True)
 
 
 def environment(threads: int, caches: Path) -> dict[str, str]:
@@ -160,13 +164,18 @@ class Comparison:
             np.savez(self.folder / f"{workload.name}.npz", allow_pickle=False, **workload.arrays())
         wanted = [f for f in self.frameworks if any(f.runs(workload) for workload in workloads)]
         with ExitStack() as stack:
-            processes = []
-            for framework in wanted:  # one by one: each first call has the machine to itself
-                process = Process(framework, threads, self.folder)
-                stack.callback(process.close)
-                self.versions[framework.name] = process.about["version"]
-                processes.append(process)
-            return [row for workload in workloads for row in self._rows(workload, threads, processes)]
+            try:
+                processes = [stack.enter_context(closing(self._process(f, threads))) for f in wanted]
+                return [row for workload in workloads for row in self._rows(workload, threads, processes)]
+            except ProcessError as error:  # the other rows can still be measured
+                self.failures.append(f"{workloads[0].name}: {error}")
+                return []
+
+    def _process(self, framework: Framework, threads: int) -> Process:
+        caches = Path(tempfile.mkdtemp(dir=self.folder))
+        process = Process(framework, threads, self.folder, caches)
+        self.versions[framework.name] = process.about["version"]
+        return process
 
     def _rows(self, workload: Workload, threads: int, processes: list[Process]) -> list[dict[str, Any]]:
         print(f"{workload.title}; threads {threads}", file=sys.stderr, flush=True)
@@ -181,8 +190,11 @@ class Comparison:
             if "error" in answer:
                 if not answer["unavailable"]:
                     self.failures.append(f"{workload.name}: {name}: {answer['error']}")
-            else:
-                timed.append(process)
+                continue
+            timed.append(process)
+            if process.framework.cached and not isinstance(workload, Product):
+                with closing(Process(process.framework, threads, self.folder, process.caches)) as later:
+                    answer["cached"] = later.ask("start", name=workload.name)["cold"]
         if not self._agree(workload, timed, measured):
             return []
         rows = [self._row(workload, threads, "quiet", timed, measured)]
@@ -226,15 +238,8 @@ class Comparison:
                 samples[process.framework.name] += answer["samples"]
         results = {}
         for name, times in samples.items():
-            first, median, third = statistics.quantiles([t / workload.updates for t in times], n=4)
-            start = measured[name]
-            results[name] = {
-                "median": median,
-                "quartiles": [first, third],
-                "samples": len(times),
-                "cold": start["cold"],
-                "peak_bytes": start["peak_bytes"],
-            }
+            start = {key: measured[name].get(key) for key in ("cold", "cached", "peak_bytes")}
+            results[name] = summary([seconds / workload.updates for seconds in times]) | start
         kind = {Dropout: "dropout", Training: "training", Product: "product"}[type(workload)]
         return {
             "name": workload.name,
@@ -259,18 +264,25 @@ def _computation(workload: Workload) -> Hashable:
 
 def import_times(frameworks: list[Framework], rounds: int) -> dict[str, Any]:
     """The time of `import`, in fresh processes that have imported nothing else."""
-    modules = list(dict.fromkeys(framework.module for framework in frameworks))
-    samples: dict[str, list[float]] = {module: [] for module in modules}
-    for _ in range(max(rounds, 3)):
-        for module in modules:
+    samples: dict[str, list[float]] = {framework.module: [] for framework in frameworks}
+    for _ in range(rounds):
+        for module, times in samples.items():
             program = f"import time; s = time.perf_counter(); import {module}; print(time.perf_counter() - s)"
             run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-            samples[module].append(float(run.stdout))
-    results = {}
-    for module, times in samples.items():
-        first, median, third = statistics.quantiles(times, n=4)
-        results[module] = {"median": median, "quartiles": [first, third], "samples": len(times)}
-    return results
+            times.append(float(run.stdout))
+    return {module: summary(times) for module, times in samples.items()}
+
+
+def summary(times: list[float]) -> dict[str, Any]:
+    """What the report shows of some samples."""
+    first, median, third = statistics.quantiles(times, n=4, method="inclusive")
+    return {"median": median, "quartiles": [first, third], "fastest": min(times), "samples": len(times)}
+
+
+def raise_roofs(roofs: dict[str, dict[str, float]], threads: int) -> None:
+    """Measure what the machine can do, and keep the best so far: other work on it must not pass for a low floor."""
+    known, now = roofs.setdefault(str(threads), {}), machine.roofs(threads)
+    known.update({name: max(value, known.get(name, 0.0)) for name, value in now.items()})
 
 
 def groups(workloads: list[Workload]) -> list[list[Workload]]:
@@ -288,21 +300,20 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     workloads = [w for w in WORKLOADS.values() if any(pattern in w.name for pattern in patterns)]
     if not workloads:
         raise SystemExit(f"no row has {options.rows} in its name; the rows are {', '.join(WORKLOADS)}")
+    if options.rounds < 2:
+        raise SystemExit("it takes two rounds at least to tell the spread")
     counts = [int(count) for count in options.threads.split(",")]
     if max(counts) > len(machine.cores()):
         raise SystemExit(f"{max(counts)} threads asked for, but this process may use {len(machine.cores())} cores")
-    result: dict[str, Any] = {"setting": machine.setting(), "rows": []}
-    result["roofs"] = {str(threads): machine.roofs(threads) for threads in counts}
+    result: dict[str, Any] = {"setting": machine.setting(), "roofs": {}, "rows": []}
     with tempfile.TemporaryDirectory() as folder:
         pace = Options(2, 0.05) if options.quick else Options(options.rounds, options.seconds)
         comparison = Comparison(frameworks, pace, Path(folder))
         for threads in counts:
             for group in groups(workloads):
                 result["rows"] += comparison.rows(group, threads)
+                raise_roofs(result["roofs"], threads)
     result["imports"] = import_times(frameworks, pace.rounds)
-    for threads, roof in result["roofs"].items():  # once more, for a machine that was disturbed the first time
-        again = machine.roofs(int(threads))
-        result["roofs"][threads] = {name: max(value, again[name]) for name, value in roof.items()}
     result["setting"]["load after"] = os.getloadavg()[0]
     return result | {"versions": comparison.versions, "failures": comparison.failures}
 
