@@ -7,7 +7,21 @@ import pytest
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.errors import ArgumentError, StateDictError
-from lucid.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, StepLR
+from lucid.optim.lr_scheduler import (
+    ChainedScheduler,
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 
 
 def optimizer(lr: float = 0.1) -> optim.Optimizer:
@@ -54,10 +68,71 @@ def test_each_group_has_its_own_rate() -> None:
     assert schedule.get_last_lr() == [0.5, 0.25]
 
 
-def test_wrong_use() -> None:
-    with pytest.raises(ArgumentError, match="step_size of at least 1"):
-        StepLR(optimizer(), 0)
-    with pytest.raises(ArgumentError, match="T_max of at least 1"):
-        CosineAnnealingLR(optimizer(), 0)
-    with pytest.raises(ArgumentError, match="takes an optimizer, got float"):
-        StepLR(0.1, 1)
+def sequence(made: optim.Optimizer) -> SequentialLR:
+    return SequentialLR(made, [LinearLR(made, 0.1, total_iters=3), ExponentialLR(made, 0.5)], milestones=[3])
+
+
+def test_resuming_a_sequence() -> None:
+    first = optimizer()
+    schedule = sequence(first)
+    rates(schedule, 4)
+    saved, state = schedule.state_dict(), first.state_dict()
+    expected = rates(schedule, 4)
+    second = optimizer(lr=7.0)
+    resumed = sequence(second)
+    second.load_state_dict(state)
+    resumed.load_state_dict(saved)
+    assert rates(resumed, 4) == expected
+
+
+def test_functions_are_not_saved() -> None:
+    state = LambdaLR(optimizer(), lambda epoch: 0.5**epoch).state_dict()
+    assert state == {"last_epoch": 0, "base_lrs": [0.1]}
+
+
+def test_resuming_a_plateau() -> None:
+    first, second = optimizer(), optimizer()
+    schedule, resumed = ReduceLROnPlateau(first, patience=2), ReduceLROnPlateau(second, patience=9)
+    for _ in range(3):
+        schedule.step(Tensor(1.0))
+    resumed.load_state_dict(schedule.state_dict())
+    resumed.step(1.0)
+    assert resumed.get_last_lr() == pytest.approx([0.01])
+
+
+def test_the_end_of_a_cycle() -> None:
+    schedule = OneCycleLR(optimizer(), 1.0, total_steps=3, cycle_momentum=False)
+    rates(schedule, 3)
+    with pytest.raises(ArgumentError, match="has 3 steps, and was stepped 4 times"):
+        schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: StepLR(o, 0), "step_size of at least 1"),
+        (lambda o: CosineAnnealingLR(o, 0), "T_max of at least 1"),
+        (lambda o: CosineAnnealingWarmRestarts(o, 3, 0), "T_mult of at least 1"),
+        (lambda o: StepLR(0.1, 1), "takes an optimizer, got float"),
+        (lambda o: ConstantLR(o, 1.5), "factor above 0, up to 1"),
+        (lambda o: LinearLR(o, 0.0), "start_factor above 0, up to 1"),
+        (lambda o: LinearLR(o, end_factor=2.0), "end_factor from 0 to 1"),
+        (lambda o: PolynomialLR(o, 0), "total_iters of at least 1"),
+        (lambda o: LambdaLR(o, []), "a function for each of 1 groups, got 0"),
+        (lambda o: OneCycleLR(o, 1.0), "takes total_steps, or epochs and steps_per_epoch"),
+        (lambda o: OneCycleLR(o, 1.0, 5, pct_start=2.0), "pct_start from 0 to 1"),
+        (lambda o: OneCycleLR(o, [1.0, 2.0], 5), "max_lr for each of 1 groups, got 2"),
+        (lambda o: OneCycleLR(o, 1.0, 5, anneal_strategy="exp"), "anneal_strategy"),
+        (lambda o: OneCycleLR(optim.Adagrad([Tensor([1.0])]), 1.0, 5), "momentum or betas"),
+        (lambda o: ReduceLROnPlateau(o, "least"), 'mode="min" or "max"'),
+        (lambda o: ReduceLROnPlateau(o, factor=1.0), "factor below 1"),
+        (lambda o: ReduceLROnPlateau(o, min_lr=[0.0, 0.0]), "min_lr for each of 1 groups"),
+        (lambda o: ChainedScheduler([]), "takes a list of schedulers"),
+        (lambda o: ChainedScheduler([StepLR(o, 1), StepLR(optimizer(), 1)]), "schedulers of one optimizer"),
+        (lambda o: SequentialLR(o, [StepLR(o, 1)], [1]), "one less than schedulers"),
+        (lambda o: SequentialLR(o, [StepLR(o, 1), StepLR(o, 1)], [0]), "milestone of at least 1"),
+    ],
+)
+def test_wrong_use(make: object, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make(optimizer())

@@ -1,123 +1,186 @@
-"""Optimizers and schedules: 20 steps from the same weights and data."""
+"""Optimizers: 100 steps from the same weights and data, eager and compiled. Schedules are in test_schedules.py."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
+import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
-from lucid.optim import lr_scheduler
 from tests.parity.compare import assert_close, normal, torch
 
-STEPS = 20
+STEPS = 100
 
 
 def models() -> tuple[nn.Module, Any]:
-    ours = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
-    theirs = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    """Two models with the same weights, in float64: the paths would part by rounding alone in float32."""
+    lucid.seed(0)
+    ours = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3, bias=False)).astype("float64")
+    theirs = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3, bias=False)).double()
     theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
     return ours, theirs
 
 
 def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
-    return normal(10, 4, seed=step), np.random.default_rng(step).integers(0, 3, 10)
+    return normal(10, 4, seed=step, dtype="float64"), np.random.default_rng(step).integers(0, 3, 10)
 
 
-def assert_same_path(ours: nn.Module, theirs: Any, our_optimizer: Any, their_optimizer: Any, skip: int = 0) -> None:
-    """Parameters stay equal over the steps. The first `skip` steps freeze the last layer."""
+def assert_same_path(
+    ours: nn.Module, theirs: Any, our_optimizer: Any, their_optimizer: Any, skip: int = 0, compiled: bool = False
+) -> None:
+    """Losses and parameters stay equal over the steps. The first `skip` steps freeze the last layer."""
+
+    def our_step(x: np.ndarray, y: np.ndarray) -> lucid.Tensor:
+        our_optimizer.zero_grad()
+        loss = F.cross_entropy(ours(x), y)
+        loss.backward()
+        our_optimizer.step()
+        return loss
+
+    step_once = lucid.compile(our_step) if compiled else our_step
     for step in range(STEPS):
         x, y = batch(step)
-        for layer in (ours[-1], theirs[-1]):
-            layer.requires_grad_(step >= skip)
-        our_optimizer.zero_grad()
+        if step in (0, skip):
+            for layer in (ours[-1], theirs[-1]):
+                layer.requires_grad_(step >= skip)
         their_optimizer.zero_grad()
-        loss = F.cross_entropy(ours(x), y)
         their_loss = torch.nn.functional.cross_entropy(theirs(torch.from_numpy(x)), torch.from_numpy(y))
-        assert_close(loss, their_loss, rtol=1e-4)
-        loss.backward()
         their_loss.backward()
-        our_optimizer.step()
         their_optimizer.step()
+        assert_close(step_once(x, y), their_loss, rtol=1e-6)
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert_close(a, b, rtol=1e-4, atol=1e-5)
+        assert_close(a, b, rtol=1e-6, atol=1e-8)
+    if compiled:
+        assert len(step_once.programs) == (2 if skip else 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("SGD", {}),
-        ("SGD", {"lr": 0.1}),
-        ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
-        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
-        ("SGD", {"lr": 0.01, "momentum": 0.5, "maximize": True}),
-        ("Adam", {}),
-        ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-3}),
-        ("Adam", {"lr": 0.05, "weight_decay": 0.1}),
-        ("Adam", {"lr": 0.01, "maximize": True}),
-        ("AdamW", {}),
-        ("AdamW", {"lr": 0.05, "weight_decay": 0.2}),
-    ],
-)
-@pytest.mark.parametrize("skip", [0, 7], ids=["all", "late"])
-def test_trajectory(name: str, options: dict[str, Any], skip: int) -> None:
-    ours, theirs = models()
-    pair = (
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {}),
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.01, "momentum": 0.5, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-3}),
+    ("Adam", {"lr": 0.05, "weight_decay": 0.1}),
+    ("Adam", {"lr": 0.01, "maximize": True}),
+    ("Adam", {"lr": 0.05, "betas": (0.9, 0.5), "amsgrad": True}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.05, "weight_decay": 0.2}),
+    ("AdamW", {"lr": 0.05, "amsgrad": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.05, "betas": (0.5, 0.9), "weight_decay": 0.1}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.02, "weight_decay": 0.1, "momentum_decay": 0.1}),
+    ("NAdam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.05, "betas": (0.8, 0.9), "weight_decay": 0.1}),
+    ("RAdam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"lr": 0.01, "betas": (0.8, 0.5)}),  # never rectified
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.02, "alpha": 0.9, "momentum": 0.8, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.02, "centered": True, "eps": 1e-3}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "maximize": True, "eps": 1e-3}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1}),
+]
+
+
+def optimizers(name: str, options: dict[str, Any], ours: nn.Module, theirs: Any) -> tuple[Any, Any]:
+    return (
         getattr(optim, name)(ours.parameters(), **options),
         getattr(torch.optim, name)(theirs.parameters(), **options),
     )
-    assert_same_path(ours, theirs, *pair, skip=skip)
 
 
-def test_groups() -> None:
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_trajectory(name: str, options: dict[str, Any], compiled: bool) -> None:
+    ours, theirs = models()
+    assert_same_path(ours, theirs, *optimizers(name, options, ours, theirs), compiled=compiled)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
+def test_each_parameter_counts_its_own_steps(name: str) -> None:
+    ours, theirs = models()
+    assert_same_path(ours, theirs, *optimizers(name, {}, ours, theirs), skip=7, compiled=True)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_groups(compiled: bool) -> None:
     ours, theirs = models()
     optimizers = [
-        library.SGD([{"params": model[0].parameters(), "lr": 0.5}, {"params": [model[2].weight]}], lr=0.1, momentum=0.9)
+        library.SGD([{"params": [model[0].weight], "lr": 0.5}, {"params": [model[2].weight]}], lr=0.1, momentum=0.9)
         for library, model in ((optim, ours), (torch.optim, theirs))
     ]
     for optimizer, model in zip(optimizers, (ours, theirs), strict=True):
-        optimizer.add_param_group({"params": model[2].bias, "weight_decay": 0.1})
-    assert_same_path(ours, theirs, *optimizers)
+        optimizer.add_param_group({"params": model[0].bias, "weight_decay": 0.1})
+    assert_same_path(ours, theirs, *optimizers, compiled=compiled)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("StepLR", {"step_size": 3}),
-        ("StepLR", {"step_size": 1, "gamma": 0.9}),
-        ("CosineAnnealingLR", {"T_max": 10}),
-        ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
-        ("CosineAnnealingLR", {"T_max": 1}),
-    ],
-)
-def test_schedule(name: str, options: dict[str, Any]) -> None:
-    ours, theirs = models()
-    our_optimizer, their_optimizer = (
-        optim.Adam(ours.parameters(), lr=0.1),
-        torch.optim.Adam(theirs.parameters(), lr=0.1),
-    )
-    our_schedule = getattr(lr_scheduler, name)(our_optimizer, **options)
-    their_schedule = getattr(torch.optim.lr_scheduler, name)(their_optimizer, **options)
-    their_optimizer.step()  # PyTorch warns of a schedule that steps first
-    for _ in range(25):
-        np.testing.assert_allclose(our_schedule.get_last_lr(), their_schedule.get_last_lr(), rtol=1e-9, atol=1e-12)
-        our_schedule.step()
-        their_schedule.step()
-
-
-def test_schedules_combine() -> None:
-    ours, theirs = models()
-    our_optimizer, their_optimizer = optim.SGD(ours.parameters(), lr=0.1), torch.optim.SGD(theirs.parameters(), lr=0.1)
-    schedules = [
-        (library.StepLR(optimizer, 4, 0.5), library.CosineAnnealingLR(optimizer, 15, 0.001))
-        for library, optimizer in ((lr_scheduler, our_optimizer), (torch.optim.lr_scheduler, their_optimizer))
+@pytest.mark.parametrize("average", ["mean", "ema"])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_averaged_model(average: str, compiled: bool) -> None:
+    ours, theirs = (library.Sequential(library.Linear(4, 3), library.BatchNorm1d(3)) for library in (nn, torch.nn))
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
+    averages = [
+        library.swa_utils.AveragedModel(model, **options)
+        for library, model, options in (
+            (optim, ours, {} if average == "mean" else {"avg_fn": optim.swa_utils.get_ema_avg_fn(0.9)}),
+            (torch.optim, theirs, {} if average == "mean" else {"avg_fn": torch.optim.swa_utils.get_ema_avg_fn(0.9)}),
+        )
     ]
-    their_optimizer.step()
-    for _ in range(12):
-        for pair in schedules:
-            for schedule in pair:
-                schedule.step()
-        np.testing.assert_allclose(our_optimizer.param_groups[0]["lr"], their_optimizer.param_groups[0]["lr"])
+    assert averages[0].state_dict().keys() == averages[1].state_dict().keys()
+    optimizers = [optim.SGD(ours.parameters(), lr=0.1), torch.optim.SGD(theirs.parameters(), lr=0.1)]
+
+    def our_step(x: np.ndarray) -> None:
+        ours.zero_grad()
+        (ours(x) ** 2).sum().backward()
+        optimizers[0].step()
+        averages[0].update_parameters(ours)
+
+    step_once = lucid.compile(our_step) if compiled else our_step
+    for step in range(10):
+        x = normal(6, 4, seed=step)
+        theirs.zero_grad()
+        (theirs(torch.tensor(x)) ** 2).sum().backward()
+        optimizers[1].step()
+        averages[1].update_parameters(theirs)
+        step_once(x)
+    for name, expected in averages[1].state_dict().items():
+        np.testing.assert_allclose(averages[0].state_dict()[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+    if compiled:
+        assert len(step_once.programs) == 1
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_gradients_add_up_over_calls(compiled: bool) -> None:
+    """Four small batches with one step behind them are one large batch."""
+    ours, theirs = models()
+    our_optimizer, their_optimizer = optim.Adam(ours.parameters()), torch.optim.Adam(theirs.parameters())
+
+    def accumulate(x: np.ndarray, y: np.ndarray) -> None:
+        (F.cross_entropy(ours(x), y) / 4).backward()
+
+    def update() -> None:
+        our_optimizer.step()
+        our_optimizer.zero_grad()
+
+    functions = [lucid.compile(accumulate), lucid.compile(update)] if compiled else [accumulate, update]
+    for step in range(5):
+        x, y = normal(8, 4, seed=step, dtype="float64"), np.random.default_rng(step).integers(0, 3, 8)
+        for i in range(0, 8, 2):
+            functions[0](x[i : i + 2], y[i : i + 2])
+        functions[1]()
+        their_optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(y)).backward()
+        their_optimizer.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert a.grad is None
+        assert_close(a, b, rtol=1e-6, atol=1e-9)
