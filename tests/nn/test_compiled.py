@@ -42,6 +42,9 @@ def batch(step: int = 0, *shape: int) -> np.ndarray:
         nn.LayerNorm(4),
         nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2), nn.Sigmoid()),
         RunningMean(),
+        nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.SELU(), nn.AlphaDropout(0.2)),
+        nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6, momentum=None), nn.GLU(), nn.DropPath(0.4)),
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.2, activation="gelu"), 2),
     ],
     ids=lambda layer: type(layer).__name__,
 )

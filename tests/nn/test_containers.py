@@ -1,8 +1,13 @@
-"""Sequential and ModuleList."""
+"""Containers of modules and of parameters."""
 
+import copy
+
+import numpy as np
 import pytest
 
+import lucid
 import lucid.nn as nn
+from lucid import Tensor
 from lucid.errors import ArgumentError
 
 
@@ -44,3 +49,100 @@ def test_module_list_registers() -> None:
     assert isinstance(layers[:2], nn.ModuleList)
     with pytest.raises(NotImplementedError, match="ModuleList defines no forward"):
         layers([1.0, 2.0])
+
+
+class TestModuleDict:
+    def test_is_a_mapping(self) -> None:
+        layers = {"first": nn.Linear(2, 3), "last": nn.ReLU()}
+        held = nn.ModuleDict(layers)
+        assert list(held) == list(held.keys()) == ["first", "last"]
+        assert dict(held.items()) == layers
+        assert list(held.values()) == list(layers.values())
+        assert held["first"] is layers["first"]
+        assert (len(held), "last" in held, "middle" in held) == (2, True, False)
+        assert list(held.state_dict()) == ["first.weight", "first.bias"]
+
+    def test_changing(self) -> None:
+        held = nn.ModuleDict([("a", nn.ReLU())])
+        held["b"] = nn.Tanh()
+        held.update({"a": nn.Sigmoid(), "c": nn.GELU()})
+        assert [type(module) for module in held.values()] == [nn.Sigmoid, nn.Tanh, nn.GELU]
+        del held["b"]
+        assert list(held) == ["a", "c"]
+        for missing in (lambda: held["b"], lambda: held.__delitem__("b")):
+            with pytest.raises(KeyError, match="b"):
+                missing()
+
+    def test_what_is_no_module(self) -> None:
+        with pytest.raises(ArgumentError, match="ModuleDict holds modules, got float"):
+            nn.ModuleDict({"a": 1.0})
+        with pytest.raises(ArgumentError, match="'keys' can't name"):
+            nn.ModuleDict({"keys": nn.ReLU()})
+
+
+class TestParameterList:
+    def test_is_a_sequence(self) -> None:
+        weight = nn.Parameter([1.0])
+        held = nn.ParameterList([weight, lucid.ones(2, 3)])
+        assert held[0] is weight
+        assert type(held[1]) is nn.Parameter
+        assert [parameter.shape for parameter in held] == [(1,), (2, 3)]
+        assert list(held.state_dict()) == ["0", "1"]
+        assert held.append(Tensor([2.0])) is held
+        held[-1] = nn.Parameter([5.0])
+        assert (len(held), held[2].tolist(), held[-1].tolist()) == (3, [5.0], [5.0])
+        assert list(held[1:]) == list(held)[1:]
+        assert repr(held) == "ParameterList(f32[1], f32[2, 3], f32[1])"
+
+    def test_what_is_no_parameter(self) -> None:
+        with pytest.raises(ArgumentError, match="ParameterList holds parameters, got ReLU"):
+            nn.ParameterList([nn.ReLU()])
+        with pytest.raises(IndexError):
+            nn.ParameterList()[0] = lucid.ones(1)
+
+
+class TestParameterDict:
+    def test_is_a_mapping(self) -> None:
+        held = nn.ParameterDict({"weight": lucid.ones(2)})
+        held["bias"] = nn.Parameter([1.0])
+        held.update({"bias": nn.Parameter([2.0])})
+        assert list(held) == list(held.keys()) == ["weight", "bias"]
+        assert [parameter.tolist() for parameter in held.values()] == [[1.0, 1.0], [2.0]]
+        assert [name for name, _ in held.items()] == [name for name, _ in held.named_parameters()]
+        assert (len(held), "bias" in held) == (2, True)
+        del held["weight"]
+        assert list(held.state_dict()) == ["bias"]
+        with pytest.raises(KeyError):
+            del held["weight"]
+        with pytest.raises(ArgumentError, match="ParameterDict holds parameters, got int"):
+            held["bias"] = 1
+        assert repr(held) == "ParameterDict(bias: f32[1])"
+
+
+class Mixture(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict({"one": nn.Linear(3, 3), "two": nn.Tanh()})
+        self.scales = nn.ParameterList([lucid.ones(3), lucid.full((3,), 2.0)])
+        self.shifts = nn.ParameterDict({"end": lucid.zeros(3)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        for branch, scale in zip(self.branches.values(), self.scales, strict=True):
+            x = branch(x) * scale
+        return x + self.shifts["end"]
+
+
+def test_compiled_and_copied() -> None:
+    model = Mixture()
+    twin = copy.deepcopy(model)
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    fast = lucid.compile(twin)
+    for call in (model, fast):
+        call(x).backward()
+    np.testing.assert_allclose(fast(x).numpy(), model(x).numpy(), rtol=1e-5)
+    for (name, ours), theirs in zip(model.named_parameters(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(theirs.grad.numpy(), ours.grad.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
+        assert theirs is not ours
+    twin.branches["two"] = nn.ReLU()
+    twin.scales[0] = nn.Parameter([0.0, 0.0, 0.0])
+    assert not fast(x).numpy().any()

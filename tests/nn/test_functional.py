@@ -29,6 +29,19 @@ def zeros(*shape: int) -> np.ndarray:
         nn.Identity(),
         nn.Dropout(0.3),
         nn.LayerNorm(4),
+        nn.RMSNorm(4),
+        nn.GroupNorm(2, 4),
+        nn.BatchNorm1d(4),
+        nn.BatchNorm1d(4, momentum=None),
+        nn.AlphaDropout(0.3),
+        nn.DropPath(0.3),
+        nn.SELU(),
+        nn.Softplus(),
+        nn.Mish(),
+        nn.Hardswish(),
+        nn.GLU(),
+        nn.PReLU(),
+        nn.TransformerEncoderLayer(4, 2, 8),
     ],
     ids=str,
 )
@@ -99,6 +112,29 @@ def test_linear_starts_within_its_bound_and_from_the_seed() -> None:
     assert np.abs(first.bias.numpy()).max() <= 0.25
     assert (first.weight.numpy() == second.weight.numpy()).all()
     assert nn.Linear(16, 8, bias=False).bias is None
+
+
+class TestClipGradValue:
+    def test_elements_are_limited(self) -> None:
+        w, unused = Tensor([3.0, -4.0, 0.5], requires_grad=True), Tensor([1.0], requires_grad=True)
+        w.grad = before = Tensor([3.0, -4.0, 0.5])
+        nn.utils.clip_grad_value_([w, unused], 1.0)
+        assert w.grad.tolist() == [1.0, -1.0, 0.5]
+        assert (before.tolist(), unused.grad) == ([3.0, -4.0, 0.5], None)
+
+    def test_a_limit_that_changes_needs_no_recompilation(self) -> None:
+        w = Tensor([3.0], requires_grad=True)
+
+        def step(limit: float) -> None:
+            w.grad = None
+            (w * w).sum().backward()
+            nn.utils.clip_grad_value_(w, limit)
+
+        fast = lucid.compile(step)
+        for limit in (1.0, 2.0, 10.0):
+            fast(limit)
+            assert w.grad.tolist() == [min(limit, 6.0)]
+        assert len(fast.programs) == 1
 
 
 class TestClipGradNorm:

@@ -1,0 +1,114 @@
+"""Wrong ranks, shapes, dtypes and arguments of layers and losses: errors that say what was expected and what came."""
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+from lucid import Tensor
+from lucid.errors import ArgumentError, DTypeError, LucidError, ShapeError
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.float32)
+
+
+CASES = [
+    (lambda: nn.PReLU(0), ArgumentError, "positive integer as num_parameters"),
+    (lambda: nn.PReLU(3)(zeros(2, 4)), ShapeError, r"shape \(1,\) or \(4,\), got \(3,\)"),
+    (lambda: nn.GLU()(zeros(2, 3)), ShapeError, "glu halves axis -1"),
+    (lambda: nn.CELU(0.0)(zeros(2)), ArgumentError, "alpha other than 0"),
+    (lambda: nn.Hardtanh(1.0, 0.0)(zeros(2)), ArgumentError, "min_val below max_val"),
+    (lambda: nn.Bilinear(2, 3, 0), ArgumentError, "positive integer as out_features"),
+    (lambda: nn.Bilinear(2, 3, 4)(zeros(5, 2), zeros(6, 3)), ShapeError, r"\(..., 2\) and \(..., 3\)"),
+    (lambda: nn.Bilinear(2, 3, 4)(zeros(5, 2).astype("float64"), zeros(5, 3)), DTypeError, "takes float32 inputs"),
+    (lambda: nn.Unflatten(1, (2, 3))(zeros(2, 5)), ShapeError, r"does not split into \(2, 3\)"),
+    (lambda: nn.Unflatten(1, (-1, 3))(zeros(2, 5)), ShapeError, r"does not split into \(-1, 3\)"),
+    (lambda: nn.Unflatten(1, (-1, -5))(zeros(2, 5)), ShapeError, "does not split"),
+    (lambda: nn.GroupNorm(3, 4), ArgumentError, "multiple of num_groups, got 4 and 3"),
+    (lambda: nn.GroupNorm(2, 4)(zeros(2, 5)), ShapeError, "whose C they divide"),
+    (lambda: nn.GroupNorm(2, 4)(zeros(2, 6)), ShapeError, r"values of shape \(6,\), got \(4,\)"),
+    (lambda: nn.RMSNorm(4)(zeros(2, 3)), ShapeError, r"rms_norm over \(4,\)"),
+    (lambda: nn.RMSNorm(4, eps=-1.0), ArgumentError, "RMSNorm takes eps of at least 0"),
+    (lambda: nn.BatchNorm1d(0), ArgumentError, "BatchNorm1d takes a positive integer as num_features"),
+    (lambda: nn.BatchNorm1d(3, momentum=1.5), ArgumentError, "momentum from 0 to 1, or None, got 1.5"),
+    (lambda: nn.BatchNorm1d(3)(zeros(2, 3, 4, 5)), ShapeError, "BatchNorm1d takes inputs of 2 or 3 axes"),
+    (lambda: nn.BatchNorm2d(3)(zeros(2, 4, 5, 5)), ShapeError, "3 channels on axis 1"),
+    (lambda: nn.BatchNorm1d(3)(zeros(1, 3)), ShapeError, "more than one value a channel in training"),
+    (lambda: F.batch_norm(zeros(2, 3), None, None), ArgumentError, "takes running_mean and running_var in evaluation"),
+    (lambda: nn.InstanceNorm1d(3)(zeros(2, 3, 1)), ShapeError, "more than one position"),
+    (lambda: nn.InstanceNorm2d(3)(zeros(2, 3)), ShapeError, "3 or 4 axes"),
+    (lambda: nn.ZeroPad2d((1, 2)), ArgumentError, "takes 1 or 4 numbers"),
+    (lambda: nn.ZeroPad2d(1)(zeros(2, 3)), ShapeError, "3 or 4 axes"),
+    (lambda: nn.ReflectionPad1d(4)(zeros(1, 2, 4)), ShapeError, "adds at most 3, got 4 and 4"),
+    (lambda: nn.CircularPad1d(5)(zeros(1, 2, 4)), ShapeError, "adds at most 4"),
+    (lambda: nn.ReplicationPad1d(1)(zeros(1, 2, 0)), ShapeError, "adds at most 0"),
+    (lambda: F.pad(zeros(2, 3), (-2, -2)), ShapeError, "crops 4 elements of axis 1"),
+    (lambda: F.pad(zeros(2, 3), (1, 1), mode="mirror"), ArgumentError, "got 'mirror'"),
+    (lambda: F.pad(zeros(2), (1, 1, 1, 1)), ShapeError, "two numbers for each of the last axes"),
+    (lambda: nn.Upsample()(zeros(1, 1, 4)), ArgumentError, "either size or scale_factor"),
+    (lambda: nn.Upsample(size=6)(zeros(1, 1, 4)), ArgumentError, r"whole multiple of itself, got size=\(6,\)"),
+    (lambda: nn.Upsample(scale_factor=2, mode="cubic")(zeros(1, 1, 4)), ArgumentError, "got 'cubic'"),
+    (lambda: nn.Upsample(scale_factor=2)(zeros(1, 4)), ShapeError, "with positions"),
+    (lambda: F.l1_loss(zeros(2), zeros(3)), ShapeError, "l1_loss takes a prediction and a target of one shape"),
+    (lambda: nn.HuberLoss(delta=0.0)(zeros(2), zeros(2)), ArgumentError, "delta above 0, got 0.0"),
+    (lambda: nn.SmoothL1Loss(beta=-1.0)(zeros(2), zeros(2)), ArgumentError, "beta of at least 0"),
+    (lambda: nn.BCELoss(reduction="avg"), ArgumentError, "reduction"),
+    (lambda: F.kl_div(Tensor(0.0), Tensor(0.0), "batchmean"), ShapeError, "inputs with axes"),
+    (lambda: F.gaussian_nll_loss(zeros(2), zeros(2), zeros(2), eps=0.0), ArgumentError, "eps above 0"),
+    (lambda: F.cosine_embedding_loss(zeros(2, 3), zeros(2, 3), zeros(3)), ShapeError, r"target of shape \(N,\)"),
+    (lambda: F.triplet_margin_loss(zeros(2, 3), zeros(2, 3), zeros(2)), ShapeError, "triplet_margin_loss"),
+    (lambda: F.normalize(zeros(2, 3), p=0.0), ArgumentError, "p above 0"),
+    (lambda: nn.MultiheadAttention(5, 2), ArgumentError, "multiple of num_heads, got 5 and 2"),
+    (lambda: nn.MultiheadAttention(4, 2, dropout=2.0), ArgumentError, "p=2.0"),
+    (lambda: nn.MultiheadAttention(4, 2)(*[zeros(3, 2, 5)] * 3), ShapeError, "query of 2 or 3 axes ending in 4"),
+    (
+        lambda: nn.MultiheadAttention(4, 2)(zeros(3, 2, 4), zeros(5, 2, 4), zeros(6, 2, 4)),
+        ShapeError,
+        "as many keys as values",
+    ),
+    (
+        lambda: nn.MultiheadAttention(4, 2)(*[zeros(3, 2, 4)] * 3, attn_mask=zeros(2, 3)),
+        ShapeError,
+        r"attn_mask of shape \(3, 3\) or \(4, 3, 3\), got \(2, 3\)",
+    ),
+    (
+        lambda: nn.MultiheadAttention(4, 2)(*[zeros(3, 2, 4)] * 3, key_padding_mask=zeros(3, 2)),
+        ShapeError,
+        r"key_padding_mask of shape \(2, 3\), got \(3, 2\)",
+    ),
+    (lambda: F.scaled_dot_product_attention(*[zeros(4)] * 3), ShapeError, r"a query \(..., L, E\)"),
+    (
+        lambda: F.scaled_dot_product_attention(*[zeros(4, 2)] * 3, attn_mask=np.zeros((4, 4), np.int64)),
+        DTypeError,
+        "bools or floats, got int64",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(*[zeros(4, 2)] * 3, attn_mask=zeros(3, 4, 4)),
+        ShapeError,
+        r"broadcasts to the scores, \(4, 4\)",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(zeros(3, 4, 2), *[zeros(2, 4, 2)] * 2, enable_gqa=True),
+        ShapeError,
+        "multiple of the number of key heads",
+    ),
+    (lambda: nn.TransformerEncoderLayer(4, 2, activation="tanh"), ArgumentError, "activation="),
+    (lambda: nn.TransformerEncoder(nn.Identity(), 0), ArgumentError, "num_layers"),
+    (lambda: nn.utils.clip_grad_value_([], -1.0), ArgumentError, "clip_value of at least 0"),
+    (lambda: nn.utils.clip_grad_norm_([], 1.0, 0.0), ArgumentError, "norm_type above 0"),
+    (lambda: lucid.optim.swa_utils.get_ema_avg_fn(1.5), ArgumentError, "decay from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), CASES, ids=range(len(CASES)))
+def test_wrong_use(call: object, error: type[LucidError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_layer_is_named_by_its_place() -> None:
+    model = nn.Sequential(nn.Identity(), nn.BatchNorm1d(3))
+    with pytest.raises(ShapeError, match=r"in 1: BatchNorm1d\(3, eps=1e-05"):
+        model(zeros(2, 4))
