@@ -12,10 +12,11 @@ A graph is valid when
 7. `grad` stands at the top level only;
 8. a region is valid by itself: it sees none of the values around it, and its arguments are as the type rule of its
    op demands. It has no states, hence no updates, and an effect in it is an effect of its op;
-9. the number of the backward sweep that made a node is not negative.
+9. the number of the backward sweep that made a node is not negative;
+10. in a planned graph, no node before the last `check` computes into the storage of a state: a call that fails there has
+    changed nothing.
 
-Not held here, since it needs to know who writes what when: that no state is written before the last check, and that
-values that live at the same time do not overlap in the arena. The memory plan sees to both.
+Not held here: that values that live at the same time do not overlap in the arena. The memory plan sees to that.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from lucid.errors import LucidError, VerificationError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Op
-from lucid.ir.ops.structure import Grad
+from lucid.ir.ops.movement import Reshape
+from lucid.ir.ops.structure import Check, Grad
 from lucid.ir.text_print import print_with_note
 from lucid.ir.types import TensorType
 
@@ -190,6 +192,18 @@ class _Verifier:
                 path[at] = None
                 at = graph.places[at].alias if at in graph.places else None
             rooted.update(path)
+        self.states_after_checks(graph)
+
+    def states_after_checks(self, graph: Graph) -> None:
+        last = max((n for n, node in enumerate(graph.nodes) if isinstance(node.op, Check)), default=0)
+        states = set(graph.states) if graph.places else set()
+        for node in graph.nodes[:last] if states else ():
+            for value in node.outputs:
+                at = value
+                while at in graph.places and (alias := graph.places[at].alias) is not None:
+                    at = alias
+                if at in states and not isinstance(node.op, Reshape):  # a reshape in its operand writes nothing
+                    self.fail(node, f"expected no write to a state before the last check, got one of {at}.")
 
 
 def _listed(types: tuple[TensorType, ...]) -> str:

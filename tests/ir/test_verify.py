@@ -92,6 +92,12 @@ graph @circle_of_aliases(%x: f32[4]) {
   return %z  # error: expected places that end somewhere, got a circle through %y: f32[4].
 }
 ---
+graph @state_written_before_a_check(%i: i64[4], %n: i64[], %w: state f32[4]) {
+  %v: f32[4] @ %w = neg %w  # error: expected no write to a state before the last check, got one of %w: f32[4].
+  check %n, %i, message="no"
+  return ; %w <- %v
+}
+---
 graph @grad_in_a_region(%x: f32[4]) {
   %y: f32[4] = fused %x (%a: f32[4]) {
     %g: f32[4] = grad %a, %a, %a  # error: expected grad at the top level only, got it in a region of fused.

@@ -76,9 +76,12 @@ def _write(graph: Graph, machine: processors.Machine) -> tuple[Written, Plan]:
     from lucid.codegen.cpu.module import ModuleWriter
     from lucid.codegen.lowering import lower
     from lucid.codegen.memory import arena_size, plan
+    from lucid.ir.verify import verify
 
     kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
-    graph = graph if graph.places else plan(graph, kernel_of)
+    if not graph.places:
+        graph = plan(graph, kernel_of)
+        verify(graph)
     writer = ModuleWriter(graph, machine, kernel_of)
     text = writer.write()
     kernels = {function.function.name: kernel for kernel, function in writer.functions.items()}
