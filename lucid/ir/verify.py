@@ -13,8 +13,8 @@ A graph is valid when
 8. a region is valid by itself: it sees none of the values around it, and its arguments are as the type rule of its
    op demands. It has no states, hence no updates, and an effect in it is an effect of its op;
 9. the number of the backward sweep that made a node is not negative;
-10. in a planned graph, no node before the last `check` computes into the storage of a state: a call that fails there has
-    changed nothing.
+10. in a planned graph, no node before the last `check` computes into the storage of a state: a call that fails there
+    has changed nothing.
 
 Not held here: that values that live at the same time do not overlap in the arena. The memory plan sees to that.
 """
