@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from session import Step, serve
+from worker import Step, serve
 from workloads import Arrays, Dropout, Training, Workload, digest
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8

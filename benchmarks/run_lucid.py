@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from session import Step, UnavailableError, serve
+from worker import Step, UnavailableError, serve
 from workloads import Arrays, Dropout, Product, Training, Workload, digest
 
 import lucid

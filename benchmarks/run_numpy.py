@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import threadpoolctl
-from session import Step, UnavailableError, serve
+from worker import Step, UnavailableError, serve
 from workloads import Arrays, Dropout, Product, Training, Workload, digest
 
 RANDOM = np.random.Generator(np.random.SFC64(0))  # the fastest of NumPy's bit generators

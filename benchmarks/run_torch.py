@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from session import Step, serve
+from worker import Step, serve
 from workloads import Arrays, Dropout, Training, Workload, digest
 
 COMPILED = sys.argv[2:] == ["compile"]

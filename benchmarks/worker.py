@@ -41,7 +41,7 @@ class UnavailableError(Exception):
     """The framework does not have what a workload needs."""
 
 
-class Session:
+class Worker:
     """Answers the requests for one framework."""
 
     def __init__(self, build: Build, folder: Path) -> None:
@@ -87,12 +87,12 @@ def serve(build: Build, about: dict[str, Any]) -> None:
     """Answer requests from standard input until it ends; `about` is sent first. The data lie in the folder argv[1]."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a framework prints must not pass for an answer
-    session = Session(build, Path(sys.argv[1]))
+    worker = Worker(build, Path(sys.argv[1]))
     gc.disable()
     _send(answers, {**about, "peak_bytes": peak_bytes()})
     for line in sys.stdin:
         request = json.loads(line)
-        action = getattr(session, request.pop("do"))
+        action = getattr(worker, request.pop("do"))
         try:
             answer = action(**request)
         except Exception as error:
