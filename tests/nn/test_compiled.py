@@ -60,9 +60,10 @@ def test_same_values_gradients_and_state(layer: nn.Module) -> None:
             y.backward()
             pairs.append((y.detach(), x.grad))
         for ours, theirs in zip(*pairs, strict=True):
-            np.testing.assert_allclose(theirs.numpy(), ours.numpy(), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(theirs.numpy(), ours.numpy(), rtol=1e-5, atol=1e-5)
+    # A bias before a normalization has a gradient of exactly 0: what is compared there is rounding of terms of about 1.
     for (name, ours), theirs in zip(eager.named_parameters(), compiled.parameters(), strict=True):
-        np.testing.assert_allclose(theirs.grad.numpy(), ours.grad.numpy(), rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(theirs.grad.numpy(), ours.grad.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
     for name, array in eager.state_dict().items():
         np.testing.assert_allclose(compiled.state_dict()[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
     assert len(fast.programs) == 1
