@@ -11,7 +11,6 @@ them and belong to none. Everything else is computed once; what other groups rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lucid.ir.graph import Graph, Node, Value
@@ -86,6 +85,7 @@ class _Plan:
         sources = [[self.number[read.value] for read in reads if read.value in self.number] for reads in self.reads]
         self.groups = Groups(sources)
         self.domain = [_Domain.of(node) for node in self.nodes]
+        self.sweep = [node.backward for node in self.nodes]  # the last backward sweep that has a node in the group
         # The numbers that a group reads elsewhere than in place: they must be in memory when it starts.
         self.apart = [0] * len(self.nodes)
         for number, reads in enumerate(self.reads):
@@ -175,13 +175,13 @@ class _Plan:
         for numbers in readers.values():
             kept: list[int] = []
             for number in numbers:
-                mates = (mate for mate in kept if self.sweep(mate) == self.sweep(number))
+                mates = (mate for mate in kept if self.sweep_of(mate) == self.sweep_of(number))
                 if not any(self.join(mate, number) for mate in mates):
                     kept.append(number)
 
-    def sweep(self, number: int) -> int:
+    def sweep_of(self, number: int) -> int:
         """The last backward sweep that has a node in the group of a number."""
-        return max(self.nodes[member].backward for member in self.members(self.groups.group(number)))
+        return self.sweep[self.groups.group(number)]
 
     def join(self, a: int, b: int) -> bool:
         """Join the groups of two numbers if they make one kernel; whether they are one group now."""
@@ -193,19 +193,14 @@ class _Plan:
         apart = self.apart[a] & self.groups.members[b] or self.apart[b] & self.groups.members[a]
         if domain is None or apart or not self.groups.may_merge(a, b):
             return False
-        everything_apart = self.apart[a] | self.apart[b]
+        everything_apart, last_sweep = self.apart[a] | self.apart[b], max(self.sweep[a], self.sweep[b])
         group = self.groups.merge(a, b)
-        self.domain[group], self.apart[group] = domain, everything_apart
+        self.domain[group], self.apart[group], self.sweep[group] = domain, everything_apart, last_sweep
         return True
 
     def kernels(self) -> list[list[Node]]:
-        """The groups, each as its nodes in order."""
-        groups = range(len(self.nodes))
-        return [[self.nodes[n] for n in self.members(g)] for g in groups if self.groups.group(g) == g]
-
-    def members(self, group: int) -> Iterator[int]:
-        """The numbers in a group, ascending."""
-        rest = self.groups.members[group]
-        while rest:
-            yield (rest & -rest).bit_length() - 1
-            rest &= rest - 1
+        """The groups, in the order of their first nodes, each as its nodes in order."""
+        groups: dict[int, list[Node]] = {}
+        for number, node in enumerate(self.nodes):
+            groups.setdefault(self.groups.group(number), []).append(node)
+        return list(groups.values())
