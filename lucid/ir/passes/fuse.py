@@ -170,7 +170,7 @@ class _Plan:
         readers: dict[Value, list[int]] = {}
         for number, reads in enumerate(self.reads):
             for read in reads:
-                if read.in_place and read.value.type.size > 1 and not checked >> number & 1:
+                if read.in_place and read.value.type.size > 1 and not checked >> self.groups.group(number) & 1:
                     readers.setdefault(read.value, []).append(number)
         for numbers in readers.values():
             kept: list[int] = []

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 class Groups:
     """A partition of the numbers 0, 1, ... whose groups depend on each other without a circle.
 
-    At first each number is a group of its own, called by that number. Sets of numbers are bits of an integer, which
-    makes reachability cheap enough to keep it exact: after each merge, `above[g]` holds the numbers that group g
-    depends on, near and far, and `below[g]` those that depend on it.
+    At first each number is a group of its own, called by that number; a merged group is called by its first member.
+    Sets of numbers are bits of an integer, which makes reachability cheap enough to keep it exact: after each merge,
+    `above[g]` holds what the groups are called that group g depends on, near and far, and maybe other members of
+    theirs; `below[g]` those that depend on it. A group that grows keeps its name, so that those around it need not
+    hear of each new member.
     """
 
     def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
@@ -46,11 +48,17 @@ class Groups:
         inside = self.members[a] | self.members[b]
         above = (self.above[a] | self.above[b]) & ~inside
         below = (self.below[a] | self.below[b]) & ~inside
-        # Only what stood on one side of one group, and not of the other, has something new to learn.
-        for group in self._groups(below & ~(self.below[a] & self.below[b])):
-            self.above[group] |= above | inside
-        for group in self._groups(above & ~(self.above[a] & self.above[b])):
-            self.below[group] |= below | inside
+        # Only what stood on one side of one group, and not of the other, has something new to learn; and what knows
+        # the name that stays learns nothing from the group that loses its name, unless that brings others along.
+        lower, upper = self.below[b] & ~self.below[a], self.above[b] & ~self.above[a]
+        if above & ~self.above[a]:
+            lower |= self.below[a] & ~self.below[b]
+        if below & ~self.below[a]:
+            upper |= self.above[a] & ~self.above[b]
+        for group in self._groups(lower & ~inside):
+            self.above[group] |= above | 1 << a
+        for group in self._groups(upper & ~inside):
+            self.below[group] |= below | 1 << a
         self.members[a], self.above[a], self.below[a] = inside, above, below
         self._leader[b] = a
         return a
