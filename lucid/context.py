@@ -29,6 +29,7 @@ class Described(Protocol):
 class _Stack(threading.local):
     def __init__(self) -> None:
         self.modules: list[Described] = []
+        self.names: list[str | None] = []  # of as many calls as have been asked for, seen from the call around
 
 
 _stack = _Stack()
@@ -41,6 +42,7 @@ def enter_module(module: Described) -> None:
 
 def leave_module() -> None:
     _stack.modules.pop()
+    del _stack.names[len(_stack.modules) :]
 
 
 def calling_modules() -> list[Described]:
@@ -50,12 +52,11 @@ def calling_modules() -> list[Described]:
 
 def module_path() -> str:
     """The dotted name of the innermost module being called, seen from the outermost: `encoder.0`, or nothing."""
-    names = []
-    for parent, child in zip(_stack.modules, _stack.modules[1:], strict=False):
-        name = parent.name_of_child(child)
-        if name is not None:
-            names.append(name)
-    return ".".join(names)
+    modules, names = _stack.modules, _stack.names
+    # A name is a search among all members, and each operation asks for it: once for each call is enough.
+    for number in range(len(names), len(modules)):
+        names.append(modules[number - 1].name_of_child(modules[number]) if number else None)
+    return ".".join(name for name in names if name is not None)
 
 
 def module_description() -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
+from lucid.modes import epoch as global_epoch
 from lucid.observed import MISSING, Observed
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
@@ -83,6 +84,7 @@ class GuardRecorder:
         self.always: dict[str, Condition] = {}
         self.after_epoch: dict[str, Condition] = {}
         self._names: dict[int, str] = {}
+        self._structural: dict[str, tuple[object, int]] = {}  # what each was, and in which epoch, when last guarded
 
     def bind(self, thing: object) -> str:
         """The name under which conditions see an object, which is kept alive."""
@@ -135,7 +137,12 @@ class GuardRecorder:
         elif value is MISSING:
             self.guard(f"({name!r} in {bound}.__dict__)", False, subject, epoch=True)
         elif name in kind.structural:
-            self.guard(f"{bound}.{name}", value, subject, epoch=True)
+            expression = f"{bound}.{name}"
+            # A step reads the state of an optimizer once for each parameter: its content counts as long as its epoch.
+            known = self._structural.get(expression)
+            if known is None or known[0] is not value or known[1] != global_epoch.count:
+                self._structural[expression] = value, global_epoch.count
+                self.guard(expression, value, subject, epoch=True)
         elif name in owner.__dict__:
             self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not _is_mutable(value))
         elif not isinstance(getattr(kind, name, None), property):

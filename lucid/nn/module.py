@@ -346,6 +346,10 @@ class Module(Observed):
 
     def name_of_child(self, child: Described) -> str | None:
         """The dotted name of a module below this one, or None."""
+        own: dict[str, Module | None] = self.__dict__["_modules"]
+        for name, module in own.items():  # most are right here: no need to search the whole tree
+            if module is child:
+                return name
         return next((name for name, member in _tree(self) if member is child), None)
 
     def name_of_tensor(self, tensor: Tensor) -> str | None:
