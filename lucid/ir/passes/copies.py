@@ -18,14 +18,18 @@ class Copies:
 
     def above(self, values: tuple[Value, ...]) -> Iterator[Node]:
         """The copies, not made before, that copies of these values need, in order."""
-        for value in values:
+        waiting = list(reversed(values))
+        while waiting:  # and no recursion: a chain of copies can be longer than Python's stack
+            value = waiting[-1]
             node = self.repeated.get(value)
             if node is None or value in self.copy:
-                continue
-            yield from self.above(node.inputs)
-            fresh = tuple(Value(output.type, output.name) for output in node.outputs)
-            self.copy.update(zip(node.outputs, fresh, strict=True))
-            yield Node(node.op, self.of(node.inputs), fresh, node.location, self.sweep)
+                waiting.pop()
+            elif missing := [x for x in reversed(node.inputs) if x in self.repeated and x not in self.copy]:
+                waiting += missing
+            else:
+                fresh = tuple(Value(output.type, output.name) for output in node.outputs)
+                self.copy.update(zip(node.outputs, fresh, strict=True))
+                yield Node(node.op, self.of(node.inputs), fresh, node.location, self.sweep)
 
     def of(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
         """The copies of values, and the values themselves where they are not repeated."""
