@@ -42,7 +42,8 @@ class ModuleWriter:
         self.addresses = ir.IRBuilder(self.entry.append_basic_block("addresses"))
         self.builder = ir.IRBuilder(self.entry.append_basic_block("start"))
         self.slots = {value: n for n, value in enumerate((*graph.inputs, *graph.outputs))}
-        self.pointers: dict[Value | None, ir.Value] = {}
+        self.contexts: dict[int, ir.Value] = {}  # by their number of words
+        self.arena = self._slot(self.addresses, len(self.slots))
         self.functions: dict[Kernel, KernelFunction] = {}
         self.tasks: dict[tuple[str, int], ir.Function] = {}
         self.checks: list[tuple[Check, Value]] = []
@@ -66,31 +67,27 @@ class ModuleWriter:
     # Addresses.
 
     def pointer(self, value: Value) -> ir.Value:
-        """The address of a value, computed at the start of the entry."""
+        """The address of a value. It is found anew for each use: hundreds of addresses that stay in use from the start
+        of the entry to its end cost LLVM's register allocator more than in proportion."""
         value = home(self.graph, value)
-        if value not in self.pointers:
-            if value in self.slots:
-                self.pointers[value] = self._slot(self.slots[value])
-            else:
-                offset = self.graph.places[value].offset
-                assert offset is not None
-                self.pointers[value] = self.addresses.gep(self._arena(), [i64(offset)], source_etype=I8)
-        return self.pointers[value]
+        if value in self.slots:
+            return self._slot(self.builder, self.slots[value])
+        offset = self.graph.places[value].offset
+        assert offset is not None
+        return self.builder.gep(self.arena, [i64(offset)], source_etype=I8)
 
-    def _arena(self) -> ir.Value:
-        if None not in self.pointers:
-            self.pointers[None] = self._slot(len(self.slots))
-        return self.pointers[None]
-
-    def _slot(self, number: int) -> ir.Value:
-        address = self.addresses.gep(self.entry.args[0], [i64(number)], source_etype=POINTER)
-        return self.addresses.load(address, typ=POINTER)
+    def _slot(self, builder: ir.IRBuilder, number: int) -> ir.Value:
+        """An entry of the table."""
+        return builder.load(builder.gep(self.entry.args[0], [i64(number)], source_etype=POINTER), typ=POINTER)
 
     # Nodes.
 
     def run_task(self, task: ir.Function, arguments: Sequence[ir.Value], chunks: int) -> None:
-        """Run the chunks of a task on the pool. Its context is an array of the arguments, a word each."""
-        context = self.addresses.alloca(I64, len(arguments))
+        """Run the chunks of a task on the pool. Its context is an array of the arguments, a word each, which is free
+        again when they have run."""
+        if len(arguments) not in self.contexts:
+            self.contexts[len(arguments)] = self.addresses.alloca(I64, len(arguments))
+        context = self.contexts[len(arguments)]
         for slot, argument in enumerate(arguments):
             word = argument if argument.type == I64 else self.builder.ptrtoint(argument, I64)
             self.builder.store(word, self.builder.gep(context, [i64(slot)]))

@@ -22,6 +22,7 @@ class Groups:
         self.above = [0] * count
         self.below = [0] * count
         self._leader = list(range(count))
+        self._names = (1 << count) - 1  # of the groups that there are
         for number, direct in enumerate(dependencies):
             for source in direct:
                 self.above[number] |= self.above[source] | 1 << source
@@ -51,21 +52,22 @@ class Groups:
         # Only what stood on one side of one group, and not of the other, has something new to learn; and what knows
         # the name that stays learns nothing from the group that loses its name, unless that brings others along.
         lower, upper = self.below[b] & ~self.below[a], self.above[b] & ~self.above[a]
-        if above & ~self.above[a]:
+        if above & ~self.above[a] & self._names:
             lower |= self.below[a] & ~self.below[b]
-        if below & ~self.below[a]:
+        if below & ~self.below[a] & self._names:
             upper |= self.above[a] & ~self.above[b]
-        for group in self._groups(lower & ~inside):
+        self._names &= ~(1 << b)
+        for group in _numbers(lower & ~inside & self._names):
             self.above[group] |= above | 1 << a
-        for group in self._groups(upper & ~inside):
+        for group in _numbers(upper & ~inside & self._names):
             self.below[group] |= below | 1 << a
         self.members[a], self.above[a], self.below[a] = inside, above, below
         self._leader[b] = a
         return a
 
-    def _groups(self, numbers: int) -> Iterator[int]:
-        """The groups of a set of numbers."""
-        while numbers:
-            group = self.group((numbers & -numbers).bit_length() - 1)
-            yield group
-            numbers &= ~self.members[group]
+
+def _numbers(bits: int) -> Iterator[int]:
+    """The numbers in a set, ascending."""
+    while bits:
+        yield (bits & -bits).bit_length() - 1
+        bits &= bits - 1
