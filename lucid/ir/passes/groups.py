@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 class Groups:
     """A partition of the numbers 0, 1, ... whose groups depend on each other without a circle.
 
-    At first each number is a group of its own, called by that number; a merged group is called by its first member.
+    At first each number is a group of its own, called by that number; a merged group keeps the name of one.
     Sets of numbers are bits of an integer, which makes reachability cheap enough to keep it exact: after each merge,
     `above[g]` holds what the groups are called that group g depends on, near and far, and maybe other members of
     theirs; `below[g]` those that depend on it. A group that grows keeps its name, so that those around it need not
@@ -45,7 +45,8 @@ class Groups:
 
     def merge(self, a: int, b: int) -> int:
         """Make one group of two that may merge, and return it."""
-        a, b = min(a, b), max(a, b)
+        if self._strangers(a, b) > self._strangers(b, a):
+            a, b = b, a
         inside = self.members[a] | self.members[b]
         above = (self.above[a] | self.above[b]) & ~inside
         below = (self.below[a] | self.below[b]) & ~inside
@@ -64,6 +65,10 @@ class Groups:
         self.members[a], self.above[a], self.below[a] = inside, above, below
         self._leader[b] = a
         return a
+
+    def _strangers(self, a: int, b: int) -> int:
+        """How many groups know of b, and not of a."""
+        return ((self.below[b] & ~self.below[a] | self.above[b] & ~self.above[a]) & self._names).bit_count()
 
 
 def _numbers(bits: int) -> Iterator[int]:
