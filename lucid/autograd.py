@@ -1,149 +1,31 @@
-"""Eager execution and its backward.
+"""The backward of eager execution.
 
-Every operation that needs a gradient leaves a Record. `backward` turns the records it can reach into a Graph with a
-grad op and runs the pass `differentiate` on it, the same that compiled code goes through; then it evaluates the
-backward nodes with the interpreter.
+`backward` turns the records that it can reach into a Graph with a grad op and runs the pass `differentiate` on it, the
+same that compiled code goes through; then it evaluates the backward nodes with the interpreter.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import numpy.typing as npt
 
 import lucid.operations as ops
-import lucid.tensor as tensors
-from lucid.context import user_frame
+from lucid.core import Array, TensorCore
+from lucid.eager import Edge, Operand, Record, Saved, apply, snapshot
 from lucid.errors import GradientError
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.interpret import run
-from lucid.ir.ops.base import Op
-from lucid.ir.ops.elementwise import Detach
-from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
-from lucid.modes import current_tracer, enable_grad, is_grad_enabled, no_grad
+from lucid.modes import current_tracer, enable_grad, no_grad
 
 if TYPE_CHECKING:
-    from lucid.tensor import Tensor, Version
-
-Array = npt.NDArray[Any]
-
-# Ops whose result shares the operand's storage, so that it reads later in-place updates of it.
-VIEWS = (Detach, Reshape, Transpose, Slice, Broadcast)
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class Saved:
-    """Elements that a backward may need, and the version of their storage when they were read."""
-
-    array: Array
-    version: Version
-    count: int
-
-    @property
-    def changed(self) -> bool:
-        return self.version.count != self.count
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class Operand:
-    """What a recorded operation read, and where that came from."""
-
-    saved: Saved
-    leaf: Tensor | None  # the tensor itself, where it is a leaf that requires a gradient
-    edge: Edge | None  # the operation that made it
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """One eager operation that a backward may follow. `freed` once a backward has used it."""
-
-    op: Op
-    operands: tuple[Operand, ...]
-    results: tuple[Saved, ...]
-    location: Location
-    freed: bool = False
-
-
-@dataclass(slots=True, frozen=True)
-class Edge:
-    """Result `slot` of a record."""
-
-    record: Record
-    slot: int
-
-
-FREED = Edge(Record(Detach(), (), (), Location(), freed=True), 0)  # the history of results whose graph is gone
-
-
-def is_view(op: Op, base: Tensor) -> bool:
-    """Whether `op` of `base` shares its storage. A reshape does so where it only adds or drops axes of extent 1, and
-    where the elements lie in order: its operand is no transposed, sliced or broadcast view."""
-    if not isinstance(op, VIEWS):
-        return False
-    if isinstance(op, Reshape) and [e for e in op.shape if e != 1] != [e for e in base.shape if e != 1]:
-        while base._alias is not None:
-            base, inner = base._alias
-            if not isinstance(inner, Detach | Reshape):
-                return False
-    return True
-
-
-def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Apply an op to tensors: record it where a function is being traced, otherwise evaluate it now."""
-    tracer = current_tracer()
-    if tracer is not None:
-        return tracer.apply(op, operands)
-    op.infer([operand.type for operand in operands])
-    arrays = [_array(operand) for operand in operands]
-    viewing = isinstance(op, VIEWS)  # what is no view lies in row-major order
-    results = tuple(
-        tensors.Tensor._wrap(np.asarray(array, order="K" if viewing else "C")) for array in op.evaluate(arrays)
-    )
-    if viewing:
-        (base,), (view,) = operands, results
-        if is_view(op, base):
-            view._alias, view._version = (base, op), base._version
-        elif np.may_share_memory(arrays[0], _array(view)):
-            view._array = _array(view).copy()
-    if is_grad_enabled() and not isinstance(op, Detach) and any(operand._requires_grad for operand in operands):
-        record_operation(op, operands, results)
-    return results
-
-
-def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:
-    """Give the float results of an op a history."""
-    location = Location("", *(user_frame() or ("", 0)))
-    record = Record(op, tuple(map(_operand, operands)), tuple(map(_saved, results)), location)
-    for slot, tensor in enumerate(results):
-        if tensor.dtype.is_float:
-            tensor._requires_grad = True
-            tensor._history = Edge(record, slot)
-
-
-def _array(tensor: Tensor) -> Array:
-    if tensor._array is None:
-        raise GradientError(
-            "a tensor of a trace was used outside it.",
-            hint="return it from the compiled function instead of storing it elsewhere.",
-        )
-    return tensor._array
-
-
-def _operand(tensor: Tensor) -> Operand:
-    leaf = tensor if tensor._requires_grad and tensor._history is None else None
-    return Operand(_saved(tensor), leaf, tensor._history)
-
-
-def _saved(tensor: Tensor) -> Saved:
-    return Saved(_array(tensor), tensor._version, tensor._version.count)
+    from lucid.tensor import Tensor
 
 
 class EagerGraph:
@@ -188,7 +70,7 @@ class EagerGraph:
 
     def argument(self, tensor: Tensor) -> Value:
         """Enter a tensor that no record has read."""
-        value = self._known(_saved(tensor), Location())
+        value = self._known(snapshot(tensor), Location())
         self._arguments.append(value)
         return value
 
@@ -278,7 +160,7 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         nodes, gradients, _ = graph.backward_nodes([output], [start], [value for _, value in leaves])
         run(nodes, graph.environment)
         found = [
-            (leaf, tensors.Tensor._wrap(np.array(graph.environment[gradient], order="C")))
+            (leaf, TensorCore._wrap(np.array(graph.environment[gradient], order="C")))
             for (leaf, _), gradient in zip(leaves, gradients, strict=True)
         ]
         if not retain_graph:
@@ -327,16 +209,16 @@ def grad(
     >>> print(lucid.grad(first, x))
     [18.0]
     """
-    ys = [outputs] if isinstance(outputs, tensors.Tensor) else list(outputs)
-    xs = [inputs] if isinstance(inputs, tensors.Tensor) else list(inputs)
+    ys = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
+    xs = [inputs] if isinstance(inputs, TensorCore) else list(inputs)
     given: Sequence[Tensor | None]
     if grad_outputs is None:
         given = [None] * len(ys)
     else:
-        given = [grad_outputs] if isinstance(grad_outputs, tensors.Tensor) else list(grad_outputs)
+        given = [grad_outputs] if isinstance(grad_outputs, TensorCore) else list(grad_outputs)
     seeds = [default_seed(y, seed) for y, seed in zip(ys, given, strict=True)]
     for x in xs:
-        if not isinstance(x, tensors.Tensor) or not x.requires_grad:
+        if not isinstance(x, TensorCore) or not x.requires_grad:
             raise GradientError(
                 f"lucid.grad takes inputs that are tensors and require a gradient, got {reprlib.repr(x)}.",
                 hint="make the input with lucid.Tensor(..., requires_grad=True).",
@@ -345,7 +227,7 @@ def grad(
     tracer = current_tracer()
     compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.grad
     found = compute(ys, seeds, xs, create_graph, keep)
-    return found[0] if isinstance(inputs, tensors.Tensor) else tuple(found)
+    return found[0] if isinstance(inputs, TensorCore) else tuple(found)
 
 
 def _eager_grad(
@@ -359,7 +241,7 @@ def _eager_grad(
     nodes, gradients, seed_values = graph.backward_nodes(ys, seeds, wrt)
     if not create_graph:
         run(nodes, graph.environment)
-        results = [tensors.Tensor._wrap(np.array(graph.environment[value], order="C")) for value in gradients]
+        results = [TensorCore._wrap(np.array(graph.environment[value], order="C")) for value in gradients]
     else:
         results = _recorded_run(graph, nodes, gradients, dict(zip(seed_values, seeds, strict=True)))
     if not keep:
@@ -376,7 +258,7 @@ def _recorded_run(
         known[value] = tensor
     for record, node in zip(graph.records, graph.nodes, strict=True):
         for slot, value in enumerate(node.outputs):
-            tensor = tensors.Tensor._wrap(record.results[slot].array)
+            tensor = TensorCore._wrap(record.results[slot].array)
             tensor._version = record.results[slot].version
             if tensor.dtype.is_float:
                 tensor._requires_grad, tensor._history = True, Edge(record, slot)
@@ -384,8 +266,7 @@ def _recorded_run(
     with enable_grad():
         for node in nodes:
             operands = [
-                known[value] if value in known else tensors.Tensor._wrap(graph.environment[value])
-                for value in node.inputs
+                known[value] if value in known else TensorCore._wrap(graph.environment[value]) for value in node.inputs
             ]
             known.update(zip(node.outputs, apply(node.op, operands), strict=True))
-    return [known[value] if value in known else tensors.Tensor._wrap(graph.environment[value]) for value in gradients]
+    return [known[value] if value in known else TensorCore._wrap(graph.environment[value]) for value in gradients]

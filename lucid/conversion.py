@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import lucid.tensor as tensors
+from lucid.core import TensorCore
 from lucid.errors import ArgumentError, DTypeError
 from lucid.ir.types import as_dtype
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 def to_array(data: object) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it."""
-    if isinstance(data, tensors.Tensor):
+    if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
     if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
         array = np.asarray(data)
@@ -38,9 +38,15 @@ def to_array(data: object) -> Array:
     return array
 
 
+def copied(data: object, dtype: object = None) -> Array:
+    """A copy of `to_array(data)` in row-major order, of another dtype if one is given."""
+    array = to_array(data)
+    return np.array(array, dtype=as_dtype(array.dtype if dtype is None else dtype).numpy, order="C")
+
+
 def _without_tensors(data: Any) -> Any:
     """Nested sequences with tensors replaced by their arrays."""
-    if isinstance(data, tensors.Tensor):
+    if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
     return [_without_tensors(item) for item in data] if isinstance(data, list | tuple) else data
 

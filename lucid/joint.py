@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import lucid.autograd as autograd
+import lucid.eager as eager
 from lucid.codegen.target import Executable, Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled, Parts, compile_parts
@@ -118,7 +118,7 @@ class Backward(Readable):
     def record(self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Tensor]) -> None:
         """Give the differentiable results of a call their history."""
         operands = [source(leaves, scalars) for source in self._sources]
-        autograd.record_operation(CompiledCall(self), operands, [*live, *saved])
+        eager.record_operation(CompiledCall(self), operands, [*live, *saved])
 
     def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The gradients, for the inputs read again, the saved values and the seeds."""

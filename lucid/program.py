@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-import lucid.autograd as autograd
+import lucid.eager as eager
 from lucid.compilation import Compiled
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
@@ -255,7 +255,7 @@ class Program(Readable):
             if isinstance(target, Tensor):
                 target._grad = None if output is None else tensors[output]
         for freed in self._freed:
-            tensors[freed]._requires_grad, tensors[freed]._history = True, autograd.FREED
+            tensors[freed]._requires_grad, tensors[freed]._history = True, eager.FREED
         if self.backward is not None:
             live = [tensors[output] for output in self._live]
             self.backward.record(leaves, self._scalars, live, tensors[self._first_saved :])

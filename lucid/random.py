@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-import lucid.autograd as autograd
+import lucid.eager as eager
 import lucid.operations as ops
 from lucid.errors import ArgumentError, TraceError
 from lucid.ir import philox
@@ -155,7 +155,7 @@ def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
 def _keep(base: tuple[int, int], p: float, shape: tuple[int, ...]) -> Tensor:
     seed, draw = base
     operands = [Tensor(np.uint64(seed)), Tensor(np.uint64(draw)), Tensor(np.float64(p))]
-    return autograd.apply(RandomKeep(0, shape), operands)[0]
+    return eager.apply(RandomKeep(0, shape), operands)[0]
 
 
 class DrawLog:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 import lucid.autograd as autograd
+import lucid.eager as eager
 from lucid.context import calling_modules, module_path, user_frame
+from lucid.core import TensorCore
 from lucid.errors import TraceError, unknown_value
 from lucid.flow import GradientFlow
 from lucid.guards import GuardRecorder, describe
@@ -33,7 +35,7 @@ from lucid.tensor import Array, Tensor
 from lucid.trace import GradSlot, Trace, TracedOutput, Tracked
 
 # The history of a tensor that a trace computed: what follows it is the graph.
-TRACED = autograd.Edge(autograd.Record(Detach(), (), (), Location()), 0)
+TRACED = eager.Edge(eager.Record(Detach(), (), (), Location()), 0)
 
 
 class Tracer:
@@ -191,7 +193,7 @@ class Tracer:
         if not cuts:
             for tensor, value in zip(tensors, results, strict=True):
                 self._note_result(tensor, value, values, recording)
-        if operands and autograd.is_view(op, operands[0]):
+        if operands and eager.is_view(op, operands[0]):
             (view,), (value,) = tensors, results
             view._alias = operands[0], op
             self._views[id(view)] = view, value, self._updates(view)
@@ -242,7 +244,7 @@ class Tracer:
         elif not self.is_new(tensor):
             raise TraceError("requires_grad of a tensor from outside can't change while a function is traced.")
 
-    def forbid_reading(self, tensor: Tensor, wanted: str) -> None:
+    def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the traced code itself."""
         if tensor._symbol is None and self.is_new(tensor) and id(tensor) not in self._tracked:
             return

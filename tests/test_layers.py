@@ -5,9 +5,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,19 @@ def imports(source: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imports_at_run_time(body: list[ast.stmt], modules: Collection[str]) -> Iterator[str]:
+    """Those of `modules` that importing a module imports in turn: what is inside a function, or for types alone, comes
+    later or never. `from a import b` imports the module a.b if there is one, whatever else a has."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in modules else node.module for name in inner)
+        elif isinstance(node, ast.Try) or (isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING"):
+            yield from imports_at_run_time(node.body, modules)
+
+
 def within(name: str, layers: tuple[str, ...]) -> bool:
     return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
 
@@ -70,6 +84,24 @@ def breaches(module: str, source: str) -> list[str]:
 @pytest.mark.parametrize("source", SOURCES, ids=module_name)
 def test_imports_point_one_way(source: Path) -> None:
     assert not breaches(module_name(source), source.read_text())
+
+
+def circles(sources: dict[str, str]) -> list[set[str]]:
+    """The groups of modules that import each other."""
+    graph = networkx.DiGraph()
+    for module, source in sources.items():
+        graph.add_edges_from((module, name) for name in imports_at_run_time(ast.parse(source).body, sources.keys()))
+    return [group for group in networkx.strongly_connected_components(graph) if len(group) > 1]
+
+
+def test_no_modules_import_each_other() -> None:
+    assert not circles({module_name(source): source.read_text() for source in SOURCES})
+
+
+def test_a_circle_is_noticed() -> None:
+    typed = "if TYPE_CHECKING:\n    import lucid.tensor"
+    assert circles({"lucid.tensor": "import lucid.eager", "lucid.eager": "from lucid import tensor"})
+    assert not circles({"lucid.tensor": "import lucid.eager", "lucid.eager": typed})
 
 
 @pytest.mark.parametrize(

@@ -384,3 +384,10 @@ class TestInPlace:
         with lucid.no_grad():
             x -= 0.5
         assert x.tolist() == [0.5]
+
+
+def test_a_method_is_its_function_and_has_its_docstring() -> None:
+    assert Tensor.exp is lucid.exp
+    assert Tensor.unsqueeze is lucid.expand_dims
+    methods = {name: member for name, member in vars(Tensor).items() if callable(member) and not name.startswith("_")}
+    assert not [name for name, method in methods.items() if not method.__doc__]

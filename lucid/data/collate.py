@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import lucid.tensor as tensors
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError
+from lucid.tensor import Tensor
 
 HINT = "pass a collate_fn that makes a batch of them."
 
@@ -43,7 +43,7 @@ def _collate(items: Sequence[Any], where: str) -> Any:
         return list(items)
     if isinstance(first, bool | int | float) and not isinstance(first, np.generic):
         return to_array(list(items))
-    if isinstance(first, tensors.Tensor) or hasattr(first, "__array__"):
+    if isinstance(first, Tensor) or hasattr(first, "__array__"):
         arrays = [to_array(item) for item in items]
         _require_equal([array.shape for array in arrays], where, "shape")
         _require_equal([str(array.dtype) for array in arrays], where, "dtype")

@@ -75,7 +75,7 @@ from lucid.operations.movement import (
     stack,
     transpose,
 )
-from lucid.operations.operands import Axes, Number, Operand, as_tensor, broadcast_to, cast, constant, integers
+from lucid.operations.operands import Axes, Operand, as_tensor, broadcast_to, cast, constant, integers
 from lucid.operations.reduction import (
     all,
     any,
@@ -95,7 +95,6 @@ from lucid.operations.reduction import (
 
 __all__ = [
     "Axes",
-    "Number",
     "Operand",
     "absolute",
     "acos",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import lucid.tensor as tensors
 from lucid.conversion import to_array
+from lucid.core import Number, TensorCore
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import (
     Shape,
@@ -18,7 +18,7 @@ from lucid.ir.types import (
     int64,
 )
 from lucid.modes import current_tracer
-from lucid.operations.operands import Number, apply_op, cast, integers
+from lucid.operations.operands import apply_op, cast, integers
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -36,7 +36,7 @@ def full(shape: Sequence[int], value: Number, dtype: object = None) -> Tensor:
     tracer = current_tracer()
     if tracer is not None:
         return tracer.constant(normalized(value, type), type)
-    return tensors.Tensor._wrap(np.full(shape, value, chosen.numpy))
+    return TensorCore._wrap(np.full(shape, value, chosen.numpy))
 
 
 def zeros(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import lucid.autograd as autograd
-import lucid.tensor as tensors
+import lucid.eager as eager
+from lucid.core import TensorCore
 from lucid.errors import ArgumentError, CheckError
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import movement as mv
@@ -49,7 +49,7 @@ def _basic_index(x: Tensor, key: Any) -> tuple[tuple[int, ...], tuple[int, ...],
     for item in keys:
         if not (item is None or item is Ellipsis or isinstance(item, slice)) and not hasattr(item, "__index__"):
             raise ArgumentError(f"tensors are indexed by integers, slices, `...` and None, got {item!r}.")
-        if isinstance(item, np.ndarray | tensors.Tensor) and item.ndim:
+        if isinstance(item, np.ndarray | TensorCore) and item.ndim:
             raise ArgumentError(
                 "tensors are indexed by integers, slices, `...` and None, got an array.",
                 hint="compare with lucid.arange and select with lucid.where",
@@ -98,4 +98,4 @@ def check_index(index: Tensor, extent: int, name: str, valid: Tensor | None = No
         inside = inside | ~valid
     position = apply_op(rd.FirstFalse(tuple(range(index.ndim))), inside) if index.ndim else where(inside, -1, 0)
     sentence = f"{name} {{value}} at position {{position}} is out of range: expected 0 to {extent - 1}."
-    autograd.apply(Check(sentence), (position, index))
+    eager.apply(Check(sentence), (position, index))

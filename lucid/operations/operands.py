@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
-import lucid.autograd as autograd
-import lucid.tensor as tensors
+import lucid.eager as eager
+from lucid.conversion import copied
+from lucid.core import Array, Number, TensorCore
 from lucid.errors import ShapeError
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import movement as mv
@@ -32,23 +32,21 @@ from lucid.scalars import Scalar
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
 
-Array = npt.NDArray[Any]
-Number = bool | int | float
 Operand: TypeAlias = "Tensor | Array | Number | Scalar"
 Axes: TypeAlias = int | Sequence[int] | None
 
 
 def as_tensor(x: Operand) -> Tensor:
     """A Tensor over x: x itself where it is one, and without a copy where it is an array."""
-    if isinstance(x, tensors.Tensor):
+    if isinstance(x, TensorCore):
         return x
     if isinstance(x, Scalar):
         return x.tensor()
     if isinstance(x, np.ndarray):
         as_dtype(x.dtype)
         tracer = current_tracer()
-        return tensors.Tensor._wrap(x) if tracer is None else tracer.capture_array(x)
-    return tensors.Tensor(x)
+        return TensorCore._wrap(x) if tracer is None else tracer.capture_array(x)
+    return TensorCore._wrap(copied(x))
 
 
 def constant(value: Number, type: TensorType) -> Tensor:
@@ -57,7 +55,7 @@ def constant(value: Number, type: TensorType) -> Tensor:
     tracer = current_tracer()
     if tracer is not None:
         return tracer.constant(value, type)
-    return tensors.Tensor._wrap(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
+    return TensorCore._wrap(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
 
 
 def is_weak(x: object) -> TypeGuard[Number | Scalar]:
@@ -65,7 +63,7 @@ def is_weak(x: object) -> TypeGuard[Number | Scalar]:
 
 
 def apply_op(op: Op, *operands: Tensor) -> Tensor:
-    return autograd.apply(op, operands)[0]
+    return eager.apply(op, operands)[0]
 
 
 def integers(values: Any) -> tuple[int, ...]:
@@ -96,12 +94,12 @@ def common(operands: Sequence[Operand]) -> list[Tensor]:
     """Operands as tensors of one dtype and one shape."""
     weak_too = any(not is_weak(x) for x in operands)
     mixed: list[Tensor | Number | Scalar] = [x if weak_too and is_weak(x) else as_tensor(x) for x in operands]
-    strong = [x for x in mixed if isinstance(x, tensors.Tensor)]
+    strong = [x for x in mixed if isinstance(x, TensorCore)]
     dtype = strong[0].dtype
     for tensor in strong[1:]:
         dtype = promote(dtype, tensor.dtype)
     for x in mixed:
-        if not isinstance(x, tensors.Tensor):
+        if not isinstance(x, TensorCore):
             dtype = promote_scalar(dtype, 0.0 if isinstance(x, Scalar) else x)
     shapes = [x.shape for x in strong]
     try:
@@ -112,7 +110,7 @@ def common(operands: Sequence[Operand]) -> list[Tensor]:
     for x in mixed:
         if isinstance(x, Scalar):
             x = x.tensor()
-        if isinstance(x, tensors.Tensor):
+        if isinstance(x, TensorCore):
             result.append(broadcast_to(cast(x, dtype), shape))
         else:
             result.append(constant(x, TensorType(dtype, shape)))

@@ -1,0 +1,196 @@
+"""The core of a Tensor: its data or its symbol, its history, and the ways out of Lucid.
+
+Operations work on this class and make tensors through it. `lucid.tensor` adds the operations to it as methods, which
+gives the class Tensor; so imports point one way, from there through `lucid.operations` to here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lucid.errors import ArgumentError, DTypeError, unknown_value
+from lucid.ir.graph import Value
+from lucid.ir.types import DType, Shape, TensorType, as_dtype
+from lucid.modes import current_tracer
+
+if TYPE_CHECKING:
+    from lucid.eager import Edge
+    from lucid.ir.ops.base import Op
+    from lucid.tensor import Tensor
+
+Array = npt.NDArray[Any]
+Number = bool | int | float
+
+
+class Version:
+    """Counts the in-place updates of a storage; tensors that share storage share it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class TensorCore:
+    """What a Tensor is, without its operations."""
+
+    __slots__ = (
+        "__weakref__",
+        "_alias",
+        "_array",
+        "_grad",
+        "_history",
+        "_requires_grad",
+        "_symbol",
+        "_version",
+        "name",
+    )
+    __array_ufunc__ = None  # NumPy arrays leave `array + tensor` to Tensor
+
+    result_class: ClassVar[type[Tensor]]  # what operations make: `lucid.tensor` puts Tensor here
+
+    def _initialize(self, array: Array | None, symbol: Value | None) -> None:
+        self._array = array
+        self._symbol = symbol
+        self._requires_grad = False
+        self._grad: Tensor | None = None
+        self._history: Edge | None = None  # how it was computed, where a backward may need that
+        self._alias: tuple[Tensor, Op] | None = None  # the tensor whose storage it views, and how
+        self._version = Version()
+        self.name: str | None = None
+        tracer = current_tracer()
+        if tracer is not None and symbol is None:
+            tracer.note_created(self)
+
+    @classmethod
+    def _wrap(cls, array: Array) -> Tensor:
+        """A Tensor over an array, which is not copied."""
+        tensor = TensorCore.result_class.__new__(TensorCore.result_class)
+        tensor._initialize(array, None)
+        return tensor
+
+    @classmethod
+    def _of_symbol(cls, symbol: Value) -> Tensor:
+        """A Tensor that stands for a value of the graph being traced."""
+        tensor = TensorCore.result_class.__new__(TensorCore.result_class)
+        tensor._initialize(None, symbol)
+        return tensor
+
+    # What it is.
+
+    @property
+    def type(self) -> TensorType:
+        """Dtype and shape together, as the IR writes them."""
+        if self._array is not None:
+            return TensorType(as_dtype(self._array.dtype), self._array.shape)
+        assert self._symbol is not None
+        return self._symbol.type
+
+    @property
+    def shape(self) -> Shape:
+        """The extent of each axis."""
+        return self._array.shape if self._array is not None else self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type, such as `lucid.float32`."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.type.size
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.size
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no operation that `backward` would follow has made it."""
+        return self._history is None
+
+    # Out of Lucid.
+
+    def _concrete(self, wanted: str) -> Array:
+        """The array, or the error that says why there is none during a trace."""
+        tracer = current_tracer()
+        if tracer is not None:
+            tracer.forbid_reading(self, wanted)
+        if self._array is None:
+            raise unknown_value(wanted)
+        return self._array
+
+    def numpy(self) -> Array:
+        """The elements as a NumPy array that shares memory with the tensor."""
+        return self._concrete(".numpy()").view()  # so that its shape and flags are the caller's own
+
+    def item(self) -> Number:
+        """The only element as a Python number."""
+        array = self._concrete(".item()")
+        if array.size != 1:
+            raise ArgumentError(f".item() takes a tensor of one element, got shape {self.shape}.")
+        value: Number = array.item()
+        return value
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._concrete(".tolist()").tolist()
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        array = self._concrete("numpy.asarray(...)")
+        if copy is False and dtype is not None and np.dtype(dtype) != array.dtype:
+            raise ValueError(f"a {array.dtype} tensor has no {np.dtype(dtype)} array without a copy")
+        if copy:
+            return np.array(array, dtype=dtype)
+        return np.asarray(array.view(), dtype=dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._concrete("__dlpack__").__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = self._concrete("__dlpack_device__").__dlpack_device__()
+        return device
+
+    def __bool__(self) -> bool:
+        return bool(self._single("bool()"))
+
+    def __int__(self) -> int:
+        return int(self._single("int()"))
+
+    def __index__(self) -> int:
+        if not self.dtype.is_integer:
+            raise DTypeError(f"only integer tensors can index, got {self.dtype}.")
+        return int(self._single("an index"))
+
+    def __float__(self) -> float:
+        return float(self._single("float()"))
+
+    def _single(self, wanted: str) -> Number:
+        array = self._concrete(wanted)
+        if array.size != 1:
+            raise ArgumentError(f"{wanted} takes a tensor of one element, got shape {self.shape}.")
+        value: Number = array.item()
+        return value
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.shape[0]
+
+    def _is_traced(self) -> bool:
+        """Whether a function is being traced for which these elements are not fixed."""
+        tracer = current_tracer()
+        return tracer is not None and not tracer.is_new(self)
