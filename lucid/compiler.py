@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
@@ -17,17 +15,16 @@ from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
-from lucid.conversion import to_array
 from lucid.dispatch import FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
-from lucid.guards import describe
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
 from lucid.program import Program
-from lucid.pytree import Spec, flatten, leaf_names, unflatten
+from lucid.pytree import Spec, flatten, unflatten
+from lucid.signature import aliases, argument_names, flatten_call, leaf_key, signature
 from lucid.tensor import Tensor
 from lucid.trace import Trace
 from lucid.tracing import Tracer, tracing
@@ -103,7 +100,7 @@ class CompiledFunction:
         """Trace and compile for these arguments without running: the program that a call would use."""
         if modes.tracer is not None:
             raise TraceError("lower can't be called while a function is traced.")
-        leaves, spec = _flatten_call(args, kwargs)
+        leaves, spec = flatten_call(args, kwargs)
         with RUN_LOCK:
             return self._find(leaves, spec)
 
@@ -115,7 +112,7 @@ class CompiledFunction:
             with RUN_LOCK:
                 if fast.program.ready(args):
                     return fast.program(args)
-        leaves, spec = _flatten_call(args, kwargs)
+        leaves, spec = flatten_call(args, kwargs)
         with RUN_LOCK:
             program = self._find(leaves, spec)
             if audited:
@@ -133,7 +130,7 @@ class CompiledFunction:
         """
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")
-        leaves, spec = _flatten_call(args, kwargs)
+        leaves, spec = flatten_call(args, kwargs)
         times = _leading_extent(leaves)
         first = [_first_element(leaf) for leaf in leaves]
         with RUN_LOCK:
@@ -149,7 +146,7 @@ class CompiledFunction:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
 
     def _find(self, leaves: list[Any], spec: Spec) -> Program:
-        key = (spec, tuple([_leaf_key(leaf) for leaf in leaves]), _aliases(leaves), modes.grad_enabled)
+        key = (spec, tuple([leaf_key(leaf) for leaf in leaves]), aliases(leaves), modes.grad_enabled)
         group = self._programs.get(key)
         if group is not None:
             for program in group:
@@ -188,14 +185,14 @@ class CompiledFunction:
         trace, result_spec = self._trace(leaves, spec)
         if not differentiable_results(trace):
             compiled = compile_graph(trace.graph, self._target)
-            return Program(trace, result_spec, compiled, None, _signature(leaves, spec))
+            return Program(trace, result_spec, compiled, None, signature(leaves, spec))
         forward, backward = split(trace, self._target)
-        return Program(trace, result_spec, forward, backward, _signature(leaves, spec))
+        return Program(trace, result_spec, forward, backward, signature(leaves, spec))
 
     def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
         """Run the function once with symbols."""
         tracer = Tracer(self._name)
-        names = _argument_names(self._function, spec)
+        names = argument_names(self._function, spec)
         by_identity = {id(leaf): _entered(leaf) for leaf in leaves}
         entered = [by_identity[id(leaf)] for leaf in leaves]
         with CodeObserver(self._function) as observer, tracing(tracer):
@@ -205,7 +202,7 @@ class CompiledFunction:
                     tracer.enter_argument(leaf, number, name)
                     symbols.append(leaf)
                 elif isinstance(leaf, float):
-                    symbols.append(tracer.scalar_input(name, leaf, f"leaves[{number}]"))
+                    symbols.append(tracer.scalars.input(name, leaf, f"leaves[{number}]"))
                 else:
                     symbols.append(leaf)
             args, kwargs = unflatten(spec, symbols)
@@ -294,18 +291,6 @@ def _expect_unchanged(leaves: Sequence[Any], spec: Spec, call: tuple[Any, Any]) 
         )
 
 
-def _flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Spec]:
-    leaves, spec = flatten((args, kwargs))
-    return [_native_array(leaf) for leaf in leaves], spec
-
-
-def _native_array(leaf: Any) -> Any:
-    """The NumPy array over an array of another library, such as a PyTorch tensor; all else as it is."""
-    if isinstance(leaf, Tensor | np.ndarray) or not hasattr(type(leaf), "__dlpack__"):
-        return leaf
-    return to_array(leaf)
-
-
 def _leading_extent(leaves: Sequence[Any]) -> int:
     """The extent of the leading axis of all arrays among the leaves of a call."""
     shapes = [leaf.shape for leaf in leaves if isinstance(leaf, np.ndarray | Tensor)]
@@ -340,85 +325,3 @@ def _entered(leaf: Any) -> Any:
         tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
         return tensor
     return leaf
-
-
-def _leaf_key(leaf: Any) -> Any:
-    """What a program is specialized on in one leaf of a call: the type of an array, the kind of a float, and the
-    value of everything else."""
-    if isinstance(leaf, Tensor):
-        array = leaf._array
-        if array is None:
-            raise TraceError("a tensor of an earlier trace was passed to a compiled function.")
-        return array.shape, array.dtype, leaf._requires_grad, leaf._history is None
-    if isinstance(leaf, np.ndarray):
-        return leaf.shape, leaf.dtype
-    if isinstance(leaf, float):
-        return float
-    if isinstance(leaf, np.floating):  # like an array without axes; np.float64 is a float
-        return (), leaf.dtype
-    if isinstance(leaf, int | str | bytes | np.generic | None):
-        return type(leaf), leaf
-    if isinstance(leaf, set | frozenset) and all(isinstance(item, int | float | str | bytes | None) for item in leaf):
-        return describe(leaf)
-    if isinstance(leaf, dict | list | set | deque):  # its elements could change unnoticed
-        raise ArgumentError(
-            f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
-            hint="convert the argument, for instance with dict(x).",
-        )
-    return _Same(leaf)
-
-
-class _Same:
-    """A key that equals that of the same object only, and keeps it alive."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: object) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
-def _aliases(leaves: Sequence[Any]) -> tuple[int, ...] | None:
-    """Which tensors and arrays of a call are one and the same, or None where all differ."""
-    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor | np.ndarray)]
-    if len(ids) < 2 or len(set(ids)) == len(ids):
-        return None
-    return tuple(ids.index(i) for i in ids)
-
-
-def _argument_names(function: Callable[..., Any], spec: Spec) -> list[str]:
-    """A name for each leaf of a call, from the parameters of the function."""
-    _, _, ((_, _, positional), (_, keywords, named)) = spec
-    target = function.forward if isinstance(function, Module) else function
-    try:
-        parameters = list(inspect.signature(target).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "args")
-    names: list[str] = []
-    for number, item in enumerate(positional):
-        prefix = plain[number] if number < len(plain) else f"{rest}.{number - len(plain)}"
-        names.extend(leaf_names(item, prefix))
-    for keyword, item in zip(keywords, named, strict=True):
-        names.extend(leaf_names(item, keyword))
-    return names
-
-
-def _signature(leaves: Sequence[Any], spec: Spec) -> str:
-    """What the leaves of a call were specialized on, for people: `f32[64, 784], i64[64]`."""
-    parts = []
-    for leaf in leaves:
-        if isinstance(leaf, Tensor):
-            parts.append(str(leaf.type))
-        elif isinstance(leaf, np.ndarray):
-            parts.append(f"{as_dtype(leaf.dtype).short}[{', '.join(map(str, leaf.shape))}]")
-        else:
-            parts.append("float" if isinstance(leaf, float) else repr(leaf))
-    mode = "" if modes.grad_enabled else "; no_grad"
-    return ", ".join(parts) + mode

@@ -77,7 +77,7 @@ def hyperparameter(group: dict[str, Any], key: str) -> Any:
     trace."""
     tracer = current_tracer()
     if tracer is not None:
-        return tracer.hyperparameter(group, key)
+        return tracer.scalars.hyperparameter(group, key)
     value = group[key]
     return tuple(map(float, value)) if isinstance(value, tuple | list) else float(value)
 
@@ -86,5 +86,5 @@ def setting(group: dict[str, Any], key: str) -> Any:
     """group[key] as a value that a program is specialized on: a change compiles again."""
     tracer = current_tracer()
     if tracer is not None:
-        tracer.guard_item(group, key)
+        tracer.scalars.guard_item(group, key)
     return group[key]

@@ -43,7 +43,7 @@ class Scalar:
     def _combine(self, op: Op, sign: str, function: Callable[[Any, Any], Any], x: object, y: object) -> Any:
         if not all(isinstance(z, Scalar | int | float) for z in (x, y)):
             return NotImplemented
-        symbols = [self.tracer.scalar_symbol(z) for z in (x, y)]
+        symbols = [self.tracer.scalars.symbol(z) for z in (x, y)]
         values = [z.value if isinstance(z, Scalar) else float(z) for z in (x, y)]  # type: ignore[arg-type]
         sources = [z.source if isinstance(z, Scalar) else repr(z) for z in (x, y)]
         (symbol,) = self.tracer.add(op, *symbols)
@@ -90,7 +90,7 @@ class Scalar:
             return NotImplemented
         value, source = (other.value, other.source) if isinstance(other, Scalar) else (other, repr(other))
         outcome = function(self.value, value)
-        self.tracer.guard_scalars(f"({self.source} {sign} {source}) is {outcome}")
+        self.tracer.scalars.guard(f"({self.source} {sign} {source}) is {outcome}")
         return outcome
 
     def __lt__(self, other: object) -> Any:
@@ -117,7 +117,7 @@ class Scalar:
         return bool(self._compare("!=", operator.ne, 0.0))
 
     def __float__(self) -> float:
-        self.tracer.guard_scalars(f"{self.source} == {self.value!r}")
+        self.tracer.scalars.guard(f"{self.source} == {self.value!r}")
         return self.value
 
     # What has no op takes the value, and guards it.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Collection, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from lucid.errors import TraceError
 from lucid.guards import GuardRecorder
 from lucid.ir.graph import Graph, Value
 from lucid.random import Generator, LatestDraw
@@ -74,3 +78,21 @@ class Trace:
         of captured tensors."""
         captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
         return [*self.constants.values(), *(array for array in captured if array is not None)]
+
+
+def check_result(leaf: object) -> None:
+    """Raise where a result would not be what later calls return: it computes later, or holds tensors out of sight, or
+    was computed by NumPy, once and for all."""
+    if isinstance(leaf, np.ndarray):
+        raise TraceError(
+            "a compiled function returned a NumPy array, which would be the same array at every call.",
+            hint="compute it from tensors, with lucid's functions, and return a tensor.",
+        )
+    held = [*(leaf if isinstance(leaf, Collection) else ()), *getattr(leaf, "__dict__", {}).values()]
+    if isinstance(leaf, dict):
+        held += leaf.values()
+    if isinstance(leaf, Iterator | Awaitable) or any(isinstance(x, Tensor) and x._symbol is not None for x in held):
+        raise TraceError(
+            f"a compiled function can't return a {type(leaf).__name__} of its tensors.",
+            hint="return tensors, or dicts, lists, tuples and named tuples of them.",
+        )

@@ -7,11 +7,8 @@ it raises, the overlay is dropped and nothing has happened.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import numpy as np
 
 import lucid.autograd as autograd
 import lucid.eager as eager
@@ -25,14 +22,14 @@ from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const, Grad, normalized
+from lucid.ir.ops.structure import Const, Grad
 from lucid.ir.passes.differentiate import differentiate
-from lucid.ir.types import TensorType, float64, uint64
+from lucid.ir.types import TensorType, uint64
 from lucid.modes import is_grad_enabled, modes, no_grad
 from lucid.random import DrawSource, Generator, LatestDraw
-from lucid.scalars import Scalar
+from lucid.scalar_inputs import ScalarInputs
 from lucid.tensor import Array, Tensor
-from lucid.trace import GradSlot, Trace, TracedOutput, Tracked
+from lucid.trace import GradSlot, Trace, TracedOutput, Tracked, check_result
 
 # The history of a tensor that a trace computed: what follows it is the graph.
 TRACED = eager.Edge(eager.Record(Detach(), (), (), Location()), 0)
@@ -45,7 +42,7 @@ class Tracer:
         self.name = name
         self.builder = Builder()
         self.guards = GuardRecorder()
-        self.scalar_guards: list[str] = []
+        self.scalars = ScalarInputs(self)
         self.refused: TraceError | None = None
         self._flow = GradientFlow()
         self._cut: dict[Value, Value] = {}  # unrecorded values, detached
@@ -56,8 +53,6 @@ class Tracer:
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
         self._grads: dict[int, GradSlot] = {}
-        self._scalars: dict[str, Scalar] = {}
-        self._hyperparameters: set[tuple[int, str]] = set()  # groups, by identity, and keys
         self._names: dict[int, str] = {}
         self._named_roots: set[int] = set()
         self._draws = 0
@@ -72,7 +67,7 @@ class Tracer:
             self._track(tensor, name, number)
 
     def _track(self, tensor: Tensor, name: str, argument: int | None) -> Tracked:
-        initial = self._input(tensor.type, name)
+        initial = self.input_value(tensor.type, name)
         tracked = Tracked(tensor, initial, initial, argument)
         self._tracked[id(tensor)] = tracked
         if tensor._history is not None:
@@ -81,7 +76,8 @@ class Tracer:
             self._flow.add_leaf(initial, tensor)
         return tracked
 
-    def _input(self, type: TensorType, name: str) -> Value:
+    def input_value(self, type: TensorType, name: str) -> Value:
+        """A new input of the graph."""
         value = Value(type, name)
         self._known.add(value)
         return value
@@ -266,7 +262,7 @@ class Tracer:
         if not slot.written and not slot.was_read and tensor._symbol is None:
             slot.was_read = True
             if tensor._grad is not None:
-                slot.entry = self._input(tensor._grad.type, f"{self._name_of(tensor)}.grad")
+                slot.entry = self.input_value(tensor._grad.type, f"{self._name_of(tensor)}.grad")
                 slot.now = Tensor._of_symbol(slot.entry)
         return slot.now
 
@@ -323,46 +319,7 @@ class Tracer:
     def _grad_op(self, output: Value, seed: Tensor, wrt: Sequence[Value]) -> tuple[Value, ...]:
         return self.add(Grad(), output, self.value(seed), *wrt, names=[f"{x.name or 'x'}.grad" for x in wrt])
 
-    # Scalars, and attributes of modules and optimizers.
-
-    def scalar_input(self, name: str, value: float, source: str) -> Scalar:
-        """A float64 argument that the expression `source` gives at each call."""
-        if source not in self._scalars:
-            symbol = self._input(TensorType(float64, ()), name)
-            self._scalars[source] = Scalar(self, symbol, value, source)
-        return self._scalars[source]
-
-    def scalar_symbol(self, number: object) -> Value:
-        """The graph value of a Scalar or of a Python number."""
-        if isinstance(number, Scalar):
-            return number.symbol
-        type = TensorType(float64, ())
-        return self.add(Const(normalized(float(number), type), type))[0]  # type: ignore[arg-type]  # a number
-
-    def hyperparameter(self, group: dict[str, Any], key: str) -> Any:
-        """group[key], or each element of it, as a Scalar that is read again at each call."""
-        value = group[key]
-        self._hyperparameters.add((id(group), key))
-        source = f"{self.guards.bind(group)}[{key!r}]"
-        if isinstance(value, tuple | list):
-            self.guards.require(f"len({source}) == {len(value)}")
-            return tuple(self.scalar_input(f"{key}.{i}", float(x), f"{source}[{i}]") for i, x in enumerate(value))
-        return self.scalar_input(key, float(value), source)
-
-    def guard_item(self, group: dict[str, Any], key: str) -> None:
-        """Guard group[key] by its value."""
-        self.guards.guard(f"{self.guards.bind(group)}[{key!r}]", group[key])
-
-    def guard_other_items(self, group: dict[str, Any]) -> None:
-        """Guard what is no `hyperparameter` in a group, which an optimizer may have read directly."""
-        for key in group:
-            if key != "params" and (id(group), key) not in self._hyperparameters:
-                self.guard_item(group, key)
-
-    def guard_scalars(self, condition: str) -> None:
-        """Guard a condition on the values of scalars."""
-        if condition not in self.scalar_guards:
-            self.scalar_guards.append(condition)
+    # Attributes of modules and optimizers.
 
     def write_attribute(self, owner: object, name: str, value: object) -> None:
         """A write to a module or optimizer from outside: allowed where it changes nothing."""
@@ -386,7 +343,7 @@ class Tracer:
         if self.refused is not None:  # the function caught it, and went on with a guess
             raise self.refused
         for leaf in leaves:
-            _check_result(leaf)
+            check_result(leaf)
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         read = [slot for slot in self._grads.values() if slot.was_read and not self.is_new(slot.tensor)]
         written = [slot for slot in self._grads.values() if slot.has_changed and self._is_outside(slot.tensor)]
@@ -407,7 +364,7 @@ class Tracer:
             self.name,
             (
                 *(tracked.initial for tracked in arguments),
-                *(scalar.symbol for scalar in self._scalars.values()),
+                *(scalar.symbol for scalar in self.scalars.inputs.values()),
                 *(slot.entry for slot in read if slot.entry is not None),
                 *self._constants,
             ),
@@ -420,7 +377,7 @@ class Tracer:
         return Trace(
             graph=graph,
             inputs=inputs,
-            scalars=[(scalar.symbol, source) for source, scalar in self._scalars.items()],
+            scalars=[(scalar.symbol, source) for source, scalar in self.scalars.inputs.items()],
             grads_read=read,
             constants=self._constants,
             results=results,
@@ -430,7 +387,7 @@ class Tracer:
             latest=self._latest,
             differentiable={t.initial: t.tensor for t in inputs if self._flow.is_input(t.initial)},
             guards=self.guards,
-            scalar_guards=self.scalar_guards,
+            scalar_guards=self.scalars.conditions,
         )
 
     def _is_outside(self, tensor: Tensor) -> bool:
@@ -448,24 +405,6 @@ class Tracer:
             inputs = [x for x in self._flow.behind([value], self.builder.nodes) if self._flow.is_input(x)]
             alive = not self._flow.is_freed(self._flow.behind([value], self.builder.nodes, stop=inputs))
         return TracedOutput(value, passed, tensor._requires_grad, alive)
-
-
-def _check_result(leaf: object) -> None:
-    """Raise where a result would not be what later calls return: it computes later, or holds tensors out of sight, or
-    was computed by NumPy, once and for all."""
-    if isinstance(leaf, np.ndarray):
-        raise TraceError(
-            "a compiled function returned a NumPy array, which would be the same array at every call.",
-            hint="compute it from tensors, with lucid's functions, and return a tensor.",
-        )
-    held = [*(leaf if isinstance(leaf, Collection) else ()), *getattr(leaf, "__dict__", {}).values()]
-    if isinstance(leaf, dict):
-        held += leaf.values()
-    if isinstance(leaf, Iterator | Awaitable) or any(isinstance(x, Tensor) and x._symbol is not None for x in held):
-        raise TraceError(
-            f"a compiled function can't return a {type(leaf).__name__} of its tensors.",
-            hint="return tensors, or dicts, lists, tuples and named tuples of them.",
-        )
 
 
 @contextmanager

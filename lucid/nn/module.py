@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, ModuleError, StateDictError
+from lucid.errors import ArgumentError, ModuleError
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
+from lucid.nn.state import StateDictDifference, check_state
 from lucid.observed import Observed
 from lucid.operations import as_tensor
 from lucid.tensor import Array, Tensor
@@ -19,13 +20,6 @@ from lucid.tensor import Array, Tensor
 M = TypeVar("M", bound="Module")
 
 REGISTRIES = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
-
-
-class StateDictDifference(NamedTuple):
-    """The keys in which a state_dict and a module differ."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class Module(Observed):
@@ -383,26 +377,6 @@ def _tree(module: Module, prefix: str = "") -> Iterator[tuple[str, object]]:
 def join(prefix: str, name: str) -> str:
     """A dotted name."""
     return f"{prefix}.{name}" if prefix else name
-
-
-def check_state(
-    owner: str, own: Mapping[str, Tensor], arrays: Mapping[str, Array], missing: list[str], unexpected: list[str]
-) -> None:
-    """Raise StateDictError if keys are missing or unexpected, or if an array differs in shape from its tensor."""
-    problems = []
-    if missing:
-        problems.append(f"missing: {', '.join(missing)}")
-    if unexpected:
-        problems.append(f"unexpected: {', '.join(map(str, unexpected))}")
-    wrong = [
-        f"{name} {array.shape} for {own[name].shape}"
-        for name, array in arrays.items()
-        if array.shape != own[name].shape
-    ]
-    if wrong:
-        problems.append(f"of another shape: {', '.join(wrong)}")
-    if problems:
-        raise StateDictError(f"the state_dict does not fit {owner}: {'; '.join(problems)}.")
 
 
 def _as_tensor(x: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError
 from lucid.modes import current_tracer, no_grad
-from lucid.nn.module import check_state
+from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.tensor import Tensor
@@ -116,7 +116,7 @@ class Optimizer(Observed):
                 number += len(members)
                 self.update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
                 if tracer is not None:
-                    tracer.guard_other_items(group)
+                    tracer.scalars.guard_other_items(group)
 
     def state_dict(self) -> dict[str, Any]:
         """The state as copies, {"state": {name: array}, "param_groups": [...]}, with the numbers of parameters in the

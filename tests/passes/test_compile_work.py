@@ -17,13 +17,14 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.target import _write
-from lucid.compiler import CompiledFunction, _flatten_call
+from lucid.compiler import CompiledFunction
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.elementwise import Neg
 from lucid.ir.passes.copies import Copies
 from lucid.ir.passes.pipeline import PIPELINE
 from lucid.ir.types import TensorType, float32
 from lucid.ir.verify import verify
+from lucid.signature import flatten_call
 
 # What a program of twice the size may take: twice, and a little for what each layer has to tell the others.
 GROWTH = 2.3
@@ -81,7 +82,7 @@ def unrolled(count: int) -> Graph:
 def traced(step: Callable[..., object]) -> Graph:
     compiled = lucid.compile(step)
     assert isinstance(compiled, CompiledFunction)
-    trace, _ = compiled._trace(*_flatten_call((np.ones((4, 4), np.float32),), {}))
+    trace, _ = compiled._trace(*flatten_call((np.ones((4, 4), np.float32),), {}))
     return trace.graph
 
 
