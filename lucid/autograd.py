@@ -225,7 +225,7 @@ def grad(
             )
     keep = create_graph if retain_graph is None else retain_graph
     tracer = current_tracer()
-    compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.grad
+    compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.gradients.grad
     found = compute(ys, seeds, xs, create_graph, keep)
     return found[0] if isinstance(inputs, TensorCore) else tuple(found)
 

@@ -120,7 +120,7 @@ class Tensor(TensorCore):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` has accumulated: a Tensor of the same type, or None."""
         tracer = current_tracer()
-        return self._grad if tracer is None else tracer.read_grad(self)
+        return self._grad if tracer is None else tracer.gradients.read(self)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -132,7 +132,7 @@ class Tensor(TensorCore):
         if tracer is None:
             self._grad = value
         else:
-            tracer.write_grad(self, value)
+            tracer.gradients.write(self, value)
 
     def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
         """Add d sum(self * gradient) / dx to `x.grad` of every leaf x that requires a gradient.
@@ -146,7 +146,7 @@ class Tensor(TensorCore):
         if tracer is None:
             autograd.backward(self, seed, retain_graph)
         else:
-            tracer.backward(self, seed, retain_graph)
+            tracer.gradients.backward(self, seed, retain_graph)
 
     @property
     def data(self) -> Tensor:

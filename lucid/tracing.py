@@ -10,26 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import lucid.autograd as autograd
 import lucid.eager as eager
 from lucid.context import calling_modules, module_path, user_frame
 from lucid.core import TensorCore
 from lucid.errors import TraceError, unknown_value
-from lucid.flow import GradientFlow
 from lucid.guards import GuardRecorder, describe
 from lucid.ir.build import Builder
-from lucid.ir.graph import Graph, Location, Node, Value
+from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const, Grad
-from lucid.ir.passes.differentiate import differentiate
+from lucid.ir.ops.structure import Const
 from lucid.ir.types import TensorType, uint64
-from lucid.modes import is_grad_enabled, modes, no_grad
+from lucid.modes import is_grad_enabled, modes
 from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
 from lucid.tensor import Array, Tensor
-from lucid.trace import GradSlot, Trace, TracedOutput, Tracked, check_result
+from lucid.trace import Trace, TracedOutput, Tracked, check_result
+from lucid.traced_gradients import TracedGradients
 
 # The history of a tensor that a trace computed: what follows it is the graph.
 TRACED = eager.Edge(eager.Record(Detach(), (), (), Location()), 0)
@@ -44,7 +42,8 @@ class Tracer:
         self.guards = GuardRecorder()
         self.scalars = ScalarInputs(self)
         self.refused: TraceError | None = None
-        self._flow = GradientFlow()
+        self.gradients = TracedGradients(self)
+        self._flow = self.gradients.flow
         self._cut: dict[Value, Value] = {}  # unrecorded values, detached
         self._known: set[Value] = set()
         self._tracked: dict[int, Tracked] = {}
@@ -52,7 +51,6 @@ class Tracer:
         self._created: dict[int, object] = {}  # tensors and modules made during the trace, kept alive
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
-        self._grads: dict[int, GradSlot] = {}
         self._names: dict[int, str] = {}
         self._named_roots: set[int] = set()
         self._draws = 0
@@ -87,12 +85,13 @@ class Tracer:
         found = self._tracked.get(id(tensor))
         if found is not None:
             return found
-        tracked = self._track(tensor, self._name_of(tensor), None)
+        tracked = self._track(tensor, self.name_of(tensor), None)
         if self.is_new(tensor):
             self._constants[tracked.initial] = tensor._array.copy()  # type: ignore[union-attr]  # concrete
         return tracked
 
-    def _name_of(self, tensor: Tensor) -> str:
+    def name_of(self, tensor: Tensor) -> str:
+        """The name of a captured tensor in the graph."""
         root = calling_modules()[0] if calling_modules() else None
         if root is not None and id(root) not in self._named_roots:
             self._named_roots.add(id(root))
@@ -163,7 +162,7 @@ class Tracer:
         self._known.update(results)
         return results
 
-    def _operand(self, tensor: Tensor) -> Value:
+    def operand(self, tensor: Tensor) -> Value:
         """The value that an operation reads. Where gradients are recorded, a value that was computed without
         recording is cut off from its past, and an updated leaf starts anew."""
         value = self.value(tensor)
@@ -182,20 +181,21 @@ class Tracer:
     def apply(self, op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Record an op on tensors; the results are symbols."""
         cuts = isinstance(op, Detach)
-        values = [self.value(operand) if cuts else self._operand(operand) for operand in operands]
+        values = [self.value(operand) if cuts else self.operand(operand) for operand in operands]
         recording = not cuts and is_grad_enabled() and any(operand._requires_grad for operand in operands)
         results = self.add(op, *values)
         tensors = tuple(Tensor._of_symbol(value) for value in results)
         if not cuts:
             for tensor, value in zip(tensors, results, strict=True):
-                self._note_result(tensor, value, values, recording)
+                self.note_result(tensor, value, values, recording)
         if operands and eager.is_view(op, operands[0]):
             (view,), (value,) = tensors, results
             view._alias = operands[0], op
             self._views[id(view)] = view, value, self._updates(view)
         return tensors
 
-    def _note_result(self, tensor: Tensor, value: Value, operands: Sequence[Value], recording: bool) -> None:
+    def note_result(self, tensor: Tensor, value: Value, operands: Sequence[Value], recording: bool) -> None:
+        """Say of the result of an op whether a backward may follow it."""
         if value.type.dtype.is_float:
             self._flow.add_result(value, operands, recording)
             if recording:
@@ -247,78 +247,6 @@ class Tracer:
         self.refused = unknown_value(wanted)
         raise self.refused
 
-    # Gradients.
-
-    def _grad_slot(self, tensor: Tensor) -> GradSlot:
-        slot = self._grads.get(id(tensor))
-        if slot is None:
-            slot = GradSlot(tensor, None, tensor._grad if tensor._symbol is not None else None)
-            self._grads[id(tensor)] = slot
-        return slot
-
-    def read_grad(self, tensor: Tensor) -> Tensor | None:
-        """What `tensor.grad` is now."""
-        slot = self._grad_slot(tensor)
-        if not slot.written and not slot.was_read and tensor._symbol is None:
-            slot.was_read = True
-            if tensor._grad is not None:
-                slot.entry = self.input_value(tensor._grad.type, f"{self._name_of(tensor)}.grad")
-                slot.now = Tensor._of_symbol(slot.entry)
-        return slot.now
-
-    def write_grad(self, tensor: Tensor, grad: Tensor | None) -> None:
-        """Set what `tensor.grad` is from here on."""
-        slot = self._grad_slot(tensor)
-        slot.now, slot.written = grad, True
-
-    def backward(self, output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
-        """Record one grad op for all leaves behind `output`, and add its results to their grads."""
-        start = autograd.default_seed(output, seed)
-        value = self._operand(output)
-        reached = self._behind(value)
-        self._flow.check(reached)
-        leaves = [leaf for leaf in self._flow.leaves if leaf in reached]
-        gradients = self._grad_op(value, start, leaves)
-        if not retain_graph:
-            self._flow.free(reached)
-        with no_grad():
-            for leaf, gradient in zip(leaves, gradients, strict=True):
-                self._flow.add_result(gradient, [value], recording=False)
-                tensor, found = self._flow.leaves[leaf], Tensor._of_symbol(gradient)
-                before = self.read_grad(tensor)
-                self.write_grad(tensor, found if before is None else before + found)
-
-    def _behind(self, value: Value) -> set[Value]:
-        """The values that a gradient from `value` reaches. Where it goes back through a gradient, that is written out
-        first: a bias, for one, has no effect on the slope of a layer."""
-        nodes: Sequence[Node] = self.builder.nodes
-        if any(isinstance(node.op, Grad) and self._flow.flows(node.outputs[0]) for node in nodes if node.outputs):
-            written = differentiate(Graph(self.name, (), (), tuple(nodes), (value,)))
-            nodes, (value,) = written.nodes, written.outputs
-        return self._flow.behind([value], nodes)
-
-    def grad(
-        self, ys: list[Tensor], seeds: list[Tensor], xs: list[Tensor], create_graph: bool, keep: bool
-    ) -> list[Tensor]:
-        """The gradients of `lucid.grad`, recorded as one grad op for each output."""
-        outputs, inputs = [self._operand(y) for y in ys], [self._operand(x) for x in xs]
-        reached = self._flow.behind(outputs, self.builder.nodes, stop=inputs)
-        self._flow.check(reached, stop=inputs)
-        totals: list[Tensor] = []
-        for output, seed in zip(outputs, seeds, strict=True):
-            parts = []
-            for gradient in self._grad_op(output, seed, inputs):
-                part = Tensor._of_symbol(gradient)
-                self._note_result(part, gradient, [output], create_graph)
-                parts.append(part)
-            totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
-        if not keep:
-            self._flow.free(reached, keep=inputs)
-        return totals
-
-    def _grad_op(self, output: Value, seed: Tensor, wrt: Sequence[Value]) -> tuple[Value, ...]:
-        return self.add(Grad(), output, self.value(seed), *wrt, names=[f"{x.name or 'x'}.grad" for x in wrt])
-
     # Attributes of modules and optimizers.
 
     def write_attribute(self, owner: object, name: str, value: object) -> None:
@@ -345,8 +273,8 @@ class Tracer:
         for leaf in leaves:
             check_result(leaf)
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        read = [slot for slot in self._grads.values() if slot.was_read and not self.is_new(slot.tensor)]
-        written = [slot for slot in self._grads.values() if slot.has_changed and self._is_outside(slot.tensor)]
+        read = [slot for slot in self.gradients.slots.values() if slot.was_read and not self.is_new(slot.tensor)]
+        written = [slot for slot in self.gradients.slots.values() if slot.has_changed and self._is_outside(slot.tensor)]
         stored = [self.value(slot.now) for slot in written if slot.now is not None]
         outside = [tracked for tracked in self._tracked.values() if not self.is_new(tracked.tensor)]
         updates = [(t.initial, t.value) for t in outside if t.value is not t.initial]
