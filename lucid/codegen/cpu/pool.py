@@ -3,7 +3,7 @@
 A job is a task, a context and a number of chunks. The caller publishes it, works on it as worker 0, and returns when
 every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
 chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
-core, the others go on claiming.
+core, the others go on claiming. A worker that the system has put on the caller's core moves to another.
 
 The pool is LLVM IR over pthreads, compiled once. It starts its threads at the first parallel loop, and
 again after a fork, in whose child they do not exist.
@@ -40,6 +40,7 @@ target datalayout = "{layout}"
 @started = internal global i64 0
 @sleeping = internal global i64 0, align 64
 @stopping = internal global i64 0
+@callers_core = internal global i32 -1, align 64
 @mutex = internal global [128 x i8] zeroinitializer, align 64
 @wake = internal global [128 x i8] zeroinitializer, align 64
 @handles = internal global [{max_threads} x i64] zeroinitializer
@@ -59,6 +60,7 @@ declare i32 @posix_memalign(ptr, i64, i64)
 declare void @free(ptr)
 {pause_declaration}
 
+{placement}
 ; Claim chunks and run them until none is left.
 define internal void @work(i64 %worker) {{
 entry:
@@ -89,6 +91,7 @@ entry:
   %worker = ptrtoint ptr %number to i64
   br label %busy
 busy:
+  call void @leave_callers_core()
   call void @work(i64 %worker)
   br label %spin
 spin:
@@ -184,6 +187,8 @@ warm_up:
   call void @start()
   br label %publish
 publish:
+  %core = call i32 @this_core()
+  store atomic i32 %core, ptr @callers_core monotonic, align 4
   store ptr %task, ptr @task
   store ptr %context, ptr @context
   store i64 %count, ptr @count
@@ -277,6 +282,59 @@ define void @lucid_forget() {{
 }}
 """
 
+# Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
+# threads take as long as one. Forbidding that core for a moment moves the worker.
+_LINUX_PLACEMENT = """
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+
+define internal i32 @this_core() {
+  %core = call i32 @sched_getcpu()
+  ret i32 %core
+}
+
+define internal void @leave_callers_core() {
+entry:
+  %allowed = alloca i1024
+  %core = call i32 @sched_getcpu()
+  %callers = load atomic i32, ptr @callers_core monotonic, align 4
+  %together = icmp eq i32 %core, %callers
+  %known = icmp ult i32 %core, 1024
+  %look = and i1 %together, %known
+  br i1 %look, label %ask, label %end
+ask:
+  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
+  %all = load i1024, ptr %allowed
+  %place = zext i32 %core to i1024
+  %bit = shl i1024 1, %place
+  %others = xor i1024 %all, %bit
+  %none = icmp eq i1024 %others, 0
+  %answered = icmp eq i32 %failed, 0
+  %some = xor i1 %none, true
+  %can = and i1 %answered, %some
+  br i1 %can, label %move, label %end
+move:
+  store i1024 %others, ptr %allowed
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  store i1024 %all, ptr %allowed
+  %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  br label %end
+end:
+  ret void
+}
+"""
+
+_NO_PLACEMENT = """
+define internal i32 @this_core() {
+  ret i32 -1
+}
+
+define internal void @leave_callers_core() {
+  ret void
+}
+"""
+
 PARALLEL, SCRATCH = "lucid_parallel", "lucid_scratch"
 _EXPORTED = (PARALLEL, SCRATCH, "lucid_want", "lucid_stop", "lucid_forget")
 
@@ -315,6 +373,7 @@ def pool(machine: Machine) -> Pool:
         spins=SPINS,
         pause_declaration=pause_declaration,
         pause=pause,
+        placement=_LINUX_PLACEMENT if "linux" in triple else _NO_PLACEMENT,
     )
     addresses, keep_alive = load(machine, assemble_once(machine, text, lambda: text), _EXPORTED)
     made = Pool(addresses, keep_alive)
