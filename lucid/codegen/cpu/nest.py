@@ -34,7 +34,7 @@ from lucid.codegen.kernel import (
 from lucid.codegen.kernel import (
     operands as operands_of,
 )
-from lucid.ir.index import Axis
+from lucid.ir.index import Axis, Index
 from lucid.ir.types import int64, uint32
 
 # A vector register of the widest machines. Others need several, and a result never depends on the width.
@@ -89,18 +89,19 @@ class _Nest:
     def choose_width(self, placements: Sequence[Placement]) -> int:
         """The lanes of a vector: one register of the widest machines, or several where that pays."""
         width = VECTOR_BYTES // _largest_itemsize(self.kernel, placements)
-        if self.lanes > 1:
-            return min(width, self.lanes)
-        if not self.kernel.axes:
+        if not self.lane_axes:
             return 1
-        (axis,) = self.lane_axes
-        random = [value for value in self.kernel.values if isinstance(value, RandomElement)]
-        if random:
-            several = all(is_aligned(value.position, axis) for value in random)  # a register of quads of words
-        else:
-            several = any(stage.axes for stage in self.kernel.stages)  # columns: neighbouring cache lines together
-        width = width * REGISTERS if several else width
-        return min(width, 1 << max(axis.extent - 1, 0).bit_length())
+        random = [value.position for value in self.kernel.values if isinstance(value, RandomElement)]
+        if random:  # a register of quads of words
+            several = all(is_aligned(position, axis) for position in random for axis in self._lane_axes_of(position))
+        else:  # columns: neighbouring cache lines together
+            several = self.lanes <= 1 and any(stage.axes for stage in self.kernel.stages)
+        width = width * REGISTERS if several else width if self.lanes <= 1 else min(width, self.lanes)
+        return min(width, 1 << max(max(axis.extent for axis in self.lane_axes) - 1, 0).bit_length())
+
+    def _lane_axes_of(self, position: Index) -> list[Axis]:
+        """The axes that lanes may stand for where a position is used."""
+        return [axis for axis in position.axes() if axis in self.lane_axes]
 
     def write(self) -> None:
         start = self.builder.block
@@ -137,7 +138,7 @@ class _Nest:
             return carried
 
         self.evaluate(Placement(number, 0))
-        group = self.lanes if across_lanes and stage.reductions else self.s.width
+        group = max(self.lanes, self.s.width) if across_lanes and stage.reductions else self.s.width
         values = self.nest(number, stage.axes, group, [value for a in accumulators for value in a.start], step)
         for which, accumulator in enumerate(accumulators):
             count = len(accumulator.start)
