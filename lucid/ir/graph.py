@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from lucid.ir.types import TensorType
 
 if TYPE_CHECKING:
+    import networkx
+
     from lucid.ir.ops.base import Op
 
 
@@ -118,6 +120,29 @@ class Graph:
         from lucid.ir.text import print_graph
 
         return print_graph(self)
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """The graph as networkx has it, with shapes, dtypes and locations as attributes. The module that says which,
+        `lucid.ir.export.exchange`, leads back with `from_networkx`."""
+        from lucid.ir.export.exchange import to_networkx
+
+        return to_networkx(self)
+
+    def to_dot(self) -> str:
+        """The graph as text for Graphviz."""
+        from lucid.ir.export.dot import to_dot
+
+        return to_dot(self)
+
+    def to_svg(self) -> str:
+        """A drawing of the graph: the forward, its backward beside it, and what is fused, as SVG text."""
+        from lucid.ir.export.svg import to_svg
+
+        return to_svg(self)
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.to_svg()
 
 
 def same(a: Graph, b: Graph) -> bool:

@@ -104,7 +104,7 @@ class _Printer:
 
     def node(self, graph: Graph, names: Mapping[Value, str], node: Node, depth: int) -> list[_Line]:
         results = ", ".join(_declaration(graph, names, value) for value in node.outputs)
-        items = [_reference(names, value) for value in node.inputs] + list(_attributes(node))
+        items = [_reference(names, value) for value in node.inputs] + list(attribute_texts(node))
         head = (f"{results} = " if results else "") + " ".join(filter(None, [node.op.name, ", ".join(items)]))
         if node.backward:
             head += f" in backward {node.backward}"
@@ -151,7 +151,7 @@ def _one_a_line(items: Sequence[str], indent: str) -> Iterator[_Line]:
         yield _Line(f"{indent}{item}{',' if number < len(items) else ''}")
 
 
-def _attributes(node: Node) -> Iterator[str]:
+def attribute_texts(node: Node) -> Iterator[str]:
     """Each attribute that must be written, as `name=value`."""
     implied = implied_attributes(node.op, [value.type for value in node.outputs])
     for field in dataclasses.fields(node.op):  # type: ignore[arg-type]
