@@ -113,6 +113,7 @@ from lucid.operations import (
     zeros_like,
 )
 from lucid.random import get_state, seed, set_state
+from lucid.sampling import bernoulli, normal, rand, rand_like, randint, randn, randn_like, uniform
 from lucid.serialization import load, save
 from lucid.tensor import Tensor
 
@@ -135,6 +136,7 @@ __all__ = [
     "atan",
     "atan2",
     "audit",
+    "bernoulli",
     "bool_",
     "broadcast_to",
     "ceil",
@@ -196,6 +198,7 @@ __all__ = [
     "nn",
     "no_grad",
     "norm",
+    "normal",
     "not_equal",
     "ones",
     "ones_like",
@@ -203,6 +206,11 @@ __all__ = [
     "permute",
     "power",
     "prod",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
     "relu",
     "remainder",
     "reshape",
@@ -230,6 +238,7 @@ __all__ = [
     "uint8",
     "uint32",
     "uint64",
+    "uniform",
     "var",
     "where",
     "zeros",

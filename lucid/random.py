@@ -1,4 +1,4 @@
-"""The random state, and the specified stream of random numbers.
+"""The random state, and draws from the specified stream of random numbers.
 
 The state is a seed and a draw number, both uint64. Each random operation takes the next draw; element i of draw d is
 word i of `lucid.ir.philox.words(seed, d, ...)`. A compiled program reads the state and advances it as eager code does.
@@ -7,19 +7,16 @@ word i of `lucid.ir.philox.words(seed, d, ...)`. A compiled program reads the st
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 import lucid.eager as eager
 import lucid.operations as ops
-from lucid.errors import ArgumentError, TraceError
-from lucid.ir import philox
-from lucid.ir.ops.random import RandomKeep
+from lucid.errors import ArgumentError
+from lucid.ir.ops.random import Random, RandomKeep
 from lucid.ir.types import TensorType, float64
 from lucid.modes import current_tracer
 from lucid.scalars import Scalar
@@ -81,38 +78,18 @@ def set_state(state: tuple[int, int]) -> None:
     default_generator.set_state(state)
 
 
-def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Tensor:
-    """A float32 tensor of values spread evenly from low to high. Takes one draw; not in compiled functions.
-
-    Element i is low + (high - low) * u in float32, where u is the upper 24 bits of word i of the draw, times 2^-24.
-    """
-    words = _words("uniform", math.prod(shape))
-    u = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
-    return Tensor((np.float32(low) + np.float32(high - low) * u).reshape(tuple(shape)))
+def draw(make: Callable[[int], Random], *parameters: Tensor) -> Tensor:
+    """What a random op gives for the next draw of the stream. `make` takes the number of the draw in a trace."""
+    tracer = current_tracer()
+    if tracer is not None:
+        return tracer.random(make, default_generator, *parameters)[0]
+    return _at(default_generator.advance(), make(0), *parameters)
 
 
-def normal(shape: Sequence[int], mean: float = 0.0, std: float = 1.0) -> Tensor:
-    """A float32 tensor of values of a normal distribution. Takes one draw; not in compiled functions.
-
-    Elements 2j and 2j + 1 are mean + std * r * (cos a, sin a), computed in float64 and rounded, where words 2j and
-    2j + 1 of the draw, v and w, give r = sqrt(-2 log((v + 1) 2^-32)) and a = 2 pi w 2^-32.
-    Box and Muller, "A note on the generation of random normal deviates", 1958.
-    """
-    count = math.prod(shape)
-    pairs = _words("normal", count + count % 2).astype(np.float64).reshape(-1, 2) * 2.0**-32
-    radius, angle = np.sqrt(-2.0 * np.log(pairs[:, 0] + 2.0**-32)), 2.0 * np.pi * pairs[:, 1]
-    values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1)[:count]
-    return Tensor((mean + std * values).astype(np.float32).reshape(tuple(shape)))
-
-
-def _words(what: str, count: int) -> npt.NDArray[np.uint32]:
-    """The words of the next draw of the default stream."""
-    if current_tracer() is not None:
-        raise TraceError(
-            f"{what} random numbers can't be drawn while a function is traced.",
-            hint="draw them outside the compiled function, where modules are made too.",
-        )
-    return philox.words(*default_generator.advance(), count)
+def _at(base: tuple[int, int], op: Random, *parameters: Tensor) -> Tensor:
+    """What a random op gives at a random state."""
+    seed, draw = base
+    return eager.apply(op, [Tensor(np.uint64(seed)), Tensor(np.uint64(draw)), *parameters])[0]
 
 
 class LatestDraw:
@@ -153,9 +130,7 @@ def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
 
 
 def _keep(base: tuple[int, int], p: float, shape: tuple[int, ...]) -> Tensor:
-    seed, draw = base
-    operands = [Tensor(np.uint64(seed)), Tensor(np.uint64(draw)), Tensor(np.float64(p))]
-    return eager.apply(RandomKeep(0, shape), operands)[0]
+    return _at(base, RandomKeep(0, shape), Tensor(np.float64(p)))
 
 
 class DrawLog:

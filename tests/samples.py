@@ -20,9 +20,9 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops import stepwise as st
 from lucid.ir.ops import structure as sr
-from lucid.ir.ops.random import RandomKeep
+from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.text import parse
-from lucid.ir.types import TensorType, as_dtype, float64, int64
+from lucid.ir.types import TensorType, as_dtype, float32, float64, int64
 
 Array = npt.NDArray[Any]
 
@@ -102,6 +102,9 @@ def _all() -> list[Sample]:
     add(ct.Matmul(), ANY, OTHER.T)
     add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)
     add(RandomKeep(3, (4, 4)), SEED, np.uint64(2), SCALAR)
+    add(RandomWord(1, (5, 3)), SEED, np.uint64(2))
+    for dtype in (float32, float64):
+        add(RandomNormal(0, (7, 9), dtype), SEED, np.uint64(2))
     add(sr.Const(0.5, TensorType(float64, (2, 3))))
     add(sr.Iota(1, TensorType(int64, (4, 3))))
     add(sr.Grad(), ANY, OTHER, ANY)

@@ -233,3 +233,8 @@ class Scalars(ABC, Generic[T]):
 
     def atan2(self, y: T, x: T) -> T:
         return scalar_math.atan2(self, y, x)
+
+    # From a word of the random stream.
+
+    def normal(self, word: T, dtype: DType) -> T:
+        return scalar_math.normal(self, word, dtype)

@@ -1,15 +1,15 @@
 """Initial values for parameters. Each function fills a tensor in place and returns it.
 
-Random values come from the default random stream, one draw a call; they are drawn eagerly, not in compiled functions.
+Random values come from the default random stream, one draw a call, in the dtype of the tensor.
 """
 
 from __future__ import annotations
 
 import math
 
-import lucid.random
 from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import no_grad
+from lucid.sampling import normal, uniform
 from lucid.tensor import Array, Number, Tensor
 
 
@@ -35,12 +35,12 @@ def ones_(tensor: Tensor) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Values spread evenly between a and b."""
-    return _fill(tensor, lucid.random.uniform(tensor.shape, a, b))
+    return _fill(tensor, uniform(a, b, tensor.shape, tensor.dtype))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Values of the normal distribution with a mean and a standard deviation."""
-    return _fill(tensor, lucid.random.normal(tensor.shape, mean, std))
+    return _fill(tensor, normal(mean, std, tensor.shape, tensor.dtype))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:

@@ -12,7 +12,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.operands import normal_axes
-from lucid.random import uniform
+from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
 
@@ -31,8 +31,8 @@ class Linear(Module):
         self.in_features = check_positive_integer("Linear", "in_features", in_features)
         self.out_features = check_positive_integer("Linear", "out_features", out_features)
         bound = 1.0 / math.sqrt(in_features)
-        self.weight = Parameter(uniform((out_features, in_features), -bound, bound))
-        self.register_parameter("bias", Parameter(uniform((out_features,), -bound, bound)) if bias else None)
+        self.weight = Parameter(uniform(-bound, bound, (out_features, in_features)))
+        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
 
     def forward(self, x: Tensor | Array) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -57,8 +57,8 @@ class Bilinear(Module):
         self.in2_features = check_positive_integer("Bilinear", "in2_features", in2_features)
         self.out_features = check_positive_integer("Bilinear", "out_features", out_features)
         bound = 1.0 / math.sqrt(in1_features)
-        self.weight = Parameter(uniform((out_features, in1_features, in2_features), -bound, bound))
-        self.register_parameter("bias", Parameter(uniform((out_features,), -bound, bound)) if bias else None)
+        self.weight = Parameter(uniform(-bound, bound, (out_features, in1_features, in2_features)))
+        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
 
     def forward(self, x1: Tensor | Array, x2: Tensor | Array) -> Tensor:
         return F.bilinear(x1, x2, self.weight, self.bias)

@@ -18,6 +18,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from lucid.ir.scalar_math.error_function import ONE_FROM
+from lucid.ir.scalar_math.normal_numbers import CENTRAL, CENTRAL_MIDDLE, TAIL_MIDDLE
 from lucid.ir.types import DType, float32, float64
 
 Real = Any  # an mpmath.mpf: mpmath has no types
@@ -117,6 +118,22 @@ def problems() -> dict[str, Problem]:
             mpf("0.8") ** 2,
             {float32: 2, float64: 5},
         ),
+        # z(q) = q Q(t), t = q^2 - CENTRAL_MIDDLE, for the z that a normal number exceeds in size with probability 1 - q
+        "NORMAL_CENTRAL": Problem(
+            lambda t: _normal_size(1 - sqrt(t + mpf(CENTRAL_MIDDLE))) / sqrt(t + mpf(CENTRAL_MIDDLE)),
+            lambda t: sqrt(t + mpf(CENTRAL_MIDDLE)) / _normal_size(1 - sqrt(t + mpf(CENTRAL_MIDDLE))),
+            tiny - mpf(CENTRAL_MIDDLE),
+            (mpf(CENTRAL) * MARGIN) ** 2 - mpf(CENTRAL_MIDDLE),
+            {float32: 11, float64: 24},
+        ),
+        # z(1 - 2p) = Q(t), t = sqrt(-2 log p) - TAIL_MIDDLE
+        "NORMAL_TAIL": Problem(
+            lambda t: _normal_size(2 * exp(-((t + TAIL_MIDDLE) ** 2) / 2)),
+            lambda t: 1 / _normal_size(2 * exp(-((t + TAIL_MIDDLE) ** 2) / 2)),
+            sqrt(-2 * log((1 - mpf(CENTRAL)) / 2)) / MARGIN - TAIL_MIDDLE,
+            sqrt(-2 * log(mpf(2) ** -33)) * MARGIN - TAIL_MIDDLE,
+            {float32: 12, float64: 26},
+        ),
     }
     # erf(x) = 1 - e^Q(x) from 1 up to where erf rounds to 1
     for dtype, degree in ((float32, 6), (float64, 18)):
@@ -128,6 +145,11 @@ def problems() -> dict[str, Problem]:
             {dtype: degree},
         )
     return tables
+
+
+def _normal_size(tails: Real) -> Real:
+    """What a normal number exceeds in size with probability `tails`."""
+    return mpmath.sqrt(2) * mpmath.erfinv(1 - tails)
 
 
 def fit(problem: Problem, degree: int) -> tuple[list[Real], Real]:

@@ -20,7 +20,7 @@ from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Add, Cast, Equal
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
-from lucid.ir.ops.random import RandomKeep
+from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.ops.reduction import FirstFalse
 from lucid.ir.ops.structure import Check, Const, Fused, Grad, Iota, normalized
 from lucid.ir.types import DType, TensorType, bool_, float32, float64, int64, uint64
@@ -220,7 +220,7 @@ for _op in REGISTRY.values():
     elif issubclass(_op, Reduction):
         _STEPS[_op] = functools.partial(_reduction, _op)
 OPS = tuple(_STEPS)
-APART = (RandomKeep, Check, Fused, Grad)  # ops that a graph gets otherwise, or not at all
+APART = (RandomKeep, RandomNormal, RandomWord, Check, Fused, Grad)  # ops that a graph gets otherwise, or not at all
 
 
 def _add_check(builder: Builder, x: Value) -> None:
@@ -232,5 +232,10 @@ def _add_check(builder: Builder, x: Value) -> None:
 
 
 def _add_random(draw: Draw, builder: Builder, random: tuple[Value, ...]) -> Value:
+    number, shape = draw(st.integers(0, 2)), draw(_shapes())
+    others = (RandomWord(number, shape), *(RandomNormal(number, shape, dtype) for dtype in (float32, float64)))
+    other = draw(st.sampled_from((None, *others)))
+    if other is not None:
+        return builder.add(other, *random)[0]
     p = builder.constant(draw(st.sampled_from((0.5, 0.0, 0.2, 1.0))), TensorType(float64, ())).value
-    return builder.add(RandomKeep(draw(st.integers(0, 2)), draw(_shapes())), *random, p)[0]
+    return builder.add(RandomKeep(number, shape), *random, p)[0]

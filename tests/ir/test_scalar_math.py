@@ -22,11 +22,12 @@ from lucid.ir.scalar_math import (
     exponential,
     hyperbolic,
     inverse_trigonometric,
+    normal_numbers,
     powers,
     trigonometric,
 )
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, float32, float64
+from lucid.ir.types import DType, float32, float64, uint32
 from tests.codegen.elementwise_loop import compile_elementwise
 from tests.ir.fit_polynomials import round_to, tables
 
@@ -437,9 +438,27 @@ def test_erf_without_fused_multiply_add(dtype: DType) -> None:
     assert_within(2.0, errors(got, *exact), x)
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_normal_numbers(dtype: DType) -> None:
+    """Within 4 ulp, never falling, symmetric, and the same bits in NumPy and at every vector width."""
+    near = [0, 2**32 // 10, 2**31, 9 * 2**32 // 10, 2**32]
+    words = np.concatenate([np.arange(0, 2**32, 20011), *(np.arange(n - 500, n + 500) for n in near)])
+    words = np.unique(words[(words >= 0) & (words < 2**32)]).astype(np.uint32)
+    few = words[:: len(words) // 2000]
+    got = NumpyScalars().normal(words, dtype)
+    for width in WIDTHS:
+        assert (compile_elementwise(lambda s, word: s.normal(word, dtype), (uint32,), width)(words) == got).all()
+    assert (np.diff(got) >= 0.0).all()
+    np.testing.assert_array_equal(NumpyScalars().normal(~words, dtype), -got)
+    np.testing.assert_allclose(got[[0, -1]], [-6.3379577545537895, 6.3379577545537895], rtol=1e-6)
+    fewer = NumpyScalars().normal(few, dtype)
+    exact = exact_parts(lambda n: mpmath.sqrt(2) * mpmath.erfinv((2 * n + 1) / 2**32 - 1), few.astype(np.float64))
+    assert_within(4.0, errors(fewer, *exact), few)
+
+
 def test_tables_are_what_the_derivation_gives() -> None:
     derived = tables()
-    modules = (error_function, exponential, hyperbolic, inverse_trigonometric, powers, trigonometric)
+    modules = (error_function, exponential, hyperbolic, inverse_trigonometric, normal_numbers, powers, trigonometric)
     written = {name: vars(module)[name] for module in modules for name in derived if name in vars(module)}
     assert written == derived
 

@@ -73,6 +73,8 @@ STATEMENTS = {
     "concatenate": "%r: f32[2, 9] = concatenate %x, %y, %x, axis=1",
     "matmul": "%r: f32[2, 2] = matmul %x, %y, transpose_b=true, chunk=64",
     "random_keep": "%r: bool[4, 4] = random_keep %seed, %draw, %p, draw=3",
+    "random_normal": "%r: f32[7, 9] = random_normal %seed, %draw, draw=0",
+    "random_word": "%r: u32[5, 3] = random_word %seed, %draw, draw=1",
     "const": "%r: f32[2, 3] = const value=0.1",
     "iota": "%r: i64[4, 4] = iota axis=1",
     "grad": "%r: f32[2, 3], %q: f32[2, 3] = grad %x, %s, %x, %y",

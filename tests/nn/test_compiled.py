@@ -184,7 +184,7 @@ class MakesALayer(nn.Module):
         (Forgets, "Forgets.layer was deleted"),
         (ReadsMask, "dropout.mask is only known when the compiled step has run"),
         (SwitchesMode, "SwitchesMode.training was set to False"),
-        (MakesALayer, "random numbers can't be drawn while a function is traced"),
+        (MakesALayer, "a Parameter can't be made of a tensor while a function is traced"),
     ],
 )
 def test_what_a_compiled_function_cannot_do(make: type[nn.Module], message: str) -> None:

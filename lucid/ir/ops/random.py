@@ -14,7 +14,7 @@ from lucid.ir import philox
 from lucid.ir.ops.base import Array, Op, op
 from lucid.ir.scalar import Scalars
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, Shape, TensorType, bool_, float64, uint64
+from lucid.ir.types import DType, Shape, TensorType, bool_, float64, uint32, uint64
 
 T = TypeVar("T")
 
@@ -71,3 +71,35 @@ class RandomKeep(Random):
         scaled = s.multiply(p, s.constant(2.0**32, float64))
         threshold = s.cast(s.subtract(s.add(scaled, magic), magic), uint64)
         return s.less_equal(threshold, s.cast(word, uint64))
+
+
+@op
+class RandomWord(Random):
+    """The words of the draw themselves: each of the 2^32 numbers is equally likely."""
+
+    draw: int
+    shape: Shape
+
+    def result(self) -> DType:
+        return uint32
+
+    def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
+        return word
+
+
+@op
+class RandomNormal(Random):
+    """Standard normal numbers of a float dtype: the z below which one lies with probability (word + 1/2) / 2^32, within
+    4 ulp. They are symmetric, reach from -6.34 to 6.34, and are the same in every bit in the interpreter."""
+
+    draw: int
+    shape: Shape
+    dtype: DType
+
+    def result(self) -> DType:
+        if not self.dtype.is_float:
+            raise DTypeError(f"random_normal gives floats, got {self.dtype.name}.")
+        return self.dtype
+
+    def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
+        return s.normal(word, self.dtype)

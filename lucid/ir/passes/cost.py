@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from lucid.ir.ops.base import Elementwise
+from lucid.ir.ops.random import Random
 from lucid.ir.philox import philox
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, bool_, uint32
@@ -14,8 +15,8 @@ SLOW = 4
 
 
 @functools.cache
-def operations(op: Elementwise, operands: tuple[DType, ...]) -> int:
-    """The number of scalar operations for one element of an op.
+def operations(op: Elementwise | Random, operands: tuple[DType, ...]) -> int:
+    """The number of scalar operations for one element of an op. That of a random op includes its word.
 
     >>> from lucid.ir.ops.elementwise import Add, Exp
     >>> from lucid.ir.types import float32
@@ -23,6 +24,10 @@ def operations(op: Elementwise, operands: tuple[DType, ...]) -> int:
     (1, True)
     """
     counter = _Counter()
+    if isinstance(op, Random):
+        _, _, *parameters = operands
+        op.scalar(counter, uint32, *parameters)
+        return counter.count + word_operations()
     op.scalar(counter, *operands)
     return counter.count
 

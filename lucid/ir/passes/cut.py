@@ -9,7 +9,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.random import Random
-from lucid.ir.passes.cost import operations, word_operations
+from lucid.ir.passes.cost import operations
 from lucid.ir.passes.outline import LOOPS, SOURCES
 
 # Prices, in scalar operations: a core moves a byte from memory in the time of some eight of them. A store costs twice
@@ -76,11 +76,10 @@ class _Network:
         return value.type.nbytes * (READ if value in self.in_memory else READ + WRITE)
 
     def price_of_repeating(self, value: Value) -> int:
-        op = self.producer[value].op
-        price = word_operations() * value.type.size if isinstance(op, Random) else 0
-        if isinstance(op, Elementwise):
+        op, price = self.producer[value].op, 0
+        if isinstance(op, Elementwise | Random):
             dtypes = tuple(operand.type.dtype for operand in self.producer[value].inputs)
-            price += operations(op, dtypes) * value.type.size
+            price = operations(op, dtypes) * value.type.size
         if value in self.needed_in_memory:
             price += value.type.nbytes * (READ + WRITE)
         return price

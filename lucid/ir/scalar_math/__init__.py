@@ -10,6 +10,7 @@ from lucid.ir.scalar_math.error_function import erf
 from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
 from lucid.ir.scalar_math.hyperbolic import cosh, sigmoid, sinh, tanh
 from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
+from lucid.ir.scalar_math.normal_numbers import normal
 from lucid.ir.scalar_math.powers import log2, log10, power
 from lucid.ir.scalar_math.rounding import ceil, round, truncate
 from lucid.ir.scalar_math.trigonometric import TRIGONOMETRIC_RANGE, cos, sin, tan
@@ -34,6 +35,7 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
+    "normal",
     "power",
     "remainder",
     "round",

@@ -1,0 +1,191 @@
+"""Tensors of random numbers, eager and compiled. Each function takes one draw of the default stream.
+
+Element i is a function of word i of the draw, or of words 2i and 2i + 1 where 64 bits are needed: see each function,
+and `lucid.random` for the stream. Gradients flow into `mean`, `std`, `low` and `high`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import lucid.operations as ops
+from lucid.core import Number
+from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.ir.ops.random import RandomNormal, RandomWord
+from lucid.ir.types import (
+    DType,
+    Shape,
+    TensorType,
+    as_dtype,
+    broadcast_shapes,
+    float32,
+    float64,
+    int64,
+    promote,
+    uint64,
+)
+from lucid.operations import Operand
+from lucid.operations.operands import is_weak
+from lucid.random import draw
+from lucid.scalars import Scalar
+from lucid.tensor import Tensor
+
+Size = int | Sequence[int] | None
+
+
+def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+    """Numbers spread evenly over [0, 1).
+
+    In float32, the upper 24 bits of word i, times 2^-24. In float64, the upper 53 bits of word 2i + 2^32 * word 2i + 1,
+    times 2^-53.
+
+    >>> import lucid
+    >>> lucid.seed(0)
+    >>> print(rand(3))
+    [0.399046, 0.8805202, 0.7357072]
+    """
+    return _unit(ops.integers(shape), _float("rand", dtype))
+
+
+def randn(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+    """Numbers of the standard normal distribution.
+
+    Each is the z below which such a number lies with probability (word i + 1/2) / 2^32, within 4 ulp: so they reach
+    from -6.34 to 6.34.
+    """
+    return _normal(ops.integers(shape), _float("randn", dtype))
+
+
+def rand_like(x: Tensor) -> Tensor:
+    """`rand` of the shape and dtype of x."""
+    return rand(x.shape, dtype=x.dtype)
+
+
+def randn_like(x: Tensor) -> Tensor:
+    """`randn` of the shape and dtype of x."""
+    return randn(x.shape, dtype=x.dtype)
+
+
+def uniform(low: Operand = 0.0, high: Operand = 1.0, size: Size = None, dtype: object = None) -> Tensor:
+    """Numbers spread evenly from low to high: low + (high - low) * u, where u is that of `rand`.
+
+    The bounds may be tensors, and broadcast to `size`, or to each other where it is None. The dtype is theirs, or
+    float32. Where the sum rounds up, it may be high itself.
+    """
+    low, high = _parameter(low), _parameter(high)
+    shape, kind = _extents("uniform", (low, high), size, dtype)
+    low, high = _cast(low, kind), _cast(high, kind)
+    return low + (high - low) * _unit(shape, kind)
+
+
+def normal(mean: Operand = 0.0, std: Operand = 1.0, size: Size = None, dtype: object = None) -> Tensor:
+    """Numbers of a normal distribution with a mean and a standard deviation: mean + std * z, with the z of `randn`.
+
+    Mean and standard deviation may be tensors, and broadcast to `size`, or to each other where it is None. The dtype is
+    theirs, or float32.
+    """
+    if isinstance(std, int | float) and not std >= 0.0:
+        raise ArgumentError(f"normal takes a standard deviation from 0 on, got std={std!r}.")
+    mean, std = _parameter(mean), _parameter(std)
+    shape, kind = _extents("normal", (mean, std), size, dtype)
+    return _cast(mean, kind) + _cast(std, kind) * _normal(shape, kind)
+
+
+def bernoulli(p: Operand, size: Size = None) -> Tensor:
+    """1 with probability p, else 0: 1 where word i is less than round(p * 2^32), so where a Dropout would drop.
+
+    p may be a tensor, and broadcasts to `size`. The dtype is that of p, or float32. A number that is not from 0 to 1
+    raises ArgumentError; elements of a tensor below 0 count as 0, above 1 as 1.
+    """
+    if is_weak(p) and not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"bernoulli takes a probability from 0 to 1, got p={p!r}.")
+    chance = _parameter(p)
+    shape, kind = _extents("bernoulli", (chance,), size, None)
+    if isinstance(chance, Tensor | Scalar):
+        exact = ops.as_tensor(chance).astype(float64)
+    else:
+        exact = ops.constant(chance, TensorType(float64, ()))
+    word = draw(lambda number: RandomWord(number, shape))
+    return (word.astype(float64) < ops.round(exact * 2.0**32)).astype(kind)
+
+
+def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None, dtype: object = int64) -> Tensor:
+    """Integers from low to high - 1, or from 0 to low - 1 where one bound is given: `randint(10, size)` works too.
+
+    With n = high - low, which may be up to 2^32, element i is low + floor(word i * n / 2^32). The probability of each
+    integer differs from 1 / n by less than 2^-32.
+    """
+    if isinstance(high, Sequence):
+        high, size = None, high
+    first, last = (0, low) if high is None else (low, high)
+    kind = as_dtype(dtype)
+    count = last - first
+    if not 0 < count <= 2**32:
+        raise ArgumentError(f"randint takes bounds with 1 to 2^32 integers between them, got {first} and {last}.")
+    if not _holds(kind, first) or not _holds(kind, last - 1):
+        raise DTypeError(f"{kind} does not hold the integers from {first} to {last - 1}.")
+    word = draw(lambda number: RandomWord(number, _shape(size)))
+    steps = (word.astype(uint64) * count) >> 32
+    return (steps.astype(int64) + first if first else steps).astype(kind)
+
+
+def _holds(dtype: DType, number: int) -> bool:
+    if not dtype.is_integer:
+        return dtype.is_float
+    lowest = -(1 << dtype.bits - 1) if dtype.signed else 0
+    return lowest <= number < lowest + (1 << dtype.bits)
+
+
+def _unit(shape: Shape, dtype: DType) -> Tensor:
+    """What `rand` says."""
+    if dtype == float32:
+        word = draw(lambda number: RandomWord(number, shape))
+        return (word >> 8).astype(float32) * 2.0**-24
+    words = draw(lambda number: RandomWord(number, (*shape, 2))).astype(uint64)
+    return ((words[..., 0] + (words[..., 1] << 32)) >> 11).astype(float64) * 2.0**-53
+
+
+def _normal(shape: Shape, dtype: DType) -> Tensor:
+    return draw(lambda number: RandomNormal(number, shape, dtype))
+
+
+def _float(function: str, dtype: object) -> DType:
+    kind = as_dtype(dtype)
+    if not kind.is_float:
+        raise DTypeError(f"{function} gives floats, got dtype {kind}.")
+    return kind
+
+
+def _shape(size: Size) -> Shape:
+    if size is None:
+        return ()
+    return ops.integers(size if isinstance(size, Sequence) else (size,))
+
+
+def _extents(
+    function: str, parameters: Sequence[Tensor | Number | Scalar], size: Size, dtype: object
+) -> tuple[Shape, DType]:
+    """The shape and the dtype of the result of parameters that broadcast."""
+    tensors = [x for x in parameters if isinstance(x, Tensor)]
+    floats = [tensor.dtype for tensor in tensors if tensor.dtype.is_float]
+    kind = _float(function, dtype) if dtype is not None else reduce(promote, floats) if floats else float32
+    shapes = [tensor.shape for tensor in tensors]
+    try:
+        shape = broadcast_shapes(*shapes) if size is None else _shape(size)
+        fits = broadcast_shapes(shape, *shapes) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        given = " and ".join(map(str, shapes))
+        raise ShapeError(f"{function} takes parameters that broadcast to its size, got shapes {given} for size {size}.")
+    return shape, kind
+
+
+def _parameter(x: Operand) -> Tensor | Number | Scalar:
+    """A parameter of a distribution: numbers are weak."""
+    return x if is_weak(x) else ops.as_tensor(x)
+
+
+def _cast(x: Tensor | Number | Scalar, dtype: DType) -> Tensor | Number | Scalar:
+    return x.astype(dtype) if isinstance(x, Tensor) else x
