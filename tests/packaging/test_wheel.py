@@ -1,5 +1,6 @@
 """The wheel installs into a bare environment and works there."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -90,3 +91,5 @@ def test_a_bare_environment_runs_eager_and_compiled(wheel: Path, tmp_path: Path)
     (tmp_path / "program.py").write_text(PROGRAM)
     where = run(python, "-I", "program.py", cwd=tmp_path).strip()
     assert Path(where).is_relative_to(tmp_path / "bare"), "the program ran the checkout, not the wheel"
+    info = run(tmp_path / "bare" / "bin" / "lucid", "info", "--json", cwd=tmp_path)
+    assert json.loads(info)["versions"]["python"].startswith("CPython ")
