@@ -54,7 +54,10 @@ def test_an_ir_file_goes_on_from_its_stage(command: Callable[..., object], tmp_p
         assert print_graph(parse(shown), locations=False) == print_graph(parse(planned), locations=False), stage
 
 
-@pytest.mark.parametrize(("form", "sign"), [("llvm", "define i32 @"), ("asm", "\tret"), ("cuda", 'extern "C"'), ("dot", "digraph"), ("svg", "<svg")])
+@pytest.mark.parametrize(
+    ("form", "sign"),
+    [("llvm", "define i32 @"), ("asm", "\tret"), ("cuda", 'extern "C"'), ("dot", "digraph"), ("svg", "<svg")],
+)
 def test_code_of_every_kind(form: str, sign: str, command: Callable[..., object]) -> None:
     assert sign in command("show", "train.py:square", "--input", "x=64xf32", "--as", form).output
     data = json.loads(command("show", "train.py:square", "--input", "x=64xf32", "--as", form, "--json").output)
