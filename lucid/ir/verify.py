@@ -22,10 +22,10 @@ Not held here: that values that live at the same time do not overlap in the aren
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 from lucid.errors import LucidError, VerificationError
 from lucid.ir.graph import Graph, Node, Value
@@ -37,6 +37,8 @@ from lucid.ir.text_print import print_with_note
 from lucid.ir.types import TensorType
 
 MAX_RANK = 32  # NumPy's limit
+
+_attribute_types: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
 def verify(graph: Graph, sound: set[Node] | None = None) -> None:
@@ -57,12 +59,13 @@ def type_problem(type: TensorType) -> str | None:
     return None
 
 
-@functools.cache
-def attribute_types(op_name: str) -> dict[str, Any]:
-    """The declared type of each attribute of a registered op, in order."""
-    op_class: type = REGISTRY[op_name]
-    hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
-    return {field.name: hints[field.name] for field in dataclasses.fields(op_class)}
+def attribute_types(op_class: type[Op]) -> dict[str, Any]:
+    """The declared type of each attribute of an op, in order."""
+    if op_class not in _attribute_types:
+        hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
+        fields = dataclasses.fields(op_class)  # type: ignore[arg-type]  # `op` makes it a dataclass
+        _attribute_types[op_class] = {field.name: hints[field.name] for field in fields}
+    return _attribute_types[op_class]
 
 
 def belongs_to(value: object, declared: Any) -> bool:
@@ -151,7 +154,7 @@ class _Verifier:
         op = node.op
         if REGISTRY.get(getattr(op, "name", "")) is not type(op):
             self.fail(node, f"expected an op of the registry, got {type(op).__name__}.")
-        for name, declared in attribute_types(op.name).items():
+        for name, declared in attribute_types(type(op)).items():
             value = getattr(op, name)
             if not belongs_to(value, declared):
                 self.fail(node, f"expected attribute {name} of {op.name} to be {declared}, got {value!r}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lucid.errors import GradientError
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.structure import Grad
@@ -48,12 +49,24 @@ def backward_sweep(builder: Builder, output: Value, seed: Value, wrt: Sequence[V
         builder.location = node.location
         results = tuple(builder.wrap(value) for value in node.outputs)
         operands = tuple(builder.wrap(value) for value in node.inputs)
-        for value, g in zip(node.inputs, node.op.pullback(tuple(reached), results, operands), strict=True):
+        found = node.op.pullback(tuple(reached), results, operands)
+        if len(found) != len(node.inputs):
+            raise _wrong(node, f"gives {len(found)} gradients for {len(node.inputs)} operands")
+        for value, g in zip(node.inputs, found, strict=True):
             if g is not None and value in active:
+                if g.type != value.type:
+                    raise _wrong(node, f"gives a gradient {g.type} for an operand {value.type}")
                 gradients[value] = gradients[value] + g if value in gradients else g
-    found = [(gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt]
+    totals = [(gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt]
     builder.location, builder.backward = None, 0
-    return found
+    return totals
+
+
+def _wrong(node: Node, what: str) -> GradientError:
+    """The error of a derivative rule that breaks its contract."""
+    location = node.location
+    where = (location.file, location.line) if location is not None and location.file else None
+    return GradientError(f"the derivative of {node.op.name} {what}.", where=where)
 
 
 def _depending_on(values: Sequence[Value], nodes: Sequence[Node]) -> set[Value]:
