@@ -53,10 +53,10 @@ SCALAR, SEED = np.float64(0.3), np.uint64(7)
 
 EVERYWHERE = (
     *(ew.Neg, ew.Abs, ew.Exp, ew.Tanh, ew.Sigmoid, ew.Erf, ew.Sin, ew.Cos, ew.Floor, ew.Detach),
-    *(fn.Exp2, fn.Expm1, fn.Sinh, fn.Cosh, fn.Tan, fn.Atan, st.Sign, st.Ceil, st.Round, st.Trunc),
+    *(fn.Exp2, fn.Expm1, fn.Sinh, fn.Cosh, fn.Tan, fn.Atan, fn.Asinh, st.Sign, st.Ceil, st.Round, st.Trunc),
 )
 ABOVE_ZERO = (ew.Log, ew.Sqrt, fn.Log2, fn.Log10)
-NEAR_ZERO = (fn.Asin, fn.Acos, fn.Log1p)
+NEAR_ZERO = (fn.Asin, fn.Acos, fn.Atanh, fn.Log1p)
 
 
 def _all() -> list[Sample]:
@@ -70,6 +70,7 @@ def _all() -> list[Sample]:
             add(op(), points)
     for binary in (ew.Add, ew.Sub, ew.Mul, ew.Div, ew.Maximum, ew.Minimum, fn.Atan2, st.FloorDivide, st.Remainder):
         add(binary(), ANY, OTHER)
+    add(fn.Acosh(), POSITIVE + 1.0)
     add(ew.Pow(), POSITIVE, OTHER)
     for comparison in (ew.Equal, ew.NotEqual, ew.Less, ew.LessEqual):
         add(comparison(), NUMBERS, NUMBERS[:, ::-1])
