@@ -10,7 +10,6 @@ from lucid.cli.command import DONE, Command, UsageError, add_json, painted, pain
 from lucid.cli.files import write_text
 from lucid.cli.inputs import input_of
 from lucid.cli.subjects import subject_of
-from lucid.codegen.cuda.module import print_module
 from lucid.stages import Readable
 
 EXAMPLES = """\
@@ -24,7 +23,7 @@ EXAMPLES = """\
 FORMATS: Mapping[str, Callable[[Readable], str]] = {
     "llvm": Readable.llvm_ir,
     "asm": Readable.assembly,
-    "cuda": lambda program: print_module(program.graph()),
+    "cuda": Readable.cuda_source,
     "dot": lambda program: program.graph().to_dot(),
     "svg": lambda program: program.graph().to_svg(),
 }
