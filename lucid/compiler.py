@@ -43,11 +43,7 @@ def load_target(name: str) -> Target:
         from lucid.codegen.cpu.target import CPUTarget
 
         return CPUTarget()
-    if name == "cuda-sim":
-        from lucid.codegen.cuda.simulator.target import CUDASimulatorTarget
-
-        return CUDASimulatorTarget()
-    raise ArgumentError(f"target {name!r} is not known; expected 'cpu' or 'cuda-sim'.")
+    raise ArgumentError(f"target {name!r} is not known; expected 'cpu'.")
 
 
 @overload

@@ -48,6 +48,7 @@ class TensorCore:
         "_version",
         "name",
     )
+    __array_ufunc__ = None  # NumPy arrays leave `array + tensor` to Tensor
 
     result_class: ClassVar[type[Tensor]]  # what operations make: `lucid.tensor` puts Tensor here
 

@@ -7,9 +7,10 @@ from math import prod
 
 from lucid.ir.build import Expr
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Reduction
+from lucid.ir.ops.base import REGISTRY, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.reduction import Sum
+from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
@@ -27,6 +28,7 @@ CHUNK = 512
 CHUNK_MULTIPLE = 8
 
 
+@in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes and each matmul its chunk, and split long sums into sums of sums.
 
@@ -129,7 +131,7 @@ def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 ORDERING: Rules = {
-    Reduction: (choose_lanes,),
+    **{op: (choose_lanes,) for op in REGISTRY.values() if issubclass(op, Reduction)},
     Matmul: (choose_chunk,),
-    Sum: (split_long_sum,),
+    Sum: (split_long_sum, choose_lanes),
 }

@@ -1,1 +1,0 @@
-"""The shell commands, a file each: `lucid show`, `lucid opt`, ... `main.py` lists them."""
