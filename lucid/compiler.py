@@ -43,7 +43,11 @@ def load_target(name: str) -> Target:
         from lucid.codegen.cpu.target import CPUTarget
 
         return CPUTarget()
-    raise ArgumentError(f"target {name!r} is not known; expected 'cpu'.")
+    if name == "cuda-sim":
+        from lucid.codegen.cuda.simulator.target import CUDASimulatorTarget
+
+        return CUDASimulatorTarget()
+    raise ArgumentError(f"target {name!r} is not known; expected 'cpu' or 'cuda-sim'.")
 
 
 @overload

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
+_SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is no line of the user's
 
 
 class Described(Protocol):
@@ -72,6 +73,8 @@ def user_frame() -> tuple[str, int] | None:
     frame = sys._getframe(1)
     while frame is not None:
         filename = frame.f_code.co_filename
+        if filename == _SHELL:
+            return None
         if not filename.startswith((_PACKAGE, "<frozen", "<lucid")):
             return filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]

@@ -48,7 +48,6 @@ class TensorCore:
         "_version",
         "name",
     )
-    __array_ufunc__ = None  # NumPy arrays leave `array + tensor` to Tensor
 
     result_class: ClassVar[type[Tensor]]  # what operations make: `lucid.tensor` puts Tensor here
 

@@ -11,7 +11,7 @@ from lucid.ir.text import print_graph
 
 
 class Readable:
-    """What can be read of anything compiled: its stages, its LLVM IR and its machine code.
+    """What can be read of anything compiled: its stages, its LLVM IR and its machine code, its CUDA C.
 
     Where the machine code came from the disk cache, the passes run when a stage is first asked for.
     """
@@ -49,3 +49,10 @@ class Readable:
     def assembly(self) -> str:
         """The machine code of the executable, as text for this machine's assembler."""
         return self._compiled.executable.assembly()
+
+    def cuda_source(self) -> str:
+        """The final graph as CUDA C, whatever the target: a file whose header says, in Python, how `cupy.RawKernel`
+        launches it. Raises CompileError for an op that has no CUDA kernel."""
+        from lucid.codegen.cuda.source import cuda_source
+
+        return cuda_source(self.graph())

@@ -9,6 +9,7 @@ import numpy as np
 
 import lucid.autograd as autograd
 import lucid.operations as ops
+import lucid.ufuncs as ufuncs
 from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError
@@ -56,6 +57,9 @@ class Tensor(TensorCore):
         self._initialize(copied(data, dtype), None)
         if requires_grad:
             self.requires_grad = True
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
+        return ufuncs.apply(ufunc, method, operands, options)
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
@@ -283,10 +287,14 @@ class Tensor(TensorCore):
     acos = ops.acos
     atan = ops.atan
     atan2 = ops.atan2
+    asinh = ops.asinh
+    acosh = ops.acosh
+    atanh = ops.atanh
     sinh = ops.sinh
     cosh = ops.cosh
     tanh = ops.tanh
     sigmoid = ops.sigmoid
+    logit = ops.logit
     erf = ops.erf
     relu = ops.relu
 
@@ -301,6 +309,13 @@ class Tensor(TensorCore):
     maximum = ops.maximum
     minimum = ops.minimum
     clip = ops.clip
+    clamp = ops.clip
+    square = ops.square
+    reciprocal = ops.reciprocal
+    lerp = ops.lerp
+    addcmul = ops.addcmul
+    addcdiv = ops.addcdiv
+    nan_to_num = ops.nan_to_num
     isnan = ops.isnan
     isinf = ops.isinf
     isfinite = ops.isfinite

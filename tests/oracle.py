@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lucid.codegen.cpu.target import CPUExecutable, CPUTarget
+from lucid.codegen.cpu.target import CPUTarget
+from lucid.codegen.target import Executable
 from lucid.ir.graph import Graph
 from lucid.ir.interpret import Outcome, interpret
 from lucid.ir.types import bool_
@@ -25,7 +26,7 @@ def run_compiled(graph: Graph, arrays: Sequence[Array]) -> Outcome:
     return run_executable(CPUTarget().compile(graph), graph, arrays)
 
 
-def run_executable(executable: CPUExecutable, graph: Graph, arrays: Sequence[Array]) -> Outcome:
+def run_executable(executable: Executable, graph: Graph, arrays: Sequence[Array]) -> Outcome:
     """The outcome of one run, on arrays with forbidden memory behind them."""
     types = [(value.type.shape, value.type.dtype.numpy) for value in graph.inputs]
     assert [np.shape(array) for array in arrays] == [shape for shape, _ in types]
@@ -36,7 +37,7 @@ def run_executable(executable: CPUExecutable, graph: Graph, arrays: Sequence[Arr
         for value in graph.outputs
     ]
     table = executable.new_table()
-    table[:-1] = [array.ctypes.data for array in (*inputs, *outputs)]
+    table[: len(inputs) + len(outputs)] = [array.ctypes.data for array in (*inputs, *outputs)]
     executable.run(table.ctypes.data)
     for number, before in enumerate(arrays[: len(graph.arguments)]):
         np.testing.assert_array_equal(inputs[number], before, f"argument {number} was written to")

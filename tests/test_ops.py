@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pytest
 
 import lucid
-from lucid.errors import ArgumentError, LucidError
+from lucid.errors import ArgumentError, GradientError, LucidError
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Value, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops import REGISTRY, Op
-from lucid.ir.ops.base import Elementwise
-from lucid.ir.ops.elementwise import Cast, Detach
+from lucid.ir.ops.base import Elementwise, Movement, Reduction
+from lucid.ir.ops.elementwise import Cast, Detach, Neg
 from lucid.ir.ops.reduction import Sum
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.differentiate import differentiate
@@ -250,3 +250,40 @@ def test_remainders_of_floats_are_those_of_python(dtype: type[np.floating[Any]])
     expected = np.array([dtype(a % b) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
     for remainder in (lucid.remainder, lucid.compile(lucid.remainder)):
         np.testing.assert_array_equal(remainder(x, y).numpy(), expected)
+
+
+# What a family gives.
+
+
+@pytest.mark.parametrize("sample", [p for p in EACH for s in p.values if isinstance(s.op, Movement | Reduction)])
+def test_a_family_evaluates_as_its_ops_do(sample: Sample) -> None:
+    family = Movement if isinstance(sample.op, Movement) else Reduction
+    (got,), (expected,) = family.evaluate(sample.op, sample.operands), sample.op.evaluate(sample.operands)
+    assert got.dtype == expected.dtype
+    np.testing.assert_allclose(got, expected, rtol=1e-13, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (lambda op, g, y, x: (g, g), "the derivative of neg gives 2 gradients for 1 operands."),
+        (lambda op, g, y, x: (g.sum((0,)),), "the derivative of neg gives a gradient f32[] for an operand f32[2]."),
+    ],
+)
+def test_a_derivative_that_does_not_fit_is_an_error(
+    rule: object, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Neg, "vjp", rule)
+    y = -lucid.Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(GradientError) as caught:
+        y.backward()
+    assert caught.value.sentence == sentence
+
+
+def test_an_op_without_a_derivative_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Neg, "vjp", Op.vjp)
+    y = -lucid.Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(GradientError) as caught:
+        y.backward()
+    assert caught.value.sentence == "neg has no derivative."
+    assert caught.value.hint == "give the op a `vjp`, or cut the gradient off with .detach()."

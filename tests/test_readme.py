@@ -1,12 +1,13 @@
 """The code in the documentation runs, and prints what stands below it.
 
-Blocks of one page share their names, as if typed one after the other. `python -m tests.test_readme` writes the true
-output into the pages.
+Python blocks of one page share their names, as if typed one after the other; commands (`$ lucid ...`) find the Python
+block before them as the file train.py. `python -m tests.test_readme` writes the true output into the pages.
 """
 
 import contextlib
 import io
 import re
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -14,21 +15,29 @@ from pathlib import Path
 import pytest
 
 import lucid
+from lucid.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+CONSOLE = re.compile(r"^```console\n(?P<session>.*?)^```\n", re.DOTALL | re.MULTILINE)
+ANY_BLOCK = re.compile(f"{BLOCK.pattern}|{CONSOLE.pattern}", BLOCK.flags)
 
 
 def with_true_output(page: str, folder: Path) -> str:
     """The text of a page with the output of each block as it is now."""
     names: dict[str, object] = {"__name__": "__main__"}
+    sources = [folder]
 
     def run(block: re.Match[str]) -> str:
+        if block["session"] is not None:
+            with contextlib.chdir(sources[-1]):
+                return f"```console\n{session_with_true_output(block['session'])}```\n"
         source = folder / str(block.start()) / "train.py"  # errors and the IR show the name of the file
         source.parent.mkdir(parents=True)
         source.write_text(block["code"])
+        sources.append(source.parent)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.chdir(folder):  # where examples may write files
             exec(compile(block["code"], str(source), "exec"), names)
@@ -37,7 +46,21 @@ def with_true_output(page: str, folder: Path) -> str:
             return block[0]
         return f"```python\n{block['code']}```\n\n```text\n{printed.getvalue()}```\n"
 
-    return BLOCK.sub(run, page)
+    return ANY_BLOCK.sub(run, page)
+
+
+def session_with_true_output(session: str) -> str:
+    """The commands of a session, each with what it prints now."""
+    shown = []
+    for line in session.splitlines():
+        if line.startswith("$ lucid "):
+            printed = io.StringIO()
+            state = lucid.get_state()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                main(shlex.split(line, comments=True)[2:])
+            lucid.set_state(state)
+            shown.append(f"{line}\n{printed.getvalue()}")
+    return "\n".join(shown)
 
 
 @pytest.fixture(autouse=True)

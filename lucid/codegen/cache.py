@@ -157,6 +157,17 @@ def directory() -> Path | None:
     return Path(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "lucid")
 
 
+def usage() -> tuple[int, int]:
+    """How many entries there are, and their bytes."""
+    path = directory()
+    try:
+        with os.scandir(path) if path is not None else contextlib.nullcontext(()) as found:
+            sizes = [entry.stat(follow_symlinks=False).st_size for entry in found if _OURS.fullmatch(entry.name)]
+    except OSError:  # there is none yet
+        return 0, 0
+    return len(sizes), sum(sizes)
+
+
 class _RefusedError(Exception):
     """A directory or a file that others may have written. The message is the beginning of a sentence."""
 

@@ -201,6 +201,15 @@ class Scalars(ABC, Generic[T]):
     def cosh(self, x: T) -> T:
         return scalar_math.cosh(self, x)
 
+    def asinh(self, x: T) -> T:
+        return scalar_math.asinh(self, x)
+
+    def acosh(self, x: T) -> T:
+        return scalar_math.acosh(self, x)
+
+    def atanh(self, x: T) -> T:
+        return scalar_math.atanh(self, x)
+
     def tanh(self, x: T) -> T:
         return scalar_math.tanh(self, x)
 

@@ -143,6 +143,15 @@ class NumpyScalars(Scalars[Array]):
     def cosh(self, x: Array) -> Array:
         return np.cosh(x)
 
+    def asinh(self, x: Array) -> Array:
+        return np.arcsinh(x)
+
+    def acosh(self, x: Array) -> Array:
+        return np.arccosh(x)
+
+    def atanh(self, x: Array) -> Array:
+        return np.arctanh(x)
+
     def log(self, x: Array) -> Array:
         return np.log(x)
 

@@ -165,7 +165,7 @@ class _Parser(Scanner):
     def attribute(self, op_class: type[Op], attributes: dict[str, Any]) -> None:
         """name=value"""
         name = self.take("name", "an operand such as `%x`, or an attribute")
-        types = {key: type for key, type in attribute_types(op_class.name).items() if type is not Graph}
+        types = {key: type for key, type in attribute_types(op_class).items() if type is not Graph}
         if name.text not in types:
             known = f"one of the attributes of {op_class.name} ({', '.join(types)})" if types else "no attribute"
             self.fail(name, f"expected {known}, got {name}.")
@@ -291,7 +291,7 @@ class _Parser(Scanner):
 
     def add_regions(self, name: Token, op_class: type[Op], attributes: dict[str, Any], regions: list[Graph]) -> None:
         """Regions are the Graph attributes, in order."""
-        names = [key for key, type in attribute_types(op_class.name).items() if type is Graph]
+        names = [key for key, type in attribute_types(op_class).items() if type is Graph]
         if len(regions) != len(names):
             self.fail(name, f"expected {len(names)} regions of {name.text}, got {len(regions)}.")
         attributes.update(zip(names, regions, strict=True))

@@ -13,8 +13,8 @@ A graph is valid when
 8. a region is valid by itself: it sees none of the values around it, and its arguments are as the type rule of its
    op demands. It has no states, hence no updates, and an effect in it is an effect of its op;
 9. the number of the backward sweep that made a node is not negative;
-10. in a planned graph, no node up to the last one with an effect, a `check` or a loop with one, computes into the
-    storage of a state: a call that fails there has changed nothing.
+10. in a planned graph, no node before the last `check` computes into the storage of a state: a call that fails there
+    has changed nothing.
 
 Not held here: that values that live at the same time do not overlap in the arena. The memory plan sees to that.
 """
@@ -22,21 +22,23 @@ Not held here: that values that live at the same time do not overlap in the aren
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 from lucid.errors import LucidError, VerificationError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.movement import Reshape
-from lucid.ir.ops.structure import Grad
+from lucid.ir.ops.structure import Check, Grad
 from lucid.ir.text_print import print_with_note
 from lucid.ir.types import TensorType
 
 MAX_RANK = 32  # NumPy's limit
+
+_attribute_types: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
 def verify(graph: Graph, sound: set[Node] | None = None) -> None:
@@ -57,12 +59,13 @@ def type_problem(type: TensorType) -> str | None:
     return None
 
 
-@functools.cache
-def attribute_types(op_name: str) -> dict[str, Any]:
-    """The declared type of each attribute of a registered op, in order."""
-    op_class: type = REGISTRY[op_name]
-    hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
-    return {field.name: hints[field.name] for field in dataclasses.fields(op_class)}
+def attribute_types(op_class: type[Op]) -> dict[str, Any]:
+    """The declared type of each attribute of an op, in order."""
+    if op_class not in _attribute_types:
+        hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
+        fields = dataclasses.fields(op_class)  # type: ignore[arg-type]  # `op` makes it a dataclass
+        _attribute_types[op_class] = {field.name: hints[field.name] for field in fields}
+    return _attribute_types[op_class]
 
 
 def belongs_to(value: object, declared: Any) -> bool:
@@ -151,7 +154,7 @@ class _Verifier:
         op = node.op
         if REGISTRY.get(getattr(op, "name", "")) is not type(op):
             self.fail(node, f"expected an op of the registry, got {type(op).__name__}.")
-        for name, declared in attribute_types(op.name).items():
+        for name, declared in attribute_types(type(op)).items():
             value = getattr(op, name)
             if not belongs_to(value, declared):
                 self.fail(node, f"expected attribute {name} of {op.name} to be {declared}, got {value!r}.")
@@ -195,9 +198,9 @@ class _Verifier:
         self.states_after_checks(graph)
 
     def states_after_checks(self, graph: Graph) -> None:
-        last = max((n for n, node in enumerate(graph.nodes) if node.op.has_effect), default=-1)
+        last = max((n for n, node in enumerate(graph.nodes) if isinstance(node.op, Check)), default=0)
         states = set(graph.states) if graph.places else set()
-        for node in graph.nodes[: last + 1] if states else ():
+        for node in graph.nodes[:last] if states else ():
             for value in node.outputs:
                 at = value
                 while at in graph.places and (alias := graph.places[at].alias) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,12 @@ import numpy as np
 
 from lucid.conversion import to_array
 from lucid.core import Number, TensorCore
+from lucid.errors import ArgumentError
+from lucid.ir.ops.elementwise import Equal, Less, Where
 from lucid.ir.ops.structure import Iota, normalized
-from lucid.ir.types import (
-    Shape,
-    TensorType,
-    as_dtype,
-    float32,
-    int64,
-)
+from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
-from lucid.operations.operands import apply_op, cast, integers
+from lucid.operations.operands import apply_op, cast, common, integers
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -53,28 +50,63 @@ def ones(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
     return full(_shape(shape), 1, dtype)
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """Zeros of the type of x."""
-    return full(x.shape, 0, x.dtype)
+def zeros_like(x: Tensor, dtype: object = None) -> Tensor:
+    """Zeros of the shape of x, and of its dtype unless another is given."""
+    return full_like(x, 0, dtype)
 
 
-def ones_like(x: Tensor) -> Tensor:
-    """Ones of the type of x."""
-    return full(x.shape, 1, x.dtype)
+def ones_like(x: Tensor, dtype: object = None) -> Tensor:
+    """Ones of the shape of x, and of its dtype unless another is given."""
+    return full_like(x, 1, dtype)
 
 
-def full_like(x: Tensor, value: Number) -> Tensor:
-    """One value everywhere, in the type of x."""
-    return full(x.shape, value, x.dtype)
+def full_like(x: Tensor, value: Number, dtype: object = None) -> Tensor:
+    """One value everywhere, in the shape of x, and in its dtype unless another is given."""
+    return full(x.shape, value, x.dtype if dtype is None else dtype)
 
 
-def arange(start: int, stop: int | None = None, dtype: object = int64) -> Tensor:
-    """The integers from start (0 where one bound is given) to stop, stop excluded, as a tensor of one axis.
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: object = None) -> Tensor:
+    """The numbers start + i * step that lie before stop, as a tensor of one axis; start is 0 where one bound is given.
 
-    >>> print(arange(3))
-    [0, 1, 2]
+    The dtype is int64, or float32 where one of the numbers is a float.
+
+    >>> print(arange(3), arange(5, 0, -2), arange(0, 1, 0.25))
+    [0, 1, 2] [5, 3, 1] [0.0, 0.25, 0.5, 0.75]
     """
     first, last = (0, start) if stop is None else (start, stop)
-    count = max(last - first, 0)
-    line = apply_op(Iota(0, TensorType(int64, (count,))))
-    return cast(line + first if first else line, as_dtype(dtype))
+    if step == 0:
+        raise ArgumentError("arange takes a step that is not 0.")
+    count = max(math.ceil((last - first) / step), 0)
+    are_integers = all(isinstance(number, int | np.integer) for number in (first, last, step))
+    kind = as_dtype(dtype) if dtype is not None else int64 if are_integers else float32
+    places = _places((count,), 0, int64 if are_integers else float64)
+    line = places if step == 1 else places * step
+    return cast(line if first == 0 else line + first, kind)
+
+
+def linspace(start: float, stop: float, steps: int, dtype: object = float32) -> Tensor:
+    """A number of numbers at equal distances from start to stop, both included, as a tensor of one axis.
+
+    They are computed in float64, each from the end that is nearer.
+
+    >>> print(linspace(0, 1, 5))
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if steps < 0:
+        raise ArgumentError(f"linspace takes a number of steps from 0 on, got {steps}.")
+    step = (stop - start) / (steps - 1) if steps > 1 else 0.0
+    half = _places((steps,), 0, float64)
+    forth, back = half * step + float(start), float(stop) - (steps - 1 - half) * step
+    is_near_start = apply_op(Less(), *common((half, steps / 2)))
+    return cast(apply_op(Where(), is_near_start, forth, back), as_dtype(dtype))
+
+
+def eye(rows: int, columns: int | None = None, dtype: object = float32) -> Tensor:
+    """Ones on the diagonal and zeros elsewhere, of shape (rows, columns), or square where one number is given."""
+    shape = (rows, rows if columns is None else columns)
+    return cast(apply_op(Equal(), _places(shape, 0, int64), _places(shape, 1, int64)), as_dtype(dtype))
+
+
+def _places(shape: Shape, axis: int, dtype: DType) -> Tensor:
+    """The position along an axis, in every element."""
+    return cast(apply_op(Iota(axis, TensorType(int64, shape))), dtype)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lucid.core import Number
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import stepwise as st
@@ -101,12 +104,46 @@ def minimum(x: Operand, y: Operand) -> Tensor:
     return apply_op(ew.Minimum(), *common((x, y)))
 
 
-def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Tensor:
-    """x limited to the range from low to high, either of which may be missing."""
+def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
+    """x limited to the range from min to max, either of which may be missing; max where min is larger."""
     result = as_tensor(x)
-    if low is not None:
-        result = maximum(result, low)
-    return result if high is None else minimum(result, high)
+    if min is not None:
+        result = maximum(result, min)
+    return result if max is None else minimum(result, max)
+
+
+def square(x: Operand) -> Tensor:
+    """x * x."""
+    return multiply(x, x)
+
+
+def reciprocal(x: Operand) -> Tensor:
+    """1 / x."""
+    return divide(1.0, as_float(x))
+
+
+def lerp(start: Operand, end: Operand, weight: Operand) -> Tensor:
+    """start + weight * (end - start): start for weight 0, end for 1 up to rounding, and the line through both."""
+    return add(start, multiply(weight, subtract(end, start)))
+
+
+def addcmul(x: Operand, y: Operand, z: Operand, value: Number = 1) -> Tensor:
+    """x + value * (y * z)."""
+    return add(x, multiply(value, multiply(y, z)))
+
+
+def addcdiv(x: Operand, y: Operand, z: Operand, value: Number = 1) -> Tensor:
+    """x + value * (y / z)."""
+    return add(x, multiply(value, divide(y, z)))
+
+
+def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with numbers in the place of NaN, inf and -inf: 0, and the largest and smallest of the dtype, unless given."""
+    tensor = as_float(x)
+    largest = float(np.finfo(tensor.dtype.numpy).max)
+    tensor = where(isnan(tensor), nan, tensor)
+    tensor = where(equal(tensor, math.inf), largest if posinf is None else posinf, tensor)
+    return where(equal(tensor, -math.inf), -largest if neginf is None else neginf, tensor)
 
 
 def negative(x: Operand) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
 from lucid.ir.types import float32
+from lucid.operations.elementwise import clip
 from lucid.operations.operands import Operand, apply_op, as_float, cast, common
 
 if TYPE_CHECKING:
@@ -106,6 +107,21 @@ def cosh(x: Operand) -> Tensor:
     return apply_op(fn.Cosh(), as_float(x))
 
 
+def asinh(x: Operand) -> Tensor:
+    """The inverse of the hyperbolic sine of x."""
+    return apply_op(fn.Asinh(), as_float(x))
+
+
+def acosh(x: Operand) -> Tensor:
+    """The inverse of the hyperbolic cosine of x; NaN below 1."""
+    return apply_op(fn.Acosh(), as_float(x))
+
+
+def atanh(x: Operand) -> Tensor:
+    """The inverse of the hyperbolic tangent of x; infinite where |x| is 1, NaN above."""
+    return apply_op(fn.Atanh(), as_float(x))
+
+
 def tanh(x: Operand) -> Tensor:
     """The hyperbolic tangent of x."""
     return apply_op(ew.Tanh(), as_float(x))
@@ -119,3 +135,11 @@ def sigmoid(x: Operand) -> Tensor:
 def erf(x: Operand) -> Tensor:
     """The error function of x."""
     return apply_op(ew.Erf(), as_float(x))
+
+
+def logit(x: Operand, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), the inverse of `sigmoid`. With eps, x is limited to the range from eps to 1 - eps first."""
+    tensor = as_float(x)
+    if eps is not None:
+        tensor = clip(tensor, eps, 1.0 - eps)
+    return log(tensor / (1.0 - tensor))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
-from lucid.ir.types import bool_, int64
+from lucid.ir.types import bool_, int64, uint64
 from lucid.operations.elementwise import absolute, detach, isfinite, power, where
 from lucid.operations.functions import exp, log, sqrt
 from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
@@ -44,15 +44,20 @@ def _named(function: str, axis: Axes, keepdims: builtins.bool, aliases: dict[str
 
 
 def sum(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The sum along axes, all of them by default; bools are counted as int64."""
-    tensor = as_tensor(x)
-    return _reduce(rd.Sum, cast(tensor, int64) if tensor.dtype == bool_ else tensor, axis, keepdims, aliases)[1]
+    """The sum along axes, all of them by default. Bools and integers are added as int64, uint64 as itself."""
+    return _reduce(rd.Sum, _wide(x), axis, keepdims, aliases)[1]
 
 
 def prod(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The product along axes, all of them by default, 1 over no elements; bools are multiplied as int64."""
+    """The product along axes, all of them by default, 1 over no elements. Bools and integers are multiplied as int64,
+    uint64 as itself."""
+    return _reduce(rd.Prod, _wide(x), axis, keepdims, aliases)[1]
+
+
+def _wide(x: Operand) -> Tensor:
+    """x, in a dtype that sums and products of it hardly leave."""
     tensor = as_tensor(x)
-    return _reduce(rd.Prod, cast(tensor, int64) if tensor.dtype == bool_ else tensor, axis, keepdims, aliases)[1]
+    return tensor if tensor.dtype.is_float or tensor.dtype == uint64 else cast(tensor, int64)
 
 
 def mean(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
@@ -120,16 +125,14 @@ def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **
 def cumsum(x: Operand, axis: builtins.int | None = None, **aliases: Any) -> Tensor:
     """The sums of the elements up to each one along an axis, or of all elements in row-major order.
 
-    Bools are counted as int64. Sums are built from sums of pairs: n elements take about 2 n additions, and the error
-    grows with log n.
+    Bools and integers are added as int64, uint64 as itself. Sums are built from sums of pairs: n elements take about
+    2 n additions, and the error grows with log n.
 
     >>> print(cumsum([1, 2, 3, 4, 5]))
     [1, 3, 6, 10, 15]
     """
     chosen, _ = _named("cumsum", axis, False, aliases)
-    tensor = as_tensor(x)
-    if tensor.dtype == bool_:
-        tensor = cast(tensor, int64)
+    tensor = _wide(x)
     if chosen is None:
         return _cumsum(flatten(tensor))
     (position,) = normal_axes(chosen, tensor.ndim)

@@ -11,9 +11,9 @@ import pytest
 
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm, CudaScalars
 from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
-from tests.codegen.cuda_host import compile_on_host
 from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise
 from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.simulated import compile_on_host
 from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 
 FUNCTIONS = (

@@ -279,6 +279,36 @@ CASES |= {
             *((1.0, math.pi / 4), (nan, nan)),
         ),
     ),
+    "asinh": Case(
+        bound=4.0,
+        exact=mpmath.asinh,
+        double=np.arcsinh,
+        low=EVERYWHERE[0],
+        high=EVERYWHERE[1],
+        dense=(0.0, 1e-3, 0.5, 1.0, -1.0, 1e8, 1e18, 1.2e18, -1e30, 1e-40, 1e-310, 1e38),
+        special=((0.0, 0.0), (-0.0, -0.0), (1e-45, 1e-45), (inf, inf), (-inf, -inf), (nan, nan)),
+    ),
+    "acosh": Case(
+        bound=4.0,
+        exact=mpmath.acosh,
+        double=np.arccosh,
+        low=both(1.0, 1.0),
+        high=EVERYWHERE[1],
+        dense=(1.0, 1.001, 1.5, 2.0, 10.0, 1e8, 1e18, 1.2e18, 1e38),
+        special=((1.0, 0.0), (0.5, nan), (-2.0, nan), (-1e30, nan), (inf, inf), (-inf, nan), (nan, nan)),
+    ),
+    "atanh": Case(
+        bound=4.0,
+        exact=mpmath.atanh,
+        double=np.arctanh,
+        low=both(-0.99999994, -0.9999999999999999),
+        high=both(0.99999994, 0.9999999999999999),
+        dense=(0.0, 1e-3, 0.25, 0.5, -0.5, 0.9, 1.0, -1.0, 1e-40, 1e-310),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (1e-45, 1e-45), (1.0, inf), (-1.0, -inf)),
+            *((1.5, nan), (-1.5, nan), (1e30, nan), (inf, nan), (-inf, nan), (nan, nan)),
+        ),
+    ),
 }
 BINARY = ("power", "atan2")
 POWER_BOUND = 1.5

@@ -1,5 +1,6 @@
 """The wheel installs into a bare environment and works there."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lucid").rglob("*.py")}
-    assert packed == sources | {"lucid/py.typed"}
+    assert packed == sources | {"lucid/py.typed", "lucid/codegen/cuda/simulator/host.h"}
 
 
 @pytest.mark.slow
@@ -90,3 +91,5 @@ def test_a_bare_environment_runs_eager_and_compiled(wheel: Path, tmp_path: Path)
     (tmp_path / "program.py").write_text(PROGRAM)
     where = run(python, "-I", "program.py", cwd=tmp_path).strip()
     assert Path(where).is_relative_to(tmp_path / "bare"), "the program ran the checkout, not the wheel"
+    info = run(tmp_path / "bare" / "bin" / "lucid", "info", "--json", cwd=tmp_path)
+    assert json.loads(info)["versions"]["python"].startswith("CPython ")

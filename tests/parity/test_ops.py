@@ -24,15 +24,24 @@ def inside(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.tanh(x) * np.asarray(0.9, x.dtype))
 
 
+def above_one(x: np.ndarray) -> np.ndarray:
+    return np.asarray(positive(x) + np.asarray(1.0, x.dtype))
+
+
 def same(x: np.ndarray) -> np.ndarray:
     return x
 
 
 UNARY = {
-    **dict.fromkeys(["exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "sigmoid"], same),
+    **dict.fromkeys(
+        ["exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "asinh", "sigmoid"], same
+    ),
     **dict.fromkeys(["erf", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite"], same),
-    **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt"], positive),
-    **dict.fromkeys(["asin", "acos"], inside),
+    **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal"], positive),
+    **dict.fromkeys(["asin", "acos", "atanh"], inside),
+    "acosh": above_one,
+    "square": same,
+    "nan_to_num": same,
 }
 BINARY = ["floor_divide", "remainder", "atan2", "maximum", "minimum"]
 REDUCTIONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -137,6 +146,51 @@ def test_strided_operands(name: str) -> None:
     expected = theirs(torch.tensor(np.ascontiguousarray(x)), *along)
     assert_close(ours(x, *along), expected)
     assert_close(lucid.compile(ours)(x, *along), expected)
+
+
+SEVERAL: dict[str, Callable[..., Any]] = {
+    "lerp": lambda library, x, y, z: library.lerp(x, y, z),
+    "lerp by a number": lambda library, x, y, z: library.lerp(x, y, 0.25),
+    "addcmul": lambda library, x, y, z: library.addcmul(x, y, z, value=0.5),
+    "addcdiv": lambda library, x, y, z: library.addcdiv(x, y, 2.0 + abs(z)),
+    "logit": lambda library, x, y, z: library.logit(x.sigmoid()),
+    "logit with eps": lambda library, x, y, z: library.logit(x, eps=0.1),
+    "clip": lambda library, x, y, z: library.clip(x, min=-0.5, max=0.7),
+    "clamp": lambda library, x, y, z: x.clamp(max=0.1) + y.clamp(min=0.0),
+    "clip by tensors": lambda library, x, y, z: library.clip(x, y, y + z * z),
+    "var": lambda library, x, y, z: library.var(x, 1),
+    "var of all": lambda library, x, y, z: x.var(correction=0),
+    "std": lambda library, x, y, z: x.std((0, 1), keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_functions_of_several(name: str) -> None:
+    compare(
+        lambda *x: SEVERAL[name](lucid, *x),
+        lambda *x: SEVERAL[name](torch, *x),
+        *(normal(3, 4, seed=number) for number in range(3)),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum"])
+def test_sums_are_wide_enough(name: str, dtype: str) -> None:
+    """200 four times over is no uint8."""
+    x = np.full((2, 4), 200).astype(dtype)
+    for along in ((), (1,), (0,)):
+        if name == "cumsum" and not along:
+            continue
+        expected = getattr(torch, name)(torch.tensor(x), *along)
+        for function in (getattr(lucid, name), lucid.compile(lambda *x: getattr(lucid, name)(*x))):
+            found = function(x, *along)
+            assert str(found.dtype) == str(expected.dtype).removeprefix("torch.")
+            assert_close(found, expected)
+
+
+def test_sums_of_unsigned_numbers() -> None:
+    assert lucid.sum(np.array([2**63, 1], np.uint64)).dtype == lucid.uint64
+    assert lucid.sum(np.array([2**32 - 1, 1], np.uint32)).tolist() == 2**32
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])

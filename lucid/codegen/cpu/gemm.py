@@ -48,7 +48,9 @@ class Gemm:
 
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
-        shapes = (self.rows, self.vectors), (self.rows, 1), (1, self.vectors)
+        # Whole tiles; a single vector of columns; and for the last rows of A as few as there are, or nearly.
+        fewer = [rows for rows in (4, 2, 1) if rows < self.rows]
+        shapes = [(self.rows, self.vectors), (self.rows, 1), *((rows, self.vectors) for rows in fewer)]
         self.tiles = {(rows, vectors): self.write_tile(rows, vectors) for rows, vectors in shapes}
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
@@ -348,19 +350,26 @@ class Gemm:
         def call(shape: tuple[int, int], target: ir.Value, row: ir.Value) -> None:
             builder.call(self.tiles[shape], [a, b, target, a_row, a_column, b_row, row, depth, rows])
 
+        def call_least(shapes: Sequence[tuple[int, int]]) -> None:
+            """Call the first tile in which all rows fit: the lowest that is listed, or the last."""
+            if len(shapes) == 1:
+                call(shapes[0], tile, i64(self.columns))
+                return
+            with builder.if_else(builder.icmp_signed("<=", rows, i64(shapes[0][0]))) as (fits, too_low):
+                with fits:
+                    call(shapes[0], tile, i64(self.columns))
+                with too_low:
+                    call_least(shapes[1:])
+
         with builder.if_else(builder.and_(whole, builder.icmp_signed("==", add, i64(0)))) as (direct, indirect):
             with direct:
                 call((self.rows, self.vectors), c, c_row)
             with indirect:
-                row = i64(self.columns)
                 with builder.if_else(narrow) as (one_vector, more_vectors):
                     with one_vector:
-                        call((self.rows, 1), tile, row)
-                    with more_vectors, builder.if_else(builder.icmp_signed("==", rows, i64(1))) as (one_row, more_rows):
-                        with one_row:
-                            call((1, self.vectors), tile, row)
-                        with more_rows:
-                            call((self.rows, self.vectors), tile, row)
+                        call((self.rows, 1), tile, i64(self.columns))
+                    with more_vectors:
+                        call_least(sorted(shape for shape in self.tiles if shape[1] > 1))
                 builder.call(self.merge, [tile, c, c_row, rows, columns, add])
 
     def smaller(self, builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:

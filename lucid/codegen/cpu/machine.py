@@ -38,8 +38,8 @@ class Machine:
 
     def identity(self) -> str:
         """All that object code depends on beside the text of a module: the processor, and the releases of LLVM."""
-        versions = (llvmlite.__version__, *llvm.llvm_version_info)
-        return f"{self} {self.layout()} llvm {versions} level {_LEVEL}"
+        releases = (llvmlite.__version__, *llvm.llvm_version_info)
+        return f"{self} {self.layout()} llvm {releases} level {_LEVEL}"
 
     def target_machine(self) -> Any:
         target = llvm.Target.from_default_triple()
@@ -110,6 +110,11 @@ def load(
         library.import_symbol(name, address)
     tracker = library.link(_engine(machine), f"lucid_{next(_numbers)}")
     return {name: tracker[name] for name in exports}, tracker
+
+
+def llvm_version() -> str:
+    """The release of LLVM."""
+    return ".".join(map(str, llvm.llvm_version_info))
 
 
 def assembly(machine: Machine, text: str) -> str:

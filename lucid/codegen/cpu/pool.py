@@ -91,7 +91,8 @@ entry:
   %worker = ptrtoint ptr %number to i64
   br label %busy
 busy:
-  call void @leave_callers_core()
+  %callers = load atomic i32, ptr @callers_core monotonic, align 4
+  call void @lucid_leave_core(i32 %callers)
   call void @work(i64 %worker)
   br label %spin
 spin:
@@ -294,12 +295,12 @@ define internal i32 @this_core() {
   ret i32 %core
 }
 
-define internal void @leave_callers_core() {
+; Move the calling thread elsewhere if it runs on a core, and may run on others.
+define void @lucid_leave_core(i32 %left) {
 entry:
   %allowed = alloca i1024
   %core = call i32 @sched_getcpu()
-  %callers = load atomic i32, ptr @callers_core monotonic, align 4
-  %together = icmp eq i32 %core, %callers
+  %together = icmp eq i32 %core, %left
   %known = icmp ult i32 %core, 1024
   %look = and i1 %together, %known
   br i1 %look, label %ask, label %end
@@ -330,13 +331,14 @@ define internal i32 @this_core() {
   ret i32 -1
 }
 
-define internal void @leave_callers_core() {
+define void @lucid_leave_core(i32 %left) {
   ret void
 }
 """
 
 PARALLEL, SCRATCH = "lucid_parallel", "lucid_scratch"
-_EXPORTED = (PARALLEL, SCRATCH, "lucid_want", "lucid_stop", "lucid_forget")
+LEAVE_CORE = "lucid_leave_core"
+_EXPORTED = (PARALLEL, SCRATCH, LEAVE_CORE, "lucid_want", "lucid_stop", "lucid_forget")
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lucid.codegen.kernel import Bounds
-from lucid.ir.index import Atom, Axis, Index, Quotient
+from lucid.ir.index import Atom, Axis, Index, Quotient, Remainder
 
 
 def index_expression(index: Index) -> str:
-    """The text of an index. Axis number n is the variable `i<n>`, a long long.
+    """The text of an index. Axis number n is the variable `i<n>`.
 
     >>> from lucid.ir.index import of
     >>> i, j = of(Axis(0, 4)), of(Axis(1, 8))
@@ -38,6 +38,23 @@ def bounds_condition(bounds: Bounds) -> str:
     return " && ".join(conditions) or "true"
 
 
+def magnitude(index: Index) -> int:
+    """What no number exceeds that C meets on the way to an index, in either direction.
+
+    >>> from lucid.ir.index import of
+    >>> magnitude(of(Axis(0, 4)) * 8 - of(Axis(1, 6)) - 3)
+    32
+    >>> magnitude((of(Axis(0, 4)) - of(Axis(1, 6))) // 4 * 2)
+    16
+    """
+    total, inside = abs(index.constant), 0
+    for atom, coefficient in index.terms:
+        total += abs(coefficient) * max(map(abs, atom.bounds))
+        if not isinstance(atom, Axis):
+            inside = max(inside, magnitude(atom.index) + _turns(atom) * atom.divisor)
+    return max(total, inside)
+
+
 def _scaled(atom: Atom, coefficient: int) -> str:
     text = f"i{atom.number}" if isinstance(atom, Axis) else _divided(atom)
     return text if coefficient == 1 else f"{coefficient} * {text}"
@@ -46,9 +63,14 @@ def _scaled(atom: Atom, coefficient: int) -> str:
 def _divided(atom: Atom) -> str:
     """A quotient or remainder, of its index moved up by whole divisors until it is not negative."""
     assert not isinstance(atom, Axis)
-    turns = max(-(atom.index.bounds[0] // atom.divisor), 0)
+    turns = _turns(atom)
     moved = index_expression(atom.index + turns * atom.divisor)
     moved = f"({moved})" if " " in moved else moved
     if not isinstance(atom, Quotient):
         return f"({moved} % {atom.divisor})"
     return f"({moved} / {atom.divisor} - {turns})" if turns else f"({moved} / {atom.divisor})"
+
+
+def _turns(atom: Quotient | Remainder) -> int:
+    """How many divisors make the index of an atom not negative."""
+    return max(-(atom.index.bounds[0] // atom.divisor), 0)

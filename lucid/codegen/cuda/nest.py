@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager
 from math import prod
 
 from lucid.codegen.cuda.accumulators import Accumulators
-from lucid.codegen.cuda.indices import bounds_condition, index_expression
+from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm
 from lucid.codegen.cuda.stream import random_element
-from lucid.codegen.cuda.writer import INDENT, Writer
+from lucid.codegen.cuda.writer import GUARD, INDENT, Writer, function_head
 from lucid.codegen.kernel import (
     Apply,
     Bounds,
@@ -36,27 +36,36 @@ from lucid.codegen.kernel import (
 )
 from lucid.errors import CompileError
 from lucid.ir.index import Axis
-from lucid.ir.types import int64
+from lucid.ir.types import DType, int32, int64
 
 # The threads that exchange values without memory; blocks are made of whole warps.
 WARP = 32
-WIDTH = 120
+
+# Indices are of 32 bits where they, and the number of threads that `THREADS` bounds, stay below 2^31: a GPU divides
+# 64-bit numbers by long sequences of instructions.
+NARROW = 2**30
+THREADS = 2**30
 
 
-def print_kernel(kernel: Kernel, name: str, where: tuple[str, int] | None = None) -> str:
+def print_kernel(kernel: Kernel, name: str, guarded: bool = False, where: tuple[str, int] | None = None) -> str:
     """The CUDA C function of a kernel, under its text as a comment: it takes a pointer for each buffer.
 
-    Any grid of blocks of whole warps runs it. A buffer may be written in place of one that is read, where each element
-    is read only in the step that writes it. Raises CompileError where the reductions have more lanes than a warp has
-    threads, or different numbers of lanes; `where` is the user's line for it.
+    Any grid of blocks of whole warps runs it, of THREADS threads at most. A buffer may be written in place of one that
+    is read, where each element is read only in the step that writes it. A `guarded` function takes the device's
+    status as its last parameter, and does nothing where a check has failed. Raises CompileError as `kernel_lanes`.
     """
     comment = [f"// {line}" for line in str(kernel).splitlines()]
-    body = [INDENT + line for line in _Nest(kernel, _lanes(kernel, where)).lines()]
-    return "\n".join([*comment, *_head(kernel, name), *body, "}"]) + "\n"
+    guard = [GUARD] if guarded else []
+    body = [INDENT + line for line in (*guard, *_Nest(kernel, kernel_lanes(kernel, where)).lines())]
+    return "\n".join([*comment, *function_head(name, _parameters(kernel), guarded), *body, "}"]) + "\n"
 
 
-def _lanes(kernel: Kernel, where: tuple[str, int] | None) -> int:
-    """The number of threads that take an element of the parallel nest together."""
+def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
+    """The number of threads that take an element of the parallel nest together.
+
+    Raises CompileError where the reductions have more lanes than a warp has threads, or different numbers of lanes;
+    `where` is the user's line for it.
+    """
     lanes = {max(reduction.op.lanes, 1) for stage in kernel.stages for reduction in stage.reductions} or {1}
     if len(lanes) == 1 and max(lanes) <= WARP:
         return max(lanes)
@@ -64,16 +73,11 @@ def _lanes(kernel: Kernel, where: tuple[str, int] | None) -> int:
     raise CompileError(f"a CUDA kernel reduces in one number of lanes, at most {WARP}; got {got}.", where=where)
 
 
-def _head(kernel: Kernel, name: str) -> list[str]:
-    parameters = [
+def _parameters(kernel: Kernel) -> list[str]:
+    return [
         f"{'const ' if number < kernel.inputs else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
         for number, buffer in enumerate(kernel.buffers)
     ]
-    start = f'extern "C" __global__ void {name}('
-    line = f"{start}{', '.join(parameters)}) {{"
-    if len(line) <= WIDTH:
-        return [line]
-    return [start, *(f"{INDENT}{parameter}," for parameter in parameters[:-1]), f"{INDENT}{parameters[-1]}) {{"]
 
 
 class _Nest:
@@ -85,7 +89,7 @@ class _Nest:
         self.numbers: dict[Placement, list[int]] = {}
         for number, place in enumerate(kernel.placements()):
             self.numbers.setdefault(place, []).append(number)
-        self.writer = Writer()
+        self.writer = Writer(_index_type(kernel, lanes))
         self.terms: dict[int, CTerm] = {}
         self.results: dict[tuple[int, int], CTerm] = {}
 
@@ -101,17 +105,18 @@ class _Nest:
     @contextmanager
     def elements(self) -> Iterator[None]:
         """Run what is written meanwhile for each element of the parallel nest."""
-        axes, line = self.kernel.axes, self.writer.line
-        thread, threads = "blockIdx.x * (long long)blockDim.x + threadIdx.x", "gridDim.x * (long long)blockDim.x"
+        axes, line, index = self.kernel.axes, self.writer.line, C_TYPES[self.writer.index]
+        wide = f"({index})" if self.writer.index == int64 else ""
+        thread, threads = f"blockIdx.x * {wide}blockDim.x + threadIdx.x", f"gridDim.x * {wide}blockDim.x"
         if self.lanes > 1:
             line(f"const unsigned int lane = threadIdx.x % {self.lanes};")
             line(f"const unsigned int mask = {(1 << self.lanes) - 1:#x}u << (threadIdx.x % {WARP} - lane);")
             thread, threads = f"({thread}) / {self.lanes}", f"{threads} / {self.lanes}"
-        line(f"const long long first = {thread};")
-        line(f"const long long step = {threads};")
+        line(f"const {index} first = {thread};")
+        line(f"const {index} step = {threads};")
         name = _variable(axes[0]) if len(axes) == 1 else "element"
         size = prod(axis.extent for axis in axes)
-        with self.writer.block(f"for (long long {name} = first; {name} < {size}; {name} += step)"):
+        with self.writer.block(f"for ({index} {name} = first; {name} < {size}; {name} += step)"):
             if len(axes) > 1:
                 self.divide_element(axes)
             for depth in range(len(axes) + 1):  # a thread without an element reads nothing, as another may write there
@@ -125,7 +130,7 @@ class _Nest:
         for axis in reversed(axes):
             quotient = f"element / {inner}" if inner > 1 else "element"
             remainder = f" % {axis.extent}" if axis is not axes[0] else ""
-            lines.append(f"const long long {_variable(axis)} = {quotient}{remainder};")
+            lines.append(f"const {C_TYPES[self.writer.index]} {_variable(axis)} = {quotient}{remainder};")
             inner *= axis.extent
         self.writer.lines.extend(reversed(lines))
 
@@ -157,9 +162,9 @@ class _Nest:
         with ExitStack() as loops:
             for depth, axis in enumerate(axes, 1):
                 spread = self.lanes > 1 and depth == len(axes)
-                i = _variable(axis)
+                i, index = _variable(axis), C_TYPES[self.writer.index]
                 start, step = ("lane", f"{i} += {self.lanes}") if spread else ("0", f"++{i}")
-                loops.enter_context(self.writer.block(f"for (long long {i} = {start}; {i} < {axis.extent}; {step})"))
+                loops.enter_context(self.writer.block(f"for ({index} {i} = {start}; {i} < {axis.extent}; {step})"))
                 self.evaluate(Placement(stage, depth))
             if not axes and self.lanes > 1:
                 loops.enter_context(self.writer.block("if (lane == 0)"))
@@ -198,6 +203,13 @@ class _Nest:
     def guarded(self, bounds: Bounds, inside: CTerm, outside: CTerm) -> CTerm:
         """What is inside where the bounds hold, else what is outside: C evaluates only the one."""
         return self.writer.s.declare(inside.dtype, f"{bounds_condition(bounds)} ? {inside.text} : {outside.text}")
+
+
+def _index_type(kernel: Kernel, lanes: int) -> DType:
+    """int32 where no index and no count of threads can leave it, else int64."""
+    extents = [axis.extent for stage in kernel.stages for axis in stage.axes]
+    largest = [*map(magnitude, kernel.indices()), *extents, prod(axis.extent for axis in kernel.axes) * lanes]
+    return int32 if max(largest) <= NARROW else int64
 
 
 def _variable(axis: Axis) -> str:

@@ -11,13 +11,35 @@ from lucid.ir.index import Index
 from lucid.ir.types import DType, int64
 
 INDENT = "    "
+WIDTH = 120
+
+# The first statement of a function that writes state, and the parameter that it reads: see `lucid.codegen.cuda.plan`.
+GUARD = "if (status[0]) return;  // a check has failed: nothing is written any more"
+STATUS = "const long long* status"
+
+
+def function_head(
+    name: str, pointers: Sequence[str], guarded: bool, scalars: Sequence[str] = (), bounds: str = ""
+) -> list[str]:
+    """The lines that begin a `__global__` function: its parameters are pointers, the status where it is guarded, and
+    scalars."""
+    parameters = [*pointers, *([STATUS] if guarded else []), *scalars]
+    start = f'extern "C" __global__ void {bounds}{name}('
+    line = f"{start}{', '.join(parameters)}) {{"
+    if len(line) <= WIDTH:
+        return [line]
+    return [start, *(f"{INDENT}{parameter}," for parameter in parameters[:-1]), f"{INDENT}{parameters[-1]}) {{"]
 
 
 class Writer:
-    """The statements of the innermost open block, in `lines`, and the scalar vocabulary `s` that appends to it."""
+    """The statements of the innermost open block, in `lines`, and the scalar vocabulary `s` that appends to it.
 
-    def __init__(self) -> None:
+    Indices are numbers of dtype `index`.
+    """
+
+    def __init__(self, index: DType = int64) -> None:
         self.s = CudaScalars([])
+        self.index = index
 
     @property
     def lines(self) -> list[str]:
@@ -55,4 +77,4 @@ class Writer:
         if not index.terms:
             return self.s.constant(index.constant, dtype)
         text = index_expression(index)
-        return self.s.cast(CTerm(int64, f"({text})" if " " in text else text), dtype)
+        return self.s.cast(CTerm(self.index, f"({text})" if " " in text else text), dtype)

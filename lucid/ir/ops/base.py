@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 import numpy.typing as npt
 
-from lucid.errors import DTypeError, ShapeError
-from lucid.ir.index import Index
+from lucid.errors import DTypeError, GradientError, ShapeError
+from lucid.ir.index import Axis, Index, of
 from lucid.ir.scalar import Scalars
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, TensorType, bool_
+from lucid.ir.types import DType, TensorType, as_dtype, bool_
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
@@ -36,12 +37,8 @@ class Op:
     """
 
     name: ClassVar[str]
+    has_effect: ClassVar[bool] = False  # kept although nothing uses its results
     is_cheap: ClassVar[bool] = False  # may be computed again in the backward rather than saved
-
-    @property
-    def has_effect(self) -> bool:
-        """Whether it is kept although nothing uses its results."""
-        return False
 
     @abstractmethod
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
@@ -50,11 +47,6 @@ class Op:
     @abstractmethod
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The reference meaning, on NumPy arrays."""
-
-    def recorded(self) -> Op:
-        """The op to compute instead where a derivative follows: it has the same results, and behind them what its
-        pullback needs beside."""
-        return self
 
     def pullback(
         self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]
@@ -66,7 +58,9 @@ class Op:
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         """`pullback` for an op of one result y: the gradient of each operand in x, from the gradient g of y."""
-        raise NotImplementedError(f"{self.name} is not differentiable")
+        raise GradientError(
+            f"{self.name} has no derivative.", hint="give the op a `vjp`, or cut the gradient off with .detach()."
+        )
 
     def attributes(self) -> dict[str, Any]:
         """The fields of the op by name, in order."""
@@ -211,6 +205,21 @@ class Movement(Op):
     def pieces(self, index: tuple[Index, ...], operands: Sequence[TensorType]) -> tuple[Piece, ...]:
         """Where the result's element at `index` comes from."""
 
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        types = [TensorType(as_dtype(x.dtype), x.shape) for x in operands]
+        (type,) = self.infer(types)
+        axes = tuple(Axis(number, extent) for number, extent in enumerate(type.shape))
+        places: dict[Axis, Any] = dict(zip(axes, np.indices(type.shape), strict=True))
+        result = np.full(type.shape, self.fill, type.dtype.numpy)
+        for piece in reversed(self.pieces(tuple(map(of, axes)), types)):  # the first that holds counts
+            inside = np.ones(type.shape, np.bool_)
+            for bound, extent in piece.bounds:
+                position = bound.evaluate(places)
+                inside &= np.asarray((position >= 0) & (position < extent))
+            where = [np.broadcast_to(index.evaluate(places), type.shape)[inside] for index in piece.index]
+            result[inside] = operands[piece.operand][tuple(where)]
+        return (result,)
+
 
 class Reduction(Op):
     """An op that combines the elements along axes, in an order that is data.
@@ -243,6 +252,25 @@ class Reduction(Op):
     def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
         """The result from the accumulator of all elements."""
         return a[0]
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        """Combines neighbours in pairs, until one is left."""
+        (x,) = operands
+        s, kept = NumpyScalars(), [axis for axis in range(x.ndim) if axis not in self.axes]
+        shape, count = tuple(x.shape[axis] for axis in kept), math.prod(x.shape[axis] for axis in self.axes)
+        rows = x.transpose((*kept, *self.axes)).reshape((*shape, count))
+        with np.errstate(all="ignore"):
+            if not count:
+                nothing = self.finish(s, self.identity(s, as_dtype(x.dtype)))
+                return (np.broadcast_to(nothing, shape).copy(),)
+            parts = self.lift(s, rows, np.broadcast_to(np.arange(count), rows.shape))
+            while parts[0].shape[-1] > 1:
+                pairs = parts[0].shape[-1] // 2
+                first, second = (tuple(part[..., k : 2 * pairs : 2] for part in parts) for k in (0, 1))
+                left_over = tuple(part[..., 2 * pairs :] for part in parts)
+                both = zip(self.combine(s, first, second), left_over, strict=True)
+                parts = tuple(np.concatenate(pair, axis=-1) for pair in both)
+            return (np.asarray(self.finish(s, tuple(part[..., 0] for part in parts))),)
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         expect_operands(self, operands, 1)

@@ -113,6 +113,51 @@ class Cosh(Unary):
 
 
 @op
+class Asinh(Unary):
+    """The inverse of the hyperbolic sine, elementwise."""
+
+    floats_only = True
+    ulp = 4.0
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.asinh(*x)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        return (g / (a * a + 1.0).sqrt(),)
+
+
+@op
+class Acosh(Unary):
+    """The inverse of the hyperbolic cosine, elementwise; NaN where x is below 1."""
+
+    floats_only = True
+    ulp = 4.0
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.acosh(*x)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        return (g / (a * a - 1.0).sqrt(),)
+
+
+@op
+class Atanh(Unary):
+    """The inverse of the hyperbolic tangent, elementwise; infinite where |x| is 1, NaN where it is above."""
+
+    floats_only = True
+    ulp = 4.0
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.atanh(*x)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        return (g / (1.0 - a * a),)
+
+
+@op
 class Tan(Unary):
     """The tangent of x radians, elementwise, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
 

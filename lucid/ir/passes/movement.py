@@ -7,7 +7,7 @@ from dataclasses import replace
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
-from lucid.ir.ops.base import REGISTRY, Elementwise, Reduction
+from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 
@@ -204,7 +204,7 @@ def _swaps_last_two(node: Node) -> bool:
 
 
 MOVEMENT: Rules = {
-    **dict.fromkeys((op for op in REGISTRY.values() if issubclass(op, Elementwise)), (elementwise_of_scalars,)),
+    Elementwise: (elementwise_of_scalars,),
     mv.Reshape: (reshape_to_itself, reshape_of_reshape, movement_of_scalar),
     mv.Broadcast: (reshape_to_itself, broadcast_of_broadcast, broadcast_of_new_axes, broadcast_that_only_reshapes),
     mv.Transpose: (transpose_to_itself, transpose_of_transpose, transpose_of_matmul, movement_of_scalar),

@@ -7,10 +7,9 @@ from math import prod
 
 from lucid.ir.build import Expr
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import REGISTRY, Reduction
+from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.reduction import Sum
-from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
@@ -28,7 +27,6 @@ CHUNK = 512
 CHUNK_MULTIPLE = 8
 
 
-@in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes and each matmul its chunk, and split long sums into sums of sums.
 
@@ -131,7 +129,7 @@ def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 ORDERING: Rules = {
-    **{op: (choose_lanes,) for op in REGISTRY.values() if issubclass(op, Reduction)},
+    Reduction: (choose_lanes,),
     Matmul: (choose_chunk,),
-    Sum: (split_long_sum, choose_lanes),
+    Sum: (split_long_sum,),
 }

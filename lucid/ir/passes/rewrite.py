@@ -54,7 +54,9 @@ class Context:
 
 # A rule is asked about a node of one result. It returns the value to use in its place, or None where it does not apply.
 Rule = Callable[[Node, Context], Value | None]
-Rules = Mapping[type[Op], tuple[Rule, ...]]
+
+# The rules of an op, or of a family of ops. An op has its own rules first, then those of its family.
+Rules = Mapping[type, tuple[Rule, ...]]
 
 
 def rewrite(graph: Graph, rules: Rules) -> Graph:
@@ -81,6 +83,7 @@ class _Sweep:
     def __init__(self, graph: Graph, rules: Rules) -> None:
         self.context = Context(graph)
         self.rules = rules
+        self.rules_of: dict[type, tuple[Rule, ...]] = {}
         self.nodes: list[Node] = []
         self.replaced: dict[Value, Value] = {}
         self.applied = False
@@ -94,7 +97,10 @@ class _Sweep:
             inputs = tuple(self.current(value) for value in node.inputs)
             node = Node(node.op, inputs, node.outputs, node.location, node.backward)
         builder = self.context.builder
-        for rule in self.rules.get(type(node.op), ()):
+        kind = type(node.op)
+        if kind not in self.rules_of:
+            self.rules_of[kind] = tuple(rule for base in kind.__mro__ for rule in self.rules.get(base, ()))
+        for rule in self.rules_of[kind]:
             builder.location, builder.backward = node.location, node.backward
             replacement = rule(node, self.context)
             if replacement is not None:

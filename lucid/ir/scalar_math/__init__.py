@@ -8,7 +8,7 @@ place of the exact result, and hold where `fma` rounds once. `tests/ir/fit_polyn
 from lucid.ir.scalar_math.division import QUOTIENT_LIMIT, REMAINDER_LIMIT, floor_divide, remainder
 from lucid.ir.scalar_math.error_function import erf
 from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
-from lucid.ir.scalar_math.hyperbolic import cosh, sigmoid, sinh, tanh
+from lucid.ir.scalar_math.hyperbolic import acosh, asinh, atanh, cosh, sigmoid, sinh, tanh
 from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
 from lucid.ir.scalar_math.normal_numbers import normal
 from lucid.ir.scalar_math.powers import log2, log10, power
@@ -20,9 +20,12 @@ __all__ = [
     "REMAINDER_LIMIT",
     "TRIGONOMETRIC_RANGE",
     "acos",
+    "acosh",
     "asin",
+    "asinh",
     "atan",
     "atan2",
+    "atanh",
     "ceil",
     "cos",
     "cosh",

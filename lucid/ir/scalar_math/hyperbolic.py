@@ -118,3 +118,35 @@ def sigmoid(s: Scalars[T], x: T) -> T:
     quotient = s.divide(e, s.add(one, e))
     base = s.select(s.less(x, zero), e, one)
     return s.fma(s.negate(base), quotient, base)
+
+
+def asinh(s: Scalars[T], x: T) -> T:
+    """The inverse of the hyperbolic sine, within 4 ulp: log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|."""
+    one, a = s.constant_like(1.0, x), s.absolute(x)
+    square = s.multiply(a, a)
+    root = s.sqrt(s.add(one, square))
+    return copy_sign(s, _log1p_or_log_of_double(s, s.add(a, s.divide(square, s.add(one, root))), a), x)
+
+
+def acosh(s: Scalars[T], x: T) -> T:
+    """The inverse of the hyperbolic cosine, within 4 ulp; NaN below 1: log(1 + t + sqrt(t (t + 2))) for t = x - 1."""
+    one = s.constant_like(1.0, x)
+    t = s.subtract(x, one)
+    root = s.sqrt(s.multiply(t, s.add(x, one)))
+    y = _log1p_or_log_of_double(s, s.add(t, root), x)
+    return s.select(s.less(x, one), s.constant_like(math.nan, x), y)
+
+
+def _log1p_or_log_of_double(s: Scalars[T], y: T, x: T) -> T:
+    """log(1 + y), or log(2 x) for an x so large that y has overflowed, or that log(1 + x) is log x."""
+    is_large = s.less(s.constant_like(2.0**60, x), x)
+    rest = s.select(is_large, s.constant_like(math.log(2.0), x), s.constant_like(0.0, x))
+    return s.add(s.log1p(s.select(is_large, x, y)), rest)
+
+
+def atanh(s: Scalars[T], x: T) -> T:
+    """The inverse of the hyperbolic tangent, within 4 ulp: log(1 + 2a / (1 - a)) / 2 for a = |x|; infinite at 1, NaN
+    above."""
+    a = s.absolute(x)
+    y = s.log1p(s.divide(s.add(a, a), s.subtract(s.constant_like(1.0, x), a)))
+    return copy_sign(s, s.multiply(s.constant_like(0.5, x), s.absolute(y)), x)

@@ -41,9 +41,9 @@ extern "C" __global__ void kernel_0(
     float* b6,
     float* b7,
     float* b8) {
-    const long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    const long long step = gridDim.x * (long long)blockDim.x;
-    for (long long i0 = first; i0 < 20; i0 += step) {
+    const int first = blockIdx.x * blockDim.x + threadIdx.x;
+    const int step = gridDim.x * blockDim.x;
+    for (int i0 = first; i0 < 20; i0 += step) {
         const float v3 = b3[0];
         const float v4 = b4[0];
         const float v0 = b0[i0];

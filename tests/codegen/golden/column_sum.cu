@@ -16,18 +16,19 @@
 //       v4: f32 = result 0.0
 //       store b3[i1] = v4
 extern "C" __global__ void kernel_0(const float* b0, const bool* b1, float* b2, float* b3) {
-    const long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    const long long step = gridDim.x * (long long)blockDim.x;
-    for (long long i1 = first; i1 < 7; i1 += step) {
+    const int first = blockIdx.x * blockDim.x + threadIdx.x;
+    const int step = gridDim.x * blockDim.x;
+    for (int i1 = first; i1 < 7; i1 += step) {
         // stage 0
         float r0_0 = 0.0f;
-        for (long long i2 = 0; i2 < 20; ++i2) {
+        for (int i2 = 0; i2 < 20; ++i2) {
             const float v0 = b0[i1 + 7 * i2];
             const bool v1 = b1[i1 + 7 * i2];
             const float v2 = (float)v1;
             const float v3 = v0 * v2;
-            const float t0 = r0_0 + v3;
-            r0_0 = t0;
+            const long long t0 = (long long)i2;
+            const float t1 = r0_0 + v3;
+            r0_0 = t1;
             b2[i1 + 7 * i2] = v3;
         }
         // stage 1

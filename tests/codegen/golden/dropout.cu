@@ -26,11 +26,11 @@ extern "C" __global__ void kernel_0(
     const double* b4,
     const float* b5,
     float* b6) {
-    const long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    const long long step = gridDim.x * (long long)blockDim.x;
-    for (long long element = first; element < 60; element += step) {
-        const long long i0 = element / 10;
-        const long long i1 = element % 10;
+    const int first = blockIdx.x * blockDim.x + threadIdx.x;
+    const int step = gridDim.x * blockDim.x;
+    for (int element = first; element < 60; element += step) {
+        const int i0 = element / 10;
+        const int i1 = element % 10;
         const unsigned long long v2 = b2[0];
         const unsigned long long v3 = b3[0];
         const double v4 = b4[0];

@@ -13,26 +13,27 @@
 extern "C" __global__ void kernel_0(const float* b0, float* b1) {
     const unsigned int lane = threadIdx.x % 32;
     const unsigned int mask = 0xffffffffu << (threadIdx.x % 32 - lane);
-    const long long first = (blockIdx.x * (long long)blockDim.x + threadIdx.x) / 32;
-    const long long step = gridDim.x * (long long)blockDim.x / 32;
-    for (long long i0 = first; i0 < 6; i0 += step) {
+    const int first = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+    const int step = gridDim.x * blockDim.x / 32;
+    for (int i0 = first; i0 < 6; i0 += step) {
         // stage 0
         float r0_0 = __uint_as_float(0xff800000u);
-        for (long long i3 = lane; i3 < 300; i3 += 32) {
+        for (int i3 = lane; i3 < 300; i3 += 32) {
             const float v0 = b0[300 * i0 + i3];
-            const bool t0 = v0 < r0_0;
-            const float t1 = t0 ? r0_0 : v0;
-            const bool t2 = r0_0 != r0_0;
-            const float t3 = t2 ? r0_0 : t1;
-            r0_0 = t3;
+            const long long t0 = (long long)i3;
+            const bool t1 = v0 < r0_0;
+            const float t2 = t1 ? r0_0 : v0;
+            const bool t3 = r0_0 != r0_0;
+            const float t4 = t3 ? r0_0 : t2;
+            r0_0 = t4;
         }
         for (int half = 16; half > 0; half /= 2) {
-            const float t4 = __shfl_down_sync(mask, r0_0, half, 32);
-            const bool t5 = t4 < r0_0;
-            const float t6 = t5 ? r0_0 : t4;
-            const bool t7 = r0_0 != r0_0;
-            const float t8 = t7 ? r0_0 : t6;
-            r0_0 = t8;
+            const float t5 = __shfl_down_sync(mask, r0_0, half, 32);
+            const bool t6 = t5 < r0_0;
+            const float t7 = t6 ? r0_0 : t5;
+            const bool t8 = r0_0 != r0_0;
+            const float t9 = t8 ? r0_0 : t7;
+            r0_0 = t9;
         }
         r0_0 = __shfl_sync(mask, r0_0, 0, 32);
         // stage 1
@@ -62,14 +63,14 @@ extern "C" __global__ void kernel_0(const float* b0, float* b1) {
 extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2, float* b3) {
     const unsigned int lane = threadIdx.x % 32;
     const unsigned int mask = 0xffffffffu << (threadIdx.x % 32 - lane);
-    const long long first = (blockIdx.x * (long long)blockDim.x + threadIdx.x) / 32;
-    const long long step = gridDim.x * (long long)blockDim.x / 32;
-    for (long long i0 = first; i0 < 6; i0 += step) {
+    const int first = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+    const int step = gridDim.x * blockDim.x / 32;
+    for (int i0 = first; i0 < 6; i0 += step) {
         const float v1 = b1[i0];
         // stage 0
         float r0_0 = 0.0f;
         __syncwarp(mask);  // all lanes have read what one may overwrite
-        for (long long i3 = lane; i3 < 300; i3 += 32) {
+        for (int i3 = lane; i3 < 300; i3 += 32) {
             const float v0 = b0[300 * i0 + i3];
             const float v2 = v0 - v1;
             const bool t0 = 90.0f < v2;
@@ -95,14 +96,15 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
             const int t20 = (unsigned int)t16 << 23;
             const float t21 = __int_as_float(t20);
             const float v3 = t19 * t21;
-            const float t22 = r0_0 + v3;
-            r0_0 = t22;
+            const long long t22 = (long long)i3;
+            const float t23 = r0_0 + v3;
+            r0_0 = t23;
             b2[300 * i0 + i3] = v3;
         }
         for (int half = 16; half > 0; half /= 2) {
-            const float t23 = __shfl_down_sync(mask, r0_0, half, 32);
-            const float t24 = r0_0 + t23;
-            r0_0 = t24;
+            const float t24 = __shfl_down_sync(mask, r0_0, half, 32);
+            const float t25 = r0_0 + t24;
+            r0_0 = t25;
         }
         r0_0 = __shfl_sync(mask, r0_0, 0, 32);
         // stage 1
@@ -124,11 +126,11 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
 //       stage 0:
 //         store b2[300*i0 + i1] = v2
 extern "C" __global__ void kernel_2(const float* b0, const float* b1, float* b2) {
-    const long long first = blockIdx.x * (long long)blockDim.x + threadIdx.x;
-    const long long step = gridDim.x * (long long)blockDim.x;
-    for (long long element = first; element < 1800; element += step) {
-        const long long i0 = element / 300;
-        const long long i1 = element % 300;
+    const int first = blockIdx.x * blockDim.x + threadIdx.x;
+    const int step = gridDim.x * blockDim.x;
+    for (int element = first; element < 1800; element += step) {
+        const int i0 = element / 300;
+        const int i1 = element % 300;
         const float v1 = b1[i0];
         const float v0 = b0[300 * i0 + i1];
         const float v2 = v0 / v1;

@@ -1,6 +1,7 @@
-// What NVRTC provides and a host compiler does not, so that the text of a kernel runs on a host: every CUDA thread of
-// a block is a thread of the system, and blocks run one after the other.
+// What NVRTC provides and a host compiler does not, so that ThreadSanitizer can search a kernel for races: every CUDA
+// thread of a block is a thread of the system, and blocks run one after the other.
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <atomic>
@@ -20,7 +21,9 @@ template <class To, class From> static inline To bits(From x) { To y; memcpy(&y,
 static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
 
 #define __global__
-struct Place { unsigned int x; };
+#define __launch_bounds__(threads)
+#define __shared__ static
+struct Place { unsigned int x, y; };
 static thread_local Place threadIdx;
 static Place blockIdx, blockDim, gridDim;
 
@@ -75,20 +78,24 @@ template <class T> static T __shfl_down_sync(unsigned int mask, T x, unsigned in
     return exchange(mask, x, threadIdx.x % width + delta < width ? threadIdx.x + delta : threadIdx.x);
 }
 
-// Run a kernel on a grid; whether it used the functions above rightly.
-template <class Kernel> static bool launch(unsigned int blocks, unsigned int threads, Kernel kernel) {
-    failed = threads > MOST_THREADS || threads % WARP != 0;
-    gridDim.x = blocks;
+static Meeting block;
+static void __syncthreads() { block.wait(blockDim.x); }
+
+// Run a kernel on a grid; ends the process where it waits for what never comes.
+template <class Kernel> static void launch(unsigned int blocks_x, unsigned int blocks_y, unsigned int threads, Kernel kernel) {
+    gridDim = {blocks_x, blocks_y};
     blockDim.x = threads;
-    for (blockIdx.x = 0; blockIdx.x < blocks && !failed; ++blockIdx.x) {
-        std::vector<std::thread> team;
-        for (unsigned int number = 0; number < threads; ++number) {
-            team.emplace_back([=] {
-                threadIdx.x = number;
-                kernel();
-            });
+    for (blockIdx.y = 0; blockIdx.y < blocks_y; ++blockIdx.y) {
+        for (blockIdx.x = 0; blockIdx.x < blocks_x; ++blockIdx.x) {
+            std::vector<std::thread> team;
+            for (unsigned int number = 0; number < threads; ++number) {
+                team.emplace_back([=] {
+                    threadIdx.x = number;
+                    kernel();
+                });
+            }
+            for (std::thread &thread : team) thread.join();
+            if (failed) exit(2);
         }
-        for (std::thread &thread : team) thread.join();
     }
-    return !failed;
 }

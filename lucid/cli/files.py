@@ -1,0 +1,92 @@
+"""Files that commands read: IR text, and what a Python file defines."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from lucid.cli.command import InputError
+from lucid.errors import LucidError
+from lucid.ir.graph import Graph
+from lucid.ir.text import parse
+from lucid.ir.verify import verify
+
+STANDARD_INPUT = "-"
+
+
+def read_graph(file: str) -> Graph:
+    """The graph of an IR file, or of standard input for `-`. Raises InputError, ParseError and VerificationError."""
+    graph = parse(read_text(file))
+    verify(graph)
+    return graph
+
+
+def read_text(file: str) -> str:
+    """The text of a file, or of standard input for `-`. Raises InputError."""
+    try:
+        return sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is no text in UTF-8: {error.reason} at byte {error.start}.") from None
+
+
+def write_text(file: str, text: str) -> None:
+    """Write a file that ends with its last line. Raises InputError."""
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} can't be written: {error.strerror}.") from None
+
+
+def load(reference: str) -> Any:
+    """What `FILE.py:NAME` names: the file runs as a module, not as `__main__`; the name may be dotted.
+
+    Raises InputError. What the file raises is printed with its traceback, and then is an InputError, too.
+    """
+    file, _, name = reference.rpartition(":")
+    if not file or not name:
+        raise InputError(f"expected FILE.py:NAME, got {reference!r}.")
+    found: Any = _module(Path(file))
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise InputError(f"{file} has no {name}.", hint=f"it has {_listed(found)}." if _listed(found) else None)
+        found = getattr(found, part)
+    return found
+
+
+def _module(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"{path} can't be read: there is no such file.")
+    module_name = f"lucid_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # where dataclasses look for it
+    sys.path.insert(0, str(path.parent.resolve()))  # as for `python FILE.py`
+    try:
+        spec.loader.exec_module(module)
+    except LucidError:
+        raise
+    except SystemExit:
+        raise InputError(
+            f"{path} has ended the process.", hint='put what runs the training under `if __name__ == "__main__":`'
+        ) from None
+    except Exception as error:
+        own = error.__traceback__.tb_next if error.__traceback__ else None
+        while own is not None and own.tb_frame.f_code.co_filename.startswith("<frozen"):
+            own = own.tb_next
+        traceback.print_exception(type(error), error, own)
+        raise InputError(f"{path} has raised {type(error).__name__}.") from None
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    return module
+
+
+def _listed(module: Any) -> str:
+    """The names that a user may have meant."""
+    return ", ".join(name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))

@@ -1,0 +1,92 @@
+"""`lucid show`: what becomes of a function, a module or an IR file."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Mapping
+
+from lucid.cli.command import DONE, Command, UsageError, add_json, painted, painted_ir, print_json
+from lucid.cli.files import write_text
+from lucid.cli.inputs import input_of
+from lucid.cli.subjects import subject_of
+from lucid.stages import Readable
+
+EXAMPLES = """\
+  lucid show train.py:model --input x=64x784xf32
+  lucid show train.py:model --input x=64x784xf32 --train --all
+  lucid show train.py:train_step --input x=64x784xf32 --input y=64xi64 --stage fused
+  lucid show train.py:model --input x=64x784xf32 --stage traced --output model.ir
+  lucid show step.ir --as asm"""
+
+# What `--as` shows of a program, as text. IR is told apart: it has stages.
+FORMATS: Mapping[str, Callable[[Readable], str]] = {
+    "llvm": Readable.llvm_ir,
+    "asm": Readable.assembly,
+    "cuda": Readable.cuda_source,
+    "dot": lambda program: program.graph().to_dot(),
+    "svg": lambda program: program.graph().to_svg(),
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "subject", help="FILE.py:NAME, where NAME is a function or a module, or an .ir file (- for stdin)"
+    )
+    parser.add_argument(
+        "--input",
+        metavar="NAME=TYPE",
+        dest="inputs",
+        action="append",
+        default=[],
+        type=input_of,
+        help="an argument: a type such as x=64x784xf32, x=FILE.npy, or a Python value; without NAME=, the next one",
+    )
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="show a module in training mode, with the backward of the sum of its results (else: as in evaluation)",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--stage", help="the stage to show: traced, differentiated, ... (the last one by default)")
+    which.add_argument("--all", action="store_true", help="show all stages, one after the other")
+    parser.add_argument("--as", dest="form", choices=("ir", *FORMATS), default="ir", help="what to show; ir by default")
+    parser.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
+    add_json(parser)
+
+
+def run(options: Namespace) -> int:
+    if options.form != "ir" and (options.stage or options.all):
+        raise UsageError(f"--stage and --all choose among IR; --as {options.form} is of the last stage.")
+    subject = subject_of(options.subject, options.inputs, options.train)
+    shown = {title: _shown(program, options) for title, program in subject.parts.items()}
+    if options.output is not None:
+        write_text(options.output, json.dumps(shown, indent=2) if options.json else "\n".join(_lines(shown, options)))
+    elif options.json:
+        print_json(shown)
+    else:
+        for line in _lines(shown, options):
+            print(painted(line, "bold") if line.startswith("# ") else painted_ir(line))
+    return DONE
+
+
+def _lines(shown: Mapping[str, Mapping[str, str]], options: Namespace) -> Iterator[str]:
+    """The texts, each under a title unless there is one only."""
+    for title, texts in shown.items():
+        for name, text in texts.items():
+            if len(shown) > 1:
+                yield f"# {title}: {name}"
+            elif options.all:
+                yield f"# {name}"
+            yield text
+
+
+def _shown(program: Readable, options: Namespace) -> dict[str, str]:
+    """The texts to show of a program, by the name of a stage or of a format."""
+    if options.form != "ir":
+        return {options.form: FORMATS[options.form](program)}
+    names = program.stages if options.all else (options.stage or program.stages[-1],)
+    return {name: program.ir(name) for name in names}
+
+
+COMMAND = Command("show", "show what becomes of a function, a module or an .ir file", EXAMPLES, configure, run)

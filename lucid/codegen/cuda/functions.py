@@ -1,0 +1,93 @@
+"""The functions that a CUDA C module is made of: each knows its text, and the launches of its callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Protocol
+
+from lucid.codegen.cuda.nest import kernel_lanes, print_kernel
+from lucid.codegen.cuda.plan import line_of_blocks
+from lucid.codegen.cuda.product import print_product
+from lucid.codegen.cuda.scalars import C_TYPES
+from lucid.codegen.cuda.writer import STATUS, function_head
+from lucid.codegen.kernel import Kernel
+from lucid.ir.types import DType
+
+
+class Function(Protocol):
+    """A `__global__` function before it has a name: frozen, compared by value."""
+
+    @property
+    def label(self) -> str:
+        """What its name begins with; "kernel" is followed by a number."""
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        """Its text under a name. A guarded one does nothing where a check has failed."""
+
+
+@dataclass(frozen=True)
+class LoopNest:
+    """A kernel."""
+
+    kernel: Kernel
+
+    @property
+    def label(self) -> str:
+        return "kernel"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_kernel(self.kernel, name, guarded, where)
+
+    def grid(self, where: tuple[str, int] | None) -> tuple[int, int]:
+        """The blocks and the threads of each."""
+        elements = prod(axis.extent for axis in self.kernel.axes)
+        return line_of_blocks(elements * kernel_lanes(self.kernel, where))
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product of any sizes."""
+
+    dtype: DType
+    transpose_a: bool
+    transpose_b: bool
+
+    @property
+    def label(self) -> str:
+        letters = "".join("t" if transposed else "n" for transposed in (self.transpose_a, self.transpose_b))
+        return f"product_{self.dtype.short}_{letters}"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_product(name, self.dtype, self.transpose_a, self.transpose_b, guarded)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check does: one thread that writes the status if nobody has."""
+
+    dtype: DType
+
+    @property
+    def label(self) -> str:
+        return f"check_{self.dtype.short}"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        head = function_head(
+            name,
+            ["const long long* position", f"const {C_TYPES[self.dtype]}* values", STATUS.removeprefix("const ")],
+            guarded=False,
+            scalars=["int number"],
+        )
+        lines = [
+            "// Check `number`: unless the position is negative, or another check failed before, it fails.",
+            *head,
+            "    if (position[0] >= 0 && !status[0]) {",
+            "        status[1] = number;",
+            "        status[2] = position[0];",
+            "        status[3] = values[position[0]];",
+            "        status[0] = 1;",
+            "    }",
+            "}",
+        ]
+        return "\n".join(lines) + "\n"

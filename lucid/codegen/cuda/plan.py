@@ -1,0 +1,113 @@
+"""The launch plan: what it takes to run the CUDA C module of a graph.
+
+Every array that a launch reads or writes is a *storage*, and storages are numbered: the arguments, states and outputs,
+which belong to the caller; then the stretches of the arena; last the status of the device.
+
+The status is STATUS_WORDS 64-bit words: whether a check has failed, then which one, the position, and the value there.
+The first check that fails writes it; every function that writes state reads it first, and does nothing from then on.
+So a failed step changes nothing, nor does any step that was launched behind it before the host looked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lucid.ir.types import TensorType, tensor_type
+
+STATUS_WORDS = 4
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch of a function: on a grid of `blocks` (x and y) of so many threads, with the storages `buffers` as its
+    pointers and, behind them, `scalars` as ints."""
+
+    function: str
+    blocks: tuple[int, int]
+    threads: int
+    buffers: tuple[int, ...]
+    scalars: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of the arena, in bytes."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """The launches of a graph in order, and the storages that they work on."""
+
+    inputs: tuple[str, ...]  # the types of arguments and states
+    outputs: tuple[str, ...]
+    updated: tuple[int, ...]  # the inputs that are written
+    stretches: tuple[Stretch, ...]
+    arena: int  # bytes
+    checks: tuple[tuple[str, str], ...]  # the message, and the dtype of the values
+    functions: tuple[str, ...]  # of the module, each once
+    launches: tuple[Launch, ...]
+
+    @property
+    def slots(self) -> int:
+        """The number of storages that belong to the caller."""
+        return len(self.inputs) + len(self.outputs)
+
+    @property
+    def status(self) -> int:
+        """The number of the storage that is the status."""
+        return self.slots + len(self.stretches)
+
+    def slot_types(self) -> Iterator[TensorType]:
+        """The types of the storages that belong to the caller."""
+        return map(tensor_type, (*self.inputs, *self.outputs))
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LaunchPlan:
+        """The plan from what `to_json` gave, even after a file has made lists of its tuples."""
+        launches = (
+            Launch(x["function"], _pair(x["blocks"]), x["threads"], tuple(x["buffers"]), tuple(x["scalars"]))
+            for x in data["launches"]
+        )
+        return cls(
+            tuple(data["inputs"]),
+            tuple(data["outputs"]),
+            tuple(data["updated"]),
+            tuple(Stretch(**stretch) for stretch in data["stretches"]),
+            data["arena"],
+            tuple((message, dtype) for message, dtype in data["checks"]),
+            tuple(data["functions"]),
+            tuple(launches),
+        )
+
+
+def _pair(numbers: Any) -> tuple[int, int]:
+    x, y = numbers
+    return x, y
+
+
+# Threads of a block of a loop nest, and the most blocks: enough to fill any GPU of today several times over. What is
+# longer goes round in the loops of the kernel. The shape alone decides.
+BLOCK = 256
+MOST_BLOCKS = 4096
+WARP = 32
+
+
+def line_of_blocks(threads: int) -> tuple[int, int]:
+    """The blocks and the threads of each, whole warps, for work that so many threads share.
+
+    >>> line_of_blocks(10), line_of_blocks(1000), line_of_blocks(10**8)
+    ((1, 32), (4, 256), (4096, 256))
+    """
+    if threads < BLOCK:
+        return 1, math.ceil(threads / WARP) * WARP
+    return min(math.ceil(threads / BLOCK), MOST_BLOCKS), BLOCK

@@ -1,0 +1,138 @@
+"""The matrix product in CUDA C: tiles in shared memory, in the order that `Matmul` states.
+
+An element of the result is the sum, in ascending order, of chunks, each a chain of fused multiply-adds over ascending k
+from 0, whatever the tiling: a thread computes elements of C each by itself, and tiles decide only who reads what.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lucid.codegen.cuda.scalars import C_TYPES
+from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.types import DType, TensorType, float32
+
+TILE = 64  # rows and columns of C that a block computes
+DEPTH = 16  # elements of k that are in shared memory at a time
+EACH = 4  # rows and columns of C that a thread computes
+SIDE = TILE // EACH
+THREADS = SIDE * SIDE
+MOST_MATRICES = 4096  # blocks along the batch; a longer one goes round in the kernel
+
+# Where element i of a tile stands, as (along m or n, along k). Neighbouring threads read neighbouring elements.
+_ALONG_K = f"i / {DEPTH}", f"i % {DEPTH}"
+_ACROSS_K = f"i % {TILE}", f"i / {TILE}"
+
+_BODY = """\
+// C = A B for each matrix of a batch: A is {a_layout}, B is {b_layout}, C is m x n, all row-major.
+// A block computes {tile} x {tile} elements of C, a thread {each} x {each} of them, from tiles {depth} deep.
+// c[i, j] is a sum of chunks in ascending order, each a chain of fused multiply-adds over ascending k from 0.
+{head}
+{guard}    __shared__ {type} a_tile[{depth}][{tile} + 1];  // one element more: so do neighbours differ in their banks
+    __shared__ {type} b_tile[{depth}][{tile} + 1];
+    const int across = (n + {last}) / {tile};
+    const int row0 = blockIdx.x / across * {tile}, column0 = blockIdx.x % across * {tile};
+    const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side};
+    for (int matrix = blockIdx.y; matrix < matrices; matrix += gridDim.y) {{
+        const {type}* a_matrix = a + (long long)matrix * m * k;
+        const {type}* b_matrix = b + (long long)matrix * k * n;
+        {type}* c_matrix = c + (long long)matrix * m * n;
+        {type} total[{each}][{each}];
+        for (int start = 0; start == 0 || start < k; start += chunk) {{
+            const int end = k - start < chunk ? k : start + chunk;
+            {type} sum[{each}][{each}] = {{}};
+            for (int k0 = start; k0 < end; k0 += {depth}) {{
+                for (int i = threadIdx.x; i < {size}; i += {threads}) {{
+                    const int r = {a_line}, l = {a_step};
+                    const bool inside = row0 + r < m && k0 + l < end;
+                    a_tile[l][r] = inside ? a_matrix[{a_place}] : {zero};
+                }}
+                for (int i = threadIdx.x; i < {size}; i += {threads}) {{
+                    const int r = {b_line}, l = {b_step};
+                    const bool inside = column0 + r < n && k0 + l < end;
+                    b_tile[l][r] = inside ? b_matrix[{b_place}] : {zero};
+                }}
+                __syncthreads();  // the tiles are written
+                const int depth = end - k0 < {depth} ? end - k0 : {depth};
+#pragma unroll
+                for (int l = 0; l < {depth}; ++l) {{
+                    if (l < depth) {{  // a zero behind the end would turn a sum of -0 into 0
+#pragma unroll
+                        for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+                            for (int j = 0; j < {each}; ++j) {{
+                                sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
+                            }}
+                        }}
+                    }}
+                }}
+                __syncthreads();  // the tiles have been read
+            }}
+#pragma unroll
+            for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+                for (int j = 0; j < {each}; ++j) {{
+                    total[i][j] = start == 0 ? sum[i][j] : total[i][j] + sum[i][j];
+                }}
+            }}
+        }}
+#pragma unroll
+        for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+            for (int j = 0; j < {each}; ++j) {{
+                const int r = row0 + row + i, s = column0 + column + {side} * j;
+                if (r < m && s < n) {{
+                    c_matrix[(long long)r * n + s] = total[i][j];
+                }}
+            }}
+        }}
+    }}
+}}
+"""
+
+
+def print_product(name: str, dtype: DType, transpose_a: bool, transpose_b: bool, guarded: bool) -> str:
+    """The CUDA C function of a matrix product: pointers to A, B and C, then m, n, k, the chunk and the matrices.
+
+    It runs in blocks of THREADS threads, one for each tile of C along x, any number for the matrices along y.
+    """
+    type = C_TYPES[dtype]
+    a_place = "(long long)(k0 + l) * m + row0 + r" if transpose_a else "(long long)(row0 + r) * k + k0 + l"
+    b_place = "(long long)(column0 + r) * k + k0 + l" if transpose_b else "(long long)(k0 + l) * n + column0 + r"
+    a_line, a_step = _ACROSS_K if transpose_a else _ALONG_K
+    b_line, b_step = _ALONG_K if transpose_b else _ACROSS_K
+    parameters = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
+    sizes = ["int m", "int n", "int k", "int chunk", "int matrices"]
+    return _BODY.format(
+        a_layout="k x m, read transposed" if transpose_a else "m x k",
+        b_layout="n x k, read transposed" if transpose_b else "k x n",
+        head="\n".join(function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}) ")),
+        guard=f"{INDENT}{GUARD}\n" if guarded else "",
+        type=type,
+        zero="0.0f" if dtype == float32 else "0.0",
+        fma="fmaf" if dtype == float32 else "fma",
+        tile=TILE,
+        last=TILE - 1,
+        depth=DEPTH,
+        each=EACH,
+        side=SIDE,
+        size=TILE * DEPTH,
+        threads=THREADS,
+        a_line=a_line,
+        a_step=a_step,
+        a_place=a_place,
+        b_line=b_line,
+        b_step=b_step,
+        b_place=b_place,
+    )
+
+
+def product_launch(op: Matmul, a: TensorType, b: TensorType) -> tuple[tuple[int, int], int, tuple[int, ...]]:
+    """The blocks, the threads of each and the sizes for a matmul of operands of these types."""
+    m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
+    n = b.shape[-2 if op.transpose_b else -1]
+    matrices = math.prod(a.shape[:-2])
+    chunk = max(min(op.chunk or k, k), 1)
+    tiles = math.ceil(m / TILE) * math.ceil(n / TILE)
+    return (tiles, min(matrices, MOST_MATRICES)), THREADS, (m, n, k, chunk, matrices)

@@ -1,0 +1,115 @@
+"""The CUDA C of a program as a file for others: everything it takes to launch it stands in its header."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+
+from lucid.codegen.cuda.module import Module, printable, write_module
+from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
+from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
+from lucid.ir.graph import Graph, Value
+from lucid.ir.text_print import value_names
+
+_WIDTH = 112
+
+
+def cuda_source(graph: Graph) -> str:
+    """The CUDA C of a graph, behind a comment that is a Python function which launches it with `cupy.RawKernel`.
+
+    Raises CompileError for an op that the CUDA targets do not support.
+    """
+    module = write_module(graph)
+    return "\n".join([_header(module), *module.functions.values()])
+
+
+def _header(module: Module) -> str:
+    lines = [
+        f"{printable(module.graph.name)}: CUDA C, written by Lucid. With CuPy it runs like this:",
+        "",
+        *(f"    {line}" if line else "" for line in _script(module)),
+        "",
+        "The order of every sum stands in the text, so that the bits are those of Lucid's other targets where it is",
+        f"compiled with {' '.join(NVRTC_OPTIONS)}.",
+        "RawKernel adds -ftz=true: then results are equal but for subnormal numbers, which become 0.",
+    ]
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines)
+
+
+def _script(module: Module) -> Iterator[str]:
+    """A Python function of the arguments and states of a graph, which updates states in place and returns outputs."""
+    graph, plan = module.graph, module.plan
+    name = _identifier(graph.name) or "graph"
+    names = _python_names(graph)
+    storages = [
+        *(names[value] for value in (*graph.inputs, *graph.outputs)),
+        *(f"arena[{stretch.offset}:{stretch.offset + stretch.size}]" for stretch in plan.stretches),
+        "status",
+    ]
+    yield "import cupy"
+    yield ""
+    yield f'with open("{name}.cu") as file:  # this one'
+    yield "    source = file.read()"
+    yield f"options = {tuple(option for option in NVRTC_OPTIONS if 'ftz' not in option)}"
+    yield ""
+    yield "def launch(name, blocks, threads, *arguments):"
+    yield "    cupy.RawKernel(source, name, options)(blocks, (threads,), arguments)"
+    yield ""
+    yield from _call(f"def {name}(", [names[value] for value in graph.inputs], "):")
+    for value in graph.inputs:
+        what = ", which is updated" if plan.inputs and value in dict(graph.updates) else ""
+        yield f"    # {names[value]}: {value.type}, contiguous{what}"
+    if plan.arena:
+        yield f'    arena = cupy.empty({plan.arena}, "uint8")'
+    if plan.checks:
+        yield f'    status = cupy.zeros({STATUS_WORDS}, "int64")'
+    for value in graph.outputs:
+        yield f'    {names[value]} = cupy.empty({value.type.shape}, "{value.type.dtype.numpy.name}")'
+    for launch in plan.launches:
+        yield from _call("    launch(", _arguments(launch, storages), ")")
+    if plan.checks:
+        yield "    if status[0]:  # waits for the GPU"
+        yield "        raise ValueError(f'check {status[1]} failed: position {status[2]}, value {status[3]}')"
+    yield f"    return {', '.join(names[value] for value in graph.outputs) or None}"
+
+
+def _arguments(launch: Launch, storages: list[str]) -> list[str]:
+    buffers = [storages[buffer] for buffer in launch.buffers]
+    scalars = [f"cupy.int32({scalar})" for scalar in launch.scalars]
+    return [f'"{launch.function}"', str(launch.blocks), str(launch.threads), *buffers, *scalars]
+
+
+def _call(start: str, arguments: list[str], end: str) -> Iterator[str]:
+    """A call or a head with its arguments, in as many lines as it takes."""
+    line = start
+    for number, argument in enumerate(arguments):
+        part = argument + (end if number == len(arguments) - 1 else ",")
+        if line != start and len(line) + len(part) + 1 > _WIDTH:
+            yield line
+            line = " " * (len(start) - len(start.lstrip()) + 8) + part
+        else:
+            line += part if line == start else f" {part}"
+    yield line if arguments else start + end
+
+
+def _python_names(graph: Graph) -> dict[Value, str]:
+    """A name in Python for each input and output of a graph."""
+    names: dict[Value, str] = {}
+    taken = {"arena", "status", "source", "options", "launch", "cupy"}
+    hints = value_names(graph)
+    for value in (*graph.inputs, *graph.outputs):
+        base = name = _identifier(hints[value]) or "x"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        names[value] = name
+    return names
+
+
+def _identifier(text: str) -> str:
+    """A name in Python that is like a text, or nothing."""
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
+    return f"x{name}" if name[:1].isdigit() else f"{name}_" if keyword.iskeyword(name) else name

@@ -1,0 +1,195 @@
+"""`lucid check` finds the step that is at fault, and shrinks the graph that shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lucid.codegen.cpu.scalars import LLVMScalars
+from lucid.codegen.target import Executable
+from lucid.compiler import load_target
+from lucid.faults import find_fault, random_arrays
+from lucid.ir.graph import Graph
+from lucid.ir.ops.elementwise import Sub
+from lucid.ir.passes.fuse import fuse
+from lucid.ir.passes.pipeline import PIPELINE, Pass
+from lucid.ir.shrink import Case, shrink
+from lucid.ir.text import parse
+from lucid.ir.verify import verify
+
+WRONG = """
+from dataclasses import replace
+
+from lucid.ir.ops.elementwise import Add, Sub
+
+
+def wrong(graph):  # x - y -> x + y
+    return graph.with_nodes([replace(n, op=Add()) if isinstance(n.op, Sub) else n for n in graph.nodes])
+
+
+def raises(graph):
+    if any(isinstance(node.op, Sub) for node in graph.nodes):
+        raise KeyError("sub")
+    return graph
+
+
+def invalid(graph):
+    return replace(graph, nodes=graph.nodes[1:]) if len(graph.nodes) > 5 else graph
+"""
+STEP = ("train.py:train_step", "--input", "x=6x8xf32", "--input", "y=6xi64", "--stage", "traced")
+PASSES = "differentiate,simplify,wrong.py:{},order,fuse"
+
+
+@pytest.fixture
+def step(command: Callable[..., object], tmp_path: Path) -> Path:
+    """A training step as an IR file, and wrong passes beside it."""
+    (tmp_path / "wrong.py").write_text(WRONG)
+    path = tmp_path / "step.ir"
+    path.write_text(command("show", *STEP).output)
+    return path
+
+
+def test_a_right_compiler_agrees_with_the_interpreter(step: Path, command: Callable[..., object]) -> None:
+    assert command("check", "step.ir").output == (
+        "step.ir: interpreted, after each pass, compiled unfused and compiled, all agree.\n"
+    )
+    found = json.loads(command("check", "step.ir", "--json", "--seed", "3").output)
+    assert found == {"agrees": True, "steps": [each.stage for each in PIPELINE]}
+    planned = command("show", "step.ir").output
+    step.write_text(planned)
+    assert "all agree" in command("check", "step.ir").output
+    assert "this one has one" in command("check", "step.ir", "--passes", "prune", code=2).errors
+
+
+def test_a_planted_wrong_rewrite_is_found_and_shrunk(step: Path, command: Callable[..., object]) -> None:
+    done = command("check", "step.ir", "--passes", PASSES.format("wrong"), code=1)
+    assert done.output.startswith("wrong is the first step at fault.\n  output %")
+    small = parse(Path("step.shrunk.ir").read_text())
+    verify(small)
+    assert [node.op for node in small.nodes] == [Sub()]
+    assert all(value.type.size == 1 for value in small.values())
+    again = done.output.splitlines()[-1].removeprefix("  again: lucid ").split()
+    assert "wrong is the first step at fault." in command(*again, code=1).output
+
+
+def test_machines_read_the_same(step: Path, command: Callable[..., object]) -> None:
+    arguments = ("check", "step.ir", "--passes", PASSES.format("wrong"), "--json", "--output", "small.ir")
+    found = json.loads(command(*arguments, code=1).output)
+    assert (found["agrees"], found["at_fault"]) == (False, "wrong")
+    assert found["shrunk"]["nodes"] == 1 < found["nodes"]
+    assert found["again"][:3] == ["lucid", "check", "small.ir"]
+    assert len(parse(Path("small.ir").read_text()).nodes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "message"), [("raises", 1, "KeyError: 'sub'"), ("invalid", 6, "it raises V")]
+)
+def test_passes_that_fail_are_found_too(
+    name: str, nodes: int, message: str, step: Path, command: Callable[..., object]
+) -> None:
+    output = command("check", "step.ir", "--passes", PASSES.format(name), code=1).output
+    assert output.startswith(f"{name} is the first step at fault.\n")
+    assert message in output
+    assert len(parse(Path("step.shrunk.ir").read_text()).nodes) <= nodes
+
+
+def test_wrong_code_is_told_from_wrong_passes(step: Path, command: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    subtract = LLVMScalars.subtract
+    monkeypatch.setattr(LLVMScalars, "subtract", lambda self, x, y: subtract(self, y, x))
+    output = command("check", "step.ir", "--seconds", "5", code=1).output
+    assert output.startswith("unfused code is the first step at fault.\n")
+    assert len(parse(Path("step.shrunk.ir").read_text()).nodes) == 1
+
+
+class SecondIsWrong:
+    """A target that compiles another graph the second time: the first is the unfused one."""
+
+    def __init__(self, other: Graph) -> None:
+        self.target, self.other, self.count = load_target("cpu"), other, 0
+
+    def compile(self, graph: Graph) -> Executable:
+        self.count += 1
+        return self.target.compile(self.other if self.count == 2 else graph)
+
+
+def test_fused_code_must_have_the_bits_of_unfused_code() -> None:
+    graph = parse("graph(%x: f32[64]) { %y = exp %x; %z = mul %y, %y; return %z }")
+    nearly = parse("graph(%x: f32[64]) { %d = add %x, %x; %z = exp %d; return %z }")
+    arrays, steps = random_arrays(graph, 0), (Pass("fused", fuse),)
+    assert find_fault(graph, arrays, load_target("cpu"), steps) is None
+    fault = find_fault(graph, arrays, SecondIsWrong(nearly), steps)
+    assert fault is not None
+    assert (fault.step, fault.kind) == ("compiled code", "values")
+    assert fault.sentence.endswith("elements differ in their bits.")
+
+
+def test_a_fault_that_needs_its_numbers_is_written_with_them(step: Path, command: Callable[..., object]) -> None:
+    Path("picky.py").write_text(
+        "from lucid.ir.ops.elementwise import Exp, Minimum\n"
+        "from lucid.ir.passes.rewrite import rewrite\n"
+        "def large(graph):\n"
+        "    return rewrite(graph, {Exp: (clip,)})\n"
+        "def clip(node, context):  # exp x -> 2^(1.4426950408889634 min(x, 20))\n"
+        "    from lucid.ir.ops.functions import Exp2\n"
+        "    x = context.expr(node.inputs[0])\n"
+        "    return (x._apply(Minimum(), 20.0) * 1.4426950408889634)._apply(Exp2()).value\n"
+    )
+    Path("f.ir").write_text("graph(%x: f32[3], %y: f32[3]) { %z = add %x, %y; %e = exp %z; %n = neg %e; return %n }")
+    np.save("x.npy", np.float32([1, 30, 2]))
+    arguments = ("f.ir", "--passes", "picky.py:large", "--input", "x=x.npy")
+    output = command("check", *arguments, code=1).output
+    again = output.splitlines()[-1].removeprefix("  again: lucid ").split()
+    assert "--input" in again
+    assert "large is the first step at fault." in command(*again, code=1).output
+
+
+def test_a_check_that_fails_must_fail_in_the_same_way() -> None:
+    graph = parse('graph(%i: i64[]) { %n = neg %i; check %i, %n, message="at {position}"; return %n }')
+    assert find_fault(graph, [np.int64(-1)], load_target("cpu")) is None
+    graph = parse(
+        'graph(%i: i64[], %v: i64[3]) { check %i, %v, message="at {position} is {value}"; %n = neg %i; return %n }'
+    )
+    assert find_fault(graph, [np.int64(1), np.arange(3)], load_target("cpu")) is None
+    silent = Pass("silent", lambda graph: graph.with_nodes([n for n in graph.nodes if not n.op.has_effect]))
+    fault = find_fault(graph, [np.int64(1), np.arange(3)], load_target("cpu"), (silent,))
+    assert fault is not None
+    assert fault.sentence == "expected the check that fails: at 1 is 1; got no check that fails."
+
+
+def test_shrinking_takes_regions_apart_and_keeps_numbers() -> None:
+    graph = parse("""
+graph(%x: f32[8, 6], %w: state f32[8, 6]) {
+  %a = fused %x, %w @f(%x: f32[8, 6], %w: f32[8, 6]) {
+    %m = mul %x, %w
+    %s = sub %m, %w
+    %e = exp %s
+    return %e
+  }
+  %t = transpose %a, permutation=(1, 0)
+  %r = reshape %t, shape=(2, 24)
+  return %r ; %w <- %a
+}""")
+    arrays = random_arrays(graph, 0)
+
+    def shows(case: Case) -> bool:
+        return any(isinstance(node.op, Sub) for node in case.graph.nodes)
+
+    inside = Case(graph, arrays)
+    small = shrink(inside, lambda case: shows(case) or any(node.op.regions() for node in case.graph.nodes))
+    assert [node.op.name for node in small.graph.nodes] == ["sub"]
+    assert [array.shape for array in small.arrays] == [value.type.shape for value in small.graph.inputs]
+    product = arrays[0] * arrays[1]
+    assert any(np.isin(array, product).all() for array in small.arrays), "the operand has the value it had"
+
+
+def test_inputs_must_fit(step: Path, command: Callable[..., object]) -> None:
+    np.save("x.npy", np.ones((6, 8)))
+    assert command("check", "step.ir", "--input", "x=x.npy", code=3).errors == (
+        "error: expected f32[6, 8] in x.npy for %x, got float64[6, 8].\n"
+    )
+    assert "the graph has the inputs x, y" in command("check", "step.ir", "--input", "z=x.npy", code=2).errors
+    assert "takes an .npy file here, got f32." in command("check", "step.ir", "--input", "x=f32", code=2).errors

@@ -1,0 +1,101 @@
+"""The matrix product in CUDA C: the order of its sums, whatever the sizes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lucid.codegen.cuda.product import MOST_MATRICES, TILE
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.contraction import Matmul
+from lucid.ir.types import TensorType, float32, float64
+from tests.codegen.simulated import ORDERS, Simulated, same_bits
+from tests.oracle import Array, run_compiled
+
+# (batch, m, n, k, chunk): whole tiles and parts of them, one chunk and several, sums of one and of nothing.
+SIZES = (
+    ((), 3, 5, 4, 4),
+    ((), 64, 64, 32, 32),
+    ((), 65, 130, 33, 20),
+    ((), 1, 70, 100, 48),
+    ((2, 3), 9, 7, 40, 16),
+    ((), 4, 3, 0, 1),
+    ((), 5, 1, 17, 1),
+)
+
+
+def product(batch: tuple[int, ...], m: int, n: int, k: int, op: Matmul, dtype: str) -> Graph:
+    element = {"f32": float32, "f64": float64}[dtype]
+    a = Value(TensorType(element, (*batch, *((k, m) if op.transpose_a else (m, k)))))
+    b = Value(TensorType(element, (*batch, *((n, k) if op.transpose_b else (k, n)))))
+    c = Value(*op.infer([a.type, b.type]))
+    return Graph("product", (a, b), (), (Node(op, (a, b), (c,)),), (c,))
+
+
+def products() -> Iterator[Graph]:
+    for (*sizes, chunk), ta, tb, dtype in itertools.product(SIZES, (False, True), (False, True), ("f32", "f64")):
+        yield product(*sizes, Matmul(ta, tb, chunk), dtype)
+
+
+def operands(graph: Graph) -> list[Array]:
+    """Numbers of all magnitudes, so that another order shows; with infinities and negative zeros."""
+    generator = np.random.default_rng(0)
+    arrays = []
+    for value in graph.inputs:
+        x = generator.standard_normal(value.type.shape) * 10.0 ** generator.integers(-3, 3, value.type.shape)
+        x = x.astype(value.type.dtype.numpy)
+        x[generator.random(x.shape) < 0.1] *= 0.0
+        x[generator.random(x.shape) < 0.01] = np.inf
+        arrays.append(x)
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[Graph]:
+    return list(products())
+
+
+@pytest.fixture(scope="module")
+def simulated(graphs: list[Graph]) -> Simulated:
+    return Simulated(graphs)
+
+
+@pytest.mark.parametrize("number", range(8 * len(SIZES)))
+def test_a_product_has_the_bits_of_the_cpu_target(number: int, graphs: list[Graph], simulated: Simulated) -> None:
+    arrays = operands(graphs[number])
+    expected = run_compiled(graphs[number], arrays)
+    assert same_bits(simulated.run(graphs[number], arrays, ORDERS[number % len(ORDERS)]), expected)
+
+
+def test_a_sum_that_rounds_to_minus_zero_stays() -> None:
+    """-1e-45 * 0.1 added to 0 rounds to -0; to add a 0 from behind the end would lose the sign."""
+    graph = product((), 1, 1, 1, Matmul(chunk=1), "f32")
+    arrays = [np.array([[-1e-45]], np.float32), np.array([[0.1]], np.float32)]
+    outcome = Simulated([graph]).run(graph, arrays)
+    assert np.signbit(outcome.outputs[0])
+    assert same_bits(outcome, run_compiled(graph, arrays))
+
+
+def test_another_chunk_has_other_bits(graphs: list[Graph]) -> None:
+    one, many = (product((), 30, 30, 300, Matmul(chunk=chunk), "f32") for chunk in (300, 100))
+    arrays = [np.random.default_rng(0).standard_normal(value.type.shape).astype("f") for value in one.inputs]
+    assert not same_bits(Simulated([one]).run(one, arrays), run_compiled(many, arrays)), "then no test would notice"
+
+
+def test_a_long_batch_goes_round() -> None:
+    graph = product((MOST_MATRICES + 3,), 1, 1, 2, Matmul(chunk=2), "f32")
+    arrays = [np.random.default_rng(0).standard_normal(value.type.shape).astype("f") for value in graph.inputs]
+    simulated = Simulated([graph])
+    (launch,) = simulated.modules[graph].plan.launches
+    assert launch.blocks == (1, MOST_MATRICES)
+    assert same_bits(simulated.run(graph, arrays), run_compiled(graph, arrays))
+
+
+def test_the_grid_covers_the_tiles() -> None:
+    graph = product((7,), TILE + 1, 3 * TILE, 5, Matmul(chunk=5), "f64")
+    (launch,) = Simulated([graph]).modules[graph].plan.launches
+    assert launch.blocks == (6, 7)
+    assert launch.scalars == (TILE + 1, 3 * TILE, 5, 5, 7)

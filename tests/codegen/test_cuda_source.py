@@ -1,0 +1,130 @@
+"""`program.cuda_source()`: a file that runs as its header says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid.codegen.cuda.plan import Launch
+from lucid.codegen.cuda.simulator.library import Library, build
+from lucid.codegen.cuda.source import cuda_source
+from lucid.errors import CompileError
+from lucid.ir.graph import Graph
+from lucid.ir.text import parse
+from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.simulated import need_compiler, same_bits
+from tests.compile.steps import STEPS, Make, inputs_for
+from tests.oracle import run_compiled
+
+FUNCTION = re.compile(r'^extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(', re.MULTILINE)
+
+
+def cupy_on_the_simulator() -> Any:
+    """As much of CuPy as a header uses, over the simulator."""
+    libraries: dict[str, Library] = {}
+
+    def raw_kernel(source: str, name: str, options: tuple[str, ...]) -> Any:
+        assert "--fmad=false" in options
+        if source not in libraries:
+            names = FUNCTION.findall(source)
+            libraries[source] = Library(build(source, names))
+
+        def run(blocks: tuple[int, int], threads: tuple[int], arguments: tuple[Any, ...]) -> None:
+            arrays = [x for x in arguments if isinstance(x, np.ndarray)]
+            scalars = tuple(int(x) for x in arguments[len(arrays) :])
+            assert all(type(x) is np.int32 for x in arguments[len(arrays) :])
+            launch = Launch(name, blocks, threads[0], tuple(range(len(arrays))), scalars)
+            libraries[source].launch(launch, [x.ctypes.data for x in arrays])
+
+        return run
+
+    return SimpleNamespace(RawKernel=raw_kernel, empty=np.empty, zeros=np.zeros, int32=np.int32)
+
+
+def header_function(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The function that the header of a source defines, run where the source is."""
+    lines = text[: text.index("\n\n")].splitlines()
+    code = "\n".join(line[7:] for line in lines if line.startswith("//     ") or line == "//")
+    (name,) = re.findall(r"^def (?!launch)(\w+)", code, re.MULTILINE)
+    (folder / f"{name}.cu").write_text(text)
+    monkeypatch.chdir(folder)
+    monkeypatch.setitem(__import__("sys").modules, "cupy", cupy_on_the_simulator())
+    scope: dict[str, Any] = {}
+    exec(compile(code, "header", "exec"), scope)
+    return scope[name]
+
+
+def final_graph(make: Make) -> Graph:
+    step, batch = make()
+    return lucid.compile(step).lower(*batch).graph("fused")
+
+
+@pytest.mark.parametrize("make", STEPS, ids=lambda make: make.__name__)
+def test_the_header_runs_the_program(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    graph = final_graph(make)
+    arrays = inputs_for(graph)
+    expected = run_compiled(graph, arrays)
+    function = header_function(cuda_source(graph), tmp_path, monkeypatch)
+    states = dict(zip(graph.inputs, arrays, strict=True))
+    found = function(*arrays)
+    outputs = found if isinstance(found, tuple) else (found,)
+    assert same_bits(expected, type(expected)(outputs, tuple(states[state] for state, _ in graph.updates)))
+
+
+def test_the_header_raises_where_a_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    graph = parse('graph @g(%i: i64[], %n: i64[4]) { check %i, %n, message="no"; return }')
+    function = header_function(cuda_source(graph), tmp_path, monkeypatch)
+    assert function(np.array(-1), np.arange(4)) is None
+    with pytest.raises(ValueError, match="check 0 failed: position 3, value 7"):
+        function(np.array(3), np.array([1, 2, 5, 7]))
+
+
+def test_names_are_names_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    graph = parse(
+        "graph @lambda(%class: f32[2], %0.weight: f32[2], %arena: f32[2]) "
+        "{ %status: f32[2] = add %class, %0.weight; %out: f32[2] = mul %status, %arena; return %out }"
+    )
+    text = cuda_source(graph)
+    assert "def lambda_(class_, x0_weight, arena_2):" in text
+    ones = np.ones(2, np.float32)
+    function = header_function(text, tmp_path, monkeypatch)
+    np.testing.assert_array_equal(function(ones, ones, 3 * ones), 6 * ones)
+
+
+def test_every_function_shows_its_kernel_and_the_lines_of_the_user() -> None:
+    step, batch = STEPS[0]()
+    text = lucid.compile(step).lower(*batch).cuda_source()
+    functions = re.findall(r"((?:^// .*\n)+)^extern", text, re.MULTILINE)
+    assert len(functions) == text.count("__global__")
+    assert all(re.search(r"^// (kernel\(|C = A B|Check )", comment, re.MULTILINE) for comment in functions)
+    assert sum(bool(re.search(r"^// .*steps.py:\d+$", comment, re.MULTILINE)) for comment in functions) > 15
+    assert "-ftz=true" in text
+
+
+def test_nvrtc_compiles_the_file() -> None:
+    step, batch = STEPS[1]()
+    compile_with_nvrtc(lucid.compile(step).lower(*batch).cuda_source(), "sm_80")
+
+
+def test_a_program_for_the_simulator_has_the_same_file() -> None:
+    need_compiler()
+    texts = []
+    for target in ("cpu", "cuda-sim"):
+        step, batch = STEPS[2]()
+        texts.append(lucid.compile(step, target=target).lower(*batch).cuda_source())
+    assert texts[0] == texts[1]
+
+
+def test_what_cannot_be_done_names_the_line() -> None:
+    graph = parse("graph(%x: f32[3]) {\n  %y: f32[3] = grad %x, %x, %x  # 0: Linear  train.py:12\n  return %y\n}")
+    with pytest.raises(CompileError, match=r"does not support grad: the pass[^\n]*\n  train.py:12"):
+        cuda_source(graph)
