@@ -341,6 +341,15 @@ class Tensor(TensorCore):
     transpose = ops.transpose
     squeeze = ops.squeeze
     unsqueeze = ops.expand_dims
+    flip = ops.flip
+    roll = ops.roll
+    split = ops.split
+    chunk = ops.chunk
+    tril = ops.tril
+    triu = ops.triu
+    diagonal = ops.diagonal
+    dot = ops.dot
+    outer = ops.outer
 
     def reshape(self, *shape: int | Sequence[int]) -> Tensor:
         """The same elements in row-major order under another shape, in which one extent may be -1."""

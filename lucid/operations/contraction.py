@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.types import (
-    broadcast_shapes,
-    promote,
-)
-from lucid.operations.movement import reshape, squeeze
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
+from lucid.ir.types import broadcast_shapes, promote
+from lucid.operations.elementwise import multiply
+from lucid.operations.movement import permute, reshape, squeeze
+from lucid.operations.operands import Axes, Operand, apply_op, as_tensor, broadcast_to, by_other_names, normal_axes
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -50,3 +49,56 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     if a.ndim == 1:
         result = squeeze(result, -2)
     return squeeze(result, -1) if b.ndim == 1 else result
+
+
+def dot(x: Operand, y: Operand) -> Tensor:
+    """The sum of the products of the elements of two vectors."""
+    a, b = as_tensor(x), as_tensor(y)
+    if a.ndim != 1 or b.ndim != 1:
+        raise ShapeError(f"dot takes two vectors, got shapes {a.shape} and {b.shape}.", hint="use matmul or tensordot")
+    return matmul(a, b)
+
+
+def bmm(x: Operand, y: Operand) -> Tensor:
+    """The matrix product of each pair in two batches: (b, n, k) and (b, k, m) give (b, n, m)."""
+    a, b = as_tensor(x), as_tensor(y)
+    if a.ndim != 3 or b.ndim != 3 or a.shape[0] != b.shape[0]:
+        raise ShapeError(
+            f"bmm takes two batches of as many matrices, got shapes {a.shape} and {b.shape}.", hint="matmul broadcasts"
+        )
+    return matmul(a, b)
+
+
+def outer(x: Operand, y: Operand) -> Tensor:
+    """The product of each element of a vector with each of another: element (i, j) is x[i] * y[j]."""
+    a, b = as_tensor(x), as_tensor(y)
+    if a.ndim != 1 or b.ndim != 1:
+        raise ShapeError(f"outer takes two vectors, got shapes {a.shape} and {b.shape}.")
+    return multiply(reshape(a, (-1, 1)), b)
+
+
+def tensordot(x: Operand, y: Operand, axes: int | Sequence[Axes] = 2, **aliases: Any) -> Tensor:
+    """The sum of products over pairs of axes: the last `axes` of x with the first of y, or those of two lists.
+
+    `axes` may be written `dims`. The result has the other axes of x, then those of y.
+    """
+    a, b = as_tensor(x), as_tensor(y)
+    (axes,) = by_other_names("tensordot", aliases, dims=axes)
+    if isinstance(axes, int):
+        pairs = [list(range(a.ndim - axes, a.ndim)), list(range(axes))]
+    else:
+        pairs = [[group] if isinstance(group, int) else list(group or ()) for group in axes]
+    left, right = pairs
+    if len(left) != len(right):
+        raise ShapeError(f"tensordot takes as many axes of one operand as of the other, got {left} and {right}.")
+    left, right = ([normal_axes(axis, t.ndim)[0] for axis in group] for group, t in ((left, a), (right, b)))
+    if [a.shape[axis] for axis in left] != [b.shape[axis] for axis in right]:
+        raise ShapeError(
+            f"tensordot takes axes of equal extents, got shapes {a.shape} and {b.shape} for axes {left} and {right}."
+        )
+    of_a = [axis for axis in range(a.ndim) if axis not in left]
+    of_b = [axis for axis in range(b.ndim) if axis not in right]
+    count = math.prod(a.shape[axis] for axis in left)
+    rows = reshape(permute(a, [*of_a, *left]), (math.prod(a.shape[axis] for axis in of_a), count))
+    columns = reshape(permute(b, [*right, *of_b]), (count, math.prod(b.shape[axis] for axis in of_b)))
+    return reshape(matmul(rows, columns), [*(a.shape[axis] for axis in of_a), *(b.shape[axis] for axis in of_b)])

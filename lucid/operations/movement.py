@@ -11,7 +11,16 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.types import (
     promote,
 )
-from lucid.operations.operands import Axes, Operand, apply_op, as_tensor, broadcast_to, cast, normal_axes
+from lucid.operations.operands import (
+    Axes,
+    Operand,
+    apply_op,
+    as_tensor,
+    broadcast_to,
+    by_other_names,
+    cast,
+    normal_axes,
+)
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -93,11 +102,12 @@ def concatenate(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tens
     dtype = parts[0].dtype
     for part in parts[1:]:
         dtype = promote(dtype, part.dtype)
-    (position,) = normal_axes(aliases.get("dim", axis), parts[0].ndim)
+    (axis,) = by_other_names("concatenate", aliases, dim=axis)
+    (position,) = normal_axes(axis, parts[0].ndim)
     return apply_op(mv.Concatenate(position), *(cast(part, dtype) for part in parts))
 
 
 def stack(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
-    position = aliases.get("dim", axis)
+    (position,) = by_other_names("stack", aliases, dim=axis)
     return concatenate([expand_dims(x, position) for x in items], position)

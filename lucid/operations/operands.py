@@ -129,3 +129,15 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
     if len(axes) != len(given):
         raise ShapeError(f"an axis is named twice in {given}.")
     return tuple(axes)
+
+
+def by_other_names(function: str, given: dict[str, Any], **values: Any) -> list[Any]:
+    """Arguments of a function that may be `given` by the names of `values`, where what they are otherwise stands.
+
+    >>> by_other_names("flip", {"dims": 1}, dims=None)
+    [1]
+    """
+    for name in given:
+        if name not in values:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    return [given.get(name, value) for name, value in values.items()]

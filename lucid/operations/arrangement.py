@@ -1,0 +1,163 @@
+"""Operations that turn, cut and repeat tensors, all of them compositions of movements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lucid.errors import ArgumentError, ShapeError
+from lucid.operations.creation import arange
+from lucid.operations.elementwise import where
+from lucid.operations.indexing import get_item
+from lucid.operations.movement import concatenate, expand_dims, permute, reshape
+from lucid.operations.operands import Axes, Operand, as_tensor, broadcast_to, by_other_names, normal_axes
+
+if TYPE_CHECKING:
+    from lucid.tensor import Tensor
+
+
+def moveaxis(x: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """x with axes moved to other places; the others keep their order."""
+    tensor = as_tensor(x)
+    sources, targets = (
+        [normal_axes(axis, tensor.ndim)[0] for axis in ([axes] if isinstance(axes, int) else axes)]
+        for axes in (source, destination)
+    )
+    if len(sources) != len(targets):
+        raise ArgumentError(f"moveaxis takes as many axes as places, got {source} and {destination}.")
+    order = [axis for axis in range(tensor.ndim) if axis not in sources]
+    for target, axis in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, axis)
+    return permute(tensor, order)
+
+
+def flip(x: Operand, axis: Axes = None, **aliases: Any) -> Tensor:
+    """x in reverse order along axes, all of them by default."""
+    tensor = as_tensor(x)
+    (axis,) = by_other_names("flip", aliases, dims=axis)
+    axes = normal_axes(axis, tensor.ndim)
+    return get_item(tensor, tuple(slice(None, None, -1 if a in axes else 1) for a in range(tensor.ndim)))
+
+
+def roll(x: Operand, shifts: int | Sequence[int], axis: Axes = None, **aliases: Any) -> Tensor:
+    """x with its elements moved on by a shift along each axis, and those that leave the end put at the start.
+
+    Without axes, the elements are moved in row-major order.
+    """
+    tensor = as_tensor(x)
+    (axis,) = by_other_names("roll", aliases, dims=axis)
+    if axis is None:
+        return reshape(roll(reshape(tensor, (tensor.size,)), shifts, 0), tensor.shape)
+    every = [shifts] if isinstance(shifts, int) else list(shifts)
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if len(every) != len(axes):
+        raise ArgumentError(f"roll takes a shift for each axis, got {shifts} and {axis}.")
+    for by, along in zip(every, axes, strict=True):
+        (a,) = normal_axes(along, tensor.ndim)
+        start = -by % max(tensor.shape[a], 1)
+        if start:
+            before = (slice(None),) * a
+            parts = [get_item(tensor, (*before, slice(start, None))), get_item(tensor, (*before, slice(start)))]
+            tensor = concatenate(parts, a)
+    return tensor
+
+
+def split(x: Operand, size: int | Sequence[int], axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
+    """x cut along an axis into parts of one size, the last of which may be smaller, or of the sizes that are given."""
+    tensor = as_tensor(x)
+    (axis,) = by_other_names("split", aliases, dim=axis)
+    (a,) = normal_axes(axis, tensor.ndim)
+    extent = tensor.shape[a]
+    if isinstance(size, int):
+        if size < 1:
+            raise ArgumentError(f"split takes parts of at least one element, got size {size}.")
+        sizes = [min(size, extent - start) for start in range(0, extent, size)] or [0]
+    else:
+        sizes = list(size)
+    if sum(sizes) != extent or any(part < 0 for part in sizes):
+        raise ShapeError(f"split takes sizes that sum to the extent {extent} of axis {a}, got {tuple(sizes)}.")
+    ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+    before = (slice(None),) * a
+    return tuple(get_item(tensor, (*before, slice(end - part, end))) for part, end in zip(sizes, ends, strict=True))
+
+
+def chunk(x: Operand, chunks: int, axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
+    """x cut along an axis into at most `chunks` parts of one size, the last of which may be smaller."""
+    tensor = as_tensor(x)
+    if chunks < 1:
+        raise ArgumentError(f"chunk takes at least one part, got chunks={chunks}.")
+    (axis,) = by_other_names("chunk", aliases, dim=axis)
+    (a,) = normal_axes(axis, tensor.ndim)
+    return split(tensor, max(-(-tensor.shape[a] // chunks), 1), a)
+
+
+def tile(x: Operand, repeats: int | Sequence[int]) -> Tensor:
+    """x repeated side by side along each axis; repeats for fewer axes than x has are for its last ones."""
+    tensor = as_tensor(x)
+    counts = [repeats] if isinstance(repeats, int) else list(repeats)
+    rank = max(len(counts), tensor.ndim)
+    counts = [1] * (rank - len(counts)) + counts
+    shape = (1,) * (rank - tensor.ndim) + tensor.shape
+    pairs = [extent for extent in shape for extent in (1, extent)]
+    stretched = [extent for count, inner in zip(counts, shape, strict=True) for extent in (count, inner)]
+    joined = [count * extent for count, extent in zip(counts, shape, strict=True)]
+    return reshape(broadcast_to(reshape(tensor, pairs), stretched), joined)
+
+
+def meshgrid(*lines: Operand, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """Tensors of one axis spread over a grid: result i has the elements of line i along its own axis of the grid.
+
+    With `indexing="xy"`, as in NumPy, the first line runs along the second axis; with "ij" along the first.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f'meshgrid takes indexing="xy" or "ij", got {indexing!r}.')
+    tensors = [as_tensor(line) for line in lines]
+    if any(tensor.ndim != 1 for tensor in tensors):
+        raise ShapeError(f"meshgrid takes tensors of one axis, got shapes {', '.join(str(t.shape) for t in tensors)}.")
+    order = list(range(len(tensors)))
+    if indexing == "xy":
+        order[:2] = order[:2][::-1]
+    shape = [tensors[number].shape[0] for number in order]
+    grids = []
+    for number, tensor in enumerate(tensors):
+        place = order.index(number)
+        grids.append(broadcast_to(reshape(tensor, [-1 if axis == place else 1 for axis in range(len(shape))]), shape))
+    return tuple(grids)
+
+
+def tril(x: Operand, k: int = 0, **aliases: Any) -> Tensor:
+    """x with zeros above diagonal k of its last two axes: 0 is the main one, those above are positive."""
+    (k,) = by_other_names("tril", aliases, diagonal=k)
+    return _triangle("tril", x, k, lower=True)
+
+
+def triu(x: Operand, k: int = 0, **aliases: Any) -> Tensor:
+    """x with zeros below diagonal k of its last two axes: 0 is the main one, those above are positive."""
+    (k,) = by_other_names("triu", aliases, diagonal=k)
+    return _triangle("triu", x, k, lower=False)
+
+
+def _triangle(name: str, x: Operand, k: int, lower: bool) -> Tensor:
+    tensor = as_tensor(x)
+    if tensor.ndim < 2:
+        raise ShapeError(f"{name} takes a tensor of at least two axes, got shape {tensor.shape}.")
+    rows, columns = tensor.shape[-2:]
+    distance = expand_dims(arange(columns), 0) - expand_dims(arange(rows), 1)
+    return where(distance <= k if lower else distance >= k, tensor, 0)
+
+
+def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, **aliases: Any) -> Tensor:
+    """The elements x[i, i + offset] along two axes, as the last axis of the result."""
+    tensor = as_tensor(x)
+    axes = by_other_names("diagonal", aliases, dim1=axis1, dim2=axis2)
+    first, second = (normal_axes(axis, tensor.ndim)[0] for axis in axes)
+    if first == second:
+        raise ShapeError(f"diagonal takes two different axes, got {axes[0]} and {axes[1]}.")
+    kept = [axis for axis in range(tensor.ndim) if axis not in (first, second)]
+    moved = permute(tensor, [*kept, first, second])
+    rows, columns = moved.shape[-2:]
+    start = offset if offset >= 0 else -offset * columns
+    count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    lines = reshape(moved, (*moved.shape[:-2], rows * columns))
+    stop = start + count * (columns + 1)
+    return get_item(lines, (..., slice(start, stop, columns + 1)))
