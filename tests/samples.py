@@ -20,6 +20,7 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops import stepwise as st
 from lucid.ir.ops import structure as sr
+from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.text import parse
 from lucid.ir.types import TensorType, as_dtype, float32, float64, int64
@@ -50,6 +51,17 @@ NUMBERS = np.array([[-7, -2, -1], [0, 3, 9]])
 COUNTS = np.array([[0, 1, 63], [64, -1, 5]])
 TRUTH = np.array([[True, False, True], [False, False, True]])
 SCALAR, SEED = np.float64(0.3), np.uint64(7)
+
+# The shares of a run in the gradients of its constants: a product, a sum, and one that is added up in a carry.
+RECURRENT = """graph @step(%h: f64[2, 3], %x: f64[2, 3], %w: f64[3, 3], %b: f64[3], %s: f64[2, 3]) {
+  %p = matmul %h, %w, transpose_b=true; %q = add %p, %x; %r: f64[2, 3] = broadcast %b; %t = add %q, %r
+  %u = tanh %t; %v = mul %u, %s; return %v
+}"""
+MAP = (
+    """graph @map(%x: f64[2, 3], %w: f64[3, 3]) { %y = matmul %w, %x, transpose_b=true; %z = mul %y, %y; return %z }"""
+)
+STACK = np.linspace(-1.5, 2.0, 18).reshape(3, 2, 3)
+SQUARE, ROW = np.array([[0.3, -0.8, 0.5], [1.1, 0.2, -0.4], [-0.6, 0.7, 0.9]]), np.array([0.1, -0.5, 0.4])
 
 EVERYWHERE = (
     *(ew.Neg, ew.Abs, ew.Exp, ew.Tanh, ew.Sigmoid, ew.Erf, ew.Sin, ew.Cos, ew.Floor, ew.Detach),
@@ -111,6 +123,8 @@ def _all() -> list[Sample]:
     add(sr.Grad(), ANY, OTHER, ANY)
     add(sr.Check("element {position} is {value}"), np.int64(-1), NUMBERS)
     add(sr.Fused(parse("graph @body(%x: f64[2, 3], %y: f64[2, 3]) { %0 = add %x, %y; return %0 }")), ANY, OTHER)
+    add(Scan(parse(RECURRENT), length=3, carries=1, sequences=1), ANY, STACK, SQUARE, ROW, OTHER)
+    add(Scan(parse(MAP), length=3, carries=0, sequences=1, reverse=True), STACK, SQUARE)
     return samples
 
 

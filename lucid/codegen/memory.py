@@ -6,6 +6,9 @@ result in an operand that nobody reads again, a new state in the state that it r
 
 No state is written before the last check. A check and what it needs come first; a new state that must be computed
 earlier, or whose old value is still needed, gets storage of its own, and is copied when everything has run.
+
+The body of a loop is planned like a graph whose states are the carries: a run updates them where they lie, which is in
+the storage of the loop's results. Its temporaries have a part of the arena while the loop runs.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from lucid.codegen.lowering import is_lowered, lower
 from lucid.codegen.target import ALIGNMENT
 from lucid.ir.graph import Graph, Node, Place, Value
 from lucid.ir.ops.elementwise import Detach
+from lucid.ir.ops.loop import Scan, in_loops
 from lucid.ir.ops.movement import Reshape
-from lucid.ir.ops.structure import Check
 
 
 def plan(graph: Graph, kernel_of: Callable[[Node], Kernel] = lower) -> Graph:
@@ -28,8 +31,11 @@ def plan(graph: Graph, kernel_of: Callable[[Node], Kernel] = lower) -> Graph:
     In the result every output, and every new state, is the result of a node and no other result; outputs have no
     place. A new state that is not placed in its state is to be copied there at the end.
     """
+    graph = in_loops(graph, lambda scan: _planned_body(scan, kernel_of))
     graph = _checks_first(_separate_results(graph))
-    return replace(graph, places=_Plan(graph, kernel_of).places)
+    chosen = _Plan(graph, kernel_of)
+    nodes = [_moved(node, chosen.workspaces.get(node, 0)) for node in graph.nodes]
+    return replace(graph, nodes=tuple(nodes), places=chosen.places)
 
 
 def home(graph: Graph, value: Value) -> Value:
@@ -41,8 +47,40 @@ def home(graph: Graph, value: Value) -> Value:
 
 def arena_size(graph: Graph) -> int:
     """The bytes of the arena that a planned graph needs."""
-    ends = (place.offset + value.type.nbytes for value, place in graph.places.items() if place.offset is not None)
+    ends = [place.offset + value.type.nbytes for value, place in graph.places.items() if place.offset is not None]
+    ends += [arena_size(node.op.body) for node in graph.nodes if isinstance(node.op, Scan)]
     return _aligned(max(ends, default=0))
+
+
+def _planned_body(scan: Scan, kernel_of: Callable[[Node], Kernel]) -> Graph:
+    """The body of a loop with the places of its values, from the start of the arena on."""
+    body = scan.body
+    states, new = body.arguments[: scan.carries], body.outputs[: scan.carries]
+    run = plan(
+        replace(
+            body,
+            arguments=body.arguments[scan.carries :],
+            states=states,
+            outputs=body.outputs[scan.carries :],
+            updates=tuple(zip(states, new, strict=True)),
+        ),
+        kernel_of,
+    )
+    after = dict(run.updates)  # without those that stay as they are
+    return replace(body, nodes=run.nodes, outputs=(*(after.get(x, x) for x in states), *run.outputs), places=run.places)
+
+
+def _moved(node: Node, offset: int) -> Node:
+    """A node whose loop, if it is one, has its temporaries so many bytes further on."""
+    if not isinstance(node.op, Scan) or not offset:
+        return node
+    body = node.op.body
+    places = {
+        value: place if place.offset is None else Place(offset=place.offset + offset)
+        for value, place in body.places.items()
+    }
+    nodes = tuple(_moved(inner, offset) for inner in body.nodes)
+    return replace(node, op=replace(node.op, body=replace(body, nodes=nodes, places=places)))
 
 
 def _separate_results(graph: Graph) -> Graph:
@@ -72,7 +110,7 @@ def _checks_first(graph: Graph) -> Graph:
     wanted: set[Value] = set()
     first: set[Node] = set()
     for node in reversed(graph.nodes):
-        if isinstance(node.op, Check) or not wanted.isdisjoint(node.outputs):
+        if node.op.has_effect or not wanted.isdisjoint(node.outputs):
             first.add(node)
             wanted.update(node.inputs)
     return graph.with_nodes(sorted(graph.nodes, key=lambda node: node not in first))
@@ -80,9 +118,10 @@ def _checks_first(graph: Graph) -> Graph:
 
 @dataclass
 class _Block:
-    """A stretch of the arena, and the nodes between which it is in use, both included."""
+    """A stretch of the arena for a value, or for the temporaries of a loop, and the nodes between which it is in use,
+    both included."""
 
-    value: Value
+    owner: Value | Node
     size: int
     first: int
     last: int
@@ -107,7 +146,12 @@ class _Plan:
         self.share_states()
         self.share_operands()
         self.places = {value: Place(alias=other) for value, other in self.shared.items()}
-        self.places |= {block.value: Place(offset=block.offset) for block in self.laid_out()}
+        self.workspaces: dict[Node, int] = {}  # of loops, from where on in the arena
+        for block in self.laid_out():
+            if isinstance(block.owner, Node):
+                self.workspaces[block.owner] = block.offset
+            else:
+                self.places[block.owner] = Place(offset=block.offset)
 
     def owner(self, value: Value) -> Value:
         while value in self.shared:
@@ -126,7 +170,7 @@ class _Plan:
                 self.share(node.output, node.inputs[0])
 
     def share_states(self) -> None:
-        last_check = max((n for n, node in enumerate(self.graph.nodes) if isinstance(node.op, Check)), default=-1)
+        last_check = max((n for n, node in enumerate(self.graph.nodes) if node.op.has_effect), default=-1)
         for state, new in self.graph.updates:
             made = self.made[new]
             if made > last_check and self.last_read[state] <= made and self.can_overwrite(made, state, new):
@@ -152,6 +196,8 @@ class _Plan:
         reads = [n for n, operand in enumerate(node.inputs) if self.owner(operand) is owner]
         if not reads:
             return True
+        if isinstance(node.op, Scan):  # a carry is updated where it lies
+            return reads == [node.outputs.index(result)] and reads[0] < node.op.carries
         if not is_lowered(node.op):
             return False
         kernel = self.kernel_of(node)
@@ -167,6 +213,9 @@ class _Plan:
             for value, made in self.made.items()
             if value not in self.shared and value not in self.graph.outputs
         ]
+        for number, node in enumerate(self.graph.nodes):
+            if isinstance(node.op, Scan) and (size := arena_size(node.op.body)):
+                blocks.append(_Block(node, size, number, number))
         placed: list[_Block] = []
         for block in sorted(blocks, key=lambda block: (-block.size, block.first)):
             rivals = (other for other in placed if block.first <= other.last and other.first <= block.last)

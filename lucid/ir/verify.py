@@ -13,8 +13,8 @@ A graph is valid when
 8. a region is valid by itself: it sees none of the values around it, and its arguments are as the type rule of its
    op demands. It has no states, hence no updates, and an effect in it is an effect of its op;
 9. the number of the backward sweep that made a node is not negative;
-10. in a planned graph, no node before the last `check` computes into the storage of a state: a call that fails there
-    has changed nothing.
+10. in a planned graph, no node up to the last one with an effect, a `check` or a loop with one, computes into the
+    storage of a state: a call that fails there has changed nothing.
 
 Not held here: that values that live at the same time do not overlap in the arena. The memory plan sees to that.
 """
@@ -32,7 +32,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.movement import Reshape
-from lucid.ir.ops.structure import Check, Grad
+from lucid.ir.ops.structure import Grad
 from lucid.ir.text_print import print_with_note
 from lucid.ir.types import TensorType
 
@@ -198,9 +198,9 @@ class _Verifier:
         self.states_after_checks(graph)
 
     def states_after_checks(self, graph: Graph) -> None:
-        last = max((n for n, node in enumerate(graph.nodes) if isinstance(node.op, Check)), default=0)
+        last = max((n for n, node in enumerate(graph.nodes) if node.op.has_effect), default=-1)
         states = set(graph.states) if graph.places else set()
-        for node in graph.nodes[:last] if states else ():
+        for node in graph.nodes[: last + 1] if states else ():
             for value in node.outputs:
                 at = value
                 while at in graph.places and (alias := graph.places[at].alias) is not None:

@@ -6,6 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Add, Cast, Equal
+from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.ops.reduction import FirstFalse
@@ -42,11 +44,12 @@ def graphs(
     exclude: Sequence[type[Op]] = (),
     states: bool = True,
     regions: bool = False,
+    loops: bool = False,
 ) -> Graph:
     """A valid graph: small tensors of `dtypes`, ops of the registry but for `exclude`, several outputs.
 
     With `states` it may read and update states, swap them, and draw random numbers; with `regions` it may have fused
-    ops. It has no grad op, and its checks hold. Tensors may be empty.
+    ops, with `loops` it has a scan. It has no grad op, and its checks hold. Tensors may be empty.
     """
     tensor_types = st.builds(TensorType, st.sampled_from(dtypes), _shapes())
     arguments = tuple(
@@ -67,6 +70,10 @@ def graphs(
         body = draw(graphs(dtypes, 4, (*exclude, Check), states=False))
         inputs = [builder.add(Const(normalized(1, value.type), value.type))[0] for value in body.arguments]
         values += builder.add(Fused(body), *inputs)
+    if loops:
+        stacks, results = _add_loop(draw, builder, values, draw(graphs(dtypes, 6, (*exclude, Check), states=False)))
+        arguments += stacks
+        values += results
     updates = []
     if random and RandomKeep not in exclude:
         values.append(_add_random(draw, builder, random))
@@ -220,7 +227,15 @@ for _op in REGISTRY.values():
     elif issubclass(_op, Reduction):
         _STEPS[_op] = functools.partial(_reduction, _op)
 OPS = tuple(_STEPS)
-APART = (RandomKeep, RandomNormal, RandomWord, Check, Fused, Grad)  # ops that a graph gets otherwise, or not at all
+APART = (
+    RandomKeep,
+    RandomNormal,
+    RandomWord,
+    Check,
+    Fused,
+    Grad,
+    Scan,
+)  # ops that a graph gets otherwise, or not at all
 
 
 def _add_check(builder: Builder, x: Value) -> None:
@@ -229,6 +244,31 @@ def _add_check(builder: Builder, x: Value) -> None:
         (holds,) = builder.add(Equal(), x, x)
         (position,) = builder.add(FirstFalse(tuple(range(x.type.rank))), holds)
         builder.add(Check("element {position} is {value}"), position, x)
+
+
+def _add_loop(
+    draw: Draw, builder: Builder, values: Sequence[Value], body: Graph
+) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+    """A loop over a body, whose arguments are carries, elements and constants in turn: the stacks that it reads, which
+    are new arguments of the graph, and its results."""
+    length, count = draw(st.integers(0, 3)), len(body.arguments)
+    carries = draw(st.integers(0, count))
+    stop = carries + draw(st.integers(0, count - carries))
+    new = [
+        draw(st.sampled_from([value for value in body.values() if value.type == carry.type]))
+        for carry in body.arguments[:carries]
+    ]
+    stacks = tuple(Value(x.type.with_shape((length, *x.type.shape)), "stack") for x in body.arguments[carries:stop])
+
+    def whole(type: TensorType) -> Value:
+        same = [value for value in values if value.type == type]
+        return draw(st.sampled_from(same)) if same else builder.add(Const(normalized(1, type), type))[0]
+
+    starts, constants = (
+        [whole(x.type) for x in arguments] for arguments in (body.arguments[:carries], body.arguments[stop:])
+    )
+    op = Scan(replace(body, outputs=(*new, *body.outputs)), length, carries, stop - carries, draw(st.booleans()))
+    return stacks, builder.add(op, *starts, *stacks, *constants)
 
 
 def _add_random(draw: Draw, builder: Builder, random: tuple[Value, ...]) -> Value:

@@ -85,6 +85,12 @@ STATEMENTS = {
         "    return %0\n"
         "  }"
     ),
+    "scan": (
+        "%r: f32[2, 3] = scan %x, length=2, carries=0, sequences=1, reverse=true @body(%x: f32[3]) {\n"
+        "    %0: f32[3] = neg %x\n"
+        "    return %0\n"
+        "  }"
+    ),
 }
 
 

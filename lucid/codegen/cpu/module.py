@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from llvmlite import ir
 
 from lucid.codegen.cpu.chunks import kernel_chunks
-from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, element, i64, intrinsic, memory_type
+from lucid.codegen.cpu.control import (
+    I8,
+    I32,
+    I64,
+    POINTER,
+    VOID,
+    Values,
+    element,
+    i64,
+    intrinsic,
+    loop,
+    memory_type,
+)
 from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
@@ -19,10 +33,20 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 
 TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A graph that is being written: the whole, or the body of a loop; and what finds the address of each value of it
+    that is not in the arena."""
+
+    graph: Graph
+    addresses: Mapping[Value, Callable[[], ir.Value]]
 
 
 class ModuleWriter:
@@ -41,9 +65,10 @@ class ModuleWriter:
         self.entry = ir.Function(self.module, ir.FunctionType(I32, [POINTER, POINTER]), ENTRY)
         self.addresses = ir.IRBuilder(self.entry.append_basic_block("addresses"))
         self.builder = ir.IRBuilder(self.entry.append_basic_block("start"))
-        self.slots = {value: n for n, value in enumerate((*graph.inputs, *graph.outputs))}
+        values = (*graph.inputs, *graph.outputs)
+        self.scope = Scope(graph, {x: partial(self._slot, self.builder, n) for n, x in enumerate(values)})
         self.contexts: dict[int, ir.Value] = {}  # by their number of words
-        self.arena = self._slot(self.addresses, len(self.slots))
+        self.arena = self._slot(self.addresses, len(values))
         self.functions: dict[Kernel, KernelFunction] = {}
         self.tasks: dict[tuple[str, int], ir.Function] = {}
         self.checks: list[tuple[Check, Value]] = []
@@ -69,10 +94,13 @@ class ModuleWriter:
     def pointer(self, value: Value) -> ir.Value:
         """The address of a value. It is found anew for each use: hundreds of addresses that stay in use from the start
         of the entry to its end cost LLVM's register allocator more than in proportion."""
-        value = home(self.graph, value)
-        if value in self.slots:
-            return self._slot(self.builder, self.slots[value])
-        offset = self.graph.places[value].offset
+        return self._address(self.scope, value)
+
+    def _address(self, scope: Scope, value: Value) -> ir.Value:
+        value = home(scope.graph, value)
+        if value in scope.addresses:
+            return scope.addresses[value]()
+        offset = scope.graph.places[value].offset
         assert offset is not None
         return self.builder.gep(self.arena, [i64(offset)], source_etype=I8)
 
@@ -106,7 +134,8 @@ class ModuleWriter:
 
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
-        if isinstance(node.op, Reshape) and home(self.graph, node.output) is home(self.graph, node.inputs[0]):
+        graph = self.scope.graph
+        if isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
             return
         kernel = self.kernel_of(node)
         if kernel.is_empty:
@@ -172,6 +201,39 @@ class ModuleWriter:
         self.builder.position_at_end(passed)
         self.checks.append((node.op, values))
 
+    def scan(self, node: Node) -> None:
+        """A loop in the entry: the code of a run stands there once. The carries lie where the loop's results are."""
+        scan, outer = node.op, self.scope
+        assert isinstance(scan, Scan)
+        body, count, stop = scan.body, scan.carries, scan.carries + scan.sequences
+        for start, result in zip(node.inputs, node.outputs[:count], strict=False):
+            if home(outer.graph, start) is not home(outer.graph, result):
+                self.copy(result, start)
+
+        def run(number: ir.Value, _: Values) -> Values:
+            place = self.builder.sub(i64(scan.length - 1), number) if scan.reverse else number
+
+            def element(stack: Value, element: Value) -> ir.Value:
+                offset = self.builder.mul(place, i64(element.type.nbytes))
+                return self.builder.gep(self._address(outer, stack), [offset], source_etype=I8)
+
+            whole = [*zip(body.arguments[:count], node.outputs, strict=False)]
+            whole += zip(body.arguments[stop:], node.inputs[stop:], strict=True)
+            stacked = [*zip(body.arguments[count:stop], node.inputs[count:stop], strict=True)]
+            stacked += zip(body.outputs[count:], node.outputs[count:], strict=True)
+            addresses = {x: partial(self._address, outer, y) for x, y in whole}
+            addresses |= {x: partial(element, y, x) for x, y in stacked}
+            self.scope = Scope(body, addresses)
+            for inner in body.nodes:
+                handler_of(inner)(self, inner)
+            for argument, new in zip(body.arguments, body.outputs[:count], strict=False):
+                if home(body, new) is not argument:
+                    self.copy(argument, new)
+            return []
+
+        loop(self.builder, i64(0), i64(scan.length), 1, [], run)
+        self.scope = outer
+
     def copy(self, to: Value, source: Value) -> None:
         copy = intrinsic(self.module, "memcpy.p0.p0.i64", VOID, [POINTER, POINTER, I64, ir.IntType(1)])
         size = i64(to.type.nbytes)
@@ -186,6 +248,7 @@ HANDLERS: Mapping[type[Op], Handler] = {
     **dict.fromkeys(LOWERED, ModuleWriter.loops),
     Matmul: ModuleWriter.contraction,
     Check: ModuleWriter.check,
+    Scan: ModuleWriter.scan,
 }
 
 

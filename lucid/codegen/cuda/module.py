@@ -18,12 +18,14 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Detach
+from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused, Grad
 from lucid.ir.verify import verify
 
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
+    Scan: "it needs a loop of launches",
     Grad: "the pass `differentiate` must have written it out",
 }
 

@@ -37,8 +37,12 @@ class Op:
     """
 
     name: ClassVar[str]
-    has_effect: ClassVar[bool] = False  # kept although nothing uses its results
     is_cheap: ClassVar[bool] = False  # may be computed again in the backward rather than saved
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it is kept although nothing uses its results."""
+        return False
 
     @abstractmethod
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
@@ -47,6 +51,11 @@ class Op:
     @abstractmethod
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The reference meaning, on NumPy arrays."""
+
+    def recorded(self) -> Op:
+        """The op to compute instead where a derivative follows: it has the same results, and behind them what its
+        pullback needs beside."""
+        return self
 
     def pullback(
         self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]

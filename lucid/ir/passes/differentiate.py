@@ -38,18 +38,33 @@ def differentiate(graph: Graph) -> Graph:
 
 def backward_sweep(builder: Builder, output: Value, seed: Value, wrt: Sequence[Value]) -> list[Value]:
     """Append the nodes that compute d sum(output * seed) / dx for each x in `wrt`; zeros where x has no effect."""
+    builder.backward = 1 + max((node.backward for node in builder.nodes), default=0)
+    gradients = sweep(builder, {output: builder.wrap(seed)}, wrt)
+    found = [(gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt]
+    builder.location, builder.backward = None, 0
+    return found
+
+
+def sweep(builder: Builder, gradients: dict[Value, Expr], wrt: Sequence[Value]) -> dict[Value, Expr]:
+    """Append the nodes that pass gradients from the values that have one to `wrt`: what each value got in the end.
+
+    Ops that the sweep goes through are replaced by their recorded forms, whose further results are new values.
+    """
     forward = list(builder.nodes)
-    builder.backward = 1 + max((node.backward for node in forward), default=0)
     active = _depending_on(wrt, forward)
-    gradients: dict[Value, Expr] = {output: builder.wrap(seed)}
-    for node in reversed(forward):
+    for place, node in reversed(list(enumerate(forward))):
         reached = [gradients.get(value) for value in node.outputs]
         if all(g is None for g in reached) or not active.intersection(node.inputs):
             continue
         builder.location = node.location
+        op = node.op.recorded()
+        if op is not node.op:
+            types = op.infer([value.type for value in node.inputs])[len(node.outputs) :]
+            node = builder.nodes[place] = replace(node, op=op, outputs=(*node.outputs, *map(Value, types)))
         results = tuple(builder.wrap(value) for value in node.outputs)
         operands = tuple(builder.wrap(value) for value in node.inputs)
-        found = node.op.pullback(tuple(reached), results, operands)
+        reached += [None] * (len(results) - len(reached))
+        found = op.pullback(tuple(reached), results, operands)
         if len(found) != len(node.inputs):
             raise _wrong(node, f"gives {len(found)} gradients for {len(node.inputs)} operands")
         for value, g in zip(node.inputs, found, strict=True):
@@ -57,9 +72,7 @@ def backward_sweep(builder: Builder, output: Value, seed: Value, wrt: Sequence[V
                 if g.type != value.type:
                     raise _wrong(node, f"gives a gradient {g.type} for an operand {value.type}")
                 gradients[value] = gradients[value] + g if value in gradients else g
-    totals = [(gradients[x] if x in gradients else builder.constant(0, x.type)).value for x in wrt]
-    builder.location, builder.backward = None, 0
-    return totals
+    return gradients
 
 
 def _wrong(node: Node, what: str) -> GradientError:

@@ -19,6 +19,7 @@ from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.groups import Groups
+from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, outline
 from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
@@ -27,6 +28,7 @@ VIEWS = (Reshape, Broadcast, Transpose, Slice)
 COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice)
 
 
+@in_loops_too
 def fuse(graph: Graph) -> Graph:
     """Join nodes into fused nodes, first along the values that they pass to each other, then where they read the same.
 

@@ -10,6 +10,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.reduction import Sum
+from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
@@ -27,6 +28,7 @@ CHUNK = 512
 CHUNK_MULTIPLE = 8
 
 
+@in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes and each matmul its chunk, and split long sums into sums of sums.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.elementwise import Detach
+from lucid.ir.ops.loop import in_loops
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.algebra import ALGEBRA
 from lucid.ir.passes.fold import FOLDING
+from lucid.ir.passes.loops import tidy_loops
 from lucid.ir.passes.movement import MOVEMENT
 from lucid.ir.passes.prune import prune
 from lucid.ir.passes.rewrite import Context, Rule, Rules, rewrite
@@ -26,7 +28,8 @@ def simplify(graph: Graph) -> Graph:
     assert not any(isinstance(node.op, Grad) for node in graph.nodes), "simplify runs after differentiate"
     for _ in range(ROUNDS):
         before = graph
-        graph = prune(share(rewrite(graph, RULES)))
+        graph = in_loops(graph, lambda scan: simplify(scan.body))
+        graph = prune(tidy_loops(share(rewrite(graph, RULES))))
         if graph is before:
             break
     return graph
