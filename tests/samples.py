@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import REGISTRY, Op
 from lucid.ir.ops import contraction as ct
+from lucid.ir.ops import convolution as cv
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
 from lucid.ir.ops import movement as mv
@@ -71,6 +72,11 @@ ABOVE_ZERO = (ew.Log, ew.Sqrt, fn.Log2, fn.Log10)
 NEAR_ZERO = (fn.Asin, fn.Acos, fn.Atanh, fn.Log1p)
 
 
+def _spread(*shape: int) -> Array:
+    """Numbers of both signs, in no order."""
+    return np.sin(np.arange(1.0, 1.0 + np.prod(shape)) * 2.3).reshape(shape)
+
+
 def _all() -> list[Sample]:
     samples = []
 
@@ -114,6 +120,16 @@ def _all() -> list[Sample]:
     add(mv.Concatenate(1), ANY, OTHER, ANY)
     add(ct.Matmul(), ANY, OTHER.T)
     add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)
+    for taps, geometry, channels, spatial in (
+        ((2,), ((2,), (2,), (1,), (2,), 2), 4, (6,)),
+        ((2, 3), ((1, 2), (1, 1), (1, 0), (0, 1), 1), 2, (3, 4)),
+        ((1, 2, 2), ((1, 1, 1), (1, 1, 1), (0, 0, 0), (0, 0, 0), 1), 1, (2, 2, 3)),
+    ):
+        image, weight = _spread(2, channels, *spatial), _spread(2, channels // geometry[-1], *taps)
+        (result,) = cv.Convolution(*geometry).evaluate([image, weight])
+        add(cv.Convolution(*geometry), image, weight)
+        add(cv.ConvolutionInput(*geometry, spatial), _spread(*result.shape), weight)
+        add(cv.ConvolutionWeight(*geometry, taps), image, _spread(*result.shape))
     add(RandomKeep(3, (4, 4)), SEED, np.uint64(2), SCALAR)
     add(RandomWord(1, (5, 3)), SEED, np.uint64(2))
     for dtype in (float32, float64):

@@ -19,6 +19,7 @@ from lucid.operations.contraction import (
     outer,
     tensordot,
 )
+from lucid.operations.convolution import convolution, convolution_transpose
 from lucid.operations.creation import (
     arange,
     eye,
@@ -164,6 +165,8 @@ __all__ = [
     "clone",
     "concatenate",
     "constant",
+    "convolution",
+    "convolution_transpose",
     "cos",
     "cosh",
     "cumsum",

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 import lucid
 from lucid import Tensor, nn
+from lucid.codegen.cpu.convolution import Convolve, Weigh
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.machine import assembly, machine
 from lucid.ir.types import DType, float32, float64
@@ -30,15 +31,18 @@ def loops(text: str) -> list[str]:
     return [body for _, body in found]
 
 
+@pytest.mark.parametrize("writer", [Gemm, Convolve, Weigh])
 @pytest.mark.parametrize("dtype", [float32, float64])
-def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType) -> None:
-    gemm = Gemm(dtype, machine().vector_bytes)
+def test_the_inner_loop_of_a_product_keeps_everything_in_registers(
+    dtype: DType, writer: type[Gemm | Convolve | Weigh]
+) -> None:
+    product = writer(dtype, machine().vector_bytes)
     module = ir.Module("product")
     module.triple, module.data_layout = machine().layout()
-    gemm.write(module, "product")
-    tile = function(assembly(machine(), str(module)), f"tile_{gemm.rows}x{gemm.vectors}")
+    product.write(module, "product")
+    tile = function(assembly(machine(), str(module)), f"tile_{product.rows}x{product.vectors}")
     (inner,) = (loop for loop in loops(tile) if "fmadd" in loop)
-    assert inner.count("fmadd") == gemm.rows * gemm.vectors
+    assert inner.count("fmadd") == product.rows * product.vectors
     assert "(%rsp)" not in inner
     assert "(%rbp)" not in inner
     assert REGISTERS[machine().vector_bytes] in inner

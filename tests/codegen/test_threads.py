@@ -21,13 +21,26 @@ from lucid.errors import ArgumentError
 STEPS = 4
 
 
-def training_bits() -> str:
+def perceptron() -> tuple[nn.Module, tuple[int, ...]]:
+    layers = nn.Linear(300, 257), nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(257), nn.Linear(257, 10)
+    return nn.Sequential(*layers), (333, 300)
+
+
+def convolutional() -> tuple[nn.Module, tuple[int, ...]]:
+    convolutions = nn.Conv2d(2, 9, 3, padding=1), nn.ReLU(), nn.Conv2d(9, 51, (3, 2), stride=2, groups=3)
+    return nn.Sequential(*convolutions, nn.ReLU(), nn.Flatten(), nn.Linear(51 * 6 * 7, 10)), (61, 2, 13, 14)
+
+
+NETS = {"perceptron": perceptron, "convolutional": convolutional}
+
+
+def training_bits(name: str) -> str:
     """A digest of the weights after some steps of a net with sizes that no tile or vector divides."""
     lucid.seed(1)
-    model = nn.Sequential(nn.Linear(300, 257), nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(257), nn.Linear(257, 10))
+    model, shape = NETS[name]()
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
     generator = np.random.default_rng(0)
-    x, y = generator.normal(size=(333, 300)).astype(np.float32), generator.integers(0, 10, 333)
+    x, y = generator.normal(size=shape).astype(np.float32), generator.integers(0, 10, shape[0])
 
     @lucid.compile
     def step(x: object, y: object) -> lucid.Tensor:
@@ -52,36 +65,37 @@ def restored_threads() -> Iterator[None]:
     lucid.set_num_threads(before)
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
+@pytest.mark.parametrize("name", NETS)
+def test_the_number_of_threads_changes_no_bit(name: str) -> None:
     found = []
     for threads in (1, 2, 3, 8):
         lucid.set_num_threads(threads)
-        found.append(training_bits())
+        found.append(training_bits(name))
     assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3"])
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="names x86 processors")
 def test_the_width_of_vectors_changes_no_bit(cpu: str) -> None:
-    code = "from tests.codegen.test_threads import training_bits; print(training_bits())"
+    code = "from tests.codegen.test_threads import NETS, training_bits; print(*map(training_bits, NETS))"
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LUCID_CPU": cpu})
-    assert run.stdout.strip() == training_bits()
+    assert run.stdout.split() == [*map(training_bits, NETS)]
 
 
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_has_a_pool_of_its_own() -> None:
     lucid.set_num_threads(2)
-    expected = training_bits()  # the parent's workers are running now
+    expected = training_bits("perceptron")  # the parent's workers are running now
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, training_bits().encode())
+        os.write(write, training_bits("perceptron").encode())
         os._exit(0)
     os.close(write)
     assert os.waitpid(child, 0)[1] == 0
     assert os.read(read, 100).decode() == expected
-    assert training_bits() == expected
+    assert training_bits("perceptron") == expected
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
@@ -50,6 +50,23 @@ def test_chunk_of_a_transposed_operand() -> None:
         "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true; return %r }",
         "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true, chunk=392; return %r }",
     )
+
+
+def test_chunks_of_convolutions_are_whole_channels_or_rows() -> None:
+    geometry = "stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1"
+    before = parse(
+        f"""graph(%x: f32[2, 64, 28, 28], %w: f32[8, 64, 3, 3], %g: f32[2, 8, 28, 28]) {{
+          %y = convolution %x, %w, {geometry}; %d = convolution_input %g, %w, {geometry}, spatial=(28, 28)
+          %v = convolution_weight %x, %g, {geometry}, kernel=(3, 3); return %y, %d, %v }}"""
+    )
+    after = parse(
+        f"""graph(%x: f32[2, 64, 28, 28], %w: f32[8, 64, 3, 3], %g: f32[2, 8, 28, 28]) {{
+          %y = convolution %x, %w, {geometry}, chunk=32
+          %d = convolution_input %g, %w, {geometry}, spatial=(28, 28), chunk=8
+          %p = convolution_weight %x, %g, {geometry}, kernel=(3, 3), chunk=14, parts=2
+          %v = sum %p, axes=(0,), lanes=1; return %y, %d, %v }}"""
+    )
+    assert same(order(before), after)
 
 
 def test_a_long_sum_becomes_a_sum_of_sums() -> None:

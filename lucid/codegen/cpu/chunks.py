@@ -75,3 +75,10 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, columns: int) 
     pieces = -(-wanted // chunks)
     tall = max(-(-m // (pieces * rows)), 8) * rows  # so many rows at least pay for packing the panel again
     return min(tall, all_rows), wide * columns
+
+
+def span_of_units(units: int, nanoseconds: float) -> int:
+    """How many units of work a chunk has, where each takes so long: all of them where they are not worth cutting."""
+    if units * nanoseconds < SHORTEST:
+        return max(units, 1)
+    return max(math.ceil(TARGET / nanoseconds) if nanoseconds < TARGET else 1, -(-units // MOST))

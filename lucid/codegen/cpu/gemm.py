@@ -13,23 +13,16 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I8, I32, I64, POINTER, VOID, Values, element, i64, intrinsic, loop, memory_type
+from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
-from lucid.ir.types import DType
-
-# Rows and vectors of a tile: as many accumulators as the registers hold beside a row of B and an element of A.
-# AVX-512 has 32 registers, AVX2 has 16; a machine of 16-byte vectors has 16 (SSE) or more.
-TILES = {64: (8, 3), 32: (4, 3), 16: (4, 3)}
-
-# Columns of B are transposed in groups of so many elements.
-QUAD = 4
+from lucid.codegen.cpu.tiles import QUAD, Tiles
 
 # Up to this many rows of tiles, a panel that needs no packing is read where it is: packing would not pay.
 UNPACKED_TILES = 2
 
 
-class Gemm:
-    """The shape of the tiles for a dtype and a machine, and the functions of the product.
+class Gemm(Tiles):
+    """The functions of the product.
 
     `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
     calls. The context holds, a word each: the addresses of A, B and C; m, n, k; a_row, a_column, b_row, b_column; the
@@ -37,14 +30,6 @@ class Gemm:
     C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at b + l b_row + j b_column, in elements;
     the matrices of a batch follow each other.
     """
-
-    def __init__(self, dtype: DType, vector_bytes: int) -> None:
-        self.dtype = dtype
-        self.lanes = vector_bytes // dtype.itemsize
-        self.rows, self.vectors = TILES[vector_bytes]
-        self.columns = self.vectors * self.lanes
-        self.scalar = memory_type(dtype, 1)
-        self.vector = memory_type(dtype, self.lanes)
 
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
@@ -56,50 +41,6 @@ class Gemm:
         self.pack_columns = self.write_pack_columns()
         self.merge = self.write_merge()
         self.write_product(name)
-
-    # Building blocks.
-
-    def begin(self, name: str, pointers: int, sizes: int) -> tuple[ir.Function, ir.IRBuilder]:
-        signature = ir.FunctionType(VOID, [POINTER] * pointers + [I64] * sizes)
-        function = ir.Function(self.module, signature, name)
-        function.linkage = "internal"
-        return function, ir.IRBuilder(function.append_basic_block("entry"))
-
-    def at(self, builder: ir.IRBuilder, pointer: ir.Value, *offsets: ir.Value) -> ir.Value:
-        """The address of an element at the sum of offsets."""
-        total = offsets[0]
-        for offset in offsets[1:]:
-            total = builder.add(total, offset)
-        return element(builder, pointer, total, self.dtype)
-
-    def load(self, builder: ir.IRBuilder, address: ir.Value, type: ir.Type) -> ir.Value:
-        return builder.load(address, align=self.dtype.itemsize, typ=type)
-
-    def store(self, builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
-        builder.store(value, address, align=self.dtype.itemsize)
-
-    def first(self, builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
-        """A mask of the first `count` lanes."""
-        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-        return builder.icmp_signed("<", numbers, self.spread(builder, count, lanes))
-
-    def load_masked(self, builder: ir.IRBuilder, address: ir.Value, mask: ir.Value) -> ir.Value:
-        """The elements at an address in the lanes of a mask, and zeros."""
-        type = ir.VectorType(self.scalar, mask.type.count)
-        operands = [address, I32(self.dtype.itemsize), mask, ir.Constant(type, None)]
-        name = f"masked.load.v{type.count}{self.scalar.intrinsic_name}.p0"
-        return builder.call(intrinsic(self.module, name, type, [x.type for x in operands]), operands)
-
-    def store_masked(self, builder: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
-        operands = [value, address, I32(self.dtype.itemsize), mask]
-        name = f"masked.store.v{self.lanes}{self.scalar.intrinsic_name}.p0"
-        builder.call(intrinsic(self.module, name, VOID, [x.type for x in operands]), operands)
-
-    def spread(self, builder: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
-        """A scalar in every lane."""
-        undefined = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
-        first = builder.insert_element(undefined, x, I32(0))
-        return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), None))
 
     # Functions.
 
@@ -155,62 +96,6 @@ class Gemm:
         loop(builder, i64(0), depth, 1, [], line)
         builder.ret_void()
         return function
-
-    def write_pack_columns(self) -> ir.Function:
-        """(b, panel, b_column, depth, columns): a panel from the columns of B, each contiguous. Columns from `columns`
-        on repeat the last."""
-        function, builder = self.begin("pack_columns", 2, 3)
-        b, panel, b_column, depth, columns = function.args
-        last = builder.sub(columns, i64(1))
-        group = min(QUAD, self.lanes)
-
-        def vectors(j: ir.Value, _: Values) -> Values:
-            starts = []
-            for lane in range(self.lanes):
-                column = self.smaller(builder, builder.add(j, i64(lane)), last)
-                starts.append(self.at(builder, b, builder.mul(column, b_column)))
-
-            def block(k: ir.Value, _: Values) -> Values:
-                mask = self.first(builder, builder.sub(depth, k), group)
-                parts = [self.load_masked(builder, self.at(builder, start, k), mask) for start in starts]
-                lines = [self.joined(builder, parts[n::group]) for n in range(group)]
-                for n, line in enumerate(self.transposed(builder, lines)):
-                    target = builder.mul(builder.add(k, i64(n)), i64(self.columns))
-                    self.store(builder, line, self.at(builder, panel, target, j))
-                return []
-
-            loop(builder, i64(0), depth, group, [], block)
-            return []
-
-        loop(builder, i64(0), columns, self.lanes, [], vectors)
-        builder.ret_void()
-        return function
-
-    def joined(self, builder: ir.IRBuilder, parts: Sequence[ir.Value]) -> ir.Value:
-        """Vectors one after the other in one."""
-        parts = list(parts)
-        while len(parts) > 1:
-            lanes = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
-            parts = [builder.shuffle_vector(x, y, lanes) for x, y in zip(parts[::2], parts[1::2], strict=True)]
-        return parts[0]
-
-    def transposed(self, builder: ir.IRBuilder, lines: Sequence[ir.Value]) -> list[ir.Value]:
-        """Lines of as many lanes a group as there are lines, transposed within each group: line i is interleaved with
-        line i + half, as often as halving goes."""
-        group, half = len(lines), len(lines) // 2
-
-        def interleaving(start: int) -> ir.Constant:
-            order = [
-                lane - lane % group + start + lane % group // 2 + lane % 2 * self.lanes for lane in range(self.lanes)
-            ]
-            return ir.Constant(ir.VectorType(I32, self.lanes), order)
-
-        masks = interleaving(0), interleaving(half)
-        result = list(lines)
-        for _ in range(group.bit_length() - 1):
-            pairs = zip(result[:half], result[half:], strict=True)
-            result = [builder.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
-        return result
 
     def write_merge(self) -> ir.Function:
         """(tile, c, c_row, rows, columns, add): the first rows and columns of a tile stored in C, or added to it."""
@@ -324,10 +209,6 @@ class Gemm:
 
         loop(builder, *rows, 1, [], line)
 
-    def divided(self, builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
-        """x / y, rounded up."""
-        return builder.udiv(builder.sub(builder.add(x, y), i64(1)), y)
-
     def one_tile(
         self,
         builder: ir.IRBuilder,
@@ -371,6 +252,3 @@ class Gemm:
                     with more_vectors:
                         call_least(sorted(shape for shape in self.tiles if shape[1] > 1))
                 builder.call(self.merge, [tile, c, c_row, rows, columns, add])
-
-    def smaller(self, builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
-        return builder.select(builder.icmp_signed("<", x, y), x, y)

@@ -13,29 +13,35 @@ from lucid.codegen.cpu.machine import Machine, assemble_once, load
 from lucid.codegen.cpu.pool import SCRATCH, pool
 from lucid.ir.types import BY_SHORT_NAME, DType
 
-PRODUCT = "matmul_"  # the matrix product of a dtype has its short name behind this
+# What has a function for each dtype: its name, with the short name of the dtype behind it.
+PRODUCT = "matmul_"
+CONVOLVE = "convolve_"
+WEIGH = "weigh_"
 
 
 def shared_function(machine: Machine, name: str) -> int:
     """The address of a function that graphs import."""
-    if name.startswith(PRODUCT):
-        return _product(machine, BY_SHORT_NAME[name.removeprefix(PRODUCT)])[0]
+    for prefix in (PRODUCT, CONVOLVE, WEIGH):
+        if name.startswith(prefix):
+            return _of_dtype(machine, prefix, BY_SHORT_NAME[name.removeprefix(prefix)])[0]
     return pool(machine).addresses[name]
 
 
 @functools.cache
-def _product(machine: Machine, dtype: DType) -> tuple[int, Any]:
-    """The address of the matrix product of a dtype, and what keeps its code alive."""
-    name = f"{PRODUCT}{dtype.short}"
+def _of_dtype(machine: Machine, prefix: str, dtype: DType) -> tuple[int, Any]:
+    """The address of a function for a dtype, and what keeps its code alive."""
+    name = f"{prefix}{dtype.short}"
 
     def text() -> str:
         from llvmlite import ir
 
+        from lucid.codegen.cpu.convolution import Convolve, Weigh
         from lucid.codegen.cpu.gemm import Gemm
 
         module = ir.Module(name)
         module.triple, module.data_layout = machine.layout()
-        Gemm(dtype, machine.vector_bytes).write(module, name)
+        writers: dict[str, type[Gemm | Convolve | Weigh]] = {PRODUCT: Gemm, CONVOLVE: Convolve, WEIGH: Weigh}
+        writers[prefix](dtype, machine.vector_bytes).write(module, name)
         return str(module)
 
     code = assemble_once(machine, name, text)

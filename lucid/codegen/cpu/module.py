@@ -22,10 +22,13 @@ from lucid.codegen.cpu.control import (
     loop,
     memory_type,
 )
+from lucid.codegen.cpu.convolution_plan import convolve_plan, weigh_plan
+from lucid.codegen.cpu.library import CONVOLVE, WEIGH
 from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
+from lucid.codegen.cpu.tiles import Tiles
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, where
 from lucid.codegen.memory import home
@@ -33,6 +36,7 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
@@ -71,6 +75,7 @@ class ModuleWriter:
         self.arena = self._slot(self.addresses, len(values))
         self.functions: dict[Kernel, KernelFunction] = {}
         self.tasks: dict[tuple[str, int], ir.Function] = {}
+        self.plans: dict[tuple[int, ...], ir.GlobalVariable] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.machine = machine
         self.imports: list[str] = []
@@ -181,6 +186,31 @@ class ModuleWriter:
         self.run_task(task, [*map(self.pointer, (*node.inputs, node.output)), *map(i64, call.sizes)], call.chunks)
         self.calls.append((node, call.name))
 
+    def convolution(self, node: Node) -> None:
+        op, (first, second) = node.op, node.inputs
+        if node.output.type.size == 0:
+            return
+        columns = Tiles(first.type.dtype, self.machine.vector_bytes).columns
+        if isinstance(op, ConvolutionWeight):
+            name, plan = WEIGH, weigh_plan(op, first.type, second.type, columns)
+        else:
+            assert isinstance(op, Convolution | ConvolutionInput)
+            name, plan = CONVOLVE, convolve_plan(op, first.type, second.type, columns)
+        name += first.type.dtype.short
+        task = self.imported(name, TASK.args)
+        self.run_task(task, [*map(self.pointer, (first, second, node.output)), self.words(plan.words)], plan.chunks)
+        self.calls.append((node, name))
+
+    def words(self, words: tuple[int, ...]) -> ir.GlobalVariable:
+        """A constant array of words."""
+        if words not in self.plans:
+            constant = ir.Constant(ir.ArrayType(I64, len(words)), words)
+            self.plans[words] = ir.GlobalVariable(self.module, constant.type, f"plan_{len(self.plans)}")
+            self.plans[words].initializer = constant
+            self.plans[words].global_constant = True
+            self.plans[words].linkage = "internal"
+        return self.plans[words]
+
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)
         position, values = node.inputs
@@ -247,6 +277,7 @@ HANDLERS: Mapping[type[Op], Handler] = {
     Fused: ModuleWriter.loops,
     **dict.fromkeys(LOWERED, ModuleWriter.loops),
     Matmul: ModuleWriter.contraction,
+    **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), ModuleWriter.convolution),
     Check: ModuleWriter.check,
     Scan: ModuleWriter.scan,
 }

@@ -17,6 +17,7 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
@@ -26,6 +27,7 @@ from lucid.ir.verify import verify
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
     Scan: "it needs a loop of launches",
+    **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), "it needs a tiled kernel of its own"),
     Grad: "the pass `differentiate` must have written it out",
 }
 

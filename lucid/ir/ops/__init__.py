@@ -2,6 +2,7 @@
 
 from lucid.ir.ops import (
     contraction,
+    convolution,
     elementwise,
     functions,
     loop,
@@ -17,6 +18,7 @@ __all__ = [
     "REGISTRY",
     "Op",
     "contraction",
+    "convolution",
     "elementwise",
     "functions",
     "loop",

@@ -9,6 +9,7 @@ from lucid.ir.build import Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.reduction import Sum
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
@@ -27,10 +28,14 @@ WIDE, MANY_LANES = 256, 32
 CHUNK = 512
 CHUNK_MULTIPLE = 8
 
+# The gradient of a convolution's weight is summed in parts, for threads: so many at most, of so many elements together.
+PARTS = 16
+PARTS_SIZE = 2**20
+
 
 @in_loops_too
 def order(graph: Graph) -> Graph:
-    """Give each reduction its lanes and each matmul its chunk, and split long sums into sums of sums.
+    """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums.
 
     >>> from lucid.ir.text import parse
     >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
@@ -65,6 +70,41 @@ def choose_chunk(node: Node, context: Context) -> Value | None:
         return None
     products = node.inputs[0].type.shape[-2 if node.op.transpose_a else -1]
     return context.build(replace(node.op, chunk=chunk_for(products)), *node.inputs)
+
+
+def choose_channels(node: Node, context: Context) -> Value | None:
+    # chunk = 0 -> chunk from the channels and taps of a sum
+    assert isinstance(node.op, Convolution | ConvolutionInput)
+    if node.op.chunk:
+        return None
+    summed, weight = node.inputs[0].type.shape[1] // node.op.groups, node.inputs[1].type.shape
+    chunk = balanced(summed, prod(weight[2:]))
+    return context.build(replace(node.op, chunk=chunk), *node.inputs)
+
+
+def choose_rows(node: Node, context: Context) -> Value | None:
+    # chunk = 0 -> chunk from the positions of the result; the sum in parts -> sum of the parts
+    assert isinstance(node.op, ConvolutionWeight)
+    if node.op.chunk:
+        return None
+    images, _, rows, *row = node.inputs[1].type.shape
+    parts = max(1, min(PARTS, images, PARTS_SIZE // max(node.output.type.size, 1)))
+    parts = -(-images // -(-images // parts)) if images else 1  # no part without images
+    op = replace(node.op, chunk=balanced(rows, prod(row)), parts=parts if parts > 1 else 0)
+    result = context.expr(context.build(op, *node.inputs))
+    return (result.sum((0,)) if parts > 1 else result).value
+
+
+def balanced(count: Extent, each: Extent) -> Extent:
+    """How many of `count` things, each of `each` products, a chunk has: chunks of about equal length, of up to CHUNK
+    products where one thing does not have more.
+
+    >>> balanced(16, 9), balanced(64, 9), balanced(3, 1000)
+    (16, 32, 1)
+    """
+    most = max(CHUNK // max(each, 1), 1)
+    chunks = -(-count // most)
+    return -(-count // max(chunks, 1)) or 1
 
 
 def lanes_for(shape: Shape, axes: tuple[int, ...]) -> int:
@@ -134,4 +174,6 @@ ORDERING: Rules = {
     Reduction: (choose_lanes,),
     Matmul: (choose_chunk,),
     Sum: (split_long_sum,),
+    **dict.fromkeys((Convolution, ConvolutionInput), (choose_channels,)),
+    ConvolutionWeight: (choose_rows,),
 }

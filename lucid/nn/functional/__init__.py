@@ -30,6 +30,15 @@ from lucid.nn.functional.activation import (
 )
 from lucid.nn.functional.attention import scaled_dot_product_attention
 from lucid.nn.functional.classification import cross_entropy, nll_loss
+from lucid.nn.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    resolved_padding,
+)
 from lucid.nn.functional.distance import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -80,6 +89,12 @@ __all__ = [
     "check_approximation",
     "check_probability",
     "check_reduction",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -120,6 +135,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "resolved_padding",
     "rms_norm",
     "sample_mask_shape",
     "scaled_dot_product_attention",

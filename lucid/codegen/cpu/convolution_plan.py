@@ -1,0 +1,301 @@
+"""Convolutions as tables: which elements meet, for the functions of `convolution.py` that all graphs share.
+
+A convolution of any rank has three axes here, the missing ones in front, of one position each. A chunk of a task is a
+run of *units*. A unit gathers what it needs of one image and one group, padding included, in the worker's memory: the
+*places*. Then the tiles of a matrix product run over them, and find their elements by offsets from tables. Large images
+are cut into blocks along their first axis.
+
+A plan is a list of words: those with names, then the tables, where the name of a table holds its first word. Offsets
+come in pairs: for each product of a sum, in order, where its two factors stand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, TARGET, span_of_units
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
+from lucid.ir.types import Shape, TensorType
+
+AXES = range(3)
+Triple = tuple[int, int, int]
+
+# The most elements that a unit gathers where its block can be made smaller, so that a core's cache holds them.
+GATHERED_MOST = 2**17
+
+# A convolution of few images is cut into this many units, for threads, if it takes as long as that many chunks.
+UNITS_WANTED = 8
+
+
+def _each(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}{axis}" for name in names for axis in AXES)
+
+
+# What a unit gathers: `channels` channels of extents `extent`, `origin` being the first element, which a block moves by
+# `advance`. The element at phase + place * step from there goes to that place of that phase, so that what neighbouring
+# positions read stands side by side. A channel takes `channel` elements, all of them `gathered`.
+GATHERED = ("channels", "gathered", "channel", *_each("extent", "origin", "advance", "step", "phases", "places"))
+
+# A unit is a block of a group of an image, which has `image` elements.
+UNITS = ("units", "span", "blocks", "groups", "image")
+
+# A unit computes `rows` channels of the result, of `plane` elements each, in some `sweeps` over its positions: `block`
+# of them, or what is left from `move` times the number of the block on. Position p of a sweep is element p * by of the
+# result, and a block starts `moved` elements behind the one before.
+CONVOLVE = (
+    *GATHERED,
+    *UNITS,
+    *("rows", "weights", "plane", "moved", "sweeps", "row_offsets", "records", "offsets"),
+    *_each("block", "move", "stride", "by"),
+)
+
+# A sweep over `count` positions, from element `start` of the result on: sums of `depth` products, of which a chunk has
+# `chunk`, with their offsets from `table` on.
+SWEEP = ("table", "depth", "chunk", "start", *_each("count"))
+
+# A unit computes a panel of columns, channels of g, of `rows` rows, taps of channels of x, from a part of the images.
+WEIGH = (
+    *GATHERED,
+    *UNITS,
+    *("rows", "row_offsets", "offsets", "outputs", "panels", "images", "each", "positions", "block"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The words of a convolution, and the chunks of its task."""
+
+    words: tuple[int, ...]
+    chunks: int
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Positions `count` from `start` on, and what they meet: the distance of an element of the image from that of the
+    first position, and the number of the tap."""
+
+    start: Triple
+    counts: Triple
+    meetings: tuple[tuple[Triple, int], ...]
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    """A convolution along three axes. `first` is the first axis that it really has."""
+
+    images: int
+    groups: int
+    channels: int  # of x, in a group
+    outputs: int  # in a group
+    extents: Triple
+    kernel: Triple
+    positions: Triple
+    stride: Triple
+    dilation: Triple
+    low: Triple
+    first: int
+
+    @staticmethod
+    def of(op: ConvolutionOp, x: Shape, weight: Shape, result: Shape) -> _Geometry:
+        return _Geometry(
+            *(x[0], op.groups, weight[1], weight[0] // op.groups),
+            *(_three(x[2:], 1), _three(weight[2:], 1), _three(result[2:], 1)),
+            *(_three(op.stride, 1), _three(op.dilation, 1), _three(op.low, 0)),
+            first=5 - len(x),
+        )
+
+    @property
+    def taps(self) -> list[Triple]:
+        return [(a, b, c) for a, b, c in product(*map(range, self.kernel))]
+
+    @property
+    def nanoseconds(self) -> float:
+        """For one image and group."""
+        products = self.outputs * self.channels * math.prod(self.kernel) * math.prod(self.positions)
+        return 2 * products / FLOPS_A_NANOSECOND
+
+    def forward(self) -> list[_Sweep]:
+        """The one sweep of a convolution."""
+        taps = enumerate(self.taps)
+        meetings = ((_map(lambda t, d, low: t * d - low, tap, self.dilation, self.low), number) for number, tap in taps)
+        return [_Sweep((0, 0, 0), self.positions, tuple(meetings))]
+
+    def backward(self) -> list[_Sweep]:
+        """The sweeps of the gradient of x: elements at equal distances modulo the stride meet the same taps."""
+        sweeps = []
+        for a, b, c in product(*map(range, map(min, self.stride, self.extents))):
+            start, meetings = (a, b, c), []
+            for number, tap in enumerate(self.taps):
+                gap = _map(lambda r, low, t, d: r + low - t * d, start, self.low, tap, self.dilation)
+                if not any(_map(lambda g, s: g % s, gap, self.stride)):
+                    meetings.append((_map(lambda g, s: g // s, gap, self.stride), number))
+            counts = _map(lambda n, r, s: -(-(n - r) // s), self.extents, start, self.stride)
+            sweeps.append(_Sweep(start, counts, tuple(meetings)))
+        return sweeps
+
+    def blocks_wanted(self, panels: float) -> int:
+        """How many blocks an image should have at least, where it has so many panels of columns."""
+        if self.nanoseconds * self.images * self.groups < UNITS_WANTED * TARGET:
+            return 1
+        return min(-(-UNITS_WANTED // max(self.images * self.groups, 1)), max(int(panels), 1))
+
+    def block(self, total: int, fixed: int, each: int, wanted: int) -> int:
+        """How many of `total` rows a block has, which gathers `fixed` elements and `each` more for a row, where
+        `wanted` blocks are wanted: blocks of about equal length."""
+        most = max((GATHERED_MOST - fixed) // max(each, 1), 1)
+        return -(-total // max(-(-total // most), min(wanted, total)))
+
+    def at_first(self, value: int) -> Triple:
+        """A value for the first axis, 0 for others."""
+        return _map(lambda axis: value if axis == self.first else 0, AXES)
+
+
+def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType, columns: int) -> Plan:
+    """How to compute a convolution, or the gradient of its x, with tiles of so many columns."""
+    (result,) = op.infer([operand, weight])
+    if isinstance(op, Convolution):
+        geometry = _Geometry.of(op, operand.shape, weight.shape, result.shape)
+        sweeps, step, by = geometry.forward(), geometry.stride, (1, 1, 1)
+        summed, rows = geometry.channels, geometry.outputs
+        extents, shape = geometry.extents, geometry.positions
+    else:
+        geometry = _Geometry.of(op, result.shape, weight.shape, operand.shape)
+        sweeps, step, by = geometry.backward(), (1, 1, 1), geometry.stride
+        summed, rows = geometry.outputs, geometry.channels
+        extents, shape = geometry.positions, geometry.extents
+    taps, first = len(geometry.taps), geometry.first
+    of_row, of_summed = (summed * taps, taps) if isinstance(op, Convolution) else (taps, rows * taps)
+
+    # The places of a block.
+    met = [distance for sweep in sweeps for distance, _ in sweep.meetings]
+    origin = _map(lambda *distances: min(distances, default=0), *met) if met else (0, 0, 0)
+    gaps = [_map(lambda d, o: d - o, distance, origin) for distance in met] or [(0, 0, 0)]
+    phases = _map(lambda s, *gap: 1 + max(g % s for g in gap), step, *gaps)
+    reach = _map(lambda s, *gap: max(g // s for g in gap), step, *gaps)
+    counts = _map(lambda *count: max(count), *(sweep.counts for sweep in sweeps))
+    line = summed * math.prod(phases) * math.prod(reach[axis] + counts[axis] for axis in AXES if axis != first)
+    wanted = geometry.blocks_wanted(math.prod(counts) / columns)
+    length = geometry.block(counts[first], line * reach[first], line, wanted)
+    blocks = -(-counts[first] // length)
+    block = _map(lambda axis, count: length if axis == first else count, AXES, counts)
+    places = _map(int.__add__, block, reach)
+    channel = math.prod(phases) * math.prod(places)
+
+    def place(distance: Triple) -> int:
+        gap = _map(lambda d, o: d - o, distance, origin)
+        phase, index = (_map(operation, gap, step) for operation in (int.__mod__, int.__floordiv__))
+        return _position((*phase, *index), (*phases, *places))
+
+    offsets: list[int] = []
+    records: list[int] = []
+    strides = (shape[1] * shape[2], shape[2], 1)
+    for sweep in sweeps:
+        pairs = [(tap, place(distance)) for distance, tap in sweep.meetings]
+        chunk = max((op.chunk or summed) * len(pairs), 1)
+        start = sum(map(int.__mul__, sweep.start, strides))
+        records += [len(offsets), summed * len(pairs), chunk, start, *sweep.counts]
+        for number in range(summed):
+            offsets += [word for tap, at in pairs for word in (number * of_summed + tap, number * channel + at)]
+    units = geometry.images * geometry.groups * blocks
+    span = span_of_units(units, geometry.nanoseconds / blocks)
+    values = {
+        "channels": summed,
+        "gathered": summed * channel + columns,  # the last panel of columns reads behind the last place
+        "channel": channel,
+        "units": units,
+        "span": span,
+        "blocks": blocks,
+        "groups": geometry.groups,
+        "image": summed * math.prod(extents),
+        "rows": rows,
+        "weights": geometry.outputs * geometry.channels * taps,
+        "plane": math.prod(shape),
+        "moved": length * by[first] * strides[first],
+        "sweeps": len(sweeps),
+        **_named(extent=extents, origin=origin, advance=geometry.at_first(length * step[first]), step=step),
+        **_named(phases=phases, places=places, block=block, move=geometry.at_first(length), stride=strides, by=by),
+    }
+    tables = {"row_offsets": [row * of_row for row in range(rows)], "records": records, "offsets": offsets}
+    return Plan(_words(CONVOLVE, values, tables), -(-units // span))
+
+
+def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, columns: int) -> Plan:
+    """How to compute the gradient of a convolution's weight, with tiles of so many columns."""
+    geometry = _Geometry.of(op, image.shape, (result.shape[1], image.shape[1] // op.groups, *op.kernel), result.shape)
+    first, positions = geometry.first, geometry.positions
+    length = min(op.chunk or positions[first], positions[first])
+    blocks = -(-positions[first] // length)
+    block = _map(lambda axis, count: length if axis == first else count, AXES, positions)
+    places = _map(
+        lambda count, s, k, d: (count - 1) * s + (k - 1) * d + 1,
+        *(block, geometry.stride, geometry.kernel, geometry.dilation),
+    )
+    channel = math.prod(places)
+    taps = [_position(_map(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
+    met = [_position(_map(int.__mul__, p, geometry.stride), places) for p in product(*map(range, block))]
+    panels = -(-geometry.outputs // columns)
+    parts = max(op.parts, 1)
+    units = parts * geometry.groups * panels
+    each = op.images_of_a_part(geometry.images)
+    span = span_of_units(units, geometry.nanoseconds * each / panels)
+    values = {
+        "channels": geometry.channels,
+        "gathered": geometry.channels * channel,
+        "channel": channel,
+        "units": units,
+        "span": span,
+        "blocks": blocks,
+        "groups": geometry.groups,
+        "image": geometry.channels * math.prod(geometry.extents),
+        "rows": geometry.channels * len(taps),
+        "outputs": geometry.outputs,
+        "panels": panels,
+        "images": geometry.images,
+        "each": each,
+        "positions": math.prod(positions),
+        "block": math.prod(block),
+        **_named(extent=geometry.extents, origin=_map(int.__neg__, geometry.low)),
+        **_named(advance=geometry.at_first(length * geometry.stride[first]), step=(1, 1, 1)),
+        **_named(phases=(1, 1, 1), places=places),
+    }
+    tables = {
+        "row_offsets": [number * channel + tap for number in range(geometry.channels) for tap in taps],
+        "offsets": [word for number, at in enumerate(met) for word in (at, number * columns)],
+    }
+    return Plan(_words(WEIGH, values, tables), -(-units // span))
+
+
+def _words(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    starts: dict[str, int] = {}
+    words: list[int] = []
+    for name, table in tables.items():
+        starts[name] = len(fields) + len(words)
+        words += table
+    named = {**values, **starts}
+    return (*(named[field] for field in fields), *words)
+
+
+def _named(**triples: Triple) -> dict[str, int]:
+    return {f"{name}{axis}": triple[axis] for name, triple in triples.items() for axis in AXES}
+
+
+def _three(values: Sequence[int], missing: int) -> Triple:
+    """Values for three axes, the last of which are given."""
+    return _map(lambda axis: values[axis - 3] if axis >= 3 - len(values) else missing, AXES)
+
+
+def _map(function: Callable[..., int], *triples: Sequence[int]) -> Triple:
+    """A function of what triples have for each axis."""
+    a, b, c = map(function, *triples)
+    return a, b, c
+
+
+def _position(index: Sequence[int], shape: Sequence[int]) -> int:
+    """The row-major position of an element."""
+    total = 0
+    for i, extent in zip(index, shape, strict=True):
+        total = total * extent + i
+    return total

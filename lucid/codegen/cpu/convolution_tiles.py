@@ -1,0 +1,262 @@
+"""What the tasks of convolutions are made of: tiles that find their factors by tables, gathering, copying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
+from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.tiles import Tiles
+
+
+class PlanWords:
+    """The words of a plan, loaded by name. A function loads those that it uses at its start."""
+
+    def __init__(self, builder: ir.IRBuilder, pointer: ir.Value, fields: Sequence[str]) -> None:
+        self.builder = builder
+        self.pointer = pointer
+        self.fields = fields
+
+    def __getitem__(self, name: str) -> ir.Value:
+        return self.builder.load(self.address(i64(self.fields.index(name))), typ=I64)
+
+    def triple(self, name: str) -> list[ir.Value]:
+        return [self[f"{name}{axis}"] for axis in AXES]
+
+    def address(self, word: ir.Value) -> ir.Value:
+        return self.builder.gep(self.pointer, [word], source_etype=I64)
+
+    def table(self, name: str) -> ir.Value:
+        return self.address(self[name])
+
+
+class ConvolutionTiles(Tiles):
+    """What both tasks are made of: tiles that find their factors by tables, and gathering."""
+
+    def write_parts(self, module: ir.Module) -> None:
+        self.module = module
+        self.copy = self.write_copy()
+        self.gather = self.write_gather()
+        shapes = {(rows, vectors) for rows in (1, self.rows) for vectors in range(1, self.vectors + 1)}
+        self.tiles = {shape: self.write_tile(*shape) for shape in sorted(shapes)}
+
+    def write_tile(self, rows: int, vectors: int) -> ir.Function:
+        """(a, b, c, row_offsets, offsets, depth, count, add): a tile of C, `columns` apart, from sums of `depth`
+        products of elements of `count` rows of A and vectors of B; stored, or added to what is there. Rows from `count`
+        on repeat the last."""
+        function, builder = self.begin(f"tile_{rows}x{vectors}", 5, 3)
+        a, b, c, row_offsets, offsets, depth, count, add = function.args
+        fma = intrinsic(self.module, f"fma.v{self.lanes}{self.scalar.intrinsic_name}", self.vector, [self.vector] * 3)
+        last = builder.sub(count, i64(1))
+        starts = []
+        for row in range(rows):
+            number = self.smaller(builder, i64(row), last)
+            offset = builder.load(builder.gep(row_offsets, [number], source_etype=I64), typ=I64)
+            starts.append(self.at(builder, a, offset))
+
+        def step(k: ir.Value, sums: Values) -> Values:
+            pair = builder.gep(offsets, [builder.shl(k, i64(1))], source_etype=I64)
+            of_a = builder.load(pair, typ=I64)
+            of_b = builder.load(builder.gep(pair, [i64(1)], source_etype=I64), typ=I64)
+            panel = [
+                self.load(builder, self.at(builder, b, of_b, i64(v * self.lanes)), self.vector) for v in range(vectors)
+            ]
+            results = []
+            for row in range(rows):
+                x = self.load(builder, self.at(builder, starts[row], of_a), self.scalar)
+                factor = self.spread(builder, x, self.lanes)
+                results += [builder.call(fma, [factor, panel[v], sums[row * vectors + v]]) for v in range(vectors)]
+            return results
+
+        sums = loop(builder, i64(0), depth, 1, [ir.Constant(self.vector, None)] * (rows * vectors), step)
+        cells = [
+            self.at(builder, c, i64(n // vectors * self.columns + n % vectors * self.lanes)) for n in range(len(sums))
+        ]
+        with builder.if_else(builder.icmp_signed("==", add, i64(0))) as (stored, added):
+            with stored:
+                for total, cell in zip(sums, cells, strict=True):
+                    self.store(builder, total, cell)
+            with added:
+                for total, cell in zip(sums, cells, strict=True):
+                    self.store(builder, builder.fadd(self.load(builder, cell, self.vector), total), cell)
+        builder.ret_void()
+        return function
+
+    def down(
+        self,
+        builder: ir.IRBuilder,
+        rows: ir.Value,
+        columns: ir.Value,
+        pointers: tuple[ir.Value, ir.Value, ir.Value, ir.Value, ir.Value],
+        depth: ir.Value,
+        add: ir.Value,
+    ) -> None:
+        """Run tiles down the rows of a panel of so many columns, at pointers to A, B, C, the offsets of rows and the
+        offsets of products."""
+        a, b, c, row_offsets, offsets = pointers
+
+        def run(count: int, vectors: int) -> None:
+            def tile(i: ir.Value, _: Values) -> Values:
+                target = self.at(builder, c, builder.mul(i, i64(self.columns)))
+                left = self.smaller(builder, i64(count), builder.sub(rows, i))
+                from_row = builder.gep(row_offsets, [i], source_etype=I64)
+                builder.call(self.tiles[count, vectors], [a, b, target, from_row, offsets, depth, left, add])
+                return []
+
+            loop(builder, i64(0), rows, count, [], tile)
+
+        def choose(vectors: int) -> None:
+            if vectors < self.vectors:
+                enough = builder.icmp_signed("<=", columns, i64(vectors * self.lanes))
+                with builder.if_else(enough) as (these, more):
+                    with these:
+                        by_rows(vectors)
+                    with more:
+                        choose(vectors + 1)
+            else:
+                by_rows(vectors)
+
+        def by_rows(vectors: int) -> None:
+            with builder.if_else(builder.icmp_signed("==", rows, i64(1))) as (one, several):
+                with one:
+                    run(1, vectors)
+                with several:
+                    run(self.rows, vectors)
+
+        choose(1)
+
+    def write_copy(self) -> ir.Function:
+        """(source, target, count, source_step, target_step): a row of elements copied."""
+        function, builder = self.begin("copy", 2, 3)
+        source, target, count, source_step, target_step = function.args
+        dense = builder.icmp_signed("==", builder.add(source_step, target_step), i64(2))
+
+        def vector(i: ir.Value, _: Values) -> Values:
+            mask = self.first(builder, builder.sub(count, i), self.lanes)
+            self.store_masked(
+                builder, self.load_masked(builder, self.at(builder, source, i), mask), self.at(builder, target, i), mask
+            )
+            return []
+
+        def element(i: ir.Value, _: Values) -> Values:
+            x = self.load(builder, self.at(builder, source, builder.mul(i, source_step)), self.scalar)
+            self.store(builder, x, self.at(builder, target, builder.mul(i, target_step)))
+            return []
+
+        with builder.if_else(dense) as (side_by_side, apart):
+            with side_by_side:
+                loop(builder, i64(0), count, self.lanes, [], vector)
+            with apart:
+                loop(builder, i64(0), count, 1, [], element)
+        builder.ret_void()
+        return function
+
+    def write_gather(self) -> ir.Function:
+        """(image, places, plan, block): the places of a block, zeros where they lie outside the image."""
+        function, builder = self.begin("gather", 3, 1)
+        image, places, pointer, block = function.args
+        plan = PlanWords(builder, pointer, GATHERED)
+        extents, origins, advances, steps = map(plan.triple, ("extent", "origin", "advance", "step"))
+        phases, counts = plan.triple("phases"), plan.triple("places")
+        channel, plane = plan["channel"], builder.mul(builder.mul(counts[0], counts[1]), counts[2])
+        self.fill_zeros(builder, places, plan["gathered"])
+        starts = [builder.add(origins[axis], builder.mul(block, advances[axis])) for axis in AXES]
+
+        def inside(axis: int, phase: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+            """Where a phase begins in the image, and its first place in the image and the first behind it."""
+            start, step = builder.add(starts[axis], phase), steps[axis]
+            round_up = builder.sub(step, i64(1))
+            before = builder.udiv(builder.sub(round_up, start), step)
+            first = builder.select(builder.icmp_signed("<", start, i64(0)), before, i64(0))
+            left = builder.sub(extents[axis], start)
+            whole = builder.udiv(builder.add(left, round_up), step)
+            last = builder.select(builder.icmp_signed(">", left, i64(0)), whole, i64(0))
+            return start, first, self.smaller(builder, last, counts[axis])
+
+        def phase(which: Sequence[ir.Value]) -> None:
+            spans = [inside(axis, which[axis]) for axis in AXES]
+            number = self.position(builder, which, phases)
+            count = builder.sub(spans[2][2], spans[2][1])
+
+            def row(index: Sequence[ir.Value]) -> None:
+                of_channel, places_index = index[0], [*index[1:], spans[2][1]]
+                met = [builder.add(spans[axis][0], builder.mul(places_index[axis], steps[axis])) for axis in AXES]
+                source = self.position(builder, [of_channel, *met], [i64(0), *extents])
+                target = builder.add(builder.mul(of_channel, channel), builder.mul(number, plane))
+                target = builder.add(target, self.position(builder, places_index, counts))
+                ends = self.at(builder, image, source), self.at(builder, places, target)
+                builder.call(self.copy, [*ends, count, steps[2], i64(1)])
+
+            ranges = [(i64(0), plan_channels), *((span[1], span[2]) for span in spans[:2])]
+            self.nest(builder, ranges, row)
+
+        plan_channels = plan["channels"]
+        self.nest(builder, [(i64(0), count) for count in phases], phase)
+        builder.ret_void()
+        return function
+
+    def nest(
+        self,
+        builder: ir.IRBuilder,
+        ranges: Sequence[tuple[ir.Value, ir.Value]],
+        body: Callable[[Sequence[ir.Value]], None],
+    ) -> None:
+        """Loops over ranges, the last innermost."""
+
+        def at(outer: list[ir.Value]) -> None:
+            if len(outer) == len(ranges):
+                body(outer)
+                return
+
+            def inner(index: ir.Value, _: Values) -> Values:
+                at([*outer, index])
+                return []
+
+            loop(builder, *ranges[len(outer)], 1, [], inner)
+
+        at([])
+
+    def position(self, builder: ir.IRBuilder, index: Sequence[ir.Value], shape: Sequence[ir.Value]) -> ir.Value:
+        """The row-major position of an element."""
+        total = index[0]
+        for i, extent in zip(index[1:], shape[1:], strict=True):
+            total = builder.add(builder.mul(total, extent), i)
+        return total
+
+    def fill_zeros(self, builder: ir.IRBuilder, target: ir.Value, count: ir.Value) -> None:
+        fill = intrinsic(self.module, "memset.p0.i64", VOID, [POINTER, I8, I64, ir.IntType(1)])
+        builder.call(fill, [target, I8(0), builder.mul(count, i64(self.dtype.itemsize)), ir.IntType(1)(0)])
+
+    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, elements: Sequence[ir.Value]) -> list[ir.Value]:
+        """The worker's memory, for arrays of so many elements, each beginning at a register's alignment."""
+        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
+        starts = [i64(0)]
+        for count in elements:
+            rounded = builder.mul(self.divided(builder, count, i64(self.lanes)), i64(self.lanes))
+            starts.append(builder.add(starts[-1], rounded))
+        memory = builder.call(take, [worker, builder.mul(starts[-1], i64(self.dtype.itemsize))])
+        return [self.at(builder, memory, start) for start in starts[:-1]]
+
+    def write_task(self, name: str, fields: Sequence[str], prepare: Callable[..., Callable[[ir.Value], None]]) -> None:
+        """The task: its chunk's units. The context holds three arrays and the plan; `prepare` is given a builder, these
+        arrays, the plan and the worker, and returns what writes a unit."""
+        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        context, number, worker = function.args
+        *arrays, words = (
+            builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=POINTER) for slot in range(4)
+        )
+        plan = PlanWords(builder, words, fields)
+        unit = prepare(builder, arrays, plan, worker)
+        start = builder.mul(number, plan["span"])
+        stop = self.smaller(builder, builder.add(start, plan["span"]), plan["units"])
+
+        def body(index: ir.Value, _: Values) -> Values:
+            unit(index)
+            return []
+
+        loop(builder, start, stop, 1, [], body)
+        builder.ret_void()
