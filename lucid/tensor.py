@@ -337,6 +337,13 @@ class Tensor(TensorCore):
     any = ops.any
     all = ops.all
 
+    take = ops.take
+    take_along_axis = ops.take_along_axis
+    gather = ops.gather
+    index_select = ops.index_select
+    scatter_add = ops.scatter_add
+    index_add = ops.index_add
+
     flatten = ops.flatten
     transpose = ops.transpose
     squeeze = ops.squeeze

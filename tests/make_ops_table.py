@@ -45,17 +45,17 @@ def _row(name: str, op: type[Op]) -> str:
     return f"| `{name}` | {meaning} | {_operands(op)} | {_differentiable(op)} | {_targets(op)} | {error} |\n"
 
 
-def _accepted(op: type[Op]) -> list[DType]:
-    """The dtypes that the op's first sample may have instead of its own."""
+def _accepted(op: type[Op]) -> list[set[DType]]:
+    """For each dtype among the operands of the op's first sample, those that they may have instead."""
     sample = SAMPLES[op.name][0]
-    if not sample.operands:
-        return []
-    own = sample.graph().arguments[-1].type.dtype
     types = [value.type for value in sample.graph().arguments]
     return [
-        dtype
-        for dtype in DTYPES
-        if _infers(sample.op, [type.with_dtype(dtype) if type.dtype == own else type for type in types])
+        {
+            dtype
+            for dtype in DTYPES
+            if _infers(sample.op, [type.with_dtype(dtype) if type.dtype == own else type for type in types])
+        }
+        for own in dict.fromkeys(type.dtype for type in types)
     ]
 
 
@@ -72,10 +72,9 @@ def _gives_floats(op: type[Op]) -> bool:
 
 
 def _operands(op: type[Op]) -> str:
-    """Kinds of dtypes in words, where all of a kind are taken."""
+    """Kinds of dtypes in words, where all of a kind are taken, for each dtype of operands."""
     if SAMPLES[op.name][0].op.regions():
         return "those of its body"
-    accepted = _accepted(op)
     integers = {dtype for dtype in DTYPES if dtype.is_integer}
     kinds: list[tuple[str, set[DType]]] = [
         ("any", set(DTYPES)),
@@ -84,7 +83,10 @@ def _operands(op: type[Op]) -> str:
         ("integers", integers),
         ("floats", {float32, float64}),
     ]
-    return next((word for word, dtypes in kinds if dtypes == set(accepted)), ", ".join(d.name for d in accepted))
+    return "; ".join(
+        next((word for word, dtypes in kinds if dtypes == accepted), ", ".join(d.name for d in DTYPES if d in accepted))
+        for accepted in _accepted(op)
+    )
 
 
 def _differentiable(op: type[Op]) -> str:

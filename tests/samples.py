@@ -17,6 +17,7 @@ from lucid.ir.ops import contraction as ct
 from lucid.ir.ops import convolution as cv
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
+from lucid.ir.ops import indexing as ix
 from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops import stepwise as st
@@ -50,6 +51,7 @@ INSIDE = np.array([[-0.8, -0.5, -0.1], [0.2, 0.6, 0.9]])  # (-1, 1)
 WITH_ZEROS = np.array([[0.0, 0.7, -1.3], [2.1, 0.0, 0.0], [1.5, -0.5, 2.0]])
 NUMBERS = np.array([[-7, -2, -1], [0, 3, 9]])
 COUNTS = np.array([[0, 1, 63], [64, -1, 5]])
+PLACES = np.array([[2, 0, -1, 1], [0, -3, 1, 9]], np.int32)  # the last is out of range
 TRUTH = np.array([[True, False, True], [False, False, True]])
 SCALAR, SEED = np.float64(0.3), np.uint64(7)
 
@@ -118,6 +120,12 @@ def _all() -> list[Sample]:
     add(mv.Slice((1, 2), (1, -1), (1, 2)), ANY)
     add(mv.ScatterSlice((1, 0), (1, 2), (4, 5)), ANY)
     add(mv.Concatenate(1), ANY, OTHER, ANY)
+    for indices, axis in ((PLACES, 1), (PLACES[:1], 1), (PLACES[:, :1], 1), (PLACES[:, :3], 0), (PLACES[:, :1], 0)):
+        add(ix.Gather(axis), ANY, indices)
+        add(ix.ScatterAdd(axis, 5), ix.Gather(axis).evaluate((ANY, indices))[0], indices)
+    add(ix.Gather(0), np.ones((0, 3)), np.ones((0, 1), np.uint8))
+    add(ix.ScatterAdd(0, 4), np.ones((0, 3)), np.ones((0, 3), np.int32))
+    add(ix.ScatterAdd(1, 3), np.ones((2, 40)), np.arange(40, dtype=np.uint64)[None])
     add(ct.Matmul(), ANY, OTHER.T)
     add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)
     for taps, geometry, channels, spatial in (

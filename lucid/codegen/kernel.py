@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from lucid.ir.index import Axis, Index, Quotient
+from lucid.ir.index import Axis, Index, Known, Quotient
 from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.random import Random
-from lucid.ir.types import DType, Extent, TensorType
+from lucid.ir.types import DType, Extent, TensorType, int64
 
 # Pairs (position, extent): each holds where 0 <= position < extent.
 Bounds = tuple[tuple[Index, Extent], ...]
@@ -56,6 +56,16 @@ class Position:
 
     index: Index
     dtype: DType
+
+
+@dataclass(frozen=True)
+class OnAxis:
+    """The position on an axis of an extent that the integer value `arg` names: see `ops.base.on_axis`. An index refers
+    to it as `Known`."""
+
+    arg: int
+    extent: Extent
+    dtype: DType = int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +121,7 @@ class Result:
     dtype: DType
 
 
-Expression = Load | Position | Constant | Apply | RandomElement | Guard | Result
+Expression = Load | Position | OnAxis | Constant | Apply | RandomElement | Guard | Result
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,8 @@ class Kernel:
         found: list[Placement] = []
         for value in self.values:
             places = [Placement(value.stage + 1, 0)] if isinstance(value, Result) else [Placement(-1, 0)]
-            places += [of_axis[axis] for index in indices(value) for axis in index.axes()]
+            leaves = (leaf for index in indices(value) for leaf in index.leaves())
+            places += [found[leaf.number] if isinstance(leaf, Known) else of_axis[leaf] for leaf in leaves]
             places += [found[operand] for operand in operands(value)]
             found.append(max(places))
         return tuple(found)
@@ -205,17 +216,19 @@ class Kernel:
             )
             for stage in self.stages
         )
-        return replace(self, values=tuple(_map_indices(value, change) for value in self.values), stages=stages)
+        return replace(self, values=tuple(map_indices(value, change) for value in self.values), stages=stages)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
 
 def operands(value: Expression) -> tuple[int, ...]:
-    """The values that an expression is computed from."""
+    """The values that an expression is computed from, beside those that its indices know."""
     match value:
         case Apply(args=args) | RandomElement(args=args):
             return args
+        case OnAxis(arg=arg):
+            return (arg,)
         case Guard():
             return value.inside, value.outside
         case _:
@@ -237,7 +250,8 @@ def indices(value: Expression) -> tuple[Index, ...]:
             return ()
 
 
-def _map_indices(value: Expression, change: Callable[[Index], Index]) -> Expression:
+def map_indices(value: Expression, change: Callable[[Index], Index]) -> Expression:
+    """An expression with every index expression changed."""
     match value:
         case Load():
             return replace(value, position=change(value.position), bounds=_map_bounds(value.bounds, change))
@@ -256,7 +270,7 @@ def _map_bounds(bounds: Bounds, change: Callable[[Index], Index]) -> Bounds:
 
 
 def index_text(index: Index) -> str:
-    """An index expression as text, with // and % that round towards minus infinity.
+    """An index expression as text, with // and % that round towards minus infinity; i is an axis, v a known value.
 
     >>> from lucid.ir.index import of
     >>> index_text((of(Axis(0, 4)) * 8 + of(Axis(1, 8))) // 16)
@@ -264,8 +278,8 @@ def index_text(index: Index) -> str:
     """
     parts = []
     for atom, coefficient in index.terms:
-        if isinstance(atom, Axis):
-            text = f"i{atom.number}"
+        if isinstance(atom, Axis | Known):
+            text = f"{'i' if isinstance(atom, Axis) else 'v'}{atom.number}"
         else:
             sign = "//" if isinstance(atom, Quotient) else "%"
             inner = index_text(atom.index)
@@ -293,6 +307,8 @@ def _expression_text(value: Expression) -> str:
             return f"load b{buffer.number}[{index_text(position)}]{guard}"
         case Position(index):
             return f"position {index_text(index)}"
+        case OnAxis(extent=extent):
+            return f"{names} on an axis of {extent}"
         case Constant(number):
             return f"constant {number!r}"
         case Apply(op):

@@ -2,7 +2,8 @@
 
 The body of a fused node, or a single node taken as a body of one, is evaluated at the index of each element that is
 stored: first the demand for each value at each index is followed from the stores back to the arguments, through the
-index maps of movement ops; then the values are written down in the order of the body.
+index maps of movement ops; then the values are written down in the order of the body, those that an index looks up
+before what is read at it.
 """
 
 from __future__ import annotations
@@ -21,20 +22,22 @@ from lucid.codegen.kernel import (
     Guard,
     Kernel,
     Load,
+    OnAxis,
     Position,
     RandomElement,
     Result,
     Stage,
     Store,
+    map_indices,
 )
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.index import Axis, Index, delinear, linear, of
-from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
+from lucid.ir.index import Axis, Index, Known, delinear, linear, of
+from lucid.ir.ops.base import Element, Elementwise, Movement, Op, Piece, Reduction
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Fused, Iota
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, Shape
+from lucid.ir.types import DType, Extent, Shape
 
 # The ops that a kernel can contain. A Fused node may hold any of them, and no other.
 LOWERED = (Elementwise, Movement, Reduction, Random, Const, Iota)
@@ -115,6 +118,10 @@ class _Lowering:
         self.number_of: dict[Expression, int] = {}
         self.producer = {value: inner for inner in body.nodes for value in inner.outputs}
         self.pieces: dict[_Demand, list[tuple[Bounds, _Demand]]] = {}
+        self.sources: dict[_Demand, list[_Demand]] = {}
+        # Elements that indices look up stand in them as axes of their own, until they are values with a number.
+        self.looked_up: dict[Axis, _Demand] = {}
+        self.axis_of: dict[tuple[_Demand, Extent], Axis] = {}
         self.demands: dict[Value, list[_Demand]] = {}
         self.built: dict[_Demand, int] = {}
 
@@ -129,17 +136,18 @@ class _Lowering:
         for inner in reversed(self.body.nodes):
             for wanted in self.demands.get(inner.output, ()):
                 self.follow(inner, wanted)
-        for argument in dict.fromkeys(self.body.arguments):
-            for wanted in self.demands.get(argument, ()):
-                self.built[wanted] = self.load(argument, wanted)
         results = {
             inner: (number, which)
             for number, stage in enumerate(stages)
             for which, inner in enumerate(stage.reductions)
         }
-        for inner in self.body.nodes:
-            for wanted in self.demands.get(inner.output, ()):
-                self.built[wanted] = self.build(inner, wanted, kept, results.get(inner))
+        for value in (*dict.fromkeys(self.body.arguments), *(inner.output for inner in self.body.nodes)):
+            for wanted in self.demands.get(value, ()):
+                for ready in self.in_order(wanted):
+                    node = self.producer.get(ready.value)
+                    self.built[ready] = (
+                        self.load(ready) if node is None else self.build(node, ready, kept, results.get(node))
+                    )
         return Kernel(self.buffers, len(self.body.arguments), axes, tuple(self.values), tuple(map(self.stage, stages)))
 
     # Loops.
@@ -220,30 +228,82 @@ class _Lowering:
         """Demand the operands that a node needs at an index. The operand of a reduction is demanded by its stage."""
         match inner.op:
             case Elementwise():
-                for operand in inner.inputs:
-                    self.demand(_Demand(operand, wanted.index, wanted.bounds))
+                sources = [_Demand(operand, wanted.index, wanted.bounds) for operand in inner.inputs]
             case Random():
-                for operand in inner.inputs:
-                    self.demand(_Demand(operand, ()))
+                sources = [_Demand(operand, ()) for operand in inner.inputs]
             case Movement() as movement:
                 pieces = self.pieces[wanted] = []
                 for piece in movement.pieces(wanted.index, [operand.type for operand in inner.inputs]):
                     open_bounds = _open_bounds(piece.bounds)
                     if open_bounds is not None:
                         every = tuple(dict.fromkeys((*wanted.bounds, *open_bounds)))
-                        pieces.append((open_bounds, _Demand(inner.inputs[piece.operand], piece.index, every)))
-                        self.demand(pieces[-1][1])
+                        index = self.looked_up_index(inner, piece, every)
+                        pieces.append((open_bounds, _Demand(inner.inputs[piece.operand], index, every)))
+                sources = [source for _, source in pieces]
+            case _:
+                sources = []
+        self.sources[wanted] = sources
+        for source in sources:
+            self.demand(source)
+
+    def looked_up_index(self, inner: Node, piece: Piece, bounds: Bounds) -> tuple[Index, ...]:
+        """The index of a piece; what it looks up in an operand is demanded too."""
+        found = []
+        for part, extent in zip(piece.index, inner.inputs[piece.operand].type.shape, strict=True):
+            if isinstance(part, Element) and extent == 1:
+                part = Index()
+            elif isinstance(part, Element):
+                wanted = _Demand(inner.inputs[part.operand], part.index, bounds)
+                self.demand(wanted)
+                axis = self.axis_of.setdefault((wanted, extent), Axis(-1 - len(self.axis_of), extent))
+                self.looked_up[axis] = wanted
+                part = of(axis)
+            found.append(part)
+        return tuple(found)
 
     # Values, forwards.
 
+    def in_order(self, wanted: _Demand) -> Iterator[_Demand]:
+        """What must be built for a demand and is not yet, each after what it needs, then the demand itself.
+
+        The order of the body is enough for what is read at plain indices, so that nothing else is found there.
+        """
+        waiting = [wanted]
+        while waiting:
+            last = waiting[-1]
+            if missing := [need for need in self.needs(last) if need not in self.built]:
+                waiting += reversed(missing)
+                continue
+            waiting.pop()
+            if last not in self.built:
+                yield last
+
+    def needs(self, wanted: _Demand) -> Iterator[_Demand]:
+        yield from self.sources.get(wanted, ())
+        if self.looked_up:
+            for index in (*wanted.index, *(index for index, _ in wanted.bounds)):
+                yield from (self.looked_up[axis] for axis in index.axes() if axis in self.looked_up)
+
+    def known(self, index: Index) -> Index:
+        """An index with the values that it looks up in their places."""
+        known = {
+            axis: of(Known(self.add(OnAxis(self.built[self.looked_up[axis]], axis.extent)), axis.extent))
+            for axis in index.axes()
+            if axis in self.looked_up
+        }
+        return index.substitute(known) if known else index
+
     def add(self, value: Expression) -> int:
+        if self.looked_up:
+            value = map_indices(value, self.known)
         if value not in self.number_of:
             self.number_of[value] = len(self.values)
             self.values.append(value)
         return self.number_of[value]
 
-    def load(self, argument: Value, wanted: _Demand) -> int:
-        return self.add(Load(self.buffer_of[argument], linear(wanted.index, argument.type.shape), wanted.bounds))
+    def load(self, wanted: _Demand) -> int:
+        buffer = self.buffer_of[wanted.value]
+        return self.add(Load(buffer, linear(wanted.index, buffer.type.shape), wanted.bounds))
 
     def build(self, inner: Node, wanted: _Demand, kept: tuple[Index, ...], result: tuple[int, int] | None) -> int:
         op, dtype = inner.op, inner.output.type.dtype
@@ -276,7 +336,8 @@ class _Lowering:
                 result = inside
                 continue
             loaded = self.values[inside]
-            if result is None and not op.fill and isinstance(loaded, Load) and set(bounds) <= set(loaded.bounds):
+            known_bounds = {(self.known(index), extent) for index, extent in bounds}
+            if result is None and not op.fill and isinstance(loaded, Load) and known_bounds <= set(loaded.bounds):
                 result = inside  # the load gives the fill by itself
                 continue
             outside = self.add(Constant(op.fill, dtype)) if result is None else result

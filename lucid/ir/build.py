@@ -12,11 +12,12 @@ from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.indexing import Gather, ScatterAdd
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.reduction import Sum
 from lucid.ir.ops.stepwise import FloorDivide
 from lucid.ir.ops.structure import Const, normalized
-from lucid.ir.types import DType, Shape, TensorType
+from lucid.ir.types import DType, Extent, Shape, TensorType
 
 Number = bool | int | float
 
@@ -159,6 +160,12 @@ class Expr:
 
     def concatenate(self, others: Sequence[Expr], axis: int) -> Expr:
         return self._apply(Concatenate(axis), *others)
+
+    def gather(self, indices: Expr, axis: int) -> Expr:
+        return self._apply(Gather(axis), indices)
+
+    def scatter_add(self, indices: Expr, axis: int, extent: Extent) -> Expr:
+        return self._apply(ScatterAdd(axis, extent), indices)
 
     def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
         return self._apply(Matmul(transpose_a, transpose_b), other)

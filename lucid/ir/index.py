@@ -1,4 +1,4 @@
-"""Index expressions: integer sums of axes, with division and modulus by constants.
+"""Index expressions: integer sums of axes and of known values, with division and modulus by constants.
 
 They say which element of an operand an element of a result reads. Movement ops are defined by them, and kernels
 carry them to every printer. Construction normalizes, so two expressions that this algebra can prove equal are equal.
@@ -7,7 +7,7 @@ carry them to every printer. Construction normalizes, so two expressions that th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lucid.ir.types import Extent, Shape
@@ -16,6 +16,18 @@ from lucid.ir.types import Extent, Shape
 @dataclass(frozen=True)
 class Axis:
     """A loop variable that runs from 0 to extent - 1. Axes of one kernel have distinct numbers."""
+
+    number: int
+    extent: Extent
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return 0, max(self.extent - 1, 0)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A value that the kernel has computed: its value number `number`, an int64 from 0 to extent - 1."""
 
     number: int
     extent: Extent
@@ -50,7 +62,7 @@ class Remainder:
         return 0, self.divisor - 1
 
 
-Atom = Axis | Quotient | Remainder
+Atom = Axis | Known | Quotient | Remainder
 
 
 @dataclass(frozen=True)
@@ -118,16 +130,21 @@ class Index:
         for atom, coefficient in self.terms:
             if atom == axis:
                 total += coefficient
-            elif not isinstance(atom, Axis) and axis in atom.index.axes():
+            elif isinstance(atom, Quotient | Remainder) and axis in atom.index.axes():
                 return None
         return total
 
-    def axes(self) -> set[Axis]:
-        """The axes that the expression depends on."""
-        found: set[Axis] = set()
+    def leaves(self) -> Iterator[Axis | Known]:
+        """The axes and known values in the expression, in order, maybe several times."""
         for atom, _ in self.terms:
-            found |= {atom} if isinstance(atom, Axis) else atom.index.axes()
-        return found
+            if isinstance(atom, Axis | Known):
+                yield atom
+            else:
+                yield from atom.index.leaves()
+
+    def axes(self) -> set[Axis]:
+        """The axes that the expression depends on by itself. Those that a known value depends on are not among them."""
+        return {leaf for leaf in self.leaves() if isinstance(leaf, Axis)}
 
     def substitute(self, values: Mapping[Axis, Index]) -> Index:
         """The expression with axes replaced by expressions."""
@@ -136,6 +153,8 @@ class Index:
             match atom:
                 case Axis():
                     part = values.get(atom, of(atom))
+                case Known():
+                    part = of(atom)
                 case Quotient(index, divisor):
                     part = index.substitute(values) // divisor
                 case Remainder(index, divisor):
@@ -143,12 +162,12 @@ class Index:
             result = result + part * coefficient
         return result
 
-    def evaluate(self, values: Mapping[Axis, int]) -> int:
-        """The value for given axis values."""
+    def evaluate(self, values: Mapping[Axis | Known, int]) -> int:
+        """The value for given values of axes and known values."""
         total = self.constant
         for atom, coefficient in self.terms:
             match atom:
-                case Axis():
+                case Axis() | Known():
                     part = values[atom]
                 case Quotient(index, divisor):
                     part = index.evaluate(values) // divisor
@@ -158,8 +177,8 @@ class Index:
         return total
 
 
-def of(axis: Axis) -> Index:
-    """The expression that is just an axis. An axis of one step is the constant 0."""
+def of(axis: Axis | Known) -> Index:
+    """The expression that is just an axis, or a known value. An axis of one step is the constant 0."""
     return Index(((axis, 1),)) if axis.extent > 1 else Index()
 
 

@@ -44,6 +44,7 @@ from lucid.nn.convolution import (
     ConvTranspose3d,
 )
 from lucid.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath
+from lucid.nn.embedding import Embedding
 from lucid.nn.linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from lucid.nn.loss import (
     BCELoss,
@@ -125,6 +126,7 @@ __all__ = [
     "Dropout1d",
     "Dropout2d",
     "Dropout3d",
+    "Embedding",
     "Flatten",
     "GaussianNLLLoss",
     "GroupNorm",

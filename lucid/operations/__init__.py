@@ -12,6 +12,7 @@ from lucid.operations.arrangement import (
     tril,
     triu,
 )
+from lucid.operations.bounds import check_index
 from lucid.operations.contraction import (
     bmm,
     dot,
@@ -105,7 +106,8 @@ from lucid.operations.functions import (
     tan,
     tanh,
 )
-from lucid.operations.indexing import check_index, get_item, with_item
+from lucid.operations.gathering import gather, index_add, index_select, scatter_add, take, take_along_axis
+from lucid.operations.indexing import get_item, with_item
 from lucid.operations.movement import (
     concatenate,
     expand,
@@ -189,9 +191,12 @@ __all__ = [
     "floor_divide",
     "full",
     "full_like",
+    "gather",
     "get_item",
     "greater",
     "greater_equal",
+    "index_add",
+    "index_select",
     "integers",
     "isfinite",
     "isinf",
@@ -238,6 +243,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scatter_add",
     "sigmoid",
     "sign",
     "sin",
@@ -250,6 +256,8 @@ __all__ = [
     "std",
     "subtract",
     "sum",
+    "take",
+    "take_along_axis",
     "tan",
     "tanh",
     "tensordot",

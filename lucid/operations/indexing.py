@@ -1,34 +1,43 @@
-"""Indexing by integers, slices, `...` and None, and bounds of indices that are data."""
+"""Indexing by integers, slices, `...`, None and integer tensors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-import lucid.eager as eager
+from lucid.conversion import copied
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, CheckError
+from lucid.errors import ArgumentError, CheckError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import movement as mv
-from lucid.ir.ops import reduction as rd
-from lucid.ir.ops.structure import Check
-from lucid.ir.types import (
-    Shape,
-    TensorType,
-    bool_,
-)
-from lucid.operations.elementwise import where
-from lucid.operations.movement import reshape
-from lucid.operations.operands import apply_op, broadcast_to, cast, constant
+from lucid.ir.types import Shape, TensorType, bool_, broadcast_shapes, int64
+from lucid.operations.bounds import check_position
+from lucid.operations.elementwise import add, less, multiply, where
+from lucid.operations.gathering import rows
+from lucid.operations.movement import permute, reshape
+from lucid.operations.operands import apply_op, as_tensor, broadcast_to, cast, constant
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
 
+# What stands in a key for one axis of the tensor, or, where it is None, for a new axis.
+Item: TypeAlias = "int | slice | Tensor | None"
+
 
 def get_item(x: Tensor, key: Any) -> Tensor:
-    """x[key] for integers, slices, `...` and None, as in NumPy."""
-    start, step, counts, shape = _basic_index(x, key)
+    """x[key] for integers, slices, `...`, None, and integer tensors, arrays and lists, as in NumPy.
+
+    Integer tensors are broadcast to one shape, which replaces the axes that they index: where they stand, if they stand
+    side by side, else in front. Integers beside them count as tensors. Raises CheckError for an index out of range, in
+    a compiled step before anything is written.
+    """
+    items = _items(x, key)
+    if any(isinstance(item, TensorCore) for item in items):
+        return _looked_up(x, items)
+    start, step, counts, shape = _basic_index(x, items)
     if (start, counts) == ((0,) * x.ndim, x.shape) and all(s == 1 for s in step):
         return reshape(x, shape)
     return reshape(apply_op(mv.Slice(start, step, counts), x), shape)
@@ -36,66 +45,113 @@ def get_item(x: Tensor, key: Any) -> Tensor:
 
 def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
     """x with x[key] replaced: what `x[key] = value` assigns."""
-    start, step, counts, shape = _basic_index(x, key)
+    items = _items(x, key)
+    if any(isinstance(item, TensorCore) for item in items):
+        raise ArgumentError(
+            "elements at integer tensors can't be assigned.",
+            hint="use lucid.scatter_add, or select with lucid.where",
+        )
+    start, step, counts, shape = _basic_index(x, items)
     part = reshape(broadcast_to(cast(value, x.dtype), shape), counts)
     spread = apply_op(mv.ScatterSlice(start, step, x.shape), part)
     inside = apply_op(mv.ScatterSlice(start, step, x.shape), constant(True, TensorType(bool_, counts)))
     return apply_op(ew.Where(), inside, spread, x)
 
 
-def _basic_index(x: Tensor, key: Any) -> tuple[tuple[int, ...], tuple[int, ...], Shape, Shape]:
-    """Start, step and count along each axis of x, and the shape of the result."""
-    keys = list(key) if isinstance(key, tuple) else [key]
-    for item in keys:
-        if not (item is None or item is Ellipsis or isinstance(item, slice)) and not hasattr(item, "__index__"):
-            raise ArgumentError(f"tensors are indexed by integers, slices, `...` and None, got {item!r}.")
-        if isinstance(item, np.ndarray | TensorCore) and item.ndim:
-            raise ArgumentError(
-                "tensors are indexed by integers, slices, `...` and None, got an array.",
-                hint="compare with lucid.arange and select with lucid.where",
-            )
+def _items(x: Tensor, key: Any) -> list[Item]:
+    """What a key says for each axis of x, with the slices that `...` and missing items stand for."""
+    keys = key if isinstance(key, tuple) else (key,)
     used = sum(item is not None and item is not Ellipsis for item in keys)
     ellipses = [at for at, item in enumerate(keys) if item is Ellipsis]  # keys may be tensors, which == would compare
     if used > x.ndim or len(ellipses) > 1:
         raise CheckError(f"too many indices for a tensor of shape {x.shape}: {used}.")
-    fill: list[Any] = [slice(None)] * (x.ndim - used)
-    if ellipses:
-        keys[ellipses[0] : ellipses[0] + 1] = fill
-    else:
-        keys += fill
+    at = ellipses[0] if ellipses else len(keys)
+    return [*map(_item, keys[:at]), *[slice(None)] * (x.ndim - used), *map(_item, keys[at + 1 :])]
+
+
+def _item(item: Any) -> Item:
+    """What an item of a key is, or the error that says why it is none."""
+    if item is None or isinstance(item, slice):
+        return item
+    if isinstance(item, list | tuple):
+        item = TensorCore._wrap(copied(item, None if item else int64))
+    is_array = isinstance(item, np.ndarray | TensorCore)
+    if is_array:
+        index = as_tensor(item)
+        if index.dtype == bool_:
+            raise ArgumentError(
+                "a tensor can't be indexed by a mask: how many elements that selects is only known when it runs.",
+                hint="use lucid.where(mask, x, 0.0), or multiply by the mask",
+            )
+        if not index.dtype.is_integer:
+            raise DTypeError(f"only integer tensors can index, got {index.dtype}.")
+        return index
+    if isinstance(item, bool | np.bool_) or not hasattr(item, "__index__"):
+        raise ArgumentError(f"tensors are indexed by integers, slices, `...`, None and integer tensors, got {item!r}.")
+    return int(item.__index__())
+
+
+def _basic_index(x: Tensor, items: Sequence[Item]) -> tuple[tuple[int, ...], tuple[int, ...], Shape, Shape]:
+    """Start, step and count along each axis of x, and the shape of the result; a tensor counts as `:`."""
     start, step, counts, shape, axis = [], [], [], [], 0
-    for item in keys:
+    for item in items:
         if item is None:
             shape.append(1)
             continue
         extent = x.shape[axis]
-        if isinstance(item, slice):
-            first, last, stride = item.indices(extent)
+        if isinstance(item, int):
+            if not -extent <= item < extent:
+                raise CheckError(f"index {item} is out of range for axis {axis} with extent {extent}.")
+            start.append(item % extent)
+            step.append(1)
+            counts.append(1)
+        else:
+            first, last, stride = (item if isinstance(item, slice) else slice(None)).indices(extent)
             count = len(range(first, last, stride))
             start.append(first if count else 0)
             step.append(stride if count else 1)
             counts.append(count)
             shape.append(count)
-        else:
-            position = int(item.__index__())
-            if not -extent <= position < extent:
-                raise CheckError(f"index {position} is out of range for axis {axis} with extent {extent}.")
-            start.append(position % extent)
-            step.append(1)
-            counts.append(1)
         axis += 1
     return tuple(start), tuple(step), tuple(counts), tuple(shape)
 
 
-def check_index(index: Tensor, extent: int, name: str, valid: Tensor | None = None) -> None:
-    """Raise CheckError, when this runs, unless every element of an integer tensor lies in 0 ... extent - 1.
+def _looked_up(x: Tensor, items: Sequence[Item]) -> Tensor:
+    """x[items], where some are tensors."""
+    tensors = [item for item in items if isinstance(item, TensorCore)]
+    try:
+        shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
+    except ValueError:
+        shapes = " and ".join(str(tensor.shape) for tensor in tensors)
+        raise ShapeError(f"indices of shapes {shapes} do not broadcast to one shape.") from None
+    axes = [
+        axis for axis, item in enumerate(item for item in items if item is not None) if isinstance(item, TensorCore)
+    ]
+    for axis, tensor in zip(axes, tensors, strict=True):
+        check_position(tensor, x.shape[axis], axis)
+    start, step, counts, kept = _basic_index(x, items)
+    part = reshape(apply_op(mv.Slice(start, step, counts), x), kept)  # the axes of integers are gone
+    left = [item for item in items if not isinstance(item, int)]
+    looked_up = [axis for axis, item in enumerate(left) if isinstance(item, TensorCore)]
+    others = [axis for axis in range(part.ndim) if axis not in looked_up]
+    places = [at for at, item in enumerate(items) if isinstance(item, int | TensorCore)]
+    side_by_side = places[-1] - places[0] == len(places) - 1
+    before = sum(not isinstance(item, int | TensorCore) for item in items[: places[0]]) if side_by_side else 0
+    part = permute(part, (*others[:before], *looked_up, *others[before:]))
+    extents = part.shape[before : before + len(tensors)]
+    part = reshape(part, (*part.shape[:before], math.prod(extents), *part.shape[before + len(tensors) :]))
+    return rows(part, _joined(tensors, extents, shape), before)
 
-    In a compiled step the check comes before anything is written. Where `valid` is given, elements for which it is
-    false are not looked at.
-    """
-    inside = (index >= 0) & (index < extent)
-    if valid is not None:
-        inside = inside | ~valid
-    position = apply_op(rd.FirstFalse(tuple(range(index.ndim))), inside) if index.ndim else where(inside, -1, 0)
-    sentence = f"{name} {{value}} at position {{position}} is out of range: expected 0 to {extent - 1}."
-    eager.apply(Check(sentence), (position, index))
+
+def _joined(indices: Sequence[Tensor], extents: Shape, shape: Shape) -> Tensor:
+    """Indices along several axes, broadcast to a shape, as one along these axes joined."""
+    if len(indices) == 1:
+        return indices[0]
+    total: Tensor | None = None
+    for index, extent in zip(indices, extents, strict=True):
+        wide = cast(index, int64)
+        positive = where(less(wide, 0), add(wide, extent), wide) if index.dtype.signed else wide
+        part = broadcast_to(positive, shape)
+        total = part if total is None else add(multiply(total, extent), part)
+    assert total is not None
+    return total

@@ -107,6 +107,19 @@ graph @reductions(%x: f64[3, 40, 2], %b: bool[4, 17], %k: i32[2, 3, 5], %w: f32[
   return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9
 }
 """,
+    "lookups": """
+graph @lookups(%x: f32[5, 6], %i: i32[4, 1], %j: i64[4, 6], %k: u8[4, 6]) {
+  %t: f32[6, 5] = transpose %x, permutation=(1, 0)
+  %r: f32[5, 6] = reshape %t
+  %rows: f32[4, 6] = gather %r, %i, axis=0
+  %l: i64[4, 6] = neg %j
+  %each: f32[4, 6] = gather %x, %l, axis=0
+  %bytes: f32[4, 6] = gather %rows, %k, axis=1
+  %s: f32[4, 6] = add %rows, %each
+  %m: f32[4] = max %s, axes=(1,)
+  return %s, %m, %bytes
+}
+""",
     "scalars": """
 graph @scalars(%x: f32[], %step: state i64[]) {
   %one: i64[] = const value=1

@@ -137,6 +137,67 @@ def test_a_padded_argument_needs_no_guard_beside_its_load() -> None:
     assert [type(value).__name__ for value in padded.values] == ["Load"]
 
 
+def test_an_index_is_looked_up_once_for_a_row_and_before_what_is_read_at_it() -> None:
+    assert_lowers(
+        """graph(%w: f32[9, 40], %i: u8[7, 1]) {
+          %r = reshape %w, shape=(36, 10); %g = gather %r, %i, axis=0; %e = exp %g; return %e }""",
+        """
+        kernel(b0: f32[9, 40], b1: u8[7, 1]) -> (b2: f32[7, 10])
+          parallel i0 < 7:
+            v0: u8 = load b1[i0]
+            v1: i64 = v0 on an axis of 36
+            parallel i1 < 10:
+              v2: f32 = load b0[i1 + 10*v1]
+              v3: f32 = exp v2
+              stage 0:
+                store b2[10*i0 + i1] = v3
+        """,
+    )
+
+
+def test_an_index_that_is_computed_stays_in_the_kernel() -> None:
+    assert_lowers(
+        """graph(%x: f32[4, 10], %i: i64[4, 3]) {
+          %j = add %i, %i; %g = gather %x, %j, axis=1; %s = mul %g, %g; return %s }""",
+        """
+        kernel(b0: f32[4, 10], b1: i64[4, 3]) -> (b2: f32[4, 3])
+          parallel i0 < 4:
+            parallel i1 < 3:
+              v0: i64 = load b1[3*i0 + i1]
+              v1: i64 = add v0, v0
+              v2: i64 = v1 on an axis of 10
+              v3: f32 = load b0[10*i0 + v2]
+              v4: f32 = mul v3, v3
+              stage 0:
+                store b2[3*i0 + i1] = v4
+        """,
+    )
+
+
+def test_what_is_gathered_in_the_kernel_that_makes_it_is_computed_at_the_index() -> None:
+    assert_lowers(
+        """graph(%x: f32[6], %i: i64[4], %j: i64[4]) {
+          %e = exp %x; %k = gather %i, %j, axis=0; %g = gather %e, %k, axis=0; return %g }""",
+        """
+        kernel(b0: f32[6], b1: i64[4], b2: i64[4]) -> (b3: f32[4])
+          parallel i0 < 4:
+            v0: i64 = load b2[i0]
+            v1: i64 = v0 on an axis of 4
+            v2: i64 = load b1[v1]
+            v3: i64 = v2 on an axis of 6
+            v4: f32 = load b0[v3]
+            v5: f32 = exp v4
+            stage 0:
+              store b3[i0] = v5
+        """,
+    )
+
+
+def test_an_axis_of_one_element_needs_no_index() -> None:
+    text = "graph(%x: f32[1, 5], %i: i64[4, 1]) { %g = gather %x, %i, axis=0; return %g }"
+    assert [type(value).__name__ for value in kernel(text).values] == ["Load"]
+
+
 @pytest.mark.parametrize(
     ("shape", "axes", "lanes", "extents"),
     [

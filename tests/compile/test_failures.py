@@ -192,10 +192,6 @@ def asarray_(x: Tensor) -> Tensor:
     return x * np.asarray(x)
 
 
-def numpy_function_(x: Tensor) -> Any:
-    return np.exp(x)  # type: ignore[call-overload]
-
-
 def tolist_(x: Tensor) -> Tensor:
     return x * sum(x.tolist())
 
@@ -207,7 +203,7 @@ def range_(x: Tensor) -> Tensor:
 
 
 def index_(x: Tensor) -> Tensor:
-    return x[x.astype("int64").sum()]
+    return x * [1.0, 2.0][x.astype("int64").sum()]
 
 
 def constructor_(x: Tensor) -> Tensor:
@@ -237,10 +233,9 @@ WEIGHT = nn.Parameter([1.0])
         (item_, "return x * x.sum().item()", r"\.item\(\)"),
         (numpy_, "return x * x.numpy()", r"\.numpy\(\)"),
         (asarray_, "return x * np.asarray(x)", r"numpy\.asarray\(\.\.\.\)"),
-        (numpy_function_, "return np.exp(x)", ""),
         (tolist_, "return x * sum(x.tolist())", r"\.tolist\(\)"),
         (range_, "for _ in range(x.astype", "an index"),
-        (index_, "return x[x.astype", "an index"),
+        (index_, "return x * [1.0, 2.0][x.astype", "an index"),
         (constructor_, "return Tensor([x.sum(), x.sum()])", r"Tensor\(\.\.\.\)"),
         (captured_, "return x if WEIGHT.sum() > 0.0 else -x", r"bool\(\)"),
         (parameter_, "return x * WEIGHT.item()", r"\.item\(\)"),
@@ -250,10 +245,6 @@ WEIGHT = nn.Parameter([1.0])
 @pytest.mark.parametrize("argument", [Tensor([0.5]), np.array([0.5], np.float32)], ids=["tensor", "array"])
 def test_what_needs_a_value(function: Callable[..., Any], line: str, what: str, argument: Any) -> None:
     fast = lucid.compile(function)
-    if function is numpy_function_:
-        with pytest.raises(TypeError):
-            fast(argument)
-        return
     for _ in range(2):
         with pytest.raises(
             TraceError, match=what + " needs the value of a tensor that is only known when the compiled step runs"

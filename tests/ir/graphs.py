@@ -20,6 +20,7 @@ from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Add, Cast, Equal
+from lucid.ir.ops.indexing import Gather, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
@@ -210,6 +211,27 @@ def _iota(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | No
     return _checked(Iota(draw(st.integers(0, len(shape) - 1)), TensorType(int64, shape))) if shape else None
 
 
+def _gather(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
+    pairs = [
+        (op, pair)
+        for pair in itertools.product(values, repeat=2)
+        for op in map(Gather, range(pair[0].type.rank))
+        if accepts(op, [value.type for value in pair])
+    ]
+    return draw(st.sampled_from(pairs)) if pairs else None
+
+
+def _scatter_add(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
+    extent = draw(st.integers(0, 3))
+    pairs = [
+        (op, pair)
+        for pair in itertools.product(values, repeat=2)
+        for op in (ScatterAdd(axis, extent) for axis in range(pair[0].type.rank))
+        if accepts(op, [value.type for value in pair])
+    ]
+    return draw(st.sampled_from(pairs)) if pairs else None
+
+
 _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | None]] = {
     Matmul: _matmul,
     Reshape: _reshape,
@@ -218,6 +240,8 @@ _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | Non
     Slice: _slice,
     ScatterSlice: _scatter_slice,
     Concatenate: _concatenate,
+    Gather: _gather,
+    ScatterAdd: _scatter_add,
     Const: _const,
     Iota: _iota,
 }

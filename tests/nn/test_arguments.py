@@ -7,7 +7,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import Tensor
-from lucid.errors import ArgumentError, DTypeError, LucidError, ShapeError
+from lucid.errors import ArgumentError, CheckError, DTypeError, LucidError, ShapeError
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -15,6 +15,20 @@ def zeros(*shape: int) -> np.ndarray:
 
 
 CASES = [
+    (lambda: nn.Embedding(0, 3), ArgumentError, "Embedding takes a positive integer as num_embeddings"),
+    (lambda: nn.Embedding(4, 3, padding_idx=4), ArgumentError, "Embedding takes a padding_idx from -4 to 3, got 4"),
+    (lambda: nn.Embedding(4, 3, max_norm=1.0), ArgumentError, "Embedding takes max_norm=None only, got 1.0"),
+    (lambda: nn.Embedding(4, 3, sparse=True), ArgumentError, "Embedding takes sparse=False only"),
+    (lambda: nn.Embedding(4, 3, scale_grad_by_freq=True), ArgumentError, "takes scale_grad_by_freq=False only"),
+    (lambda: nn.Embedding(4, 3, _weight=zeros(4, 2)), ShapeError, r"_weight of shape \(4, 3\), got \(4, 2\)"),
+    (lambda: nn.Embedding.from_pretrained(zeros(4)), ShapeError, r"table of shape \(num, dim\), got \(4,\)"),
+    (lambda: nn.Embedding(4, 3)(zeros(2)), DTypeError, "embedding takes integers, got float32"),
+    (lambda: nn.Embedding(4, 3)(np.array([[0, 3], [4, 1]])), CheckError, "index 4 at position 2 is out of range: exp"),
+    (lambda: nn.Embedding(4, 3)(np.array(-1)), CheckError, "index -1 is out of range: expected 0 to 3"),
+    (lambda: F.embedding(np.array([0]), Tensor(zeros(4))), ShapeError, r"weight of shape \(num, dim\), got \(4,\)"),
+    (lambda: F.one_hot(np.array([0])), ArgumentError, "number of classes, from 1 on, got num_classes=-1"),
+    (lambda: F.one_hot(zeros(2), 3), DTypeError, "one_hot takes integers, got float32"),
+    (lambda: F.one_hot(np.array([0, 3]), 3), CheckError, "class 3 at position 1 is out of range: expected 0 to 2"),
     (lambda: nn.PReLU(0), ArgumentError, "positive integer as num_parameters"),
     (lambda: nn.PReLU(3)(zeros(2, 4)), ShapeError, r"shape \(1,\) or \(4,\), got \(3,\)"),
     (lambda: nn.GLU()(zeros(2, 3)), ShapeError, "glu halves axis -1"),

@@ -1,12 +1,13 @@
 """Where a kernel stands in its loops: index arithmetic, and loads and stores of one element or of a lane each.
 
 One open axis may be spread over the lanes of a vector: lane l stands at the axis's value plus l. What does not depend
-on that axis is a scalar. A mask switches off the lanes behind the axis's end.
+on that axis is a scalar. A mask switches off the lanes behind the axis's end. An index may hold values that are known
+where the kernel stands: a scalar, or a lane each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from llvmlite import ir
@@ -15,18 +16,21 @@ from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, 
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import Bounds, Buffer
-from lucid.ir.index import Atom, Axis, Index, Quotient
+from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
 from lucid.ir.types import DType, bool_, int64
 
 
 class Access:
     """The open axes of a kernel that is being written, and access to memory at them."""
 
-    def __init__(self, builder: ir.IRBuilder, s: UniformScalars, pointers: Sequence[ir.Value]) -> None:
+    def __init__(
+        self, builder: ir.IRBuilder, s: UniformScalars, pointers: Sequence[ir.Value], terms: Mapping[int, Term]
+    ) -> None:
         self.builder = builder
         self.s = s
         self.width = s.width
         self.pointers = pointers
+        self.terms = terms
         self.axes: dict[Axis, ir.Value] = {}
         self.lane_axis: Axis | None = None
         self.active = self.width
@@ -56,7 +60,13 @@ class Access:
 
     def stride(self, index: Index) -> int | None:
         """By how much an index grows from lane to lane, None where that varies."""
+        if any(isinstance(leaf, Known) and self._varies(leaf) for leaf in index.leaves()):
+            return None
         return 0 if self.lane_axis is None else index.coefficient(self.lane_axis)
+
+    def _varies(self, known: Known) -> bool:
+        """Whether a known value is a lane each."""
+        return isinstance(self.terms[known.number].value.type, ir.VectorType)
 
     def first(self, index: Index) -> ir.Value:
         """The value of an index in the first lane."""
@@ -76,11 +86,12 @@ class Access:
     def _first_of(self, atom: Atom) -> ir.Value:
         if isinstance(atom, Axis):
             return self.axes[atom]
+        if isinstance(atom, Known):
+            return self.terms[atom.number].value
         return self._divide(self.first(_shifted(atom)), atom)
 
-    def _divide(self, x: ir.Value, atom: Atom) -> ir.Value:
+    def _divide(self, x: ir.Value, atom: Quotient | Remainder) -> ir.Value:
         """The quotient or remainder of a value of `_shifted(atom)`, which is not negative."""
-        assert not isinstance(atom, Axis)
         divisor = _like(x, atom.divisor)
         if not isinstance(atom, Quotient):
             return self.builder.urem(x, divisor)
@@ -97,13 +108,15 @@ class Access:
             return self.builder.add(first, ir.Constant(ir.VectorType(I64, self.width), steps)) if stride else first
         total: ir.Value = ir.Constant(ir.VectorType(I64, self.width), [index.constant] * self.width)
         for atom, coefficient in index.terms:
-            part = self.lanes(Index(((atom, 1),))) if isinstance(atom, Axis) else self._lanes_of(atom)
+            if isinstance(atom, Known):
+                part = self.s.splat(self.terms[atom.number]).value
+            else:
+                part = self.lanes(Index(((atom, 1),))) if isinstance(atom, Axis) else self._lanes_of(atom)
             part = part if coefficient == 1 else self.builder.mul(part, _like(part, coefficient))
             total = self.builder.add(total, part)
         return total
 
-    def _lanes_of(self, atom: Atom) -> ir.Value:
-        assert not isinstance(atom, Axis)
+    def _lanes_of(self, atom: Quotient | Remainder) -> ir.Value:
         shifted = _shifted(atom)
         x = self.lanes(shifted)
         if shifted.bounds[1] >= 2**31:
@@ -223,14 +236,12 @@ class Access:
         return self.builder.zext(value.value, ir.VectorType(I8, self.width) if vector else I8)
 
 
-def _turns(atom: Atom) -> int:
+def _turns(atom: Quotient | Remainder) -> int:
     """How many divisors must be added to the index of a quotient or remainder to make it not negative."""
-    assert not isinstance(atom, Axis)
     return max(-(atom.index.bounds[0] // atom.divisor), 0)
 
 
-def _shifted(atom: Atom) -> Index:
-    assert not isinstance(atom, Axis)
+def _shifted(atom: Quotient | Remainder) -> Index:
     return atom.index + _turns(atom) * atom.divisor
 
 

@@ -1,4 +1,4 @@
-"""How kernels and matrix products are cut into chunks for the pool: by their shapes alone, never by the machine's load.
+"""How work is cut into chunks for the pool: by its shapes alone, never by the machine's load.
 
 A chunk should take some ten microseconds: long against the claiming of one, short against a step, and many enough
 that a worker that another process holds up does not hold up the rest. What is too short for two runs on the caller.
@@ -18,6 +18,7 @@ MOST = 64  # chunks of one kernel
 # Nanoseconds by rule of thumb, on one core of a current server processor.
 OPERATION = 0.02  # one scalar operation, in a vector
 RANDOM_WORD = 0.6
+INDEX = 1.0  # looked up, with what is read or written there
 BYTE = 0.03  # read from or written to a cache that is not the nearest
 FLOPS_A_NANOSECOND = 100
 
@@ -54,6 +55,26 @@ def _nanoseconds(kernel: Kernel) -> float:
     for stage, times in zip(kernel.stages, steps, strict=True):
         total += sum(parallel * times * BYTE * store.buffer.dtype.itemsize for store in stage.stores)
     return total
+
+
+def scatter_chunks(before: int, along: int, after: int, extent: int, itemsize: int) -> tuple[int, int]:
+    """Into how many ranges a scatter-add cuts what lies before its axis, and the axis of the result, where updates of
+    shape (before, along, after) are added to (before, extent, after).
+
+    Each range of the axis looks at all indices, which may not take much longer than adding the updates does.
+    """
+    updates, sums = before * along * after, before * extent * after
+    total = (3 * updates + sums) * itemsize * BYTE + before * along * INDEX
+    if total < SHORTEST:
+        return 1, 1
+    wanted = min(max(int(total / TARGET), 2), MOST)
+    parts = _parts(before, wanted)
+    return parts, 1 if parts >= wanted // 2 else _parts(extent, min(-(-wanted // parts), 2 + after // 8))
+
+
+def _parts(extent: int, wanted: int) -> int:
+    """The number of ranges of equal length, but for the last, nearest below a wanted one."""
+    return -(-extent // -(-extent // min(wanted, extent)))
 
 
 def product_chunks(batch: int, m: int, n: int, k: int, rows: int, columns: int) -> tuple[int, int]:

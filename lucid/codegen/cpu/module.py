@@ -23,6 +23,7 @@ from lucid.codegen.cpu.control import (
     memory_type,
 )
 from lucid.codegen.cpu.convolution_plan import convolve_plan, weigh_plan
+from lucid.codegen.cpu.irregular import WRITERS
 from lucid.codegen.cpu.library import CONVOLVE, WEIGH
 from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
@@ -34,12 +35,13 @@ from lucid.codegen.lowering import LOWERED, where
 from lucid.codegen.memory import home
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Op
+from lucid.ir.ops.base import Irregular, Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
+from lucid.ir.types import TensorType
 
 TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
 
@@ -76,6 +78,7 @@ class ModuleWriter:
         self.functions: dict[Kernel, KernelFunction] = {}
         self.tasks: dict[tuple[str, int], ir.Function] = {}
         self.plans: dict[tuple[int, ...], ir.GlobalVariable] = {}
+        self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.machine = machine
         self.imports: list[str] = []
@@ -211,6 +214,21 @@ class ModuleWriter:
             self.plans[words].linkage = "internal"
         return self.plans[words]
 
+    def irregular(self, node: Node) -> None:
+        """A node whose op has a kernel of its own. Equal ones share it."""
+        assert isinstance(node.op, Irregular)
+        if all(value.type.size == 0 for value in node.outputs):
+            return
+        types = tuple(value.type for value in node.inputs)
+        key = node.op, types
+        if key not in self.irregular_tasks:
+            task = ir.Function(self.module, TASK, f"{node.op.name}_{len(self.irregular_tasks)}")
+            task.linkage = "internal"
+            self.irregular_tasks[key] = task, WRITERS[type(node.op)](task, node.op, types, self.machine)
+        task, chunks = self.irregular_tasks[key]
+        self.run_task(task, [*map(self.pointer, (*node.inputs, *node.outputs))], chunks)
+        self.calls.append((node, task.name))
+
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)
         position, values = node.inputs
@@ -280,6 +298,7 @@ HANDLERS: Mapping[type[Op], Handler] = {
     **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), ModuleWriter.convolution),
     Check: ModuleWriter.check,
     Scan: ModuleWriter.scan,
+    **dict.fromkeys(WRITERS, ModuleWriter.irregular),
 }
 
 

@@ -25,6 +25,7 @@ from lucid.codegen.kernel import (
     Guard,
     Kernel,
     Load,
+    OnAxis,
     Placement,
     Position,
     RandomElement,
@@ -35,6 +36,7 @@ from lucid.codegen.kernel import (
     operands as operands_of,
 )
 from lucid.ir.index import Axis, Index
+from lucid.ir.ops.base import on_axis
 from lucid.ir.types import int64, uint32
 
 # A vector register of the widest machines. Others need several, and a result never depends on the width.
@@ -82,8 +84,8 @@ class _Nest:
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
         self.s = UniformScalars(self.builder, self.entry, width)
         *buffers, self.begin, self.end = function.args
-        self.access = Access(self.builder, self.s, buffers)
         self.terms: dict[int, Term] = {}
+        self.access = Access(self.builder, self.s, buffers, self.terms)
         self.results: dict[tuple[int, int], Term] = {}
 
     def choose_width(self, placements: Sequence[Placement]) -> int:
@@ -241,6 +243,8 @@ class _Nest:
                 return self.access.load(buffer, position, bounds)
             case Position(index, dtype):
                 return self.access.position(index, dtype)
+            case OnAxis(extent=extent):
+                return on_axis(self.s, operands[0], extent)
             case Constant(number, dtype):
                 return self.s.constant(number, dtype)
             case Apply(op):

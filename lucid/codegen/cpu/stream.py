@@ -11,7 +11,7 @@ from lucid.codegen.cpu.control import I32, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import RandomElement
-from lucid.ir.index import Axis, Index
+from lucid.ir.index import Axis, Index, Known
 from lucid.ir.philox import ROUNDS, Key, Words, philox, philox_round
 from lucid.ir.types import int64, uint32, uint64
 
@@ -36,7 +36,8 @@ def is_aligned(position: Index, lane_axis: Axis) -> bool:
     on."""
     others = (coefficient for atom, coefficient in position.terms if atom != lane_axis)
     return (
-        position.coefficient(lane_axis) == 1
+        not any(isinstance(leaf, Known) for leaf in position.leaves())
+        and position.coefficient(lane_axis) == 1
         and position.constant % WORDS == 0
         and all(coefficient % WORDS == 0 for coefficient in others)
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lucid.codegen.kernel import Bounds
-from lucid.ir.index import Atom, Axis, Index, Quotient, Remainder
+from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
 
 
 def index_expression(index: Index) -> str:
-    """The text of an index. Axis number n is the variable `i<n>`.
+    """The text of an index. Axis number n is the variable `i<n>`, value number n is `v<n>`.
 
     >>> from lucid.ir.index import of
     >>> i, j = of(Axis(0, 4)), of(Axis(1, 8))
@@ -50,19 +50,21 @@ def magnitude(index: Index) -> int:
     total, inside = abs(index.constant), 0
     for atom, coefficient in index.terms:
         total += abs(coefficient) * max(map(abs, atom.bounds))
-        if not isinstance(atom, Axis):
+        if isinstance(atom, Quotient | Remainder):
             inside = max(inside, magnitude(atom.index) + _turns(atom) * atom.divisor)
     return max(total, inside)
 
 
 def _scaled(atom: Atom, coefficient: int) -> str:
-    text = f"i{atom.number}" if isinstance(atom, Axis) else _divided(atom)
+    if isinstance(atom, Axis | Known):
+        text = f"{'i' if isinstance(atom, Axis) else 'v'}{atom.number}"
+    else:
+        text = _divided(atom)
     return text if coefficient == 1 else f"{coefficient} * {text}"
 
 
-def _divided(atom: Atom) -> str:
+def _divided(atom: Quotient | Remainder) -> str:
     """A quotient or remainder, of its index moved up by whole divisors until it is not negative."""
-    assert not isinstance(atom, Axis)
     turns = _turns(atom)
     moved = index_expression(atom.index + turns * atom.divisor)
     moved = f"({moved})" if " " in moved else moved

@@ -25,6 +25,7 @@ from lucid.codegen.kernel import (
     Guard,
     Kernel,
     Load,
+    OnAxis,
     Placement,
     Position,
     RandomElement,
@@ -36,6 +37,7 @@ from lucid.codegen.kernel import (
 )
 from lucid.errors import CompileError
 from lucid.ir.index import Axis
+from lucid.ir.ops.base import on_axis
 from lucid.ir.types import DType, int32, int64
 
 # The threads that exchange values without memory; blocks are made of whole warps.
@@ -188,6 +190,8 @@ class _Nest:
                 return self.guarded(bounds, element, s.constant(0, buffer.dtype)) if bounds else element
             case Position(index, dtype):
                 return writer.position(index, dtype)
+            case OnAxis(extent=extent):
+                return on_axis(s, operands[0], extent)
             case Constant(number, dtype):
                 return s.constant(number, dtype)
             case Apply(op):

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.errors import DTypeError, GradientError, ShapeError
-from lucid.ir.index import Axis, Index, of
+from lucid.ir.index import Axis, Index, Known, of
 from lucid.ir.scalar import Scalars
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, TensorType, as_dtype, bool_
+from lucid.ir.types import DType, TensorType, as_dtype, bool_, int64
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
@@ -193,12 +193,31 @@ class Logical(Elementwise):
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Part of a movement: operand `operand` read at `index`, where every bound 0 <= position < extent holds."""
+class Element:
+    """The element of operand `operand` at `index`, as a position on an axis: see `on_axis`."""
 
     operand: int
     index: tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a movement: operand `operand` read at `index`, where every bound 0 <= position < extent holds. An index
+    may be an element of another operand."""
+
+    operand: int
+    index: tuple[Index | Element, ...]
     bounds: tuple[tuple[Index, int], ...] = ()
+
+
+def on_axis(s: Scalars[T], index: T, extent: int) -> T:
+    """The position on an axis that an integer names: a negative one counts from the end. One that is out of range names
+    the end that it is nearer to, so that every read is safe; that it is an error, a check says."""
+    position = s.cast(index, int64)
+    if s.dtype(index).signed:
+        from_end = s.add(position, s.constant_like(extent, position))
+        position = s.select(s.less(position, s.constant_like(0, position)), from_end, position)
+    return s.minimum(s.maximum(position, s.constant_like(0, position)), s.constant_like(extent - 1, position))
 
 
 class Movement(Op):
@@ -218,16 +237,36 @@ class Movement(Op):
         types = [TensorType(as_dtype(x.dtype), x.shape) for x in operands]
         (type,) = self.infer(types)
         axes = tuple(Axis(number, extent) for number, extent in enumerate(type.shape))
-        places: dict[Axis, Any] = dict(zip(axes, np.indices(type.shape), strict=True))
+        places: dict[Axis | Known, Any] = dict(zip(axes, np.indices(type.shape), strict=True))
         result = np.full(type.shape, self.fill, type.dtype.numpy)
         for piece in reversed(self.pieces(tuple(map(of, axes)), types)):  # the first that holds counts
             inside = np.ones(type.shape, np.bool_)
             for bound, extent in piece.bounds:
                 position = bound.evaluate(places)
                 inside &= np.asarray((position >= 0) & (position < extent))
-            where = [np.broadcast_to(index.evaluate(places), type.shape)[inside] for index in piece.index]
+            if not inside.any():  # then an index may have nowhere to point
+                continue
+            here = {axis: place[inside] for axis, place in places.items()}
+            shape = types[piece.operand].shape
+            where = [
+                _positions(index, extent, operands, here) for index, extent in zip(piece.index, shape, strict=True)
+            ]
             result[inside] = operands[piece.operand][tuple(where)]
         return (result,)
+
+
+def _positions(
+    index: Index | Element, extent: int, operands: Sequence[Array], places: Mapping[Axis | Known, Any]
+) -> Array:
+    """The positions on an axis that an index of a piece names where its axes have the values `places`."""
+    if isinstance(index, Index):
+        return np.asarray(index.evaluate(places))
+    own = [np.asarray(part.evaluate(places)) for part in index.index]
+    return on_axis(NumpyScalars(), np.asarray(operands[index.operand][tuple(own)]), extent)
+
+
+class Irregular(Op):
+    """An op that is no loop nest: each target has a kernel of its own for it, or says that it has none."""
 
 
 class Reduction(Op):

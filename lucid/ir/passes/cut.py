@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Reduction
+from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.cost import operations
@@ -115,6 +116,8 @@ def _in_memory(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
             continue
         if not isinstance(node.op, (*LOOPS, *SOURCES)):
             found.update(node.inputs, node.outputs)
+        elif isinstance(node.op, Gather):
+            found.add(node.inputs[0])
         elif isinstance(node.op, Reduction):
             found.update(node.outputs)
         elif isinstance(node.op, Reshape) and node.output in found:

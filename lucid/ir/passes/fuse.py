@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.elementwise import Cast
+from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.groups import Groups
@@ -25,7 +26,7 @@ from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
 
 VIEWS = (Reshape, Broadcast, Transpose, Slice)
-COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice)
+COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice, Gather)
 
 
 @in_loops_too
@@ -135,8 +136,9 @@ class _Plan:
             for operand in source.inputs:
                 follow(operand, in_place and isinstance(source.op, Reshape | Cast))
 
-        for value in node.inputs:
-            follow(value, isinstance(node.op, Elementwise | Reduction))
+        for number, value in enumerate(node.inputs):
+            looks_up = isinstance(node.op, Gather) and number == 1 and value.type.shape == node.output.type.shape
+            follow(value, looks_up or isinstance(node.op, Elementwise | Reduction))
         return list(found)
 
     # Grouping.

@@ -62,6 +62,7 @@ from lucid.nn.functional.dropout import (
     dropout3d,
     sample_mask_shape,
 )
+from lucid.nn.functional.embedding import embedding, one_hot
 from lucid.nn.functional.linear import bilinear, linear
 from lucid.nn.functional.loss import (
     binary_cross_entropy,
@@ -106,6 +107,7 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "elu",
+    "embedding",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -129,6 +131,7 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",

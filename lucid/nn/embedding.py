@@ -1,0 +1,78 @@
+"""Embedding: a table of vectors."""
+
+from __future__ import annotations
+
+import lucid.nn.functional as F
+import lucid.operations as ops
+from lucid.errors import ShapeError
+from lucid.nn.arguments import check_positive_integer
+from lucid.nn.functional.embedding import check_padding_idx, check_plain_embedding
+from lucid.nn.module import Module
+from lucid.nn.parameter import Parameter
+from lucid.sampling import normal
+from lucid.tensor import Array, Tensor
+
+
+class Embedding(Module):
+    """Row x[i] of a table for each integer of x: maps (...) to (..., embedding_dim).
+
+    `weight` of shape (num_embeddings, embedding_dim) starts normal, with mean 0 and standard deviation 1; the row of
+    `padding_idx` starts as zeros and gets no gradient. Other arguments take PyTorch's defaults only: see
+    `F.embedding`. `_weight` is a table to start from.
+    """
+
+    weight: Parameter
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | Array | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_embeddings = check_positive_integer("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_positive_integer("Embedding", "embedding_dim", embedding_dim)
+        check_plain_embedding("Embedding", max_norm, scale_grad_by_freq, sparse)
+        self.padding_idx = check_padding_idx("Embedding", padding_idx, num_embeddings)
+        shape = num_embeddings, embedding_dim
+        if _weight is not None and ops.as_tensor(_weight).shape != shape:
+            raise ShapeError(
+                f"Embedding({num_embeddings}, {embedding_dim}) takes a _weight of shape {shape}, "
+                f"got {ops.as_tensor(_weight).shape}."
+            )
+        table = normal(0.0, 1.0, shape) if _weight is None else ops.as_tensor(_weight)
+        if _weight is None and self.padding_idx is not None:
+            table[self.padding_idx] = 0.0
+        self.weight = Parameter(table)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor | Array,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """An Embedding with a copy of a table of shape (num, dim), which requires no gradient where `freeze` is set."""
+        table = ops.as_tensor(embeddings)
+        if table.ndim != 2:
+            raise ShapeError(f"from_pretrained takes a table of shape (num, dim), got {table.shape}.")
+        count, width = table.shape
+        made = cls(count, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table)
+        made.weight.requires_grad = not freeze
+        return made
+
+    def forward(self, x: Tensor | Array) -> Tensor:
+        return F.embedding(x, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
