@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
+import lucid.explorer as explorer
 from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
 from lucid.codegen.target import Target
@@ -100,6 +103,11 @@ class CompiledFunction:
         """The cached programs, each with the signature that it was specialized on."""
         return tuple(program for group in self._programs.values() for program in group)
 
+    def explore(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page for the browser that shows all cached programs, and return where it is: see
+        `Program.explore`."""
+        return explorer.explore(self.programs, path)
+
     def lower(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for these arguments without running: the program that a call would use."""
         if modes.tracer is not None:
@@ -160,6 +168,8 @@ class CompiledFunction:
                     return program
         program = self._build(leaves, spec)
         self._remember(key, program, leaves)
+        if os.environ.get(explorer.VARIABLE):
+            explorer.note(program)
         return program
 
     def _remember(self, key: Any, program: Program, leaves: list[Any]) -> None:
@@ -244,6 +254,10 @@ class BoundFunction:
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
         """See `CompiledFunction.repeat`."""
         return self.__func__.repeat(self.__self__, *args, **kwargs)
+
+    def explore(self, path: str | os.PathLike[str]) -> Path:
+        """See `CompiledFunction.explore`."""
+        return self.__func__.explore(path)
 
     @property
     def programs(self) -> tuple[Program, ...]:

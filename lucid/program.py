@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import lucid.eager as eager
+import lucid.explorer as explorer
 from lucid.compilation import Compiled
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
@@ -39,7 +42,17 @@ class Program(Readable):
         self._bind(trace)
 
     def __repr__(self) -> str:
-        return f"<Program {self._traced.name}({self.signature})>"
+        return f"<Program {self.name}({self.signature})>"
+
+    @property
+    def name(self) -> str:
+        """The name of the function that was compiled."""
+        return self._traced.name
+
+    def explore(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page for the browser that shows all of this program, and return where it is: stages and what each
+        changed, the graph, kernels in every form, the memory plan. One file, which opens offline."""
+        return explorer.explore([self], path)
 
     def graph(self, stage: str | None = None) -> Graph:
         """The graph of a stage, the last one by default. Raises CompileError where there is no such stage."""

@@ -42,6 +42,12 @@ class Readable:
         """The text of a stage, the last one by default. `lucid.ir.text.parse` reads it back to an equal graph."""
         return print_graph(self.graph(stage))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the stages, and the last one before the memory plan as a drawing."""
+        from lucid.explorer.notebook import summary
+
+        return summary(self)
+
     def llvm_ir(self) -> str:
         """The LLVM IR of the executable."""
         return self._compiled.executable.llvm_ir()

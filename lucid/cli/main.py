@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lucid.cli import check, info, opt, show
+from lucid.cli import check, explore, info, opt, show
 from lucid.cli.command import EXIT_CODES, INTERRUPTED, UNUSABLE, Command, UsageError, painted
 from lucid.errors import LucidError
 
 # In the order in which the help lists them.
 COMMANDS: tuple[Command, ...] = (
     show.COMMAND,
+    explore.COMMAND,
     opt.COMMAND,
     check.COMMAND,
     info.COMMAND,

@@ -29,7 +29,8 @@ FORMATS: Mapping[str, Callable[[Readable], str]] = {
 }
 
 
-def configure(parser: ArgumentParser) -> None:
+def add_subject(parser: ArgumentParser) -> None:
+    """Add what names a program: FILE.py:NAME with its inputs, or an IR file."""
     parser.add_argument(
         "subject", help="FILE.py:NAME, where NAME is a function or a module, or an .ir file (- for stdin)"
     )
@@ -47,6 +48,10 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="show a module in training mode, with the backward of the sum of its results (else: as in evaluation)",
     )
+
+
+def configure(parser: ArgumentParser) -> None:
+    add_subject(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--stage", help="the stage to show: traced, differentiated, ... (the last one by default)")
     which.add_argument("--all", action="store_true", help="show all stages, one after the other")

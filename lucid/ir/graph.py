@@ -116,6 +116,13 @@ class Graph:
         for node in self.nodes:
             yield from node.outputs
 
+    def all_nodes(self) -> Iterator[Node]:
+        """Every node, those of a region after the node that it is in."""
+        for node in self.nodes:
+            yield node
+            for region in node.op.regions():
+                yield from region.all_nodes()
+
     def __str__(self) -> str:
         from lucid.ir.text import print_graph
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lucid.ir.graph import Graph, Location, Node, Place, Value
 from lucid.ir.ops.base import Op
@@ -34,6 +34,11 @@ def print_graph(graph: Graph, locations: bool = True, names: bool = True) -> str
     }
     """
     return _joined(_Printer(locations, {}, names).graph(graph))
+
+
+def print_lines(graph: Graph) -> list[Line]:
+    """The lines of `print_graph`, each with what it is about."""
+    return _Printer(True, {}).graph(graph)
 
 
 def print_with_note(graph: Graph, at: Node | Graph, note: str) -> str:
@@ -71,9 +76,16 @@ def identifier(hint: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
+    """A line of text, with the node that it writes or begins to write, and the graph whose values it names. Where a
+    region opens in it, the names from column `opening` on are those of the region `inside`."""
+
     text: str
     comment: str = ""
+    node: Node | None = None
+    graph: Graph | None = None
+    opening: int = 0
+    inside: Graph | None = None
 
 
 class _Printer:
@@ -84,40 +96,48 @@ class _Printer:
         self.notes = notes
         self.names = names
 
-    def graph(self, graph: Graph, prefix: str = "graph ", depth: int = 0, comment: str = "") -> list[_Line]:
-        """The lines of a graph that begins, at the indentation of `depth`, after `prefix`."""
+    def graph(
+        self, graph: Graph, prefix: str = "graph ", depth: int = 0, comment: str = "", owner: Line | None = None
+    ) -> list[Line]:
+        """The lines of a graph that begins, at the indentation of `depth`, after `prefix`, on the line of its owner."""
         names = value_names(graph, self.names)
         indent = INDENT * depth
         name = f"@{identifier(graph.name)}" if graph.name and self.names else ""
         opening = f"{indent}{prefix}{name}"
         parameters = [_declaration(graph, names, value) for value in graph.arguments]
         parameters += [_declaration(graph, names, value, "state ") for value in graph.states]
-        lines = [_Line(f"{opening}({', '.join(parameters)}) {{", comment)]
-        if len(lines[0].text) > WIDTH:
-            lines = [_Line(f"{opening}(", comment), *_one_a_line(parameters, indent + INDENT), _Line(f"{indent}) {{")]
+        node, around = (owner.node, owner.graph) if owner else (None, graph)
+        first = f"{opening}({', '.join(parameters)}) {{"
+        if len(first) <= WIDTH:
+            lines = [Line(first, comment, node, around, len(opening), graph)]
+        else:
+            inner = indent + INDENT
+            lines = [Line(f"{opening}(", comment, node, around, len(opening), graph)]
+            lines += [Line(text, graph=graph) for text in (*_one_a_line(parameters, inner), f"{indent}) {{")]
         for node in graph.nodes:
             lines += self.node(graph, names, node, depth + 1)
             lines += self.note(node, depth + 1)
-        lines += _return(graph, names, indent + INDENT)
+        lines += [Line(text, graph=graph) for text in _return(graph, names, indent + INDENT)]
         lines += self.note(graph, depth + 1)
-        return [*lines, _Line(f"{indent}}}")]
+        return [*lines, Line(f"{indent}}}", graph=graph)]
 
-    def node(self, graph: Graph, names: Mapping[Value, str], node: Node, depth: int) -> list[_Line]:
+    def node(self, graph: Graph, names: Mapping[Value, str], node: Node, depth: int) -> list[Line]:
         results = ", ".join(_declaration(graph, names, value) for value in node.outputs)
         items = [_reference(names, value) for value in node.inputs] + list(attribute_texts(node))
         head = (f"{results} = " if results else "") + " ".join(filter(None, [node.op.name, ", ".join(items)]))
         if node.backward:
             head += f" in backward {node.backward}"
         comment = _comment(node.location) if self.locations and node.location else ""
-        lines = [_Line(INDENT * depth + head, comment)]
+        lines = [Line(INDENT * depth + head, comment, node, graph)]
         for region in node.op.regions():
             last = lines.pop()  # the op itself, or the brace that closes the region before
-            lines += self.graph(region, f"{last.text.lstrip()} ", depth, last.comment)
+            owner = replace(last, graph=graph)
+            lines += self.graph(region, f"{last.text.lstrip()} ", depth, last.comment, owner)
         return lines
 
-    def note(self, at: Node | Graph, depth: int) -> Iterator[_Line]:
+    def note(self, at: Node | Graph, depth: int) -> Iterator[Line]:
         if at in self.notes:
-            yield _Line(f"{INDENT * depth}^ {self.notes[at]}")
+            yield Line(f"{INDENT * depth}^ {self.notes[at]}")
 
 
 def _declaration(graph: Graph, names: Mapping[Value, str], value: Value, marker: str = "") -> str:
@@ -135,20 +155,18 @@ def _place(names: Mapping[Value, str], place: Place) -> str:
     return parts[0] if len(parts) == 1 else f"?{parts}"
 
 
-def _return(graph: Graph, names: Mapping[Value, str], indent: str) -> list[_Line]:
+def _return(graph: Graph, names: Mapping[Value, str], indent: str) -> list[str]:
     outputs = " ".join(["return", ", ".join(_reference(names, value) for value in graph.outputs)]).rstrip()
     updates = [f"{_reference(names, state)} <- {_reference(names, new)}" for state, new in graph.updates]
     if not updates:
-        return [_Line(indent + outputs)]
+        return [indent + outputs]
     line = f"{indent}{outputs} ; {', '.join(updates)}"
-    if len(line) <= WIDTH:
-        return [_Line(line)]
-    return [_Line(f"{indent}{outputs} ;"), *_one_a_line(updates, indent + INDENT)]
+    return [line] if len(line) <= WIDTH else [f"{indent}{outputs} ;", *_one_a_line(updates, indent + INDENT)]
 
 
-def _one_a_line(items: Sequence[str], indent: str) -> Iterator[_Line]:
+def _one_a_line(items: Sequence[str], indent: str) -> Iterator[str]:
     for number, item in enumerate(items, 1):
-        yield _Line(f"{indent}{item}{',' if number < len(items) else ''}")
+        yield f"{indent}{item}{',' if number < len(items) else ''}"
 
 
 def attribute_texts(node: Node) -> Iterator[str]:
@@ -208,7 +226,7 @@ def _comment(location: Location) -> str:
     return "".join(character if character.isprintable() else " " for character in str(location)).strip()
 
 
-def _joined(lines: Sequence[_Line]) -> str:
+def _joined(lines: Sequence[Line]) -> str:
     widths = [len(line.text) for line in lines if line.comment]
     column = max((width for width in widths if width <= COMMENT_COLUMN), default=0)
     return "\n".join(f"{line.text:{column}}  # {line.comment}" if line.comment else line.text for line in lines)

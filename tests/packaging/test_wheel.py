@@ -68,8 +68,8 @@ def metadata(wheel: Path) -> Message:
 def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lucid").rglob("*.py")}
-    assert packed == sources | {"lucid/py.typed", "lucid/codegen/cuda/simulator/host.h"}
+    kinds = ("*.py", "py.typed", "simulator/host.h", "explorer/*.html", "explorer/*.css", "explorer/*.js")
+    assert packed == {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "lucid").rglob(kind)}
 
 
 @pytest.mark.slow

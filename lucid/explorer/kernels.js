@@ -1,0 +1,62 @@
+// What runs, call by call, and each kernel in all its forms.
+
+const FORMS = [["loops", "Loops"], ["llvm", "LLVM"], ["assembly", "Assembly"], ["cuda", "CUDA"]];
+
+const kernels = {
+  build() {
+    const root = byId("kernels");
+    this.list = root.appendChild(make("div", "calls"));
+    const texts = root.appendChild(make("div", "texts"));
+    this.bar = texts.appendChild(make("div", "bar"));
+    this.text = texts.appendChild(make("pre"));
+  },
+
+  show() {
+    const { calls } = part().calls;
+    const final = part().stages[last()];
+    const found = new Set(state.stage === last() ? state.found : []);
+    this.list.replaceChildren(...calls.map((call, number) => {
+      const row = button("call", undefined, () => this.choose(number));
+      const node = final.nodes[call.node];
+      row.style.marginLeft = `${18 * call.depth}px`;
+      row.style.width = `calc(100% - ${18 * call.depth}px)`;
+      row.style.borderLeftColor = `var(--${GROUPS[node.group]})`;
+      row.setAttribute("aria-current", number === state.call);
+      if (found.has(call.node)) row.classList.add("found");
+      row.append(make("b", "", call.name), make("span", "right", bytes(call.bytes)), make("span", "ops", call.ops));
+      row.title = `${call.ops}\n${node.module}`;
+      return row;
+    }));
+    this.list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+    this.texts();
+  },
+
+  choose(number) {
+    state.call = number;
+    if (state.stage !== last()) go({ stage: last() });
+    const { node } = part().calls.calls[number];
+    select(node, stage().nodes[node].makes[0] ?? -1);
+  },
+
+  texts() {
+    const call = part().calls.calls[state.call];
+    if (!call) return;
+    const kernel = part().calls.kernels[call.kernel];
+    const title = make("b", "mono", call.name);
+    const forms = make("div", "segments");
+    for (const [form, name] of FORMS) {
+      const choice = button("", name, () => { state.form = form; this.texts(); });
+      choice.setAttribute("aria-pressed", form === state.form);
+      choice.dataset.form = form;
+      forms.appendChild(choice);
+    }
+    const shared = kernel ? part().calls.calls.filter((other) => other.kernel === call.kernel).length : 1;
+    this.bar.replaceChildren(title, ...(kernel ? [forms] : []), make("span", "note", shared > 1 ? `one kernel for ${shared} calls` : ""));
+    const final = part().stages[last()];
+    const loops = part().calls.calls[state.call + 1]?.depth > call.depth;
+    const about = loops ? "What this loop runs stands below it." : `${call.name} is no loop nest: each target has a function of its own for it.`;
+    const line = final.lines[final.nodes[call.node].line][0].trim();
+    this.text.textContent = kernel ? kernel[state.form] || "This target has no such text." : `${about}\n\n${line}`;
+    this.text.scrollTop = 0;
+  },
+};
