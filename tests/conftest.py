@@ -1,11 +1,51 @@
-"""Settings of all tests."""
+"""Settings of all tests. Whatever they compile prints, parses back to an equal graph, and prints as the same text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from lucid.ir.graph import Graph, Node
+
 settings.register_profile("lucid", deadline=None)  # a busy machine makes no test fail
 settings.load_profile("lucid")
+
+LONG = 50_000  # characters of a graph that is not read back: it has nothing that a shorter one has not
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden texts instead of comparing")
+
+
+def pytest_configure() -> None:
+    import lucid.ir.verify
+    from lucid.ir.passes import pipeline
+
+    pipeline.verify = lucid.ir.verify.verify = and_read_back(lucid.ir.verify.verify)
+
+
+def and_read_back(verify: Callable[[Graph, set[Node] | None], None]) -> Callable[..., None]:
+    """The verifier, and after it, where the compiler calls it, a round trip of the graph as text."""
+    from lucid.ir.graph import same
+    from lucid.ir.text import parse, print_graph
+
+    known: set[int] = set()
+
+    @functools.wraps(verify)
+    def verified(graph: Graph, sound: set[Node] | None = None) -> None:
+        verify(graph, sound)
+        if sound is None and not graph.places:
+            return
+        text = print_graph(graph)
+        if len(text) < LONG and hash(text) not in known:
+            known.add(hash(text))
+            again = parse(text)
+            assert same(again, graph), text
+            assert print_graph(again) == text
+
+    return verified

@@ -174,8 +174,6 @@ class _Lowering:
                 raise self.error(
                     f"reduces {first.inputs[0].type} over {reduced} beside {inner.inputs[0].type} over {inner.op.axes}"
                 )
-            if inner.op.lanes & (inner.op.lanes - 1):
-                raise self.error(f"reduces in {inner.op.lanes} lanes, which is no power of two")
         parallel = {axis: Axis(axis, extent) for axis, extent in enumerate(shape) if axis not in reduced}
         kept, kept_shape = tuple(map(of, parallel.values())), first.output.type.shape
         level = self.levels()

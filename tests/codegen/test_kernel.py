@@ -270,7 +270,6 @@ def test_placements_follow_axes_and_results() -> None:
 REFUSALS = {
     "stores f32[2] beside f32[3]": "graph(%x: f32[3], %y: f32[2]) { %a = neg %x; %b = neg %y; return %a, %b }",
     "over (0,) beside": """graph(%x: f32[3, 3]) { %a = sum %x, axes=(0,); %b = sum %x, axes=(1,); return %a, %b }""",
-    "no power of two": "graph(%x: f32[9]) { %a = sum %x, axes=(0,), lanes=3; return %a }",
     "stores f32[5] beside a reduction": """graph(%x: f32[3, 4], %y: f32[5]) {
         %a = sum %x, axes=(0,); %b = neg %y; return %a, %b }""",
     "reads the result of sum in another row": """graph(%x: f32[3, 3]) { %a = sum %x, axes=(1,)

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lucid.codegen.memory import plan
 from lucid.errors import DTypeError, ParseError
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Place, Value, same
@@ -20,9 +21,11 @@ from lucid.ir.ops import REGISTRY, Op
 from lucid.ir.ops.base import Array, Elementwise, Reduction
 from lucid.ir.ops.elementwise import Cast, Neg
 from lucid.ir.ops.structure import Const, Fused
+from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse, print_graph
 from lucid.ir.types import DType, TensorType, bool_, float32, float64, int64, uint8, uint64
 from tests.ir.graphs import APART, OPS, graphs, random_inputs
+from tests.passes.rewriting import joint_graph
 
 HEADER = """\
 graph @sample(
@@ -129,6 +132,16 @@ def test_random_graphs_round_trip(graph: Graph, data: st.DataObject) -> None:
     nodes = [replace(n, backward=data.draw(st.integers(0, 2)), location=data.draw(locations)) for n in graph.nodes]
     planned = data.draw(st.dictionaries(st.sampled_from(values), places, max_size=4))
     assert_round_trip(replace(graph, nodes=tuple(nodes), places=planned, name=data.draw(st.text(max_size=4))))
+
+
+@settings(max_examples=120)
+@given(graphs())
+def test_every_stage_of_a_random_graph_round_trips(graph: Graph) -> None:
+    joint = joint_graph(graph)
+    for start in (graph,) if joint is None else (graph, joint):
+        stages = run_pipeline(start).graphs
+        for stage in dict.fromkeys((*stages.values(), plan(stages["fused"]))):
+            assert_round_trip(stage)
 
 
 @given(graphs(regions=True), st.integers(0, 99))

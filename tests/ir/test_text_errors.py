@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import random
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -144,6 +145,21 @@ graph @f(%x: f32[4]) {
 }
 ---
 graph @f(%x: f32[4]) {
+  %y = sum %x, axes=(0,), lanes=3  # error: sum takes 0 lanes or a power of two up to 64, got 3.
+  return
+}
+---
+graph @f(%x: f32[4]) {
+  %y = sum %x, axes=(0,), lanes=4611686018427387904  # error: sum takes 0 lanes or a power of two up to 64, got 46...
+  return
+}
+---
+graph @f(%x: f32[4, 4]) {
+  %y = matmul %x, %x, chunk=-1  # error: matmul takes a chunk from 0 to 2147483647, got -1.
+  return
+}
+---
+graph @f(%x: f32[4]) {
   %y = sum axes=(0,), %x  # error: expected an attribute, as operands come first, got `%x`.
   return
 }
@@ -275,19 +291,36 @@ def mutated(text: str, generator: random.Random) -> str:
     return text
 
 
-def test_mutated_text_is_a_graph_or_an_error() -> None:
-    generator = random.Random(0)
-    graphs = errors = 0
-    for sample in SAMPLES * 10:
+@pytest.mark.parametrize("seed", range(8))
+def test_mutated_text_is_a_graph_or_an_error(seed: int) -> None:
+    """1,000 texts each, and no other exception."""
+    generator = random.Random(seed)
+    graphs = 0
+    for number in range(1000):
         try:
-            graph = parse(mutated(sample, generator))
+            graph = parse(mutated(generator.choice(SAMPLES), generator))
         except ParseError:
-            errors += 1
-        else:
+            continue
+        graphs += 1
+        if not number % 10:
             assert_round_trip(graph)
-            graphs += 1
-    assert errors > 100
-    assert graphs > 10
+    assert 50 < graphs < 500
+
+
+BUDGET = 2**20  # bytes that may be held while a mutant of a sample is parsed: four times what it takes
+
+
+@pytest.mark.parametrize("seed", range(8, 10))
+def test_mutated_text_takes_no_memory_by_its_wish(seed: int) -> None:
+    generator = random.Random(seed)
+    tracemalloc.start()
+    for _ in range(1000):
+        text = mutated(generator.choice(SAMPLES), generator)
+        tracemalloc.reset_peak()
+        with contextlib.suppress(ParseError):
+            parse(text)
+        assert tracemalloc.get_traced_memory()[1] < BUDGET, text
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("seed", range(4))

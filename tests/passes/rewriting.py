@@ -54,9 +54,9 @@ def assert_equal_values(before: Graph, after: Graph, tolerance: float = 0.0) -> 
             assert x.dtype == y.dtype, f"result {number} is {y.dtype}, not {x.dtype}"
 
 
-def with_gradient(graph: Graph) -> tuple[Graph, Value] | None:
+def joint_graph(graph: Graph) -> Graph | None:
     """The graph with a seed as last argument and the gradients of its first float output with respect to its float
-    inputs as further outputs; None where there is no such output or no such input."""
+    inputs, a grad op, as further outputs; None where there is no such output or no such input."""
     output = next((value for value in graph.outputs if value.type.dtype.is_float), None)
     wrt = [value for value in graph.inputs if value.type.dtype.is_float]
     if output is None or not wrt:
@@ -64,13 +64,18 @@ def with_gradient(graph: Graph) -> tuple[Graph, Value] | None:
     builder = Builder(graph.nodes)
     seed = Value(output.type, "seed")
     gradients = builder.add(Grad(), output, seed, *wrt)
-    joint = replace(
+    return replace(
         graph,
         arguments=(*graph.arguments, seed),
         nodes=tuple(builder.nodes),
         outputs=(*graph.outputs, *gradients),
     )
-    return differentiate(joint), seed
+
+
+def with_gradient(graph: Graph) -> tuple[Graph, Value] | None:
+    """The joint graph, differentiated, and its seed."""
+    joint = joint_graph(graph)
+    return None if joint is None else (differentiate(joint), joint.arguments[-1])
 
 
 def assert_same_bits(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:

@@ -269,6 +269,9 @@ class Irregular(Op):
     """An op that is no loop nest: each target has a kernel of its own for it, or says that it has none."""
 
 
+MOST_LANES = 64  # each is an accumulator in registers
+
+
 class Reduction(Op):
     """An op that combines the elements along axes, in an order that is data.
 
@@ -325,5 +328,7 @@ class Reduction(Op):
         (x,) = operands
         if any(not 0 <= axis < x.rank for axis in self.axes) or sorted(set(self.axes)) != list(self.axes):
             raise ShapeError(f"{self.name} takes ascending axes of {x}, got {self.axes}.")
+        if not 0 <= self.lanes <= MOST_LANES or self.lanes & (self.lanes - 1):
+            raise ShapeError(f"{self.name} takes 0 lanes or a power of two up to {MOST_LANES}, got {self.lanes}.")
         kept = tuple(extent for axis, extent in enumerate(x.shape) if axis not in self.axes)
         return (TensorType(self.result(x.dtype), kept),)

@@ -14,6 +14,8 @@ from lucid.ir.types import TensorType
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
 
+LONGEST_CHUNK = 2**31  # loops count to it in 64 bits, with room to spare
+
 
 @op
 class Matmul(Op):
@@ -39,6 +41,8 @@ class Matmul(Op):
         inner, n = b.shape[-2:][::-1] if self.transpose_b else b.shape[-2:]
         if k != inner:
             raise ShapeError(f"matmul takes operands that share the summed axis, got {a} and {b} ({k} and {inner}).")
+        if not 0 <= self.chunk < LONGEST_CHUNK:
+            raise ShapeError(f"matmul takes a chunk from 0 to {LONGEST_CHUNK - 1}, got {self.chunk}.")
         return (a.with_shape((*a.shape[:-2], m, n)),)
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
