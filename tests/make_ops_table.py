@@ -1,6 +1,6 @@
-"""The table of ops in the documentation, made from the registry.
+"""What the documentation takes from the code: the table of ops from the registry, the invariants from the verifier.
 
-`python -m tests.make_ops_table` writes docs/ops.md.
+`python -m tests.make_ops_table` writes docs/ops.md, and the invariants into docs/ir.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lucid.codegen.cuda.module import UNSUPPORTED
 from lucid.errors import LucidError
+from lucid.ir import verify
 from lucid.ir.build import Builder
 from lucid.ir.graph import Value
 from lucid.ir.ops import REGISTRY, Op
@@ -23,6 +24,7 @@ from tests.samples import SAMPLES, Sample
 
 OPERANDS = ["x", "y", "z", *string.ascii_lowercase[:4]]  # names, in order
 PAGE = Path(__file__).parents[1] / "docs" / "ops.md"
+LANGUAGE = PAGE.with_name("ir.md")
 
 HEAD = """\
 # Ops
@@ -191,5 +193,14 @@ def _targets(op: type[Op]) -> str:
     return "CPU" if op in UNSUPPORTED else "CPU, CUDA"
 
 
+def language() -> str:
+    """The text of docs/ir.md with the invariants as the verifier has them now."""
+    assert verify.__doc__ is not None
+    invariants = verify.__doc__[verify.__doc__.index("\n1. ") : verify.__doc__.index("\n\nNot held here")]
+    before, rest = LANGUAGE.read_text().split("\n1. ", 1)
+    return before + invariants + rest[rest.index("\n\n## Stages") :]
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    LANGUAGE.write_text(language())

@@ -24,7 +24,7 @@ from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse, print_graph
 from lucid.ir.types import DTYPES, DType, TensorType, as_dtype, float32, float64
-from tests.make_ops_table import PAGE, page
+from tests.make_ops_table import LANGUAGE, PAGE, language, page
 from tests.oracle import assert_compiled_matches, run_compiled
 from tests.samples import MISSING, SAMPLES, Sample
 
@@ -43,6 +43,10 @@ def test_every_op_has_a_sample() -> None:
 
 def test_the_table_of_ops_is_up_to_date() -> None:
     assert PAGE.read_text() == page(), "run: python -m tests.make_ops_table"
+
+
+def test_the_invariants_in_the_documentation_are_those_of_the_verifier() -> None:
+    assert LANGUAGE.read_text() == language(), "run: python -m tests.make_ops_table"
 
 
 @pytest.mark.parametrize("sample", EACH)
