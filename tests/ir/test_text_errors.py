@@ -15,7 +15,7 @@ from lucid.errors import LucidError, ParseError
 from lucid.ir.ops import REGISTRY
 from lucid.ir.text import parse
 from lucid.ir.types import TensorType, bool_, float32, int64, uint64
-from tests.ir.test_text import HEADER, STATEMENTS, assert_round_trip
+from tests.ir.test_text import TEXTS, assert_round_trip
 
 
 def test_an_error_shows_its_place_and_not_the_users_python() -> None:
@@ -275,7 +275,7 @@ def test_large_nonsense_is_an_error(program: str) -> None:
         parse(program)
 
 
-SAMPLES = [f"{HEADER}  {statement}\n  return %r ; %draw <- %seed\n}}" for statement in STATEMENTS.values()]
+SAMPLES = list(TEXTS.values())
 PIECES = sorted({piece for sample in SAMPLES for piece in sample.replace("(", " ( ").replace(",", " , ").split()})
 
 
@@ -337,6 +337,7 @@ TYPES = [
 ]
 VALUES: dict[str, Sequence[object]] = {
     "int": NUMBERS,
+    "Extent": NUMBERS,
     "bool": (False, True),
     "str": ("{", "{0}"),
     "bool | int | float": (True, 0, -1, 2**64 - 1, 0.5, math.inf, math.nan),
