@@ -19,6 +19,7 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.elementwise import Add, Cast, Equal
 from lucid.ir.ops.indexing import Gather, ScatterAdd
 from lucid.ir.ops.loop import Scan
@@ -259,6 +260,9 @@ APART = (
     Fused,
     Grad,
     Scan,
+    Convolution,
+    ConvolutionInput,
+    ConvolutionWeight,
 )  # ops that a graph gets otherwise, or not at all
 
 
