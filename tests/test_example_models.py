@@ -1,0 +1,77 @@
+"""The examples that train models do it, on short runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(name: str, *arguments: str | Path) -> str:
+    """What an example prints, with all warnings as errors."""
+    command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_autoencoder_learns(tmp_path: Path) -> None:
+    example = load("05_autoencoder_digits")
+    training, test = example.load_splits()
+    trained = example.train(training, epochs=10)
+    assert trained.losses[-1] < 27.0 < 30.0 < trained.losses[0]
+    assert example.bound(trained.model, test) < 28.0
+    example.plot(trained.model, test, tmp_path / "plane.png", side=4)
+    assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_autoencoder_prints_what_it_promises(tmp_path: Path) -> None:
+    printed = run("05_autoencoder_digits", "--epochs", "1", "--out", tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()] == ["step", "bound", "written"]
+
+
+@pytest.mark.slow
+def test_droq_learns(tmp_path: Path) -> None:
+    example = load("07_droq_pendulum")
+    history = example.train(1000)
+    assert max(history.returns[:4]) < -900.0 < -600.0 < history.returns[4]
+    assert len(history.update_seconds) == 600
+    example.plot(history, tmp_path / "droq.png")
+    assert (tmp_path / "droq.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_droq_samples() -> None:
+    """The density of an action is that of the normal number behind it, over the slope of tanh there."""
+    example = load("07_droq_pendulum")
+    import lucid
+
+    lucid.seed(0)
+    policy, observation = example.Policy(), lucid.randn(1000, 3)
+    state = lucid.get_state()
+    with lucid.no_grad():
+        action, log_density = (x.numpy().astype("float64") for x in policy(observation))
+        lucid.set_state(state)
+        mean, log_std = (x.numpy().astype("float64") for x in policy.body(observation).chunk(2, -1))
+        before = mean + np.exp(log_std) * lucid.randn(1000, 1).numpy()
+    np.testing.assert_allclose(action, np.tanh(before), rtol=1e-4, atol=1e-6)
+    z = (before - mean) / np.exp(log_std)
+    expected = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - log_std - np.log1p(-(np.tanh(before) ** 2))
+    np.testing.assert_allclose(log_density, expected, rtol=1e-3, atol=1e-3)
