@@ -5,12 +5,13 @@ from lucid._installation import check_installation
 check_installation()
 
 
-from lucid import data, nn, optim
+from lucid import data, extend, nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
 from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.compiler import RecompileWarning, compile
 from lucid.errors import LucidError
+from lucid.extend import apply
 from lucid.ir.types import (
     bool_,
     float32,
@@ -164,6 +165,7 @@ __all__ = [
     "addcmul",
     "all",
     "any",
+    "apply",
     "arange",
     "argmax",
     "argmin",
@@ -199,6 +201,7 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "extend",
     "eye",
     "flatten",
     "flip",

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,13 @@ from typing import Any
 from lucid.codegen import cache
 from lucid.codegen.target import Code, Executable, Target
 from lucid.ir.graph import Graph
-from lucid.ir.passes.pipeline import PIPELINE, Stages, run_pipeline
+from lucid.ir.ops.declare import is_declared_by_user, meaning
+from lucid.ir.passes.pipeline import PIPELINE, Pass, Stages, run_pipeline
 from lucid.ir.text import print_graph
 
 PLANNED = "planned"  # the stage behind the passes
+
+_USERS_OP = re.compile(r" = [a-z]\w*\.")  # the name of an op with a namespace, in a text without names of values
 
 
 @dataclass(frozen=True)
@@ -40,27 +45,33 @@ class Compiled:
     stages: Callable[[], Stages]
 
 
-def compile_graph(graph: Graph, target: Target) -> Compiled:
+def compile_graph(graph: Graph, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> Compiled:
     """Compile a traced graph as a whole. Raises CompileError where the target does not support an op."""
-    (compiled,), _ = compile_parts(graph, target, "whole", lambda: Parts((run_pipeline(graph),)))
+    (compiled,), _ = compile_parts(graph, target, "whole", lambda: Parts((run_pipeline(graph, pipeline),)), pipeline)
     return compiled
 
 
 def compile_parts(
-    graph: Graph, target: Target, kind: str, make: Callable[[], Parts]
+    graph: Graph,
+    target: Target,
+    kind: str,
+    make: Callable[[], Parts],
+    pipeline: tuple[Pass, ...] = PIPELINE,
 ) -> tuple[tuple[Compiled, ...], Any]:
-    """Compile what `make` makes of a graph; the result depends on the graph and on `kind` alone. Also its notes."""
+    """Compile what `make` makes of a graph; the result depends on the graph, `kind` and the pipeline alone. Also its
+    notes."""
     parts = functools.cache(make)
-    key = _key(graph, target, kind)
+    key = _key(graph, target, kind, parts, pipeline)
     # Whoever asks for a dump of the stages wants the passes to run.
-    entry = None if os.environ.get("LUCID_DUMP") else cache.fetch(key)
+    entry = None if key is None or os.environ.get("LUCID_DUMP") else cache.fetch(key)
     executables: list[Executable]
     if entry is None:
         with _no_collections():
             executables, notes = [target.compile(stages.final) for stages in parts().stages], parts().notes
         codes = [executable.code for executable in executables]
         data = {"plans": [code.plan for code in codes], "notes": notes}
-        cache.store(key, cache.Entry(data, tuple(code.machine_code for code in codes)))
+        if key is not None:
+            cache.store(key, cache.Entry(data, tuple(code.machine_code for code in codes)))
     else:
         codes = [Code(*pair) for pair in zip(entry.data["plans"], entry.blobs, strict=True)]
         executables = [target.load(code, _final_graph(parts, number)) for number, code in enumerate(codes)]
@@ -81,9 +92,33 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _key(graph: Graph, target: Target, kind: str) -> str:
+def _key(graph: Graph, target: Target, kind: str, parts: Callable[[], Parts], pipeline: tuple[Pass, ...]) -> str | None:
+    """The key of what becomes of a graph, None where it can't be kept.
+
+    Ops and passes of the user's are known by what they do. So where there are any, the passes run, and the graphs that
+    they end with are the key, beside what the ops in them mean: whatever decides that is in there.
+    """
+    identity = target.identity()
+    if identity is None:
+        return None
     passes = " ".join(f"{step.stage}={step.run.__qualname__}" for step in PIPELINE)
-    return cache.key_of([print_graph(graph, locations=False, names=False), kind, passes, target.identity()])
+    texts = [print_graph(graph, locations=False, names=False), kind, passes, identity]
+    if pipeline != PIPELINE or _USERS_OP.search(texts[0]):
+        made = parts()
+        finals = [stages.final for stages in made.stages]
+        texts += [print_graph(final, locations=False, names=False) for final in finals]
+        texts += sorted({text for final in finals for text in _meanings(final)})
+        texts.append(json.dumps(made.notes))
+    return cache.key_of(texts)
+
+
+def _meanings(graph: Graph) -> Iterator[str]:
+    """What each op of the user's in a graph does."""
+    for node in graph.nodes:
+        if is_declared_by_user(type(node.op)):
+            yield meaning(node.op, [value.type for value in node.inputs])
+        for region in node.op.regions():
+            yield from _meanings(region)
 
 
 def _stages(parts: Callable[[], Parts], number: int, executable: Executable) -> Callable[[], Stages]:

@@ -15,11 +15,13 @@ import numpy as np
 import lucid.explorer as explorer
 from lucid.audit import Audit
 from lucid.code_guards import CodeObserver
+from lucid.codegen.rules import KernelRule
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
+from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
 from lucid.modes import modes
@@ -40,12 +42,14 @@ class RecompileWarning(UserWarning):
     """A function has been compiled many times; the message says what changed last."""
 
 
-def load_target(name: str) -> Target:
+def load_target(name: str, kernel_rules: Sequence[KernelRule] = ()) -> Target:
     """The target of a name. Code generators are imported when they are first used."""
     if name == "cpu":
         from lucid.codegen.cpu.target import CPUTarget
 
-        return CPUTarget()
+        return CPUTarget(tuple(kernel_rules))
+    if kernel_rules:
+        raise ArgumentError(f"kernel rules are for the target 'cpu', got target {name!r}.")
     if name == "cuda-sim":
         from lucid.codegen.cuda.simulator.target import CUDASimulatorTarget
 
@@ -54,17 +58,39 @@ def load_target(name: str) -> Target:
 
 
 @overload
-def compile(function: Module, *, target: str = "cpu") -> CompiledModule: ...
+def compile(
+    function: Module, *, target: str = "cpu", passes: Sequence[Pass] = (), kernel_rules: Sequence[KernelRule] = ()
+) -> CompiledModule: ...
 @overload
-def compile(function: Callable[..., Any], *, target: str = "cpu") -> CompiledFunction: ...
+def compile(
+    function: Callable[..., Any],
+    *,
+    target: str = "cpu",
+    passes: Sequence[Pass] = (),
+    kernel_rules: Sequence[KernelRule] = (),
+) -> CompiledFunction: ...
 @overload
-def compile(function: None = None, *, target: str = "cpu") -> Callable[[Callable[..., Any]], CompiledFunction]: ...
-def compile(function: Callable[..., Any] | Module | None = None, *, target: str = "cpu") -> Any:
+def compile(
+    function: None = None,
+    *,
+    target: str = "cpu",
+    passes: Sequence[Pass] = (),
+    kernel_rules: Sequence[KernelRule] = (),
+) -> Callable[[Callable[..., Any]], CompiledFunction]: ...
+def compile(
+    function: Callable[..., Any] | Module | None = None,
+    *,
+    target: str = "cpu",
+    passes: Sequence[Pass] = (),
+    kernel_rules: Sequence[KernelRule] = (),
+) -> Any:
     """Compile a function, a whole training step, or a Module. Also a decorator.
 
     The first call with arguments of new shapes, dtypes or Python values traces the function and compiles the graph;
     later calls run it natively. The result behaves as the function does, with the same random numbers and the same
     `grad`s; `lower`, `programs` show what was compiled. Raises TraceError for Python that a graph cannot represent.
+
+    `passes` of your own join the compiler's, and `kernel_rules` change how kernels run: see docs/extend.md.
 
     >>> import lucid
     >>> @lucid.compile
@@ -74,23 +100,38 @@ def compile(function: Callable[..., Any] | Module | None = None, *, target: str 
     [2.0, 4.0]
     """
     if function is None:
-        return functools.partial(compile, target=target)
+        return functools.partial(compile, target=target, passes=passes, kernel_rules=kernel_rules)
     if isinstance(function, CompiledFunction):
+        if passes or kernel_rules:
+            raise ArgumentError(
+                "compile takes passes and kernel rules together with a function that has not been compiled yet.",
+                hint="give them to the call of lucid.compile that compiles it.",
+            )
         return function
-    if isinstance(function, Module):
-        return CompiledModule(function, target)
     if not callable(function):
         raise ArgumentError(f"compile takes a function or a Module, got {function!r}.")
-    return CompiledFunction(function, getattr(function, "__name__", "function"), target)
+    for rule in kernel_rules:
+        if not callable(rule):
+            raise ArgumentError(f"a kernel rule is a function from a Kernel to a Kernel, got {rule!r}.")
+    return _compiled(function, load_target(target, kernel_rules), extended(passes))
+
+
+def _compiled(function: Callable[..., Any] | Module, target: Target, pipeline: tuple[Pass, ...]) -> CompiledFunction:
+    if isinstance(function, Module):
+        return CompiledModule(function, target, pipeline)
+    return CompiledFunction(function, getattr(function, "__name__", "function"), target, pipeline)
 
 
 class CompiledFunction:
     """A function that runs as native programs, one for each signature that it has met."""
 
-    def __init__(self, function: Callable[..., Any], name: str, target: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], name: str, target: Target, pipeline: tuple[Pass, ...] = PIPELINE
+    ) -> None:
         self._function = function
         self._name = name.strip("<>")
-        self._target = load_target(target)
+        self._target = target
+        self._pipeline = pipeline
         self._programs: dict[Any, list[Program]] = {}
         self._count = 0
         self._last_cause = ""
@@ -152,7 +193,7 @@ class CompiledFunction:
         return self if owner is None else BoundFunction(self, owner)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return compile(copy.deepcopy(self._function, memo), target=self._target.name)
+        return _compiled(copy.deepcopy(self._function, memo), self._target, self._pipeline)
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
@@ -198,9 +239,9 @@ class CompiledFunction:
     def _build(self, leaves: list[Any], spec: Spec) -> Program:
         trace, result_spec = self._trace(leaves, spec)
         if not differentiable_results(trace):
-            compiled = compile_graph(trace.graph, self._target)
+            compiled = compile_graph(trace.graph, self._target, self._pipeline)
             return Program(trace, result_spec, compiled, None, signature(leaves, spec))
-        forward, backward = split(trace, self._target)
+        forward, backward = split(trace, self._target, self._pipeline)
         return Program(trace, result_spec, forward, backward, signature(leaves, spec))
 
     def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
@@ -268,8 +309,8 @@ class BoundFunction:
 class CompiledModule(CompiledFunction):
     """A Module whose calls run natively. Everything else is the module's own: parameters(), train(), attributes."""
 
-    def __init__(self, module: Module, target: str) -> None:
-        super().__init__(module, type(module).__name__, target)
+    def __init__(self, module: Module, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> None:
+        super().__init__(module, type(module).__name__, target, pipeline)
         self.module = module
 
     def __getattr__(self, name: str) -> Any:

@@ -24,7 +24,7 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.base import Array, Op
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.partition import partition
-from lucid.ir.passes.pipeline import JOINT, SPLIT, TRACED, Stages, run_pipeline
+from lucid.ir.passes.pipeline import PIPELINE, TRACED, Pass, Stages, cut, run_pipeline
 from lucid.ir.types import TensorType
 from lucid.stages import Readable
 from lucid.tensor import Tensor
@@ -36,28 +36,29 @@ def differentiable_results(trace: Trace) -> list[TracedOutput]:
     return [r for r in trace.results if isinstance(r, TracedOutput) and r.differentiable]
 
 
-def split(trace: Trace, target: Target) -> tuple[Compiled, Backward]:
+def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> tuple[Compiled, Backward]:
     """Compile a trace with differentiable results: its forward, and the backward that goes with it."""
     results, outputs = differentiable_results(trace), len(trace.graph.outputs)
+    shared, later = cut(pipeline)
     joint, seeds, wrt = _joint_graph(trace, [result.value for result in results])
 
     def make() -> Parts:
-        together = run_pipeline(joint, JOINT)
-        cut = partition(together.final, outputs, seeds)
-        forward, backward = run_pipeline(cut.forward, SPLIT), run_pipeline(cut.backward, SPLIT)
-        stages = {TRACED: trace.graph, **_later(together), "partitioned": cut.forward, **_later(forward)}
+        together = run_pipeline(joint, shared)
+        parts = partition(together.final, outputs, seeds)
+        forward, backward = run_pipeline(parts.forward, later), run_pipeline(parts.backward, later)
+        stages = {TRACED: trace.graph, **_later(together), "partitioned": parts.forward, **_later(forward)}
         milliseconds = {**together.milliseconds, **forward.milliseconds}
-        again = [joint.inputs.index(value) for value in cut.again]
+        again = [joint.inputs.index(value) for value in parts.again]
         return Parts(
             (
                 Stages(stages, milliseconds),
-                Stages({"partitioned": cut.backward, **_later(backward)}, backward.milliseconds),
+                Stages({"partitioned": parts.backward, **_later(backward)}, backward.milliseconds),
             ),
             again,
         )
 
     kind = f"{outputs} outputs, {len(seeds)} seeds"  # which the joint graph does not tell
-    (forward, backward), again = compile_parts(joint, target, kind, make)
+    (forward, backward), again = compile_parts(joint, target, kind, make, pipeline)
     saved_types = forward.executable.output_types[outputs:]
     return forward, Backward(backward, [joint.inputs[i] for i in again], wrt, saved_types, seeds, trace)
 

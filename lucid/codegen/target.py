@@ -72,8 +72,9 @@ class Target(Protocol):
 
     name: str
 
-    def identity(self) -> str:
-        """What its code depends on beside the graph and Lucid itself: the processor, the code generator's release."""
+    def identity(self) -> str | None:
+        """What its code depends on beside the graph and Lucid itself: the processor, the code generator's release.
+        None where that can't be told, and the code must not be kept."""
 
     def compile(self, graph: Graph) -> Executable:
         """Compile a graph without grad ops. Raises CompileError where the target does not support an op."""

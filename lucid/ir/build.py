@@ -75,91 +75,102 @@ class Expr:
         """A constant of this value's type."""
         return self.builder.constant(value, self.type)
 
-    def _apply(self, op: Op, *others: Expr | Number) -> Expr:
+    def apply(self, op: Op, *others: Expr | Number) -> Expr:
+        """The result of an op on this value and others."""
         values = [x.value if isinstance(x, Expr) else self.constant(x).value for x in others]
         return self.builder.expr(op, self.value, *values)
 
     def __add__(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Add(), other)
+        return self.apply(ew.Add(), other)
+
+    __radd__ = __add__
 
     def __sub__(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Sub(), other)
+        return self.apply(ew.Sub(), other)
 
     def __rsub__(self, other: Number) -> Expr:
         return self.constant(other) - self
 
     def __mul__(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Mul(), other)
+        return self.apply(ew.Mul(), other)
+
+    __rmul__ = __mul__
 
     def __truediv__(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Div(), other)
+        return self.apply(ew.Div(), other)
+
+    def __rtruediv__(self, other: Number) -> Expr:
+        return self.constant(other) / self
 
     def __pow__(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Pow(), other)
+        return self.apply(ew.Pow(), other)
 
     def __neg__(self) -> Expr:
-        return self._apply(ew.Neg())
+        return self.apply(ew.Neg())
+
+    def __abs__(self) -> Expr:
+        return self.apply(ew.Abs())
 
     def floor_divide(self, other: Expr | Number) -> Expr:
-        return self._apply(FloorDivide(), other)
+        return self.apply(FloorDivide(), other)
 
     def equal(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Equal(), other)
+        return self.apply(ew.Equal(), other)
 
     def less(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.Less(), other)
+        return self.apply(ew.Less(), other)
 
     def less_equal(self, other: Expr | Number) -> Expr:
-        return self._apply(ew.LessEqual(), other)
+        return self.apply(ew.LessEqual(), other)
 
     def where(self, x: Expr, y: Expr) -> Expr:
         """x where this condition holds, else y."""
-        return self._apply(ew.Where(), x, y)
+        return self.apply(ew.Where(), x, y)
 
     def exp(self) -> Expr:
-        return self._apply(ew.Exp())
+        return self.apply(ew.Exp())
 
     def log(self) -> Expr:
-        return self._apply(ew.Log())
+        return self.apply(ew.Log())
 
     def sqrt(self) -> Expr:
-        return self._apply(ew.Sqrt())
+        return self.apply(ew.Sqrt())
 
     def sinh(self) -> Expr:
-        return self._apply(fn.Sinh())
+        return self.apply(fn.Sinh())
 
     def cosh(self) -> Expr:
-        return self._apply(fn.Cosh())
+        return self.apply(fn.Cosh())
 
     def sin(self) -> Expr:
-        return self._apply(ew.Sin())
+        return self.apply(ew.Sin())
 
     def cos(self) -> Expr:
-        return self._apply(ew.Cos())
+        return self.apply(ew.Cos())
 
     def cast(self, dtype: DType) -> Expr:
-        return self if dtype == self.dtype else self._apply(ew.Cast(dtype))
+        return self if dtype == self.dtype else self.apply(ew.Cast(dtype))
 
     def sum(self, axes: Sequence[int]) -> Expr:
-        return self._apply(Sum(tuple(axes))) if axes else self
+        return self.apply(Sum(tuple(axes))) if axes else self
 
     def reshape(self, shape: Shape) -> Expr:
-        return self if shape == self.shape else self._apply(Reshape(shape))
+        return self if shape == self.shape else self.apply(Reshape(shape))
 
     def transpose(self, permutation: tuple[int, ...]) -> Expr:
-        return self._apply(Transpose(permutation))
+        return self.apply(Transpose(permutation))
 
     def broadcast(self, shape: Shape) -> Expr:
-        return self if shape == self.shape else self._apply(Broadcast(shape))
+        return self if shape == self.shape else self.apply(Broadcast(shape))
 
     def slice(self, start: tuple[int, ...], step: tuple[int, ...], shape: Shape) -> Expr:
-        return self._apply(Slice(start, step, shape))
+        return self.apply(Slice(start, step, shape))
 
     def scatter_slice(self, start: tuple[int, ...], step: tuple[int, ...], shape: Shape) -> Expr:
-        return self._apply(ScatterSlice(start, step, shape))
+        return self.apply(ScatterSlice(start, step, shape))
 
     def concatenate(self, others: Sequence[Expr], axis: int) -> Expr:
-        return self._apply(Concatenate(axis), *others)
+        return self.apply(Concatenate(axis), *others)
 
     def gather(self, indices: Expr, axis: int) -> Expr:
         return self._apply(Gather(axis), indices)
@@ -168,4 +179,4 @@ class Expr:
         return self._apply(ScatterAdd(axis, extent), indices)
 
     def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
-        return self._apply(Matmul(transpose_a, transpose_b), other)
+        return self.apply(Matmul(transpose_a, transpose_b), other)

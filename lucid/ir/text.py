@@ -12,7 +12,8 @@
     }
 
 - A statement is an op: its results, its name, its operands, its attributes as `name=value`. It ends with its line
-  or with `;`; after a comma or an opening bracket it goes on. A comment runs from `#` to the end of the line.
+  or with `;`; after a comma or an opening bracket it goes on. A comment runs from `#` to the end of the line. The name
+  of an op that a user declared has a namespace: `mylib.cube`.
 - An attribute equal to its default is left out. So are `type`, `shape` and `dtype` where they repeat the type of the
   only result: `%5: f32[64, 10] = broadcast %b`, `%6: f32[] = const value=0.5`. Written out, they mean the same, and
   the types of the results may then be left out.

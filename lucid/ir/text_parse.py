@@ -272,7 +272,10 @@ class _Parser(Scanner):
     def op_class(self, name: Token) -> type[Op]:
         if name.text not in REGISTRY:
             close = difflib.get_close_matches(name.text[:40], REGISTRY, 1)
-            self.fail(name, f"expected an op, got {name}.", hint=f"did you mean `{close[0]}`?" if close else None)
+            hint = f"did you mean `{close[0]}`?" if close else None
+            if hint is None and "." in name.text:
+                hint = "import the module that declares it first."
+            self.fail(name, f"expected an op, got {name}.", hint=hint)
         return REGISTRY[name.text]
 
     def defined(self, scope: _Scope, token: Token) -> Value:

@@ -2,7 +2,7 @@
 
 A graph is valid when
 
-1. every op is registered under its name, and its attributes are of the types that its fields declare;
+1. every op has been declared, and its attributes are of the types that its fields declare;
 2. every value is defined once, as an argument, a state or a result, and before its uses;
 3. the results of a node have the types that its op infers, and a node without results has an effect;
 4. every type has at most 32 axes, no negative extent, and a size in bytes below 2^63;
@@ -29,8 +29,7 @@ from weakref import WeakKeyDictionary
 
 from lucid.errors import LucidError, VerificationError
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import REGISTRY
-from lucid.ir.ops.base import Op
+from lucid.ir.ops.base import DECLARED, Op
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Grad
 from lucid.ir.text_print import print_with_note
@@ -152,7 +151,7 @@ class _Verifier:
 
     def attributes(self, node: Node) -> None:
         op = node.op
-        if REGISTRY.get(getattr(op, "name", "")) is not type(op):
+        if type(op) not in DECLARED:
             self.fail(node, f"expected an op of the registry, got {type(op).__name__}.")
         for name, declared in attribute_types(type(op)).items():
             value = getattr(op, name)

@@ -230,7 +230,7 @@ DOUBLE = "graph @double(%x: f32[3, 4]) { %y = add %x, %x; return %y }"
 
 
 def key_of(text: str = DOUBLE, kind: str = "whole") -> str:
-    return compilation._key(parse(text), CPUTarget(), kind)
+    return compilation._key(parse(text), CPUTarget(), kind, pytest.fail, compilation.PIPELINE)
 
 
 def test_names_and_lines_are_not_in_the_key() -> None:

@@ -21,31 +21,38 @@ from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
 if TYPE_CHECKING:
     from lucid.codegen.kernel import Kernel
+    from lucid.codegen.rules import KernelRule
 
 # int entry(void **table, int64_t *status); ctypes releases the interpreter's lock around the call.
 _EntryType = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class CPUTarget:
-    """Compiles for the processor at hand, or for the one that the environment variable LUCID_CPU names."""
+    """Compiles for the processor at hand, or for the one that the environment variable LUCID_CPU names.
+
+    `rules` are applied to each kernel, one after the other.
+    """
 
     name = "cpu"
 
-    def identity(self) -> str:
+    def __init__(self, rules: tuple[KernelRule, ...] = ()) -> None:
+        self.rules = rules
+
+    def identity(self) -> str | None:
         """See `Target.identity`."""
-        return processors.machine().identity()
+        return None if self.rules else processors.machine().identity()
 
     def compile(self, graph: Graph) -> CPUExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""
         machine = processors.machine()
-        written, plan = _write(graph, machine)
+        written, plan = _write(graph, machine, self.rules)
         code = Code(asdict(plan), processors.assemble(machine, written.text))
         return CPUExecutable(code, machine, lambda: written)
 
     def load(self, code: Code, graph: Callable[[], Graph]) -> CPUExecutable:
         """See `Target.load`."""
         machine = processors.machine()
-        return CPUExecutable(code, machine, lambda: _write(graph(), machine)[0])
+        return CPUExecutable(code, machine, lambda: _write(graph(), machine, self.rules)[0])
 
 
 @dataclass(frozen=True)
@@ -70,15 +77,19 @@ class Written:
     calls: tuple[tuple[Node, str], ...]
 
 
-def _write(graph: Graph, machine: processors.Machine) -> tuple[Written, Plan]:
+def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, ...] = ()) -> tuple[Written, Plan]:
     """Plan the memory of a graph where that has not been done, and write its module."""
     # Imported here, with the writer of LLVM IR behind it: code from the disk cache runs without.
     from lucid.codegen.cpu.module import ModuleWriter
     from lucid.codegen.lowering import lower
     from lucid.codegen.memory import arena_size, plan
+    from lucid.codegen.rules import ruled
     from lucid.ir.verify import verify
 
-    kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
+    @functools.cache  # asked by the plan, then by the writer
+    def kernel_of(node: Node) -> Kernel:
+        return ruled(lower(node), rules)
+
     if not graph.places:
         graph = plan(graph, kernel_of)
         verify(graph)

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,8 @@ T = TypeVar("T")
 Array = npt.NDArray[Any]
 Gradient = "Expr | None"
 
-REGISTRY: dict[str, type[Op]] = {}
+REGISTRY: dict[str, type[Op]] = {}  # the op of each name
+DECLARED: WeakSet[type[Op]] = WeakSet()  # all ops, those that a later declaration of a user's has replaced too
 
 
 class Op:
@@ -101,10 +103,20 @@ def op(cls: type[T]) -> type[T]:
     cls = dataclass(frozen=True)(cls)
     assert issubclass(cls, Op)
     assert cls.__doc__, f"{cls.__name__} needs a docstring"
-    cls.name = cls.__dict__.get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
     assert cls.name not in REGISTRY, f"op {cls.name} is declared twice"
     REGISTRY[cls.name] = cls
+    DECLARED.add(cls)
     return cls
+
+
+def snake_case(name: str) -> str:
+    """The name of an op from that of its class.
+
+    >>> snake_case("LogSoftmax")
+    'log_softmax'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def expect_operands(op: Op, operands: Sequence[TensorType], count: int) -> None:

@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Elementwise, Reduction
+from lucid.ir.ops.base import Elementwise, Movement, Reduction
 from lucid.ir.ops.elementwise import Cast
-from lucid.ir.ops.indexing import Gather
-from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
+from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.groups import Groups
 from lucid.ir.passes.loops import in_loops_too
@@ -26,7 +25,7 @@ from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
 
 VIEWS = (Reshape, Broadcast, Transpose, Slice)
-COMPUTED = (Elementwise, Random, Concatenate, ScatterSlice, Gather)
+COMPUTED = (Elementwise, Random, Movement)  # of movements, those that are no views
 
 
 @in_loops_too
@@ -57,7 +56,8 @@ class _Domain:
             if operand.size == result.size:  # nothing would tell the two apart
                 return None
             return _Domain(operand.size, (operand.shape, node.op.axes, node.op.lanes), result.size)
-        return _Domain(node.output.type.size) if isinstance(node.op, COMPUTED) else None
+        computed = isinstance(node.op, COMPUTED) and not isinstance(node.op, VIEWS)
+        return _Domain(node.output.type.size) if computed else None
 
     def joined(self, other: _Domain) -> _Domain | None:
         """The domain of both groups in one, None where there is none."""

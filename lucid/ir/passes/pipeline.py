@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lucid.errors import ArgumentError, VerificationError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.fuse import fuse
@@ -22,10 +24,12 @@ from lucid.ir.verify import verify
 
 @dataclass(frozen=True)
 class Pass:
-    """A function on graphs, and the name of the stage that it leads to."""
+    """A function on graphs, and the name of the stage that it leads to. `after` is the stage that a pass follows which
+    is added to a pipeline."""
 
     stage: str
     run: Callable[[Graph], Graph]
+    after: str = ""
 
 
 PIPELINE: tuple[Pass, ...] = (
@@ -45,11 +49,6 @@ PIPELINE: tuple[Pass, ...] = (
 # What every fused program must equal, bit for bit.
 UNFUSED: tuple[Pass, ...] = tuple(step for step in PIPELINE if step.run is not fuse)
 
-# A forward and a backward that run at different times are differentiated together, cut in two by `partition`, which
-# decides what is rematerialized, and finished each by itself.
-JOINT: tuple[Pass, ...] = PIPELINE[:2]
-SPLIT: tuple[Pass, ...] = PIPELINE[3:]
-
 TRACED = "traced"
 _programs = itertools.count()  # numbers the folders that LUCID_DUMP asks for
 
@@ -65,6 +64,41 @@ class Stages:
     def final(self) -> Graph:
         """The graph after the last pass."""
         return list(self.graphs.values())[-1]
+
+
+def extended(passes: Iterable[Pass], pipeline: tuple[Pass, ...] = PIPELINE) -> tuple[Pass, ...]:
+    """A pipeline with further passes, each behind the stage that it names: those of one stage in the order given.
+
+    Raises ArgumentError for a pass without a stage of its own, or behind a stage that there is not.
+    """
+    steps = list(pipeline)
+    for added in passes:
+        if not isinstance(added, Pass) or not callable(added.run):
+            raise ArgumentError(
+                f"a pipeline takes passes, got {added!r}.",
+                hint='write lucid.extend.Pass("name", function, after="fused").',
+            )
+        stages = [TRACED, *(step.stage for step in steps)]
+        if not re.fullmatch(r"\w+", added.stage) or added.stage in stages:
+            raise ArgumentError(f"a pass leads to a stage with a name of its own, got {added.stage!r}.")
+        if added.after not in stages:
+            known = ", ".join(stages)
+            raise ArgumentError(f"the pass {added.stage} follows {added.after!r}, which is no stage of {known}.")
+        place = stages.index(added.after)
+        while place < len(steps) and steps[place].after == added.after:
+            place += 1
+        steps.insert(place, added)
+    return tuple(steps)
+
+
+def cut(pipeline: tuple[Pass, ...]) -> tuple[tuple[Pass, ...], tuple[Pass, ...]]:
+    """The passes before `rematerialize` and those behind it.
+
+    A forward and a backward that run at different times are differentiated together, cut in two by `partition`, which
+    decides what is rematerialized, and finished each by itself.
+    """
+    place = next(number for number, step in enumerate(pipeline) if step.run is rematerialize)
+    return pipeline[:place], pipeline[place + 1 :]
 
 
 def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
@@ -89,7 +123,23 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
     enter(TRACED, graph)
     for step in pipeline:
         start = time.perf_counter()
-        graph = step.run(graph)
+        before, graph = graph, step.run(graph)
         milliseconds[step.stage] = (time.perf_counter() - start) * 1e3
+        _expect_same_interface(step, before, graph)
         enter(step.stage, graph)
     return Stages(graphs, milliseconds)
+
+
+def _expect_same_interface(step: Pass, before: Graph, after: Graph) -> None:
+    """Raise where the graph of a pass could not stand in the place of the one before."""
+    if not isinstance(after, Graph):
+        raise VerificationError(f"the pass {step.stage} gave {type(after).__name__} instead of a Graph.")
+    same_inputs = (before.arguments, before.states) == (after.arguments, after.states)
+    same_outputs = [value.type for value in before.outputs] == [value.type for value in after.outputs]
+    same_updates = [state for state, _ in before.updates] == [state for state, _ in after.updates]
+    if not (same_inputs and same_outputs and same_updates):
+        what = "inputs" if not same_inputs else "outputs" if not same_outputs else "updates of states"
+        raise VerificationError(
+            f"the pass {step.stage} changed the {what} of the graph.",
+            hint="build the new graph by dataclasses.replace(graph, nodes=...), or with lucid.extend.rewrite.",
+        )
