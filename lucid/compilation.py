@@ -19,7 +19,8 @@ from typing import Any
 from lucid.codegen import cache
 from lucid.codegen.target import Code, Executable, Target
 from lucid.ir.graph import Graph
-from lucid.ir.ops.declare import is_declared_by_user, meaning
+from lucid.ir.ops.declare import is_declared_by_user
+from lucid.ir.ops.meaning import meaning
 from lucid.ir.passes.pipeline import PIPELINE, Pass, Stages, run_pipeline
 from lucid.ir.text import print_graph
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 import lucid.eager as eager
 import lucid.random as random
 from lucid.codegen.kernel import Kernel
@@ -15,8 +17,9 @@ from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.index import Index
 from lucid.ir.ops.base import Binary, Comparison, Elementwise, Logical, Movement, Op, Piece, Reduction, Unary
-from lucid.ir.ops.declare import check_attributes, is_declared_by_user, meaning
+from lucid.ir.ops.declare import check_attributes, is_declared_by_user
 from lucid.ir.ops.declare import declare as op
+from lucid.ir.ops.meaning import meaning
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.pipeline import Pass
 from lucid.ir.passes.rewrite import Context, rewrite
@@ -24,7 +27,8 @@ from lucid.ir.scalar import Scalars
 from lucid.ir.text import parse, print_graph
 from lucid.ir.types import DType, TensorType, float64, uint64
 from lucid.operations import Operand
-from lucid.operations.operands import as_float, as_tensor, cast, common
+from lucid.operations.operands import as_float, as_tensor, cast, common, constant
+from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
 __all__ = [
@@ -73,6 +77,10 @@ def apply(op: Op, *operands: Operand) -> Tensor:
             f"apply takes an op, got {op!r}.",
             hint="make an object of the class: lucid.apply(Cube(), x)." if isinstance(op, type) else None,
         )
+    if isinstance(op, Random):
+        parameters = [_parameter(x) for x in operands]
+        _check(op, [*[TensorType(uint64, ())] * 2, *(tensor.type for tensor in parameters)])
+        return random.draw(lambda number: replace(op, draw=number), *parameters)  # type: ignore[type-var]
     if isinstance(op, Elementwise):
         if len(operands) != op.arity:
             raise ArgumentError(f"{op.name} takes {op.arity} operands, got {len(operands)}.")
@@ -81,12 +89,15 @@ def apply(op: Op, *operands: Operand) -> Tensor:
             tensors = [as_float(tensor) for tensor in tensors]
     else:
         tensors = [as_tensor(operand) for operand in operands]
-    if isinstance(op, Random):
-        parameters = [cast(tensor, float64) for tensor in tensors]
-        _check(op, [*[TensorType(uint64, ())] * 2, *(tensor.type for tensor in parameters)])
-        return random.draw(lambda number: replace(op, draw=number), *parameters)  # type: ignore[type-var]
     _check(op, [tensor.type for tensor in tensors])
     return eager.apply(op, tensors)[0]
+
+
+def _parameter(x: Operand) -> Tensor:
+    """A parameter of a random op."""
+    if isinstance(x, Scalar | Tensor | np.ndarray):
+        return cast(as_tensor(x), float64)
+    return constant(x, TensorType(float64, ()))
 
 
 def _check(op: Op, operands: Sequence[TensorType]) -> None:

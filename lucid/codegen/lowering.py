@@ -34,6 +34,8 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.index import Axis, Index, Known, delinear, linear, of
 from lucid.ir.ops.base import Element, Elementwise, Movement, Op, Piece, Reduction
+from lucid.ir.ops.declare import is_declared_by_user
+from lucid.ir.ops.meaning import meaning
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Fused, Iota
 from lucid.ir.scalar_numpy import NumpyScalars
@@ -59,6 +61,8 @@ def lower(node: Node) -> Kernel:
     for inner in body.nodes:
         if not isinstance(inner.op, LOWERED):
             raise CompileError(f"{inner.op.name} cannot be lowered to a loop nest.", where=where(inner))
+        if is_declared_by_user(type(inner.op)):
+            meaning(inner.op, [value.type for value in inner.inputs])  # or an error, before code is written
     return collapse(_Lowering(node, body).kernel())
 
 
@@ -231,7 +235,9 @@ class _Lowering:
                 sources = [_Demand(operand, ()) for operand in inner.inputs]
             case Movement() as movement:
                 pieces = self.pieces[wanted] = []
-                for piece in movement.pieces(wanted.index, [operand.type for operand in inner.inputs]):
+                types = [operand.type for operand in inner.inputs]
+                # What a user's op says of elements need not hold where there are none.
+                for piece in movement.pieces(wanted.index, types) if inner.output.type.size else ():
                     open_bounds = _open_bounds(piece.bounds)
                     if open_bounds is not None:
                         every = tuple(dict.fromkeys((*wanted.bounds, *open_bounds)))

@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from lucid.codegen.kernel import Apply, Expression, Kernel, Load, Placement, Store, operands
+from lucid.codegen.kernel import Apply, Expression, Kernel, Load, OnAxis, Placement, Store, indices, operands
 from lucid.errors import ArgumentError, CompileError, LucidError
-from lucid.ir.index import Axis, Index, of
+from lucid.ir.index import Axis, Index, Known, of
 
 KernelRule = Callable[[Kernel], Kernel]
 
@@ -100,6 +101,10 @@ class _Check:
                 raise self.fail(f"made {value!r} a value")
             if any(not 0 <= operand < number for operand in operands(value)):
                 raise self.fail(f"made value {number} of a value that comes later")
+            for leaf in (leaf for index in indices(value) for leaf in index.leaves()):
+                found = kernel.values[leaf.number] if isinstance(leaf, Known) and 0 <= leaf.number < number else None
+                if isinstance(leaf, Known) and not (isinstance(found, OnAxis) and found.extent == leaf.extent):
+                    raise self.fail(f"looks up a position of value {leaf.number}, which is none of that axis")
             if isinstance(value, Apply):
                 try:
                     result = value.op.result(*(kernel.values[operand].dtype for operand in value.args))
@@ -149,7 +154,7 @@ def _inside(position: Index, size: int) -> bool:
 
 def _covers(position: Index, axes: Sequence[Axis], size: int) -> bool:
     """Whether a position takes each value from 0 to size - 1 once as the axes run."""
-    if math.prod(axis.extent for axis in axes) != size:
+    if math.prod(axis.extent for axis in axes) != size or any(isinstance(leaf, Known) for leaf in position.leaves()):
         return False
     walked = [axis for axis in axes if axis.extent > 1]
     steps = sorted((coefficient, axis.extent) for axis in walked if (coefficient := position.coefficient(axis)))
@@ -163,6 +168,6 @@ def _covers(position: Index, axes: Sequence[Axis], size: int) -> bool:
             return True
     if size > EXACT_UP_TO:
         return False
-    places = dict(zip(axes, np.indices([axis.extent for axis in axes]), strict=True))
+    places: dict[Axis | Known, Any] = dict(zip(axes, np.indices([axis.extent for axis in axes]), strict=True))
     found = np.broadcast_to(position.evaluate(places), [axis.extent for axis in axes])
     return bool(np.array_equal(np.sort(found.reshape(-1)), np.arange(size)))

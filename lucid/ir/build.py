@@ -173,10 +173,10 @@ class Expr:
         return self.apply(Concatenate(axis), *others)
 
     def gather(self, indices: Expr, axis: int) -> Expr:
-        return self._apply(Gather(axis), indices)
+        return self.apply(Gather(axis), indices)
 
     def scatter_add(self, indices: Expr, axis: int, extent: Extent) -> Expr:
-        return self._apply(ScatterAdd(axis, extent), indices)
+        return self.apply(ScatterAdd(axis, extent), indices)
 
     def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
         return self.apply(Matmul(transpose_a, transpose_b), other)

@@ -12,7 +12,7 @@ from typing import Any
 from lucid.errors import LucidError
 from lucid.ir.graph import Graph, Location, Node, Place, Value
 from lucid.ir.ops import REGISTRY
-from lucid.ir.ops.base import Op
+from lucid.ir.ops.base import USER_REGISTRY, Op
 from lucid.ir.ops.structure import Const, normalized
 from lucid.ir.text_print import implied_attributes, literal
 from lucid.ir.text_scan import Scanner, Token
@@ -270,13 +270,14 @@ class _Parser(Scanner):
         return value
 
     def op_class(self, name: Token) -> type[Op]:
-        if name.text not in REGISTRY:
-            close = difflib.get_close_matches(name.text[:40], REGISTRY, 1)
+        found = REGISTRY.get(name.text) or USER_REGISTRY.get(name.text)
+        if found is None:
+            close = difflib.get_close_matches(name.text[:40], [*REGISTRY, *USER_REGISTRY], 1)
             hint = f"did you mean `{close[0]}`?" if close else None
             if hint is None and "." in name.text:
                 hint = "import the module that declares it first."
             self.fail(name, f"expected an op, got {name}.", hint=hint)
-        return REGISTRY[name.text]
+        return found
 
     def defined(self, scope: _Scope, token: Token) -> Value:
         if token.text[1:] not in scope.values:

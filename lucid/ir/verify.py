@@ -142,7 +142,7 @@ class _Verifier:
         for region in node.op.regions():
             self.graph(region, node.op)
         try:
-            inferred = node.op.infer([value.type for value in node.inputs])
+            inferred = tuple(node.op.infer([value.type for value in node.inputs]))
         except LucidError as error:
             self.fail(node, error.sentence)
         given = tuple(value.type for value in node.outputs)

@@ -29,6 +29,7 @@ Array = npt.NDArray[Any]
 Gradient = "Expr | None"
 
 REGISTRY: dict[str, type[Op]] = {}  # the op of each name
+USER_REGISTRY: dict[str, type[Op]] = {}  # the same for the ops of users, whose names have a namespace
 DECLARED: WeakSet[type[Op]] = WeakSet()  # all ops, those that a later declaration of a user's has replaced too
 
 
@@ -104,8 +105,9 @@ def op(cls: type[T]) -> type[T]:
     assert issubclass(cls, Op)
     assert cls.__doc__, f"{cls.__name__} needs a docstring"
     cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
-    assert cls.name not in REGISTRY, f"op {cls.name} is declared twice"
-    REGISTRY[cls.name] = cls
+    registry = USER_REGISTRY if "." in cls.name else REGISTRY
+    assert cls.name not in registry, f"op {cls.name} is declared twice"
+    registry[cls.name] = cls
     DECLARED.add(cls)
     return cls
 
@@ -248,6 +250,8 @@ class Movement(Op):
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         types = [TensorType(as_dtype(x.dtype), x.shape) for x in operands]
         (type,) = self.infer(types)
+        if not type.size:
+            return (np.empty(type.shape, type.dtype.numpy),)
         axes = tuple(Axis(number, extent) for number, extent in enumerate(type.shape))
         places: dict[Axis | Known, Any] = dict(zip(axes, np.indices(type.shape), strict=True))
         result = np.full(type.shape, self.fill, type.dtype.numpy)

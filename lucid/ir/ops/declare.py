@@ -1,19 +1,17 @@
-"""Ops that users declare: checked when they are declared, and known by what they do rather than by their source."""
+"""Ops that users declare, checked when they are."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
+import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar, dataclass_transform
 
-from lucid.errors import ArgumentError, DTypeError
-from lucid.ir.index import Axis, of
-from lucid.ir.ops.base import REGISTRY, Elementwise, Movement, Op, Reduction, op, snake_case
+from lucid.errors import ArgumentError
+from lucid.ir.ops.base import USER_REGISTRY, Elementwise, Movement, Op, Reduction, op, snake_case
 from lucid.ir.ops.random import Random
-from lucid.ir.scalar_record import Record, Term
-from lucid.ir.types import DType, TensorType, int64, uint32
+from lucid.ir.types import DType, TensorType
 from lucid.ir.verify import attribute_types, belongs_to
 
 T = TypeVar("T", bound=Op)
@@ -49,7 +47,7 @@ def declare(namespace: str) -> Callable[[type[T]], type[T]]:
         missing = [method for method in dir(cls) if getattr(getattr(cls, method), "__isabstractmethod__", False)]
         if missing:
             raise ArgumentError(f"the op {name} does not define {' and '.join(missing)}.")
-        before = REGISTRY.get(name)
+        before = USER_REGISTRY.get(name)
         if before is not None and _place(before) != _place(cls):
             raise ArgumentError(
                 f"the op {name} is declared twice, by {_place(before)} and by {_place(cls)}.",
@@ -60,14 +58,14 @@ def declare(namespace: str) -> Callable[[type[T]], type[T]]:
         ):
             cls.ulp = float("inf")  # not known, so never taken for correctly rounded
         cls.name = name
-        REGISTRY.pop(name, None)
+        USER_REGISTRY.pop(name, None)
         try:
             result = op(cls)
             _expect_attributes_that_print(result)
         except BaseException:
-            REGISTRY.pop(name, None)
+            USER_REGISTRY.pop(name, None)
             if before is not None:
-                REGISTRY[name] = before
+                USER_REGISTRY[name] = before
             raise
         return result
 
@@ -97,10 +95,10 @@ def _expect_attributes_that_print(cls: type[Op]) -> None:
 
 
 def _prints(declared: object) -> bool:
-    if typing.get_origin(declared) is typing.Literal:
-        return True
-    arguments = [argument for argument in typing.get_args(declared) if argument is not ...]
-    return all(map(_prints, arguments)) if arguments else declared in _PRINTED
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin in (tuple, types.UnionType, typing.Union):
+        return all(argument is ... or _prints(argument) for argument in arguments)
+    return origin is typing.Literal or declared in _PRINTED
 
 
 def is_declared_by_user(op_class: type[Op]) -> bool:
@@ -115,53 +113,3 @@ def check_attributes(op: Op) -> None:
         if not belongs_to(value, declared):
             wanted = getattr(declared, "__name__", None) if isinstance(declared, type) else None
             raise ArgumentError(f"{op.name} takes {name} as {wanted or declared}, got {value!r}.")
-
-
-def meaning(op: Op, operands: Sequence[TensorType]) -> str:
-    """What an op of a family does to operands of some types: equal texts compute the same.
-
-    The scalar functions are run on a record, which also checks their types. Raises DTypeError or ArgumentError where
-    they do not fit the vocabulary, or give another dtype than the type rule says.
-    """
-    (result,) = op.infer(operands)
-    lines: list[str] = []
-
-    def expect(found: object, dtype: DType, method: str) -> None:
-        if not isinstance(found, Term):
-            raise ArgumentError(f"{op.name}: `{method}` returns an element, got {found!r}.")
-        if found.dtype != dtype:
-            raise DTypeError(
-                f"{op.name}: `{method}` gives {found.dtype.name} where `result` says {dtype.name}.",
-                hint="convert with s.cast(x, dtype).",
-            )
-        lines.append(f"{method} = {found.number}")
-
-    record = Record(op.name)
-    match op:
-        case Elementwise():
-            expect(op.scalar(record, *(record.operand(x.dtype) for x in operands)), result.dtype, "scalar")
-        case Random():
-            parameters = (record.operand(x.dtype) for x in operands[2:])
-            expect(op.scalar(record, record.operand(uint32), *parameters), result.dtype, "scalar")
-        case Reduction():
-            (x,) = operands
-            start = op.identity(record, x.dtype)
-            one = op.lift(record, record.operand(x.dtype), record.operand(int64))
-            both = op.combine(record, start, one)
-            dtypes = [term.dtype for term in start]
-            for method, found in (("lift", one), ("combine", both)):
-                if not isinstance(found, tuple) or len(found) != len(dtypes):
-                    raise ArgumentError(
-                        f"{op.name}: `{method}` returns {len(dtypes)} elements as `identity`, got {found!r}."
-                    )
-                for term, dtype in zip(found, dtypes, strict=True):
-                    expect(term, dtype, method)
-            lines.append(f"start = {' '.join(str(term.number) for term in start)}")
-            expect(op.finish(record, both), result.dtype, "finish")
-        case Movement():
-            index = tuple(of(Axis(number, extent)) for number, extent in enumerate(result.shape))
-            pieces = op.pieces(index, operands)
-            lines.append(f"{result.shape} {op.fill!r} {pieces!r}")
-    types = ", ".join(map(str, operands))
-    attributes = {field.name: getattr(op, field.name) for field in dataclasses.fields(op)}  # type: ignore[arg-type]
-    return "\n".join([f"{op.name} {attributes} ({types}) -> {result}", *record.lines, *lines])

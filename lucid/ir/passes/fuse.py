@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Movement, Reduction
 from lucid.ir.ops.elementwise import Cast
+from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.groups import Groups
