@@ -22,6 +22,7 @@ from lucid.ir.types import (
     uint32,
     uint64,
 )
+from lucid.loops import scan
 from lucid.modes import enable_grad, is_grad_enabled, no_grad
 from lucid.operations import (
     absolute,
@@ -278,6 +279,7 @@ __all__ = [
     "round",
     "rsqrt",
     "save",
+    "scan",
     "scatter_add",
     "seed",
     "set_num_threads",

@@ -24,12 +24,19 @@ class GradientFlow:
         self._flowing: set[Value] = set()
         self._unrecorded: set[Value] = set()
         self._foreign: set[Value] = set()
+        self._entries: set[Value] = set()
         self._freed: set[Value] = set()
 
     def add_leaf(self, value: Value, tensor: Tensor) -> None:
         """`value` is what a leaf that requires a gradient holds."""
         self.leaves[value] = tensor
         self._flowing.add(value)
+
+    def add_entry(self, value: Value, flows: bool) -> None:
+        """`value` is an argument of the body of a loop; `flows` says whether a gradient may leave the body there."""
+        self._entries.add(value)
+        if flows:
+            self._flowing.add(value)
 
     def add_foreign(self, value: Value) -> None:
         """`value` was computed outside the trace, with a history of its own."""
@@ -83,4 +90,5 @@ class GradientFlow:
 
     def free(self, reached: set[Value], keep: Iterable[Value] = ()) -> None:
         """A backward has used the graph of these values."""
-        self._freed.update(value for value in reached.difference(keep) if value not in self.leaves)
+        ends = self._entries.union(keep, self.leaves)
+        self._freed.update(reached - ends)

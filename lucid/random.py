@@ -106,12 +106,19 @@ class LatestDraw:
         self.serial, self.base = next(_serial), base
 
 
+@dataclass(eq=False)
+class DrawOffset:
+    """Which draw of a call: their number before it. In a loop the last run counts, which is known when it is traced."""
+
+    number: int
+
+
 @dataclass(frozen=True)
 class DrawSource:
-    """Draw number `offset` of the latest call of something random."""
+    """A draw of the latest call of something random."""
 
     latest: LatestDraw
-    offset: int
+    offset: DrawOffset
 
 
 def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
@@ -126,7 +133,7 @@ def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
     base = default_generator.advance()
     latest = LatestDraw()
     latest.set(base)
-    return _keep(base, float(p), tuple(shape)), DrawSource(latest, 0)
+    return _keep(base, float(p), tuple(shape)), DrawSource(latest, DrawOffset(0))
 
 
 def _keep(base: tuple[int, int], p: float, shape: tuple[int, ...]) -> Tensor:
@@ -137,12 +144,13 @@ class DrawLog:
     """The keep-masks that a module has drawn, by eager calls and by compiled programs; the latest can be redrawn."""
 
     def __init__(self) -> None:
-        self._draws: WeakKeyDictionary[LatestDraw, tuple[int, float, tuple[int, ...]]] = WeakKeyDictionary()
+        self._draws: WeakKeyDictionary[LatestDraw, tuple[DrawOffset, float, tuple[int, ...]]] = WeakKeyDictionary()
         self._eager: LatestDraw | None = None  # a program keeps its own alive
 
     def note(self, source: DrawSource, p: float, shape: Sequence[int]) -> None:
         """Remember a mask drawn by `keep(p, shape)`."""
-        if current_tracer() is None:
+        tracer = current_tracer()
+        if tracer is None or tracer.runs_now:
             self._eager = source.latest
         self._draws[source.latest] = source.offset, p, tuple(shape)
 
@@ -154,7 +162,7 @@ class DrawLog:
         latest = max(called, key=lambda latest: latest.serial)
         offset, p, shape = self._draws[latest]
         seed, draw = latest.base
-        return _keep((seed, (draw + offset) % 2**64), p, shape)
+        return _keep((seed, (draw + offset.number) % 2**64), p, shape)
 
     def __deepcopy__(self, memo: dict[int, object]) -> DrawLog:
         return DrawLog()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import lucid.autograd as autograd
+from lucid.errors import TraceError
 from lucid.flow import GradientFlow
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.structure import Grad
@@ -35,6 +36,7 @@ class TracedGradients:
 
     def read(self, tensor: Tensor) -> Tensor | None:
         """What `tensor.grad` is now."""
+        self._expect_no_loop(".grad can't be read")
         slot = self._slot(tensor)
         if not slot.written and not slot.was_read and tensor._symbol is None:
             slot.was_read = True
@@ -45,11 +47,13 @@ class TracedGradients:
 
     def write(self, tensor: Tensor, grad: Tensor | None) -> None:
         """Set what `tensor.grad` is from here on."""
+        self._expect_no_loop(".grad can't be set")
         slot = self._slot(tensor)
         slot.now, slot.written = grad, True
 
     def backward(self, output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         """Record one grad op for all leaves behind `output`, and add its results to their grads."""
+        self._expect_no_loop("backward() can't be called")
         start = autograd.default_seed(output, seed)
         value = self._tracer.operand(output)
         reached = self._behind(value)
@@ -64,6 +68,12 @@ class TracedGradients:
                 tensor, found = self.flow.leaves[leaf], Tensor._of_symbol(gradient)
                 before = self.read(tensor)
                 self.write(tensor, found if before is None else before + found)
+
+    def _expect_no_loop(self, what: str) -> None:
+        if self._tracer.in_loop:
+            raise TraceError(
+                f"{what} in the body of a scan.", hint="compute gradients there with lucid.grad, or after the scan."
+            )
 
     def _behind(self, value: Value) -> set[Value]:
         """The values that a gradient from `value` reaches. Where it goes back through a gradient, that is written out

@@ -106,6 +106,26 @@ def test_each_stage_grows_in_proportion(program: Callable[[int], Graph], size: i
     assert {stage: large[stage] / count for stage, count in small.items() if large[stage] > GROWTH * count} == {}
 
 
+def recurrent(length: int) -> Graph:
+    """A training step of a recurrent layer over so many elements."""
+    weight = lucid.Tensor(np.ones((4, 4), np.float32), requires_grad=True)
+
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        xs = lucid.broadcast_to(x, (length, 4, 4))
+        last, ys = lucid.scan(lambda h, x: ((h @ weight + x).tanh(), h * x), x * 0.0, xs)
+        loss = last.sum() + ys.sum()
+        loss.backward()
+        return loss
+
+    return traced(step)
+
+
+def test_a_loop_takes_as_much_work_whatever_its_length() -> None:
+    stages(recurrent(8))  # what is done once in a process
+    small, large = stages(recurrent(8)), stages(recurrent(800))
+    assert {stage: large[stage] / count for stage, count in small.items() if large[stage] > 1.1 * count} == {}
+
+
 def test_tracing_grows_in_proportion() -> None:
     layers(1)
     small, large = instructions(lambda: layers(6)), instructions(lambda: layers(12))

@@ -1,0 +1,251 @@
+"""lucid.scan: a loop over the leading axis of tensors, whose code does not grow with its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+import lucid.eager as eager
+import lucid.operations as ops
+from lucid.core import TensorCore
+from lucid.errors import ArgumentError, ShapeError, TraceError
+from lucid.ir.graph import Graph, Value
+from lucid.ir.ops.loop import Scan
+from lucid.ir.passes.differentiate import differentiate
+from lucid.ir.types import TensorType
+from lucid.modes import current_tracer, is_grad_enabled
+from lucid.pytree import Spec, flatten, leaf_names, unflatten
+from lucid.scopes import Scope
+from lucid.tensor import Tensor
+from lucid.tracing import TRACED, Tracer, tracing
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Run `carry, y = f(carry, x)` for each element x along the leading axis of xs: the last carry, and the ys stacked.
+
+    It computes what this does, with trees of tensors (dicts, lists, tuples, None) in place of single ones:
+
+        carry, ys = init, []
+        for x in xs:
+            carry, y = f(carry, x)
+            ys.append(y)
+        return carry, stack(ys)
+
+    but f is called once, with symbols, in eager code too: the code that runs is the same for any length. Tensors that f
+    uses from outside may change from call to call, as in a compiled function. Every part of the carry keeps its shape
+    and dtype. Without xs, `length` says how often to run, and f gets None. With `reverse`, runs go from the last
+    element to the first, and each y stands where its x does. Gradients of any order flow through carries, xs and what
+    f uses. Random operations take the draws that they would in the loop.
+
+    Raises ShapeError where the elements of xs do not share a length, ArgumentError where the carry changes its
+    structure, shape or dtype, and TraceError where f does what cannot be repeated, such as assigning to a tensor from
+    outside.
+
+    >>> import lucid
+    >>> total, partial = lucid.scan(lambda total, x: (total + x, total), 0.0, lucid.Tensor([1.0, 2.0, 3.0]))
+    >>> print(total, partial)
+    6.0 [0.0, 1.0, 3.0]
+    """
+    start, elements = _Tree.of(init, "init"), _Tree.of(xs, "xs")
+    count = _length(elements, length)
+    tracer = current_tracer()
+    if tracer is not None:
+        body = _Body(tracer, f, start, elements)
+        return body.unflatten(_recorded(tracer, body, start.tensors, elements.tensors, count, reverse))
+    now = _EagerTracer("scan")
+    with tracing(now):
+        body = _Body(now, f, start, elements)
+    if now.refused is not None:  # the body caught it, and went on with a guess
+        raise now.refused
+    return body.unflatten(_run(now, body, start.tensors, elements.tensors, count, reverse))
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A tree of tensors, in which None stands for itself."""
+
+    spec: Spec
+    names: tuple[str, ...]
+    leaves: tuple[Tensor | None, ...]
+
+    @staticmethod
+    def of(tree: Any, name: str) -> _Tree:
+        leaves, spec = flatten(tree)
+        tensors = tuple(None if leaf is None else ops.as_tensor(leaf) for leaf in leaves)
+        return _Tree(spec, tuple(leaf_names(spec, name)), tensors)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [leaf for leaf in self.leaves if leaf is not None]
+
+    def unflatten(self, tensors: Sequence[Tensor]) -> Any:
+        """The tree with other tensors in place of its own."""
+        given = iter(tensors)
+        return unflatten(self.spec, [None if leaf is None else next(given) for leaf in self.leaves])
+
+
+def _length(xs: _Tree, length: int | None) -> int:
+    """The number of runs."""
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 0):
+        raise ArgumentError(f"scan takes a length that is an integer from 0 on, got {length!r}.")
+    extents = {x.shape[0] for x in xs.tensors if x.shape}
+    if any(not x.shape for x in xs.tensors) or len(extents) > 1:
+        shapes = ", ".join(str(x.shape) for x in xs.tensors)
+        raise ShapeError(f"scan takes xs that share a leading axis, got shapes {shapes}.")
+    if length is None and not extents:
+        raise ArgumentError("scan takes xs or a length, got neither.")
+    if length is not None and extents and extents != {length}:
+        raise ShapeError(f"scan takes xs of the length that is given, {length}, got {extents.pop()}.")
+    return extents.pop() if length is None else length
+
+
+class _Body:
+    """The body of a loop, recorded by calling f once."""
+
+    def __init__(self, tracer: Tracer, f: Callable[[Any, Any], Any], start: _Tree, xs: _Tree) -> None:
+        with tracer.body() as scope:
+            carry = [_symbol(tracer, scope, x.type, x.name, flows=True) for x in start.tensors]
+            elements = [
+                _symbol(tracer, scope, x.type.with_shape(x.shape[1:]), x.name, x.requires_grad) for x in xs.tensors
+            ]
+            arguments = [tracer.value(x) for x in (*carry, *elements)]
+            result = f(start.unflatten(carry), xs.unflatten(elements))
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise ArgumentError(
+                    f"the body of a scan returns a carry and an output, got {_kind(result)}.",
+                    hint="return carry, None where there is no output.",
+                )
+            self.carry, self.stacked = _Tree.of(result[0], "carry"), _Tree.of(result[1], "y")
+            _expect_same(start, self.carry)
+            outputs = [tracer.operand(x) for x in (*self.carry.tensors, *self.stacked.tensors)]
+        self.scope, self.carries, self.sequences = scope, len(carry), len(elements)
+        if scope.first_draw is not None:
+            arguments.append(scope.first_draw)
+            self.sequences += 1
+        name = getattr(f, "__name__", "body").strip("<>")
+        self.graph = differentiate(
+            Graph(name, (*arguments, *scope.captured.values()), (), tuple(scope.builder.nodes), tuple(outputs))
+        )
+
+    def op(self, length: int, reverse: bool) -> Scan:
+        return Scan(self.graph, length, self.carries, self.sequences, bool(reverse))
+
+    def unflatten(self, results: Sequence[Tensor]) -> tuple[Any, Any]:
+        """What `scan` returns, from the results of the loop."""
+        stacked = results[self.carries : self.carries + len(self.stacked.tensors)]
+        return self.carry.unflatten(results[: self.carries]), self.stacked.unflatten(stacked)
+
+
+def _symbol(tracer: Tracer, scope: Scope, type: TensorType, name: str | None, flows: bool) -> Tensor:
+    """A tensor that stands for a carry or an element in the body. Whether gradients flow through a carry is not known
+    before the body is: they may."""
+    flows = flows and type.dtype.is_float and is_grad_enabled()
+    tensor = tracer.tensor_of(scope.argument(type, name))
+    tracer.gradients.flow.add_entry(tracer.value(tensor), flows)
+    if flows:
+        tensor._requires_grad, tensor._history = True, TRACED
+    return tensor
+
+
+def _kind(result: object) -> str:
+    return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+
+
+def _expect_same(start: _Tree, new: _Tree) -> None:
+    """Raise unless a new carry is like the one that the body was given."""
+    if start.spec != new.spec or [x is None for x in start.leaves] != [x is None for x in new.leaves]:
+        raise ArgumentError(
+            "the body of a scan returns a carry of the structure of init, "
+            f"expected {', '.join(start.names)}, got {', '.join(new.names)}."
+        )
+    for name, before, after in zip(start.names, start.leaves, new.leaves, strict=True):
+        if before is not None and after is not None and before.type != after.type:
+            raise ArgumentError(
+                f"the body of a scan returns a carry of the types of init, expected {before.type} for {name}, "
+                f"got {after.type}.",
+                hint="start from, or return, a tensor of the other type: .astype(...), .expand(...).",
+            )
+
+
+def _recorded(
+    tracer: Tracer, body: _Body, start: list[Tensor], xs: list[Tensor], length: int, reverse: bool
+) -> list[Tensor]:
+    """The results of a loop in a trace."""
+    draws = [tracer.draws_of_runs(body.scope, length, reverse)] if body.scope.draws else []
+    operands = [*map(tracer.operand, (*start, *xs)), *draws, *body.scope.captured]
+    recording = is_grad_enabled() and any(map(tracer.gradients.flow.flows, operands))
+    results = tracer.add(body.op(length, reverse), *operands)
+    tensors = [tracer.tensor_of(value) for value in results]
+    for tensor, value in zip(tensors, results, strict=True):
+        tracer.note_result(tensor, value, operands, recording)
+    return tensors
+
+
+class _EagerTracer(Tracer):
+    """Records the body of a loop that runs at once. All that is not in the body is a tensor with elements."""
+
+    runs_now: ClassVar[bool] = True
+
+    def _value(self, tensor: Tensor) -> Value:
+        return self._capture(tensor).initial if tensor._symbol is None else super()._value(tensor)
+
+    def _operand(self, tensor: Tensor) -> Value:
+        return self._value(tensor) if tensor._symbol is None else super()._operand(tensor)
+
+    def tensors_of(self, values: Iterable[Value]) -> list[Tensor]:
+        """The tensors behind values that the body has captured."""
+        tensors = {tracked.initial: tracked.tensor for tracked in self._tracked.values()}
+        if self._generator is not None:  # a copy: a new seed does not change what was drawn
+            seed = self._generator.seed_state
+            tensors[self._capture(seed).initial] = Tensor(seed)
+        return [tensors[value] for value in values]
+
+    def take_draws(self, body: Scope, length: int, reverse: bool) -> Tensor:
+        """The number of the first draw of each run, stacked; the generator moves on when they have been used."""
+        assert self._generator is not None
+        run = np.arange(length, dtype=np.uint64)
+        _, first = self._generator.get_state()
+        self._scopes[0].take_draws(body, length)
+        numbers = np.uint64(first) + (run[::-1] if reverse else run) * np.uint64(body.draws)
+        return Tensor(numbers)
+
+    def advance(self) -> None:
+        """Move the generator on, and note that its draws are those of the latest call."""
+        if self._generator is not None:
+            seed, draw = self._generator.get_state()
+            self.latest.set((seed, draw))
+            self._generator.set_state((seed, draw + self._scopes[0].draws))
+
+    def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
+        """Raise unless the elements of a concrete tensor are part of the body itself."""
+        if tensor._symbol is None and self.is_new(tensor) and id(tensor) not in self._tracked:
+            return
+        self.refused = TraceError(
+            f"{wanted} needs the value of a tensor in the body of a scan, which is traced once for all runs.",
+            hint="use lucid.where(condition, a, b), or read tensors before the scan.",
+        )
+        raise self.refused
+
+
+def _run(
+    tracer: _EagerTracer, body: _Body, start: list[Tensor], xs: list[Tensor], length: int, reverse: bool
+) -> list[Tensor]:
+    """The results of a loop that runs now."""
+    draws = [tracer.take_draws(body.scope, length, reverse)] if body.scope.draws else []
+    operands = [*start, *xs, *draws, *tracer.tensors_of(body.scope.captured)]
+    op = body.op(length, reverse)
+    if is_grad_enabled() and any(x.requires_grad for x in operands):
+        results = eager.apply(op.recorded(), operands)
+    else:
+        results = eager.apply(op, operands)
+    tracer.advance()
+    return list(results)
