@@ -19,7 +19,7 @@ from lucid.codegen.rules import KernelRule
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
-from lucid.dispatch import FastPath
+from lucid.dispatch import UNLIKE, FastPath
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.ir.types import as_dtype
@@ -161,10 +161,10 @@ class CompiledFunction:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
             return self._function(*args, **kwargs)
         fast, audited = self._fast, self._audit.due()
-        if fast is not None and not kwargs and not audited and fast.matches(args):
-            with RUN_LOCK:
-                if fast.program.ready(args):
-                    return fast.program(args)
+        if fast is not None and not kwargs and not audited:
+            result = fast.call(args)
+            if result is not UNLIKE:
+                return result
         leaves, spec = flatten_call(args, kwargs)
         with RUN_LOCK:
             program = self._find(leaves, spec)

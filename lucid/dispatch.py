@@ -1,89 +1,138 @@
-"""The fast path of a call: does it look like the one before?
+"""The fast path of a call: a function, generated for a program, that takes calls like the ones before.
 
-Building a key and looking it up costs more than a small step computes. For calls whose arguments are plain (no
-containers, no keywords), a matcher generated for a signature answers in a fraction of a microsecond whether another
-call has the same one.
+Building a key, looking it up and going through the steps of a call costs more than a small step computes. For calls
+whose arguments are plain (no containers, no keywords), the generated function compares the arguments, has native code
+look into the arrays, and puts the results where they belong: a call without a branch that is not taken.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from lucid.modes import modes
+from lucid.codegen.threads import RUN_LOCK
+from lucid.guards import define
+from lucid.modes import epoch, modes
+from lucid.program import Program
 from lucid.tensor import Tensor
 
-if TYPE_CHECKING:
-    from lucid.program import Program
+UNLIKE = object()  # what a direct call returns where it has done nothing: the call is not like the ones before
 
-# From the positional arguments of a call to whether it has a known signature.
-Matcher = Callable[[tuple[Any, ...]], bool]
+# From the positional arguments of a call to its result, or to UNLIKE.
+DirectCall = Callable[[tuple[Any, ...]], Any]
 
 
 class FastPath:
-    """The program of the latest calls, and whether another call is like them."""
+    """The program of the latest calls, and the function that takes another call like them."""
 
-    __slots__ = ("matches", "program")
+    __slots__ = ("call", "program")
 
-    def __init__(self, program: Program, matches: Matcher) -> None:
+    def __init__(self, program: Program, call: DirectCall) -> None:
         self.program = program
-        self.matches = matches
+        self.call = call
 
     @staticmethod
     def after(
         before: FastPath | None, program: Program, args: tuple[Any, ...], leaves: Sequence[Any]
     ) -> FastPath | None:
-        """The fast path after a call of a program with positional arguments whose leaves are these: a matcher is
+        """The fast path after a call of a program with positional arguments whose leaves are these: a function is
         generated when the program is called for the second time in a row."""
         if before is None or before.program is not program:
             return FastPath(program, _never)
         if len(args) != len(leaves) or any(x is not y for x, y in zip(args, leaves, strict=True)):
             return before
-        return FastPath(program, matcher(leaves) or _never) if before.matches is _never else before
+        if before.call is not _never:
+            return before
+        return FastPath(program, direct_call(program, leaves) or (lambda args: UNLIKE))
 
 
-def _never(args: tuple[Any, ...]) -> bool:
-    return False
+def _never(args: tuple[Any, ...]) -> Any:
+    return UNLIKE
 
 
-def matcher(leaves: Sequence[Any]) -> Matcher | None:
-    """A function that tells whether positional arguments have the signature of `leaves` in the present grad mode, as
-    the key of the cache of programs has it; None where a leaf is of a kind that only the key can compare."""
-    names = [f"a{number}" for number in range(len(leaves))]
-    scope: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "modes": modes}
-    conditions = [f"len(args) == {len(leaves)}", f"modes.grad_enabled is {modes.grad_enabled}"]
+def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
+    """A function that makes calls of a program whose arguments have the signature of `leaves` in the present grad
+    mode; None where a leaf is of a kind that only the key of the cache can compare, or where the program takes no
+    direct calls."""
+    scope = program.scope()
+    conditions = _signature(leaves, scope)
+    parts = None if conditions is None else program.prepare_direct(leaves)
+    if conditions is None or parts is None:
+        return None
+    names = "".join(f"a{number}, " for number in range(len(leaves))) or "()"
+    arrays = [f"a{number}._array" if type(leaves[number]) is Tensor else f"a{number}" for number in parts.arguments]
+    held = [f"x{position}" for position in range(len(arrays))]
+    identities = ", ".join(f"id({name})" for name in held)
+    lines = [
+        f"if len(leaves) != {len(leaves)}: return UNLIKE",
+        f"{names} = leaves",
+        f"if not ({' and '.join(conditions)}): return UNLIKE",
+        *(f"{name} = {array}" for name, array in zip(held, arrays, strict=True)),  # alive until the native code returns
+        "with lock:",
+        "    if program.running or program.irregular or program.epoch != epoch.count: return UNLIKE",
+        *(f"    {line}" for line in program.guards.lines("UNLIKE")),
+        "    program.running = True",  # from here on, what a signal handler calls must not touch the frames
+        "    try:",
+        "        frame = frames[0]",
+        "        record, tensors = frame.record, frame.claim()",
+        f"        pack_arrays(record.words, record.objects, {', '.join(f'id({name})' for name in held)})"
+        if held
+        else "",
+        *(f"        {line}" for line in program.lines_before()),
+        "        try:",
+        "            outcome = run(record.address)",
+        "            if outcome and not ran(outcome): return UNLIKE",
+        "        except KeyboardInterrupt:",  # where the weights are new, let the rest be, too
+        "            if executable.is_done: finish(leaves, tensors, drawn_from)",
+        "            raise",
+        "        frames.reverse()",
+        *(f"        {line}" for line in program.lines_after()),
+        "    finally: program.running = False",
+    ]
+    scope |= {
+        "UNLIKE": UNLIKE,
+        "ndarray": np.ndarray,
+        "modes": modes,
+        "epoch": epoch,
+        "lock": RUN_LOCK,
+        "program": program,
+        "frames": parts.frames,
+        "executable": parts.executable,
+        "run": parts.executable.call,
+        "ran": parts.executable.ran,
+        "finish": program._finish,
+        "pack_arrays": struct.Struct(f"{len(held)}q").pack_into,
+    }
+    return define("call(leaves)", lines, scope)
+
+
+def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None:
+    """The conditions on arguments a0, a1, ... that say what the key of the cache of programs says, but for the dtypes
+    and shapes of arrays, which native code looks at. What they name is put into `scope`."""
+    conditions = [f"modes.grad_enabled is {modes.grad_enabled}"]
     arrays: list[tuple[str, Any]] = []
-    for number, (name, leaf) in enumerate(zip(names, leaves, strict=True)):
-        argument = f"({name} := args[{number}])"
+    for number, leaf in enumerate(leaves):
+        name = f"a{number}"
         if type(leaf) is Tensor:
-            scope |= {f"shape{number}": leaf.shape, f"dtype{number}": leaf.numpy().dtype}
             conditions += [
-                f"type{argument} is Tensor",
-                f"({name}_array := {name}._array) is not None",
-                f"{name}_array.shape == shape{number}",
-                f"{name}_array.dtype == dtype{number}",
+                f"type({name}) is Tensor",
                 f"{name}._requires_grad is {leaf._requires_grad}",
                 f"({name}._history is None) is {leaf._history is None}",
             ]
             arrays.append((name, leaf))
         elif type(leaf) is np.ndarray:
-            scope |= {f"shape{number}": leaf.shape, f"dtype{number}": leaf.dtype}
-            conditions += [
-                f"type{argument} is ndarray",
-                f"{name}.shape == shape{number}",
-                f"{name}.dtype == dtype{number}",
-            ]
+            conditions.append(f"type({name}) is ndarray")
             arrays.append((name, leaf))
         elif type(leaf) is float:
-            conditions.append(f"type{argument} is float")
+            conditions.append(f"type({name}) is float")
         elif type(leaf) in (int, str, bool, type(None)):
-            scope |= {f"type{number}": type(leaf)}
-            conditions += [f"type{argument} is type{number}", f"{name} == {leaf!r}"]
+            scope[f"type{number}"] = type(leaf)
+            conditions += [f"type({name}) is type{number}", f"{name} == {leaf!r}"]
         else:
             return None
     pairs = [(x, y) for number, x in enumerate(arrays) for y in arrays[:number]]
     conditions += [f"({x} is {y}) is {first is second}" for (x, first), (y, second) in pairs]
-    function: Matcher = eval(f"lambda args: {' and '.join(conditions)}", scope)  # our own text
-    return function
+    return conditions

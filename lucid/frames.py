@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Sequence
+from sys import getrefcount
+from typing import Any
 from weakref import getweakrefcount
 
 import numpy as np
@@ -59,16 +61,18 @@ def native(array: Array) -> Array:
 class Frame:
     """The results of one call, and the table of addresses that has the program write there."""
 
-    __slots__ = ("_arrays", "_first", "_types", "table", "table_address", "tensors")
+    __slots__ = ("_arrays", "_first", "_numbers", "_types", "record", "table", "table_address", "tensors")
 
     def __init__(self, types: Sequence[TensorType], table: npt.NDArray[np.uint64], first: int) -> None:
         self.table = table
         self.table_address = table.ctypes.data
+        self.record: Any = None  # for calls that look into arrays by themselves: a `Record`
         self._first = first  # the slot of the first result
         self._types = [(type.shape, type.dtype.numpy) for type in types]
         self._arrays: list[Array] = [_NONE] * len(types)
         self.tensors: list[Tensor] = [Tensor.__new__(Tensor)] * len(types)
-        for number in range(len(types)):
+        self._numbers = range(len(types))
+        for number in self._numbers:
             self._renew(number)
 
     def _renew(self, number: int) -> None:
@@ -81,8 +85,8 @@ class Frame:
 
     def claim(self) -> list[Tensor]:
         """The tensors for the results of a call, as new: what somebody still holds is replaced."""
-        tensors, arrays, getrefcount = self.tensors, self._arrays, sys.getrefcount
-        for number in range(len(tensors)):
+        tensors, arrays = self.tensors, self._arrays
+        for number in self._numbers:
             if (
                 getrefcount(tensors[number]) != _FREE_TENSOR
                 or getrefcount(arrays[number]) != _FREE_ARRAY

@@ -170,39 +170,51 @@ class Guards:
         scalar_conditions: tuple[Condition, ...],
         scalars: tuple[str, ...],
     ) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self.always = always + scalar_conditions
         self.after_epoch = after_epoch
-        self.holds = self._function([c.text for c in self.always])
-        self.holds_after_epoch = self._function([c.text for c in after_epoch])
-        self.scalars = self.evaluator(f"({''.join(f'{source}, ' for source in scalars)})")
+        self.holds = self._function(self.always)
+        self.holds_after_epoch = self._function(after_epoch)
+        self.scalars = scalars  # expressions over the namespace and `leaves`
 
     def evaluator(self, expression: str) -> Callable[[Sequence[Any]], Any]:
         """A function of the leaves of a call that evaluates an expression over bound objects."""
-        function: Callable[[Sequence[Any]], Any] = eval(f"lambda leaves: {expression}", self._namespace)
+        function: Callable[[Sequence[Any]], Any] = eval(f"lambda leaves: {expression}", self.namespace)
         return function
 
-    def _function(self, conditions: Sequence[str]) -> Callable[[Sequence[Any]], bool]:
-        lines = ["def holds(leaves):", "    try:"]
-        lines += [f"        if not ({text}): return False" for text in conditions]
-        lines += ["        return True", "    except (AttributeError, KeyError, IndexError, NameError, ValueError):"]
-        lines += ["        return False"]
-        scope: dict[str, Any] = {}
-        exec(compile("\n".join(lines), "<lucid guards>", "exec"), self._namespace, scope)
-        function: Callable[[Sequence[Any]], bool] = scope["holds"]
-        return function
+    def lines(self, otherwise: str) -> list[str]:
+        """Lines that return `otherwise` from a function of `leaves` unless the guards of each call hold."""
+        return _lines(self.always, otherwise)
+
+    def _function(self, conditions: Sequence[Condition]) -> Callable[[Sequence[Any]], bool]:
+        return define("holds(leaves)", [*_lines(conditions, "False"), "return True"], dict(self.namespace))
 
     def broken(self, leaves: Sequence[Any]) -> list[Condition]:
         """The conditions that do not hold now."""
         found = []
         for condition in (*self.always, *self.after_epoch):
-            if not self._function([condition.text])(leaves):
+            if not self._function([condition])(leaves):
                 found.append(condition)
         return found
 
     def current(self, condition: Condition, leaves: Sequence[Any]) -> object:
         """What the guarded expression of a condition gives now, as far as it can be told."""
         try:
-            return eval(condition.subject, dict(self._namespace), {"leaves": leaves})  # our own text
+            return eval(condition.subject, dict(self.namespace), {"leaves": leaves})  # our own text
         except Exception:
             return "changed"
+
+
+def _lines(conditions: Sequence[Condition], otherwise: str) -> list[str]:
+    tests = [f"    if not ({condition.text}): return {otherwise}" for condition in conditions]
+    if not tests:
+        return []
+    return ["try:", *tests, f"except (AttributeError, KeyError, IndexError, NameError, ValueError): return {otherwise}"]
+
+
+def define(signature: str, lines: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """A function from its lines, which are our own text."""
+    text = "\n".join([f"def {signature}:", *(f"    {line}" for line in lines)])
+    exec(compile(text, "<lucid>", "exec"), scope)
+    function: Callable[..., Any] = scope[signature.partition("(")[0]]
+    return function

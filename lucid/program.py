@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ import numpy as np
 
 import lucid.eager as eager
 import lucid.explorer as explorer
+from lucid.codegen.target import Executable, Like
 from lucid.compilation import Compiled
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
-from lucid.guards import Guards
+from lucid.guards import Guards, define
 from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch
 from lucid.pytree import Spec, unflatten
+from lucid.random import draw_serials
 from lucid.scalars import Scalar
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
@@ -83,7 +86,6 @@ class Program(Readable):
         self._written = [tracked.tensor for _, tracked in self._captured if tracked.initial in written]
         self._captured_ids = {id(tracked.tensor) for _, tracked in self._captured}
         self._scalars = np.zeros(max(len(trace.scalars), 1), np.float64)
-        self._has_scalars = bool(trace.scalars)
         self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
         self._constants = trace.constants
         self._grads_read = [
@@ -108,17 +110,24 @@ class Program(Readable):
         self._freed = [n for n, result in enumerate(traced) if result.requires_grad and not result.differentiable]
         self._only_result = self._result_spec is None and self._result_count == 1 and traced[0].passed is None
         self._grads_written: list[tuple[Tensor, int | None, int | None]] = []  # whose, and which output
+        self._grads_cleared: list[Tensor] = []  # those of captured tensors that are set to None
         stored = itertools.count(self._result_count)
         for grad in trace.grads_written:
             number = next(stored) if grad.now is not None else None
-            self._grads_written.append((grad.tensor, _argument_of(trace, grad.tensor), number))
+            argument = _argument_of(trace, grad.tensor)
+            if number is None and argument is None:
+                self._grads_cleared.append(grad.tensor)
+            else:
+                self._grads_written.append((grad.tensor, argument, number))
         self._first_saved = len(graph.outputs)
         self._draws = trace.draws
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
-        self._running = False
+        self._begin = define("begin(leaves)", [*self.lines_before(), "return drawn_from"], self.scope())
+        self._finish = define("finish(leaves, tensors, drawn_from)", self.lines_after(), self.scope())
+        self.running = False
         self._refresh()
-        self._epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
+        self.epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
 
     def _refresh(self) -> bool:
         """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
@@ -133,8 +142,8 @@ class Program(Readable):
         self._written_apart = all(array.base is None for array in written)
         states = {id(tensor) for tensor in self._written}
         read = [(slot, _array_of(t.tensor)) for slot, t in self._captured if id(t.tensor) not in states]
-        self._irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
-        self._epoch = epoch.count
+        self.irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
+        self.epoch = epoch.count
         return True
 
     def ready(self, leaves: Sequence[Any]) -> bool:
@@ -144,19 +153,19 @@ class Program(Readable):
                 return False
         if not self.guards.holds(leaves):
             return False
-        if self._epoch == epoch.count:
+        if self.epoch == epoch.count:
             return True
         return self.guards.holds_after_epoch(leaves) and self._refresh()
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
-        if self._running:  # by a signal handler or a finalizer, in the middle of a call
+        if self.running:  # by a signal handler or a finalizer, in the middle of a call
             raise CompileError("a compiled function was called again in the middle of a call of it.")
-        self._running = True
+        self.running = True
         try:
             return self._call(leaves)
         finally:
-            self._running = False
+            self.running = False
 
     def _call(self, leaves: Sequence[Any]) -> Any:
         frame = self._frames[0]
@@ -168,7 +177,7 @@ class Program(Readable):
             array = _writable(array) if is_written else self._readable(array, leaves)
             held.append(array)
             table[slot] = address(array)
-        for slot, array in self._irregular:
+        for slot, array in self.irregular:
             array = self._readable(array, leaves)
             held.append(array)
             table[slot] = address(array)
@@ -177,9 +186,7 @@ class Program(Readable):
             array = native(owner._grad._array)
             held.append(array)
             table[slot] = address(array)
-        if self._has_scalars:
-            self._pack_scalars(self._scalars.data, 0, *self.guards.scalars(leaves))
-        drawn_from = self._generator.get_state() if self._generator is not None else None
+        drawn_from = self._begin(leaves)
         try:
             self._compiled.executable.run(frame.table_address)
         except KeyboardInterrupt:
@@ -187,6 +194,61 @@ class Program(Readable):
                 self._finish(leaves, tensors, drawn_from)
             raise
         return self._finish(leaves, tensors, drawn_from)
+
+    # What surrounds the native code, as lines of Python: each program has those that it needs. They are generated since
+    # looking for what there is to do would take longer than to do it. They see `leaves`, `tensors` and `drawn_from`.
+
+    def lines_before(self) -> list[str]:
+        """Write down the scalars of a call; note the random state that it finds, if it draws."""
+        lines = [f"pack_scalars(scalar_words, 0, {', '.join(self.guards.scalars)})"] if self.guards.scalars else []
+        draws = self._generator is not None
+        return [*lines, f"drawn_from = {'seed_word.item(), draw_word.item()' if draws else 'None'}"]
+
+    def lines_after(self) -> list[str]:
+        """Put the results of a native run, which found the random state `drawn_from`, into Python objects."""
+        lines = ["latest.serial, latest.base = next(serials), drawn_from"] if self._generator is not None else []
+        if self._written:
+            lines.append("for written in all_written: written._version.count += 1")
+        for number in self._written_leaves:
+            lines.append(f"if isinstance(leaves[{number}], Tensor): leaves[{number}]._version.count += 1")
+        if self._grads_cleared:
+            lines.append("for tensor in grads_cleared: tensor._grad = None")
+        if self._grads_written:
+            lines.append("write_grads(leaves, tensors)")
+        if self._freed or self.backward is not None:
+            lines.append("write_histories(leaves, tensors)")
+        return [*lines, f"return {'tensors[0]' if self._only_result else 'results(leaves, tensors)'}"]
+
+    def scope(self) -> dict[str, Any]:
+        """What the generated lines name, beside the objects of the guards."""
+        names = dict(self.guards.namespace)
+        if self._generator is not None:
+            names["seed_word"], names["draw_word"] = self._generator.words
+            names |= {"latest": self._latest, "serials": draw_serials}
+        return names | {
+            "Tensor": Tensor,
+            "pack_scalars": self._pack_scalars,
+            "scalar_words": self._scalars.data,
+            "all_written": self._written,
+            "grads_cleared": self._grads_cleared,
+            "write_grads": self._write_grads,
+            "write_histories": self._write_histories,
+            "results": self._all_results,
+        }
+
+    def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
+        """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
+        the target cannot do that by itself."""
+        if self._grads_read or self._written_leaves:
+            return None
+        executable = self._compiled.executable
+        likes = [Like(slot, _array_of(leaves[number])) for slot, number, _ in self._arguments]
+        kept = [(slot, tracked.initial.type.nbytes) for slot, tracked in self._captured]
+        for frame in self._frames:
+            frame.record = executable.record(frame.table_address, kept, likes)
+            if frame.record is None:
+                return None
+        return DirectParts([number for _, number, _ in self._arguments], self._frames, executable)
 
     def repeat(self, leaves: Sequence[Any], times: int) -> Any:
         """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
@@ -199,15 +261,13 @@ class Program(Readable):
         stacked = [np.empty((times, *x.shape), x.dtype.numpy) for x in types[: self._result_count]]
         inputs = [(slot, self._readable(_array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
         moving = [*inputs, *((first + number, array) for number, array in enumerate(stacked))]
-        held = [(slot, self._readable(array, ())) for slot, array in self._irregular]
+        held = [(slot, self._readable(array, ())) for slot, array in self.irregular]
         for slot, array in (*moving, *held):
             frame.table[slot] = address(array)
-        if self._has_scalars:
-            self._scalars[:] = self.guards.scalars(leaves)
+        drawn_from = self._begin(leaves)
         before = [_array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
-        drawn_from = None
-        if self._generator is not None:
-            seed, draw = self._generator.get_state()
+        if drawn_from is not None:
+            seed, draw = drawn_from
             drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
         results = [Tensor._wrap(array) for array in stacked]
         tensors = [*results, *frame.tensors[self._result_count :]]
@@ -254,26 +314,20 @@ class Program(Readable):
         """Whether the program may read an array where it lies, whatever captured tensors it writes."""
         return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
-    def _finish(self, leaves: Sequence[Any], tensors: Sequence[Tensor], drawn_from: tuple[int, int] | None) -> Any:
-        """Put the results of a native run, which found the random state `drawn_from`, into Python objects."""
-        if drawn_from is not None:
-            self._latest.set(drawn_from)
-        for written in self._written:
-            written._version.count += 1
-        for number in self._written_leaves:
-            if isinstance(leaves[number], Tensor):
-                leaves[number]._version.count += 1
+    def _write_grads(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         for tensor, argument, output in self._grads_written:
             target = tensor if argument is None else leaves[argument]
             if isinstance(target, Tensor):
                 target._grad = None if output is None else tensors[output]
+
+    def _write_histories(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         for freed in self._freed:
             tensors[freed]._requires_grad, tensors[freed]._history = True, eager.FREED
         if self.backward is not None:
             live = [tensors[output] for output in self._live]
             self.backward.record(leaves, self._scalars, live, tensors[self._first_saved :])
-        if self._only_result:
-            return tensors[0]
+
+    def _all_results(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
         return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
 
     def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor], repeated: bool = False) -> list[Any]:
@@ -288,6 +342,15 @@ class Program(Readable):
             else:
                 found.append(result)
         return found
+
+
+@dataclass(frozen=True)
+class DirectParts:
+    """What a direct call needs of a program: the leaves whose arrays it takes, the frames, and what runs."""
+
+    arguments: list[int]
+    frames: list[Frame]
+    executable: Executable
 
 
 def _array_of(leaf: Any) -> Array:

@@ -22,7 +22,7 @@ from lucid.modes import current_tracer
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
-_serial = itertools.count(1)
+draw_serials = itertools.count(1)  # numbers what has drawn, in the order of time
 
 
 class Generator:
@@ -32,7 +32,7 @@ class Generator:
         self.seed_state = Tensor(np.zeros((), np.uint64))
         self.draw_state = Tensor(np.zeros((), np.uint64))
         self.seed_state.name, self.draw_state.name = "rng.seed", "rng.draw"
-        self._words = self.seed_state.numpy(), self.draw_state.numpy()
+        self.words = self.seed_state.numpy(), self.draw_state.numpy()
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -46,7 +46,7 @@ class Generator:
 
     def get_state(self) -> tuple[int, int]:
         """The seed and the number of the next draw."""
-        return self._words[0].item(), self._words[1].item()
+        return self.words[0].item(), self.words[1].item()
 
     def set_state(self, state: tuple[int, int]) -> None:
         """Continue from a state that `get_state` returned."""
@@ -103,7 +103,7 @@ class LatestDraw:
 
     def set(self, base: tuple[int, int]) -> None:
         """Note a call that found the random state `base`."""
-        self.serial, self.base = next(_serial), base
+        self.serial, self.base = next(draw_serials), base
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,22 @@ class Code:
 
     plan: dict[str, Any]
     machine_code: bytes
+
+
+@dataclass(frozen=True)
+class Like:
+    """An array that a call takes: the slot of its address in the table, and an array like it."""
+
+    slot: int
+    array: npt.NDArray[Any]
+
+
+class Record(Protocol):
+    """The account of a call that looks into arrays by itself."""
+
+    address: int
+    words: memoryview
+    objects: int  # where the identities of the arrays go, in bytes from its start
 
 
 class Executable(Protocol):
@@ -55,6 +71,18 @@ class Executable(Protocol):
     def is_done(self) -> bool:
         """Whether the latest `run` has written all that it writes: what a signal between its end and the next line of
         Python leaves open."""
+
+    def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> Record | None:
+        """What `call` needs to run with the table at an address on arrays like some others: `kept` are the slots and
+        bytes of what the program keeps between calls. None where the target cannot look into arrays by itself."""
+
+    call: Callable[[int], int]
+    """Run on the arrays whose identities are in the record at an address, if each is as the record says and overlaps
+    nothing that is kept. Gives 0 where all has been written, or else what `ran` is to be asked about."""
+
+    def ran(self, outcome: int) -> bool:
+        """Whether a `call` with this outcome has run; false where an array is not as the record says. Raises the
+        CheckError of the first check that failed."""
 
     def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
         """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,

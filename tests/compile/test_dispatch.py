@@ -1,12 +1,15 @@
 """The fast path of a call takes what has the signature of the calls before, and nothing else."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lucid
-from lucid.dispatch import matcher
+import lucid.nn.functional as F
+from lucid.dispatch import UNLIKE, DirectCall
+from lucid.errors import CheckError
 
 X = np.ones((2, 3), np.float32)
 SAME: list[tuple[Any, Any]] = [
@@ -37,37 +40,108 @@ OTHER: list[tuple[Any, Any]] = [
 ]
 
 
+def direct(*leaves: Any) -> DirectCall:
+    """The direct call of a function of these arguments, after the calls that lead to it."""
+
+    @lucid.compile
+    def f(*args: Any) -> list[Any]:
+        return [x * 1 for x in args if isinstance(x, lucid.Tensor | np.ndarray | float)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lucid.RecompileWarning)
+        for _ in range(3):
+            f(*leaves)
+    assert f._fast is not None
+    return f._fast.call
+
+
 @pytest.mark.parametrize(("leaf", "again"), SAME)
-def test_a_call_like_the_one_before_matches(leaf: Any, again: Any) -> None:
+def test_a_call_like_the_ones_before_is_direct(leaf: Any, again: Any) -> None:
     other = X.copy()  # one array passed twice would be another signature
-    matches = matcher([leaf, other])
-    assert matches is not None
-    assert matches((again, other))
-    assert not matches((again,))
-    assert not matches((again, other, X))
+    call = direct(leaf, other)
+    assert call((again, other)) is not UNLIKE
+    assert call((again,)) is UNLIKE
+    assert call((again, other, X)) is UNLIKE
     with lucid.no_grad():
-        assert not matches((again, other))
+        assert call((again, other)) is UNLIKE
 
 
 @pytest.mark.parametrize(("leaf", "other"), OTHER)
-def test_a_call_unlike_the_one_before_does_not(leaf: Any, other: Any) -> None:
-    matches = matcher([leaf])
-    assert matches is not None
-    assert matches((leaf,))
-    assert not matches((other,))
+def test_a_call_unlike_the_ones_before_is_not(leaf: Any, other: Any) -> None:
+    call = direct(leaf)
+    assert call((leaf,)) is not UNLIKE
+    assert call((other,)) is UNLIKE
 
 
 def test_one_tensor_passed_twice_is_another_signature() -> None:
     a, b = lucid.Tensor(X), lucid.Tensor(X)
-    matches = matcher([a, b])
-    assert matches is not None
-    assert matches((b, a))
-    assert not matches((a, a))
+    call = direct(a, b)
+    assert call((b, a)) is not UNLIKE
+    assert call((a, a)) is UNLIKE
 
 
-def test_what_only_the_key_can_compare_has_no_matcher() -> None:
-    assert matcher([{1}]) is None
-    assert matcher([object()]) is None
+def test_what_only_the_key_can_compare_takes_no_direct_call() -> None:
+    assert direct(frozenset({1}))((frozenset({1}),)) is UNLIKE
+    assert direct(object())((object(),)) is UNLIKE
+
+
+def test_native_code_reads_arrays_where_they_lie_and_refuses_those_that_it_cannot_read() -> None:
+    double = lucid.compile(lambda x: lucid.as_tensor(x) * 2.0)
+    for _ in range(3):
+        double(X)
+    call = double._fast.call
+    batches = np.arange(30, dtype=np.float32).reshape(5, 2, 3)
+    np.testing.assert_array_equal(call((batches[3],)).numpy(), batches[3] * 2)  # a view, of a dataset for one
+    for start in (batches[4], batches[0]):
+        np.testing.assert_array_equal(call((start,)).numpy(), start * 2)
+    misaligned = np.frombuffer(b"-" + X.tobytes(), np.float32, offset=1).reshape(2, 3)
+    for unreadable in (X.T.copy().T, batches[0][:, ::-1], np.asfortranarray(X), misaligned, X.view(np.recarray)):
+        assert call((unreadable,)) is UNLIKE
+        np.testing.assert_array_equal(double(unreadable).numpy(), unreadable * 2)
+    changed = X.copy()
+    assert call((changed,)) is not UNLIKE
+    changed.resize((3, 2))
+    assert call((changed,)) is UNLIKE
+    np.testing.assert_array_equal(double(changed).numpy(), changed * 2)
+
+
+def test_what_overlaps_a_captured_tensor_is_read_before_that_is_written() -> None:
+    """The state is 4 of 6 elements in memory; a call on what reaches into them must see them as they were."""
+    memory = np.zeros(6, np.float32)
+    state = lucid.as_tensor(memory[1:5])
+
+    @lucid.compile
+    def step(x: Any) -> lucid.Tensor:
+        state[...] = state + 1.0
+        return state.sum() + lucid.as_tensor(x).sum()
+
+    apart = np.zeros(2, np.float32)
+    for _ in range(3):
+        step(apart)
+    assert step._fast is not None
+    assert step._fast.call((apart,)) is not UNLIKE
+    for first in range(5):
+        found = step._fast.call((memory[first : first + 2],))
+        assert found is UNLIKE
+    before = memory.copy()
+    assert step(memory[4:6]).item() == before[4] + (before[1:5] + 1).sum()
+
+
+def test_a_failed_direct_call_changes_nothing() -> None:
+    total = lucid.Tensor(np.zeros(3, np.float32))
+
+    @lucid.compile
+    def step(labels: Any) -> lucid.Tensor:
+        total[...] = total + 1.0
+        return F.cross_entropy(total.reshape((1, 3)), labels)
+
+    for _ in range(3):
+        step(np.array([1]))
+    with pytest.raises(CheckError):
+        step._fast.call((np.array([7]),))
+    assert total.tolist() == [3.0, 3.0, 3.0]
+    assert step._fast.call((np.array([0]),)) is not UNLIKE
+    assert total.tolist() == [4.0, 4.0, 4.0]
 
 
 @pytest.mark.filterwarnings("ignore::lucid.RecompileWarning")

@@ -388,7 +388,8 @@ def test_unhashable_and_odd_results() -> None:
     assert lucid.compile(lambda x: ("a", 1, {"b": None}))(Tensor([1.0])) == ("a", 1, {"b": None})
 
 
-def test_an_interrupt_behind_the_native_run_leaves_a_whole_step() -> None:
+@pytest.mark.parametrize("direct", [False, True])
+def test_an_interrupt_behind_the_native_run_leaves_a_whole_step(direct: bool) -> None:
     """A signal that Python handles when the native code returns: weights are new, so grads and masks are, too."""
     lucid.seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
@@ -403,20 +404,31 @@ def test_an_interrupt_behind_the_native_run_leaves_a_whole_step() -> None:
         return loss
 
     x = np.ones((4, 3), np.float32)
-    step(x)
+    for _ in range(3):
+        step(x)
     executable = step.programs[0]._compiled.executable
-    run = executable.run
+    assert step._fast is not None
+    names: dict[str, Any] = step._fast.call.__globals__
+    run = names["run"] if direct else executable.run
+
+    def replace_run(other: Any) -> None:
+        if direct:
+            names["run"] = other
+        else:
+            executable.run = other  # type: ignore[method-assign]
 
     def interrupted(after: bool) -> None:
-        def stopped(table: int) -> None:
+        def stopped(address: int) -> None:
             if after:
-                run(table)
+                run(address)
             raise KeyboardInterrupt
 
-        executable.run = stopped  # type: ignore[method-assign]
+        replace_run(stopped)
+        if not direct:
+            step._fast = None
         with pytest.raises(KeyboardInterrupt):
             step(x)
-        executable.run = run  # type: ignore[method-assign]
+        replace_run(run)
 
     def state() -> list[Any]:
         return [p.detach().numpy().copy() for p in model.parameters()] + [p.grad.tolist() for p in model.parameters()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cpu import machine as processors
+from lucid.codegen.cpu.calls import FAILED, UNLIKE, Record, caller, knows_arrays, repeater
 from lucid.codegen.cpu.library import shared_function
-from lucid.codegen.cpu.repeat import repeater
-from lucid.codegen.target import ALIGNMENT, Code
+from lucid.codegen.target import ALIGNMENT, Code, Like
 from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
@@ -162,6 +162,19 @@ class CPUExecutable:
         where = slots.ctypes.data, strides.ctypes.data, len(slots)
         if run(self._entry_address, table, self._status_address, times, *where):
             self._fail()
+
+    def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> Record | None:
+        """See `Executable.record`."""
+        if not knows_arrays():
+            return None
+        self.call = caller(self._machine)
+        return Record(self._entry_address, table, self._status_address, kept, arrays)
+
+    def ran(self, outcome: int) -> bool:
+        """See `Executable.ran`."""
+        if outcome == FAILED:
+            self._fail()
+        return outcome != UNLIKE
 
     def _fail(self) -> NoReturn:
         """Raise the error of the check that `entry` has reported."""
