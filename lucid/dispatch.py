@@ -78,9 +78,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "    try:",
         "        frame = frames[0]",
         "        record, tensors = frame.record, frame.claim()",
-        f"        pack_arrays(record.words, record.objects, {', '.join(f'id({name})' for name in held)})"
-        if held
-        else "",
+        f"        pack_arrays(record.words, record.objects, {identities})" if held else "",
         *(f"        {line}" for line in program.lines_before()),
         "        try:",
         "            outcome = run(record.address)",
@@ -101,8 +99,8 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "program": program,
         "frames": parts.frames,
         "executable": parts.executable,
-        "run": parts.executable.call,
-        "ran": parts.executable.ran,
+        "run": parts.run,
+        "ran": parts.ran,
         "finish": program._finish,
         "pack_arrays": struct.Struct(f"{len(held)}q").pack_into,
     }

@@ -11,12 +11,12 @@ import ctypes
 import sys
 from collections.abc import Sequence
 from sys import getrefcount
-from typing import Any
 from weakref import getweakrefcount
 
 import numpy as np
 import numpy.typing as npt
 
+from lucid.codegen.target import Record
 from lucid.ir.types import TensorType
 from lucid.tensor import Array, Tensor
 
@@ -66,7 +66,7 @@ class Frame:
     def __init__(self, types: Sequence[TensorType], table: npt.NDArray[np.uint64], first: int) -> None:
         self.table = table
         self.table_address = table.ctypes.data
-        self.record: Any = None  # for calls that look into arrays by themselves: a `Record`
+        self.record: Record | None = None  # for runs that look into arrays by themselves
         self._first = first  # the slot of the first result
         self._types = [(type.shape, type.dtype.numpy) for type in types]
         self._arrays: list[Array] = [_NONE] * len(types)

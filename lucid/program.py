@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,9 +246,11 @@ class Program(Readable):
         kept = [(slot, tracked.initial.type.nbytes) for slot, tracked in self._captured]
         for frame in self._frames:
             frame.record = executable.record(frame.table_address, kept, likes)
-            if frame.record is None:
-                return None
-        return DirectParts([number for _, number, _ in self._arguments], self._frames, executable)
+        record = self._frames[0].record
+        if record is None:
+            return None
+        numbers = [number for _, number, _ in self._arguments]
+        return DirectParts(numbers, self._frames, executable, record.run, record.ran)
 
     def repeat(self, leaves: Sequence[Any], times: int) -> Any:
         """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
@@ -351,6 +353,8 @@ class DirectParts:
     arguments: list[int]
     frames: list[Frame]
     executable: Executable
+    run: Callable[[int], int]
+    ran: Callable[[int], bool]
 
 
 def _array_of(leaf: Any) -> Array:

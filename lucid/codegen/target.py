@@ -32,11 +32,17 @@ class Like:
 
 
 class Record(Protocol):
-    """The account of a call that looks into arrays by itself."""
+    """The account of runs that look into arrays by themselves."""
 
     address: int
     words: memoryview
     objects: int  # where the identities of the arrays go, in bytes from its start
+    run: Callable[[int], int]
+    """Run on the arrays whose identities are in the record at an address, if each is as the record says and overlaps
+    nothing that is kept. Gives 0 where all has been written, or else what `ran` is to be asked about."""
+    ran: Callable[[int], bool]
+    """Whether a run with this outcome took place; false where an array is not as the record says. Raises the CheckError
+    of the first check that failed."""
 
 
 class Executable(Protocol):
@@ -73,16 +79,8 @@ class Executable(Protocol):
         Python leaves open."""
 
     def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> Record | None:
-        """What `call` needs to run with the table at an address on arrays like some others: `kept` are the slots and
-        bytes of what the program keeps between calls. None where the target cannot look into arrays by itself."""
-
-    call: Callable[[int], int]
-    """Run on the arrays whose identities are in the record at an address, if each is as the record says and overlaps
-    nothing that is kept. Gives 0 where all has been written, or else what `ran` is to be asked about."""
-
-    def ran(self, outcome: int) -> bool:
-        """Whether a `call` with this outcome has run; false where an array is not as the record says. Raises the
-        CheckError of the first check that failed."""
+        """What runs with the table at an address on arrays like some others: `kept` are the slots and bytes of what the
+        program keeps between calls. None where the target cannot look into arrays by itself."""
 
     def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
         """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,

@@ -236,12 +236,21 @@ def caller(machine: Machine) -> Callable[[int], int]:
 
 class Record:
     """What `lucid_call` is given: an entry, its table and status; the slots and bytes of what is kept between calls,
-    which no array may overlap; the identities of the arrays; and for each its slot, bytes, dtype, rank and shape."""
+    which no array may overlap; the identities of the arrays; and for each its slot, bytes, dtype, rank and shape.
+
+    See `lucid.codegen.target.Record`.
+    """
 
     def __init__(
-        self, entry: int, table: int, status: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]
+        self,
+        entry: tuple[int, int, int],
+        kept: Sequence[tuple[int, int]],
+        arrays: Sequence[Like],
+        run: Callable[[int], int],
+        ran: Callable[[int], bool],
     ) -> None:
-        words = [entry, table, status, id(np.ndarray), len(kept), len(arrays)]
+        self.run, self.ran = run, ran
+        words = [*entry, id(np.ndarray), len(kept), len(arrays)]
         for slot, size in kept:
             words += [slot, size]
         self.objects = 8 * len(words)  # where the identities of the arrays go, in bytes

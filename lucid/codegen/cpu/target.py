@@ -167,11 +167,10 @@ class CPUExecutable:
         """See `Executable.record`."""
         if not knows_arrays():
             return None
-        self.call = caller(self._machine)
-        return Record(self._entry_address, table, self._status_address, kept, arrays)
+        entry = self._entry_address, table, self._status_address
+        return Record(entry, kept, arrays, caller(self._machine), self._ran)
 
-    def ran(self, outcome: int) -> bool:
-        """See `Executable.ran`."""
+    def _ran(self, outcome: int) -> bool:
         if outcome == FAILED:
             self._fail()
         return outcome != UNLIKE

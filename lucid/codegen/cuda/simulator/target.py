@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lucid.codegen.cuda.plan import STATUS_WORDS, LaunchPlan
 from lucid.codegen.cuda.simulator.library import FORWARD, Library, build, identity
 from lucid.codegen.cuda.simulator.memory import Guarded
-from lucid.codegen.target import Code
+from lucid.codegen.target import Code, Like
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.ops.structure import Check
@@ -105,6 +105,9 @@ class SimulatorExecutable:
         for slot in (*self.plan.updated, *range(inputs, self.plan.slots)):
             ctypes.memmove(given[slot], self._slots[slot].address, self._slots[slot].size)
         self.is_done = True
+
+    def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> None:
+        """See `Executable.record`: what runs here is slow enough to have its arrays looked at in Python."""
 
     def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
         """Run many times, each on arrays further on: see `Executable.repeat`."""
