@@ -22,6 +22,7 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops import stepwise as st
 from lucid.ir.ops import structure as sr
+from lucid.ir.ops import windows as wn
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.text import parse
@@ -125,10 +126,6 @@ def _all() -> list[Sample]:
         add(ix.ScatterAdd(axis, 5), ix.Gather(axis).evaluate((ANY, indices))[0], indices)
     add(ix.Gather(0), np.ones((0, 3)), np.ones((0, 1), np.uint8))
     add(ix.ScatterAdd(0, 4), np.ones((0, 3)), np.ones((0, 3), np.int32))
-    for descending in (False, True):
-        add(ix.Argsort(descending), WITH_ZEROS)
-        add(ix.Argsort(descending), TRUTH)
-    add(ix.Argsort(), np.ones((3, 0)))
     add(ix.ScatterAdd(1, 3), np.ones((2, 40)), np.arange(40, dtype=np.uint64)[None])
     add(ct.Matmul(), ANY, OTHER.T)
     add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)
@@ -142,6 +139,16 @@ def _all() -> list[Sample]:
         add(cv.Convolution(*geometry), image, weight)
         add(cv.ConvolutionInput(*geometry, spatial), _spread(*result.shape), weight)
         add(cv.ConvolutionWeight(*geometry, taps), image, _spread(*result.shape))
+    add(rd.FirstMax((0, 2)), _spread(3, 4, 2))
+    for taps, positions, stride, dilation, low in (
+        ((2,), (3,), (2,), (1,), (0,)),
+        ((3,), (3,), (2,), (1,), (1,)),
+        ((3, 2), (3, 2), (1, 3), (2, 1), (2, 0)),
+    ):
+        depth, spatial = wn.layers(taps, stride, dilation), (6, 5)[: len(taps)]
+        add(wn.Window(taps, positions, stride, dilation, low), _spread(2, *spatial, *depth))
+        add(wn.Unwindow(spatial, stride, dilation, low), _spread(2, *positions, *taps))
+    add(wn.Window((2,), (3,), (2,), (1,), (1,), fill=-1.5), _spread(5, 1))
     add(RandomKeep(3, (4, 4)), SEED, np.uint64(2), SCALAR)
     add(RandomWord(1, (5, 3)), SEED, np.uint64(2))
     for dtype in (float32, float64):

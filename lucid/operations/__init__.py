@@ -136,7 +136,6 @@ from lucid.operations.reduction import (
     sum,
     var,
 )
-from lucid.operations.sorting import argsort, sort, topk
 
 __all__ = [
     "Axes",
@@ -152,7 +151,6 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
-    "argsort",
     "as_tensor",
     "asin",
     "asinh",
@@ -250,7 +248,6 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
-    "sort",
     "split",
     "sqrt",
     "square",
@@ -265,7 +262,6 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
-    "topk",
     "transpose",
     "tril",
     "triu",

@@ -21,12 +21,13 @@ from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.elementwise import Add, Cast, Equal
-from lucid.ir.ops.indexing import Argsort, Gather, ScatterAdd
+from lucid.ir.ops.indexing import Gather, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.ops.reduction import FirstFalse
 from lucid.ir.ops.structure import Check, Const, Fused, Grad, Iota, normalized
+from lucid.ir.ops.windows import Unwindow, Window, layers
 from lucid.ir.types import DType, TensorType, bool_, float32, float64, int64, uint64
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -201,6 +202,23 @@ def _concatenate(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> St
     return _checked(op, first, *draw(st.lists(st.sampled_from(others), max_size=2))) if others else (op, (first,))
 
 
+def _geometry(draw: Draw) -> tuple[tuple[int], tuple[int], tuple[int]]:
+    """Stride, dilation, and what lies before the first position, of windows along one axis."""
+    return (draw(st.integers(1, 3)),), (draw(st.integers(1, 2)),), (draw(st.integers(-1, 2)),)
+
+
+def _window(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
+    x, geometry = draw(st.sampled_from(values)), _geometry(draw)
+    kernels = [(taps,) for taps in range(6) if layers((taps,), *geometry[:2]) == x.type.shape[-1:]]
+    if not kernels:
+        return None
+    return _checked(Window(draw(st.sampled_from(kernels)), (draw(st.integers(0, 3)),), *geometry), x)
+
+
+def _unwindow(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
+    return _checked(Unwindow((draw(st.integers(0, 4)),), *_geometry(draw)), draw(st.sampled_from(values)))
+
+
 def _const(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
     type = TensorType(draw(st.sampled_from(dtypes)), draw(st.sampled_from(values)).type.shape)
     numbers = (0.0, 1.0, -0.0, 0.1, -2.5, 1e-40, math.inf, -math.inf, math.nan) if type.dtype.is_float else (0, 1, 3)
@@ -233,10 +251,6 @@ def _scatter_add(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> St
     return draw(st.sampled_from(pairs)) if pairs else None
 
 
-def _argsort(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
-    return _checked(Argsort(draw(st.booleans())), draw(st.sampled_from(values)))
-
-
 _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | None]] = {
     Matmul: _matmul,
     Reshape: _reshape,
@@ -245,9 +259,10 @@ _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | Non
     Slice: _slice,
     ScatterSlice: _scatter_slice,
     Concatenate: _concatenate,
+    Window: _window,
+    Unwindow: _unwindow,
     Gather: _gather,
     ScatterAdd: _scatter_add,
-    Argsort: _argsort,
     Const: _const,
     Iota: _iota,
 }

@@ -33,6 +33,18 @@ def kernels(text: str) -> list[str]:
     return found
 
 
+WINDOWED = """graph(%g: f32[4, 3], %t: f32[4, 3], %x: f32[4, 6]) {
+    %gw: f32[4, 3, 1] = reshape %g; %gb: f32[4, 3, 2] = broadcast %gw
+    %tw: f32[4, 3, 1] = reshape %t; %tb: f32[4, 3, 2] = broadcast %tw
+    %m = mul %gb, %tb; %u = unwindow %m, spatial=(6,), stride=(2,), dilation=(1,), low=(0,)
+    %r: f32[4, 6] = reshape %u; %y = mul %r, %x; return %y"""
+
+
+def test_what_only_an_unwindow_reads_is_computed_where_it_puts_it() -> None:
+    assert kernels(WINDOWED + " }") == ["mul unwindow mul"]
+    assert kernels(WINDOWED + ", %m }") == ["mul", "unwindow mul"]
+
+
 def test_linear_and_dropout_are_one_kernel_behind_the_matmul() -> None:
     assert_rewrites(
         fuse,

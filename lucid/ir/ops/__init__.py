@@ -12,6 +12,7 @@ from lucid.ir.ops import (
     reduction,
     stepwise,
     structure,
+    windows,
 )
 from lucid.ir.ops.base import REGISTRY, Op
 
@@ -29,4 +30,5 @@ __all__ = [
     "reduction",
     "stepwise",
     "structure",
+    "windows",
 ]

@@ -11,8 +11,9 @@ import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.base import Array, Reduction, op
+from lucid.ir.ops.structure import Iota
 from lucid.ir.scalar import Scalars
-from lucid.ir.types import DType, Shape, TensorType, bool_, int64
+from lucid.ir.types import DType, Shape, TensorType, bool_, int64, uint8
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
@@ -251,6 +252,24 @@ class Argmin(_Position):
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         return (np.asarray(np.argmin(_reduced_last(operands[0], self.axes), -1)),)
+
+
+@op
+class FirstMax(Max):
+    """The largest element along axes; NaN where there is one. Of equal elements the first, in row-major order, has
+    the gradient."""
+
+    axes: tuple[int, ...]
+    lanes: int = 0
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        kept, count = kept_shape(a.shape, self.axes), math.prod(a.shape[axis] for axis in self.axes)
+        narrow = uint8 if count <= 256 else int64  # what is kept for the backward
+        first = a.builder.expr(Argmax(self.axes), a.value).cast(narrow).reshape(kept).broadcast(a.shape)
+        along = tuple(extent if axis in self.axes else 1 for axis, extent in enumerate(a.shape))
+        position = a.builder.expr(Iota(0, TensorType(narrow, (count,)))).reshape(along).broadcast(a.shape)
+        return (first.equal(position).where(g.reshape(kept).broadcast(a.shape), a.constant(0.0)),)
 
 
 class _Logical(Reduction):

@@ -19,13 +19,14 @@ from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.random import Random
+from lucid.ir.ops.windows import Unwindow, Window
 from lucid.ir.passes.groups import Groups
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, outline
 from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
 
-VIEWS = (Reshape, Broadcast, Transpose, Slice)
+VIEWS = (Reshape, Broadcast, Transpose, Slice, Window, Unwindow)
 COMPUTED = (Elementwise, Random, Movement)  # of movements, those that are no views
 
 
@@ -115,6 +116,18 @@ class _Plan:
                 is_scalar_input = x in inputs and x.type.size == 1
                 of_repeated = self.producer.get(x) in found and not self._is_computed(x)
                 if widens or is_scalar_input or of_repeated:
+                    found.add(node)
+        return found | self._only_unwindowed()
+
+    def _only_unwindowed(self) -> set[Node]:
+        """Elementwise nodes that only an unwindow reads, or another of them: it reads each of their elements at most
+        once, so that they are computed where it puts them, and never stored."""
+        found: set[Node] = set()
+        users, results = self.graph.users(), set(self.graph.results)
+        for node in reversed(self.graph.nodes):
+            if isinstance(node.op, Elementwise) and node.output not in results:
+                readers = users[node.output]
+                if len(readers) == 1 and (isinstance(readers[0].op, Unwindow) or readers[0] in found):
                     found.add(node)
         return found
 
