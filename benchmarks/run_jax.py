@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from worker import Step, serve
-from workloads import Arrays, Dropout, Training, Workload, digest
+from workloads import Arrays, Dropout, Language, Training, Workload, digest
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -24,6 +24,8 @@ def dropout(key: jax.Array, x: jax.Array, p: float) -> jax.Array:
 def build(workload: Workload, arrays: Arrays) -> Step:
     if isinstance(workload, Dropout):
         return _dropout(workload, arrays)
+    if isinstance(workload, Language):
+        return _language(workload, arrays)
     assert isinstance(workload, Training), "products are compared with a BLAS alone"
     return _training(workload, arrays)
 
@@ -103,6 +105,64 @@ def _training(workload: Training, arrays: Arrays) -> Step:
         nonlocal state
         state, loss = step(state, x, y)
         return float(np.ravel(loss)[-1])
+
+    return Step(run, check)
+
+
+def _language(workload: Language, arrays: Arrays) -> Step:
+    x, y = jnp.asarray(arrays.pop("x")), jnp.asarray(arrays.pop("y"))
+    batch, length, width, heads = workload.batch, workload.length, workload.width, workload.heads
+    allowed = jnp.tril(jnp.ones((length, length), bool))
+
+    def normalized(weights: Any, name: str, x: jax.Array) -> jax.Array:
+        centered = x - x.mean(-1, keepdims=True)
+        scaled = centered * jax.lax.rsqrt((centered * centered).mean(-1, keepdims=True) + 1e-5)
+        return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def linear(weights: Any, name: str, x: jax.Array) -> jax.Array:
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def loss_of(weights: Any, keys: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+        keys = iter(keys)
+        h = dropout(next(keys), weights["tokens.weight"][x] + weights["places.weight"], workload.p)
+        for layer in range(workload.layers):
+            block = f"blocks.{layer}"
+            inputs = linear(weights, f"{block}.attention.1.inputs", normalized(weights, f"{block}.attention.0", h))
+            query, key, value = (
+                part.reshape(batch, length, heads, width // heads).swapaxes(1, 2) for part in jnp.split(inputs, 3, -1)
+            )
+            scores = jnp.where(allowed, query @ key.swapaxes(-1, -2) / (width // heads) ** 0.5, -jnp.inf)
+            mixed = dropout(next(keys), jax.nn.softmax(scores), workload.p) @ value
+            mixed = mixed.swapaxes(1, 2).reshape(batch, length, width)
+            h = h + dropout(next(keys), linear(weights, f"{block}.attention.1.outputs", mixed), workload.p)
+            inner = linear(weights, f"{block}.perceptron.1", normalized(weights, f"{block}.perceptron.0", h))
+            outer = linear(weights, f"{block}.perceptron.3", jax.nn.gelu(inner, approximate=False))
+            h = h + dropout(next(keys), outer, workload.p)
+        logits = jax.nn.log_softmax(linear(weights, "head.1", normalized(weights, "head.0", h)))
+        return -jnp.take_along_axis(logits, y[..., None], -1).mean()
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state: Any, x: jax.Array, y: jax.Array) -> Any:
+        weights, moments, key = state
+        key, *keys = jax.random.split(key, 2 + 3 * workload.layers)
+        loss, gradients = jax.value_and_grad(loss_of)(weights, keys, x, y)
+        weights, moments = adam(weights, moments, gradients, workload.learning_rate)
+        return (weights, moments, key), loss
+
+    weights = {name: jnp.asarray(array) for name, array in arrays.items()}
+    zeros = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
+    state = (weights, (*zeros, jnp.zeros((), jnp.int32)), jax.random.key(0))
+
+    def run(count: int) -> None:
+        nonlocal state
+        for _ in range(count):
+            state, loss = step(state, x, y)
+        loss.block_until_ready()
+
+    def check() -> float:
+        nonlocal state
+        state, loss = step(state, x, y)
+        return float(loss)
 
     return Step(run, check)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from gpt import model as gpt
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Product, Training, Workload, digest
+from workloads import Arrays, Dropout, Language, Product, Training, Workload, digest
 
 import lucid
 import lucid.nn as nn
@@ -17,6 +18,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _dropout(workload, arrays)
     if isinstance(workload, Product):
         return _product(workload, arrays)
+    if isinstance(workload, Language):
+        return _language(workload, arrays)
     return _training(workload, arrays)
 
 
@@ -71,6 +74,29 @@ def _training(workload: Training, arrays: Arrays) -> Step:
     if workload.updates > 1:
         return _repeated(step, workload, arrays)
     x, y = lucid.Tensor(arrays["x"]), lucid.Tensor(arrays["y"])
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(x, y)
+
+    return Step(run, lambda: step(x, y).item())
+
+
+def _language(workload: Language, arrays: Arrays) -> Step:
+    size = (workload.width, workload.heads, workload.layers, workload.length, workload.vocabulary)
+    model = gpt(nn, F, *size, workload.p)
+    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
+    model.load_state_dict(arrays)
+    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
+
+    @lucid.compile
+    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # as in `_training`
+        return loss.detach()
 
     def run(count: int) -> None:
         for _ in range(count):

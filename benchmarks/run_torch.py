@@ -14,8 +14,9 @@ from typing import Any
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from gpt import model as gpt
 from worker import Step, serve
-from workloads import Arrays, Dropout, Training, Workload, digest
+from workloads import Arrays, Dropout, Language, Training, Workload, digest
 
 COMPILED = sys.argv[2:] == ["compile"]
 
@@ -28,6 +29,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     if isinstance(workload, Dropout):
         return _dropout(workload, tensors)
+    if isinstance(workload, Language):
+        return _language(workload, tensors)
     assert isinstance(workload, Training), "products are compared with a BLAS alone"
     return _training(workload, tensors)
 
@@ -69,9 +72,31 @@ def _training(workload: Training, tensors: dict[str, torch.Tensor]) -> Step:
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[workload.optimizer]
     optimizer = kind(model.parameters(), lr=workload.learning_rate, fused=True)
     loss_function = F.cross_entropy if workload.classifies else F.mse_loss
-    forward = compiled(lambda x, y: loss_function(model(x), y))
+    return _stepping(optimizer, lambda x, y: loss_function(model(x), y), tensors["x"], tensors["y"], workload.updates)
+
+
+def _language(workload: Language, tensors: dict[str, torch.Tensor]) -> Step:
+    size = (workload.width, workload.heads, workload.layers, workload.length, workload.vocabulary)
+    model = gpt(nn, F, *size, workload.p)
+    x, y = tensors.pop("x"), tensors.pop("y")
+    model.load_state_dict(tensors)
+    optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
+
+    def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
+
+    return _stepping(optimizer, loss_of, x, y, 1)
+
+
+def _stepping(
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[..., torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    updates: int,
+) -> Step:
+    forward = compiled(loss_of)
     update = compiled(lambda: optimizer.step())
-    x, y = tensors["x"], tensors["y"]
 
     def call() -> torch.Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -81,11 +106,11 @@ def _training(workload: Training, tensors: dict[str, torch.Tensor]) -> Step:
         return loss
 
     def run(count: int) -> None:
-        for _ in range(count * workload.updates):
+        for _ in range(count * updates):
             call()
 
     def check() -> float:
-        losses = [call().detach() for _ in range(workload.updates)]
+        losses = [call().detach() for _ in range(updates)]
         return losses[-1].item()
 
     return Step(run, check)

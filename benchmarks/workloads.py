@@ -4,7 +4,8 @@ The floor of a workload is a time that implementations hardly beat on this machi
 FMA peak and its bytes over the bandwidth of a large copy. The count is low, so that shares of the floor err low, too:
 
 - FLOPs are those of the matrix products alone, 2 m n k each: the forward product of each layer, the gradient of its
-  weight, and the gradient of its input except for the first layer, whose input needs none.
+  weight, and the gradient of its input except for the first layer of a perceptron, whose input needs none. Causal
+  attention is counted below the diagonal.
 - Bytes are those that have to move whatever is fused: inputs and everything that lives from step to step (weights,
   optimizer state) is read once, results and state are written once. Activations are taken to stay in the caches.
   Where all of it stays there, a step can beat this floor.
@@ -112,6 +113,74 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Language:
+    """One step of a GPT with Adam: cross-entropy of the next of `length` tokens, over `batch` texts. See `gpt.py`."""
+
+    name: str
+    p: float
+    target: float | None = None
+    busy = False
+    updates = 1
+
+    batch, length, width, heads, layers, vocabulary = 8, 64, 128, 4, 2, 96
+    learning_rate = 1e-4  # small, as in Training
+
+    @property
+    def title(self) -> str:
+        dropout = f"Dropout {self.p:g}" if self.p else "no Dropout"
+        size = (
+            f"{self.layers} layers, width {self.width}, {self.heads} heads, {self.length} tokens of {self.vocabulary}"
+        )
+        return f"GPT of {size}, {dropout}, batch {self.batch}, adam"
+
+    def linears(self) -> dict[str, tuple[int, int]]:
+        """The input and output widths of each Linear, by its name in the model."""
+        width = self.width
+        found = {}
+        for layer in range(self.layers):
+            found[f"blocks.{layer}.attention.1.inputs"] = width, 3 * width
+            found[f"blocks.{layer}.attention.1.outputs"] = width, width
+            found[f"blocks.{layer}.perceptron.1"] = width, 4 * width
+            found[f"blocks.{layer}.perceptron.3"] = 4 * width, width
+        return found | {"head.1": (width, self.vocabulary)}
+
+    def norms(self) -> list[str]:
+        """The names of the LayerNorms."""
+        return [f"blocks.{layer}.{half}.0" for layer in range(self.layers) for half in ("attention", "perceptron")] + [
+            "head.0"
+        ]
+
+    def arrays(self) -> Arrays:
+        """Tokens x and those that follow them, y, and the initial weights by their names in the model."""
+        random = np.random.default_rng(0)
+        text = random.integers(0, self.vocabulary, (self.batch, self.length + 1))
+        arrays: Arrays = {"x": text[:, :-1], "y": text[:, 1:]}
+        for name, count in (("tokens", self.vocabulary), ("places", self.length)):
+            arrays[f"{name}.weight"] = random.normal(0.0, 0.02, (count, self.width)).astype(np.float32)
+        for name, (inputs, outputs) in self.linears().items():
+            arrays[f"{name}.weight"] = random.normal(0.0, 0.02, (outputs, inputs)).astype(np.float32)
+            arrays[f"{name}.bias"] = np.zeros(outputs, np.float32)
+        for name in self.norms():
+            arrays[f"{name}.weight"] = np.ones(self.width, np.float32)
+            arrays[f"{name}.bias"] = np.zeros(self.width, np.float32)
+        return arrays
+
+    def weights(self) -> int:
+        return sum(array.size for name, array in self.arrays().items() if name not in ("x", "y"))
+
+    def flops(self) -> int:
+        """Of the Linears and of attention below the diagonal; each product has two more in its backward."""
+        linear = sum(2 * self.batch * self.length * inputs * outputs for inputs, outputs in self.linears().values())
+        pairs = self.length * (self.length + 1) // 2
+        attention = self.layers * self.batch * 2 * 2 * pairs * self.width  # scores and mixtures, in all heads
+        return 3 * (linear + attention)
+
+    def bytes(self) -> int:
+        tokens = 2 * self.batch * self.length * 8
+        return 6 * self.weights() * FLOAT_BYTES + tokens  # weights and both moments, read and written
+
+
+@dataclass(frozen=True)
 class Product:
     """A matrix product of a Linear with x (m, k), weight (n, k) and gradient (m, n), or several independent ones.
 
@@ -161,7 +230,7 @@ class Product:
         return self.updates * (self.m * self.k + self.n * self.k + self.m * self.n) * FLOAT_BYTES
 
 
-Workload = Dropout | Training | Product
+Workload = Dropout | Training | Language | Product
 
 
 def without_dropout(workload: Workload) -> Workload:
@@ -210,5 +279,6 @@ def _products() -> list[Product]:
     return list(named.values())
 
 
-_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_products()]
+_LANGUAGE = [Language("gpt", 0.1), Language("gpt-off", 0.0)]
+_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_LANGUAGE, *_products()]
 WORKLOADS = {workload.name: workload for workload in _ALL}

@@ -343,6 +343,9 @@ class Tensor(TensorCore):
     index_select = ops.index_select
     scatter_add = ops.scatter_add
     index_add = ops.index_add
+    argsort = ops.argsort
+    sort = ops.sort
+    topk = ops.topk
 
     flatten = ops.flatten
     transpose = ops.transpose

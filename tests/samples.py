@@ -126,6 +126,10 @@ def _all() -> list[Sample]:
         add(ix.ScatterAdd(axis, 5), ix.Gather(axis).evaluate((ANY, indices))[0], indices)
     add(ix.Gather(0), np.ones((0, 3)), np.ones((0, 1), np.uint8))
     add(ix.ScatterAdd(0, 4), np.ones((0, 3)), np.ones((0, 3), np.int32))
+    for descending in (False, True):
+        add(ix.Argsort(descending), WITH_ZEROS)
+        add(ix.Argsort(descending), TRUTH)
+    add(ix.Argsort(), np.ones((3, 0)))
     add(ix.ScatterAdd(1, 3), np.ones((2, 40)), np.arange(40, dtype=np.uint64)[None])
     add(ct.Matmul(), ANY, OTHER.T)
     add(ct.Matmul(transpose_a=True, transpose_b=True), ANY, OTHER.T)

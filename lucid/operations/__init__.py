@@ -136,6 +136,7 @@ from lucid.operations.reduction import (
     sum,
     var,
 )
+from lucid.operations.sorting import argsort, sort, topk
 
 __all__ = [
     "Axes",
@@ -151,6 +152,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "as_tensor",
     "asin",
     "asinh",
@@ -248,6 +250,7 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -262,6 +265,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "topk",
     "transpose",
     "tril",
     "triu",

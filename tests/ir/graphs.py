@@ -21,7 +21,7 @@ from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.elementwise import Add, Cast, Equal
-from lucid.ir.ops.indexing import Gather, ScatterAdd
+from lucid.ir.ops.indexing import Argsort, Gather, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
@@ -251,6 +251,10 @@ def _scatter_add(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> St
     return draw(st.sampled_from(pairs)) if pairs else None
 
 
+def _argsort(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
+    return _checked(Argsort(draw(st.booleans())), draw(st.sampled_from(values)))
+
+
 _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | None]] = {
     Matmul: _matmul,
     Reshape: _reshape,
@@ -263,6 +267,7 @@ _STEPS: dict[type[Op], Callable[[Draw, list[Value], Sequence[DType]], Step | Non
     Unwindow: _unwindow,
     Gather: _gather,
     ScatterAdd: _scatter_add,
+    Argsort: _argsort,
     Const: _const,
     Iota: _iota,
 }

@@ -124,3 +124,46 @@ def test_training_with_an_embedding() -> None:
         assert_close(step(x, y), expected, rtol=1e-4, atol=1e-5)
     for name, array in ours.state_dict().items():
         np.testing.assert_allclose(array, theirs.state_dict()[name].numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4), (1, 1), (2, 0, 3), (4, 70)], ids=str)
+def test_sorting(shape: tuple[int, ...]) -> None:
+    x = normal(*shape)
+    for axis in {0, -1}:
+        for descending in (False, True):
+            assert_same_both(
+                lambda x, axis=axis, descending=descending: lucid.sort(x, axis, descending).values,
+                lambda x, axis=axis, descending=descending: torch.sort(x, axis, descending).values,
+                [x],
+            )
+            k = min(2, shape[axis])
+            for part in range(2):
+                ours, theirs = lucid.topk(x, k, axis, descending), torch.topk(torch.tensor(x), k, axis, descending)
+                assert_close(ours[part], theirs[part])
+            assert_same_both(
+                lambda x, k=k, axis=axis, largest=descending: lucid.topk(x, k, dim=axis, largest=largest).values,
+                lambda x, k=k, axis=axis, largest=descending: torch.topk(x, k, dim=axis, largest=largest).values,
+                [x],
+            )
+            assert_close(
+                lucid.argsort(x, dim=axis, descending=descending, stable=True),
+                torch.argsort(torch.tensor(x), dim=axis, descending=descending, stable=True),
+            )
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])
+def test_sorting_of_equal_elements(dtype: str) -> None:
+    x = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 9, (3, 40)).astype(dtype)
+    for descending in (False, True):
+        expected = torch.sort(torch.tensor(x), stable=True, descending=descending)
+        for function in (lucid.sort, lucid.compile(lucid.sort)):
+            found = function(Tensor(x), descending=descending)
+            assert_close(found.values, expected.values)
+            assert_close(found.indices, expected.indices)
+
+
+def test_sorting_of_nan() -> None:
+    x = np.array([0.0, np.nan, -0.0, np.inf, -np.inf, np.nan], np.float32)
+    for descending in (False, True):
+        expected = torch.argsort(torch.tensor(x), descending=descending, stable=True)
+        assert_close(lucid.argsort(x, descending=descending), expected)

@@ -18,6 +18,7 @@ MOST = 64  # chunks of one kernel
 # Nanoseconds by rule of thumb, on one core of a current server processor.
 OPERATION = 0.02  # one scalar operation, in a vector
 RANDOM_WORD = 0.6
+SORTED = 1.0  # an element in a pass of a sort
 INDEX = 1.0  # looked up, with what is read or written there
 BYTE = 0.03  # read from or written to a cache that is not the nearest
 FLOPS_A_NANOSECOND = 100
@@ -70,6 +71,12 @@ def scatter_chunks(before: int, along: int, after: int, extent: int, itemsize: i
     wanted = min(max(int(total / TARGET), 2), MOST)
     parts = _parts(before, wanted)
     return parts, 1 if parts >= wanted // 2 else _parts(extent, min(-(-wanted // parts), 2 + after // 8))
+
+
+def sort_chunks(rows: int, length: int, passes: int) -> int:
+    """Into how many ranges of rows a sort is cut, where each pass over a row looks at every element."""
+    wanted = min(max(int(rows * length * (passes + 2) * SORTED / TARGET), 1), MOST)
+    return _parts(rows, wanted)
 
 
 def _parts(extent: int, wanted: int) -> int:

@@ -29,6 +29,7 @@ from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
+from lucid.codegen.cpu.task import Task
 from lucid.codegen.cpu.tiles import Tiles
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, where
@@ -133,11 +134,11 @@ class ModuleWriter:
             parallel = self.imported(PARALLEL, [POINTER, POINTER, I64])
             self.builder.call(parallel, [task, context, i64(chunks)])
 
-    def imported(self, name: str, operands: Sequence[ir.Type]) -> ir.Function:
+    def imported(self, name: str, operands: Sequence[ir.Type], result: ir.Type = VOID) -> ir.Function:
         """One of the functions that all graphs share."""
         if name not in self.imports:
             self.imports.append(name)
-            ir.Function(self.module, ir.FunctionType(VOID, operands), name)
+            ir.Function(self.module, ir.FunctionType(result, operands), name)
         return self.module.globals[name]
 
     def loops(self, node: Node) -> None:
@@ -222,12 +223,13 @@ class ModuleWriter:
         types = tuple(value.type for value in node.inputs)
         key = node.op, types
         if key not in self.irregular_tasks:
-            task = ir.Function(self.module, TASK, f"{node.op.name}_{len(self.irregular_tasks)}")
-            task.linkage = "internal"
-            self.irregular_tasks[key] = task, WRITERS[type(node.op)](task, node.op, types, self.machine)
-        task, chunks = self.irregular_tasks[key]
-        self.run_task(task, [*map(self.pointer, (*node.inputs, *node.outputs))], chunks)
-        self.calls.append((node, task.name))
+            function = ir.Function(self.module, TASK, f"{node.op.name}_{len(self.irregular_tasks)}")
+            function.linkage = "internal"
+            task = Task(function, types, self.machine, self.imported)
+            self.irregular_tasks[key] = function, WRITERS[type(node.op)](task, node.op)
+        function, chunks = self.irregular_tasks[key]
+        self.run_task(function, [*map(self.pointer, (*node.inputs, *node.outputs))], chunks)
+        self.calls.append((node, function.name))
 
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)

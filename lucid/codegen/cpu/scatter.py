@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from llvmlite import ir
 
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.chunks import scatter_chunks
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, element, i64, intrinsic, loop, memory_type
-from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
+from lucid.codegen.cpu.task import Task
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.ir.index import Axis, Index, delinear, linear, of
 from lucid.ir.ops.base import on_axis
 from lucid.ir.ops.indexing import ScatterAdd
-from lucid.ir.types import TensorType
 
 # Vectors of a row that one step of the loop over it takes.
 UNROLLED = 4
 
 
-def write_scatter_add(function: ir.Function, op: ScatterAdd, operands: Sequence[TensorType], machine: Machine) -> int:
-    """Write a task of a scatter-add, whose context holds the addresses of updates, indices and result; return the
-    number of its chunks.
+def write_scatter_add(task: Task, op: ScatterAdd) -> int:
+    """Write the task of a scatter-add; return the number of its chunks.
 
     A chunk owns a part of the result: a range of what lies before the axis, and a range of the rows along it. It clears
     its part, then walks the updates in order and adds those whose row is its own. So who owns what makes no difference
     to a sum.
     """
-    return _Scatter(function, op, operands, machine).write()
+    return _Scatter(task, op).write()
 
 
 class _Scatter:
-    def __init__(self, function: ir.Function, op: ScatterAdd, operands: Sequence[TensorType], machine: Machine) -> None:
-        updates, indices = operands
+    def __init__(self, task: Task, op: ScatterAdd) -> None:
+        updates, indices = task.operands
         self.dtype, self.index_type, self.extent = updates.dtype, indices, op.extent
-        self.lanes = machine.vector_bytes // updates.dtype.itemsize
+        self.lanes = task.machine.vector_bytes // updates.dtype.itemsize
         self.before = Axis(0, math.prod(updates.shape[: op.axis]))
         self.along = Axis(1, updates.shape[op.axis])
         self.after = Axis(2, math.prod(updates.shape[op.axis + 1 :]))
@@ -49,13 +47,10 @@ class _Scatter:
         self.update_at = linear(place, updates.shape)
         own = [Index() if extent == 1 else at for at, extent in zip(place, indices.shape, strict=True)]
         self.index_at = linear(own, indices.shape)
-        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, self.chunk, _ = function.args
-        self.updates, self.indices, self.result = (
-            self.builder.load(self.builder.gep(context, [i64(slot)], source_etype=I64), typ=POINTER)
-            for slot in range(3)
-        )
-        scalars = UniformScalars(self.builder, function.entry_basic_block, 1)
+        self.builder = ir.IRBuilder(task.function.append_basic_block("entry"))
+        _, self.chunk, _ = task.function.args
+        self.updates, self.indices, self.result = (task.address(self.builder, slot) for slot in range(3))
+        scalars = UniformScalars(self.builder, self.builder.block, 1)
         self.access = Access(self.builder, scalars, (), {})
 
     def write(self) -> int:

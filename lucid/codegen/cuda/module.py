@@ -19,7 +19,7 @@ from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.elementwise import Detach
-from lucid.ir.ops.indexing import ScatterAdd
+from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused, Grad
@@ -28,6 +28,7 @@ from lucid.ir.verify import verify
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
     ScatterAdd: "it needs an ordered kernel of its own",
+    Argsort: "it needs a sort of its own",
     Scan: "it needs a loop of launches",
     **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), "it needs a tiled kernel of its own"),
     Grad: "the pass `differentiate` must have written it out",

@@ -1,4 +1,4 @@
-"""Ops that read and write where integers say: the movement `gather`, and `scatter_add`, its transpose."""
+"""Ops that read and write where integers say, and `argsort`, which says where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lucid.errors import DTypeError, ShapeError
 from lucid.ir.index import Index
 from lucid.ir.ops.base import Array, Element, Irregular, Movement, Piece, expect_operands, on_axis, op
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import Extent, Shape, TensorType, bool_
+from lucid.ir.types import Extent, Shape, TensorType, bool_, int64
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
@@ -104,3 +104,28 @@ class ScatterAdd(Irregular):
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         return g.gather(x[1], self.axis), None
+
+
+@op
+class Argsort(Irregular):
+    """The positions along the last axis that put its elements in order, `descending` or not, as int64.
+
+    Equal elements stay in their order, 0.0 and -0.0 among them; NaN counts as larger than any number. An axis has fewer
+    than 2^32 elements. Not differentiable: the result is no float; gather the elements to sort them.
+    """
+
+    descending: bool = False
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        expect_operands(self, operands, 1)
+        (x,) = operands
+        if not x.rank or x.shape[-1] >= 2**32:
+            raise ShapeError(f"argsort takes an operand with a last axis of fewer than 2^32 elements, got {x}.")
+        return (x.with_dtype(int64),)
+
+    def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        (x,) = operands
+        if not self.descending:
+            return (np.argsort(x, axis=-1, kind="stable"),)
+        backwards = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]  # so equal ones stay in their order
+        return (x.shape[-1] - 1 - backwards,)
