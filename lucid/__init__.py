@@ -5,7 +5,7 @@ from lucid._installation import check_installation
 check_installation()
 
 
-from lucid import data, extend, nn, optim
+from lucid import data, debug, extend, nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
 from lucid.codegen.threads import get_num_threads, set_num_threads
@@ -195,6 +195,7 @@ __all__ = [
     "cosh",
     "cumsum",
     "data",
+    "debug",
     "diagonal",
     "divide",
     "dot",

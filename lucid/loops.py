@@ -11,6 +11,7 @@ import numpy as np
 import lucid.eager as eager
 import lucid.operations as ops
 from lucid.core import TensorCore
+from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.loop import Scan
@@ -20,6 +21,7 @@ from lucid.modes import current_tracer, is_grad_enabled
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.scopes import Scope
 from lucid.tensor import Tensor
+from lucid.trace import Loop
 from lucid.tracing import TRACED, Tracer, tracing
 
 
@@ -127,6 +129,8 @@ class _Body:
             self.carry, self.stacked = _Tree.of(result[0], "carry"), _Tree.of(result[1], "y")
             _expect_same(start, self.carry)
             outputs = [tracer.operand(x) for x in (*self.carry.tensors, *self.stacked.tensors)]
+            self.first_shown = len(outputs)
+            outputs += scope.shown
         self.scope, self.carries, self.sequences = scope, len(carry), len(elements)
         if scope.first_draw is not None:
             arguments.append(scope.first_draw)
@@ -184,6 +188,7 @@ def _recorded(
     operands = [*map(tracer.operand, (*start, *xs)), *draws, *body.scope.captured]
     recording = is_grad_enabled() and any(map(tracer.gradients.flow.flows, operands))
     results = tracer.add(body.op(length, reverse), *operands)
+    tracer.print_loop(body.scope, length, reverse, results[body.first_shown :])
     tensors = [tracer.tensor_of(value) for value in results]
     for tensor, value in zip(tensors, results, strict=True):
         tracer.note_result(tensor, value, operands, recording)
@@ -248,4 +253,6 @@ def _run(
     else:
         results = eager.apply(op, operands)
     tracer.advance()
+    shown = [x.numpy() for x in results[body.first_shown : len(body.graph.outputs)]]
+    write_lines([Loop(tuple(body.scope.lines), length, bool(reverse))], shown)
     return list(results)

@@ -16,6 +16,7 @@ import lucid.eager as eager
 import lucid.explorer as explorer
 from lucid.codegen.target import Executable, Like
 from lucid.compilation import Compiled
+from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
 from lucid.guards import Guards, define
@@ -28,7 +29,7 @@ from lucid.random import draw_serials
 from lucid.scalars import Scalar
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
-from lucid.trace import Trace, TracedOutput, Tracked
+from lucid.trace import Loop, Trace, TracedOutput, Tracked
 
 
 class Program(Readable):
@@ -120,6 +121,8 @@ class Program(Readable):
             else:
                 self._grads_written.append((grad.tensor, argument, number))
         self._first_saved = len(graph.outputs)
+        self._lines = trace.lines
+        self._shown = range(self._first_saved - sum(line.count for line in trace.lines), self._first_saved)
         self._draws = trace.draws
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
@@ -193,7 +196,10 @@ class Program(Readable):
             if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
                 self._finish(leaves, tensors, drawn_from)
             raise
-        return self._finish(leaves, tensors, drawn_from)
+        result = self._finish(leaves, tensors, drawn_from)
+        if self._lines:
+            write_lines(self._lines, [_array_of(tensors[number]) for number in self._shown])
+        return result
 
     # What surrounds the native code, as lines of Python: each program has those that it needs. They are generated since
     # looking for what there is to do would take longer than to do it. They see `leaves`, `tensors` and `drawn_from`.
@@ -239,7 +245,7 @@ class Program(Readable):
     def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
         """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
         the target cannot do that by itself."""
-        if self._grads_read or self._written_leaves:
+        if self._grads_read or self._written_leaves or self._lines:
             return None
         executable = self._compiled.executable
         likes = [Like(slot, _array_of(leaves[number])) for slot, number, _ in self._arguments]
@@ -260,9 +266,10 @@ class Program(Readable):
         executable, first = self._compiled.executable, len(self._traced.inputs)
         types = executable.output_types
         frame = Frame(types, self._frames[0].table.copy(), first)
-        stacked = [np.empty((times, *x.shape), x.dtype.numpy) for x in types[: self._result_count]]
+        stacking = (*range(self._result_count), *self._shown)
+        stacked = {n: np.empty((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
         inputs = [(slot, self._readable(_array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
-        moving = [*inputs, *((first + number, array) for number, array in enumerate(stacked))]
+        moving = [*inputs, *((first + number, array) for number, array in stacked.items())]
         held = [(slot, self._readable(array, ())) for slot, array in self.irregular]
         for slot, array in (*moving, *held):
             frame.table[slot] = address(array)
@@ -271,7 +278,7 @@ class Program(Readable):
         if drawn_from is not None:
             seed, draw = drawn_from
             drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
-        results = [Tensor._wrap(array) for array in stacked]
+        results = [Tensor._wrap(stacked[number]) for number in range(self._result_count)]
         tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
@@ -286,6 +293,7 @@ class Program(Readable):
                 self._finish(leaves, tensors, drawn_from)
             raise
         self._finish(leaves, tensors, drawn_from)
+        write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
 
     def _expect_repeatable(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lucid.ir.build import Builder
 from lucid.ir.graph import Value
 from lucid.ir.types import TensorType, uint64
 from lucid.random import DrawOffset
+from lucid.trace import Line, Loop
 
 DRAW = TensorType(uint64, ())
 
@@ -17,6 +20,8 @@ class Scope:
         self.builder = Builder()
         self.known: set[Value] = set()  # the values that can be used in it
         self.captured: dict[Value, Value] = {}  # values of the graph around it, and the arguments they are here
+        self.lines: list[Line | Loop] = []  # to be printed, and the values that they show, in order
+        self.shown: list[Value] = []
         self.draws = 0  # of random numbers, in one run
         self.first_draw: Value | None = None  # the number of the first of them, where there is one
         self.offsets: list[DrawOffset] = []  # of the draws
@@ -32,6 +37,11 @@ class Scope:
         if value not in self.captured:
             self.captured[value] = self.argument(value.type, value.name)
         return self.captured[value]
+
+    def print(self, line: Line | Loop, values: Sequence[Value]) -> None:
+        """Note what each run is to print, with values of this graph."""
+        self.lines.append(line)
+        self.shown += values
 
     def draw(self) -> Value:
         """The number of the first draw of a run."""

@@ -51,12 +51,34 @@ class TracedOutput:
     differentiable: bool  # a later backward() may go through it
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line that each call prints, and how many values it has places for."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What a loop prints: the lines of its body, at each of `length` runs. Their values are stacked."""
+
+    lines: tuple[Line | Loop, ...]
+    length: int
+    reverse: bool
+
+    @property
+    def count(self) -> int:
+        return sum(line.count for line in self.lines)
+
+
 @dataclass(eq=False)
 class Trace:
     """A traced function.
 
     The arguments of `graph` are those of `inputs` that are not written, then scalars, grads read and constants; its
-    states are the other `inputs`. Its outputs are the TracedOutputs among `results`, then the grads written.
+    states are the other `inputs`. Its outputs are the TracedOutputs among `results`, then the grads written, then the
+    values of `lines`.
     """
 
     graph: Graph
@@ -66,6 +88,7 @@ class Trace:
     constants: dict[Value, Array]  # arrays that the traced code itself made
     results: list[object]  # the leaves of the result: TracedOutputs, Scalars, and objects returned as they are
     grads_written: list[GradSlot]
+    lines: tuple[Line | Loop, ...]
     draws: int
     generator: Generator | None
     latest: LatestDraw  # to be told of each call that draws

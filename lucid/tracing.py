@@ -21,6 +21,7 @@ from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Add, Detach, Mul, Sub
 from lucid.ir.ops.movement import Broadcast
+from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Iota
 from lucid.ir.types import TensorType, uint64
@@ -29,7 +30,7 @@ from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope
 from lucid.tensor import Array, Tensor
-from lucid.trace import Trace, TracedOutput, Tracked, check_result
+from lucid.trace import Line, Loop, Trace, TracedOutput, Tracked, check_result
 from lucid.traced_gradients import TracedGradients
 
 # The history of a tensor that a trace computed: what follows it is the graph.
@@ -297,6 +298,17 @@ class Tracer:
         (offset,) = self.add(Add(), passed, *self.add(Const(start, stack)))
         return self.add(Add(), *self.add(Broadcast(stack.shape), first), offset)[0]
 
+    def print(self, text: str, tensors: Sequence[Tensor]) -> None:
+        """Record a line that each call is to print, with the values of tensors."""
+        values = [self.value(tensor) for tensor in tensors]
+        shown = [self.add(Print(text, field), value)[0] for field, value in enumerate(values)]
+        self._scopes[-1].print(Line(text, len(shown)), shown)
+
+    def print_loop(self, body: Scope, length: int, reverse: bool, stacked: Sequence[Value]) -> None:
+        """Record that a loop prints the lines of its body at each run. Their values of all runs are stacked."""
+        if body.lines:
+            self._scopes[-1].print(Loop(tuple(body.lines), length, reverse), stacked)
+
     def assign(self, tensor: Tensor, value: Tensor) -> None:
         """An in-place update: the tensor holds another value from here on."""
         if self.in_loop and (tensor._symbol is None or tensor._symbol not in self._scopes[-1].known):
@@ -380,7 +392,11 @@ class Tracer:
             ),
             tuple(tracked.initial for tracked in states),
             tuple(self.builder.nodes),
-            (*(r.value for r in results if isinstance(r, TracedOutput)), *stored),
+            (
+                *(result.value for result in results if isinstance(result, TracedOutput)),
+                *stored,
+                *self._scopes[0].shown,
+            ),
             tuple(updates),
         )
         inputs = arguments + states
@@ -392,6 +408,7 @@ class Tracer:
             constants=self._constants,
             results=results,
             grads_written=written,
+            lines=tuple(self._scopes[0].lines),
             draws=draws,
             generator=self._generator,
             latest=self.latest,

@@ -24,6 +24,7 @@ from lucid.ir.ops import stepwise as st
 from lucid.ir.ops import structure as sr
 from lucid.ir.ops import windows as wn
 from lucid.ir.ops.loop import Scan
+from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.text import parse
 from lucid.ir.types import TensorType, as_dtype, float32, float64, int64
@@ -115,6 +116,7 @@ def _all() -> list[Sample]:
     add(rd.Sum((0,)), np.ones((0, 3)))
     add(rd.Prod((0, 2)), np.linspace(-1.5, 2.0, 24).reshape(2, 3, 4))
 
+    add(Print("loss {:.3f}", 0), ANY)
     add(mv.Reshape((3, 2)), ANY)
     add(mv.Transpose((1, 0)), ANY)
     add(mv.Broadcast((4, 2, 3)), ANY)

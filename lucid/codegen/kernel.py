@@ -295,7 +295,9 @@ def _bounds_text(bounds: Bounds) -> str:
 
 
 def _attributes_text(op: Elementwise | Reduction | Random) -> str:
-    attributes = [f"{name}={value}" for name, value in op.attributes().items()]
+    attributes = [
+        f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}" for name, value in op.attributes().items()
+    ]
     return f"{op.name}({', '.join(attributes)})" if attributes else op.name
 
 

@@ -1,0 +1,8 @@
+"""Debugging a run: lines printed from inside a compiled step, and a trap for NaN and infinity.
+
+Every function does the same in eager and in compiled code.
+"""
+
+from lucid.debug.printing import print
+
+__all__ = ["print"]
