@@ -26,6 +26,7 @@ from lucid.ir.types import (
     uint64,
 )
 from lucid.operations import Operand
+from lucid.operations.arguments import as_integer
 from lucid.operations.operands import is_weak
 from lucid.random import draw
 from lucid.scalars import Scalar
@@ -57,13 +58,15 @@ def randn(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
     return _normal(ops.integers(shape), _float("randn", dtype))
 
 
-def rand_like(x: Tensor) -> Tensor:
+def rand_like(x: Operand) -> Tensor:
     """`rand` of the shape and dtype of x."""
+    x = ops.as_tensor(x)
     return rand(x.shape, dtype=x.dtype)
 
 
-def randn_like(x: Tensor) -> Tensor:
+def randn_like(x: Operand) -> Tensor:
     """`randn` of the shape and dtype of x."""
+    x = ops.as_tensor(x)
     return randn(x.shape, dtype=x.dtype)
 
 
@@ -119,6 +122,7 @@ def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None
     if isinstance(high, Sequence):
         high, size = None, high
     first, last = (0, low) if high is None else (low, high)
+    first, last = (as_integer("randint takes integers as bounds", bound) for bound in (first, last))
     kind = as_dtype(dtype)
     count = last - first
     if not 0 < count <= 2**32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +85,8 @@ def as_dtype(source: object) -> DType:
         return source
     try:
         name = np.dtype(source).name  # type: ignore[call-overload]
-    except TypeError:
-        name = repr(source)
+    except (TypeError, ValueError):
+        name = reprlib.repr(source)
     if name in _BY_NAME:
         return _BY_NAME[name]
     raise DTypeError(

@@ -11,7 +11,7 @@ from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.operands import normal_axes
+from lucid.operations.arguments import one_axis
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -93,7 +93,7 @@ class Unflatten(Module):
 
     def forward(self, x: Tensor | Array) -> Tensor:
         tensor = ops.as_tensor(x)
-        (axis,) = normal_axes(self.dim, tensor.ndim)
+        axis = one_axis(self.dim, tensor.ndim)
         extent, known = tensor.shape[axis], -math.prod(self.unflattened_size)
         sizes = [extent // known if size == -1 and known > 0 else size for size in self.unflattened_size]
         if math.prod(sizes) != extent or min(sizes, default=0) < 0:

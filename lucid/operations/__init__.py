@@ -1,5 +1,6 @@
 """Operations on tensors. Every function takes Tensors, NumPy arrays and Python numbers alike."""
 
+from lucid.operations.arguments import Axes
 from lucid.operations.arrangement import (
     chunk,
     diagonal,
@@ -119,7 +120,7 @@ from lucid.operations.movement import (
     stack,
     transpose,
 )
-from lucid.operations.operands import Axes, Operand, as_tensor, broadcast_to, cast, constant, integers
+from lucid.operations.operands import Operand, as_tensor, broadcast_to, cast, constant, integers
 from lucid.operations.reduction import (
     all,
     any,

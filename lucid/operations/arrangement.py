@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lucid.errors import ArgumentError, ShapeError
+from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, normal_axes, one_axis
 from lucid.operations.creation import arange
 from lucid.operations.elementwise import where
 from lucid.operations.indexing import get_item
 from lucid.operations.movement import concatenate, expand_dims, permute, reshape
-from lucid.operations.operands import Axes, Operand, as_tensor, broadcast_to, by_other_names, normal_axes
+from lucid.operations.operands import Operand, as_tensor, broadcast_to
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -20,7 +21,7 @@ def moveaxis(x: Operand, source: int | Sequence[int], destination: int | Sequenc
     """x with axes moved to other places; the others keep their order."""
     tensor = as_tensor(x)
     sources, targets = (
-        [normal_axes(axis, tensor.ndim)[0] for axis in ([axes] if isinstance(axes, int) else axes)]
+        [one_axis(axis, tensor.ndim) for axis in as_integers("an axis is an integer", axes)]
         for axes in (source, destination)
     )
     if len(sources) != len(targets):
@@ -48,12 +49,11 @@ def roll(x: Operand, shifts: int | Sequence[int], axis: Axes = None, **aliases: 
     (axis,) = by_other_names("roll", aliases, dims=axis)
     if axis is None:
         return reshape(roll(reshape(tensor, (tensor.size,)), shifts, 0), tensor.shape)
-    every = [shifts] if isinstance(shifts, int) else list(shifts)
-    axes = [axis] if isinstance(axis, int) else list(axis)
+    every, axes = as_integers("a shift is an integer", shifts), as_integers("an axis is an integer", axis)
     if len(every) != len(axes):
         raise ArgumentError(f"roll takes a shift for each axis, got {shifts} and {axis}.")
     for by, along in zip(every, axes, strict=True):
-        (a,) = normal_axes(along, tensor.ndim)
+        a = one_axis(along, tensor.ndim)
         start = -by % max(tensor.shape[a], 1)
         if start:
             before = (slice(None),) * a
@@ -66,16 +66,16 @@ def split(x: Operand, size: int | Sequence[int], axis: int = 0, **aliases: Any) 
     """x cut along an axis into parts of one size, the last of which may be smaller, or of the sizes that are given."""
     tensor = as_tensor(x)
     (axis,) = by_other_names("split", aliases, dim=axis)
-    (a,) = normal_axes(axis, tensor.ndim)
+    a = one_axis(axis, tensor.ndim)
     extent = tensor.shape[a]
-    if isinstance(size, int):
+    sizes = as_integers("split takes sizes that are integers", size)
+    if not isinstance(size, Iterable) or not getattr(size, "ndim", 1):
+        (size,) = sizes
         if size < 1:
             raise ArgumentError(f"split takes parts of at least one element, got size {size}.")
-        sizes = [min(size, extent - start) for start in range(0, extent, size)] or [0]
-    else:
-        sizes = list(size)
+        sizes = tuple(min(size, extent - start) for start in range(0, extent, size)) or (0,)
     if sum(sizes) != extent or any(part < 0 for part in sizes):
-        raise ShapeError(f"split takes sizes that sum to the extent {extent} of axis {a}, got {tuple(sizes)}.")
+        raise ShapeError(f"split takes sizes that sum to the extent {extent} of axis {a}, got {sizes}.")
     ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
     before = (slice(None),) * a
     return tuple(get_item(tensor, (*before, slice(end - part, end))) for part, end in zip(sizes, ends, strict=True))
@@ -84,17 +84,18 @@ def split(x: Operand, size: int | Sequence[int], axis: int = 0, **aliases: Any) 
 def chunk(x: Operand, chunks: int, axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
     """x cut along an axis into at most `chunks` parts of one size, the last of which may be smaller."""
     tensor = as_tensor(x)
+    chunks = as_integer("chunk takes a number of parts", chunks)
     if chunks < 1:
         raise ArgumentError(f"chunk takes at least one part, got chunks={chunks}.")
     (axis,) = by_other_names("chunk", aliases, dim=axis)
-    (a,) = normal_axes(axis, tensor.ndim)
+    a = one_axis(axis, tensor.ndim)
     return split(tensor, max(-(-tensor.shape[a] // chunks), 1), a)
 
 
 def tile(x: Operand, repeats: int | Sequence[int]) -> Tensor:
     """x repeated side by side along each axis; repeats for fewer axes than x has are for its last ones."""
     tensor = as_tensor(x)
-    counts = [repeats] if isinstance(repeats, int) else list(repeats)
+    counts = [*as_integers("tile takes numbers of repeats", repeats)]
     rank = max(len(counts), tensor.ndim)
     counts = [1] * (rank - len(counts)) + counts
     shape = (1,) * (rank - tensor.ndim) + tensor.shape
@@ -150,7 +151,8 @@ def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, **alia
     """The elements x[i, i + offset] along two axes, as the last axis of the result."""
     tensor = as_tensor(x)
     axes = by_other_names("diagonal", aliases, dim1=axis1, dim2=axis2)
-    first, second = (normal_axes(axis, tensor.ndim)[0] for axis in axes)
+    offset = as_integer("diagonal takes an offset that is an integer", offset)
+    first, second = (one_axis(axis, tensor.ndim) for axis in axes)
     if first == second:
         raise ShapeError(f"diagonal takes two different axes, got {axes[0]} and {axes[1]}.")
     kept = [axis for axis in range(tensor.ndim) if axis not in (first, second)]

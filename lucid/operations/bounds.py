@@ -9,19 +9,23 @@ from lucid.errors import CheckError, DTypeError
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import int64, uint64
+from lucid.operations.arguments import as_integer
 from lucid.operations.elementwise import logical_and, logical_not, logical_or, where
-from lucid.operations.operands import apply_op, cast
+from lucid.operations.operands import Operand, apply_op, as_tensor, cast
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
 
 
-def check_index(index: Tensor, extent: int, name: str, valid: Tensor | None = None) -> None:
+def check_index(index: Operand, extent: int, name: str, valid: Tensor | None = None) -> None:
     """Raise CheckError, when this runs, unless every element of an integer tensor lies in 0 ... extent - 1.
 
     In a compiled step the check comes before anything is written. Where `valid` is given, elements for which it is
     false are not looked at.
     """
+    index, extent = as_tensor(index), as_integer("check_index takes an integer as extent", extent)
+    if not index.dtype.is_integer:
+        raise DTypeError(f"only integer tensors can index, got {index.dtype}.")
     wide = cast(index, uint64 if index.dtype == uint64 else int64)
     inside = wide < extent
     if index.dtype.signed:

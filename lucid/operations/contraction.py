@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import broadcast_shapes, promote
+from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, one_axis
 from lucid.operations.elementwise import multiply
 from lucid.operations.movement import permute, reshape, squeeze
-from lucid.operations.operands import Axes, Operand, apply_op, as_tensor, broadcast_to, by_other_names, normal_axes
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -84,14 +85,18 @@ def tensordot(x: Operand, y: Operand, axes: int | Sequence[Axes] = 2, **aliases:
     """
     a, b = as_tensor(x), as_tensor(y)
     (axes,) = by_other_names("tensordot", aliases, dims=axes)
-    if isinstance(axes, int):
-        pairs = [list(range(a.ndim - axes, a.ndim)), list(range(axes))]
+    if isinstance(axes, Sequence) and len(axes) == 2:
+        left, right = (as_integers("an axis is an integer", () if group is None else group) for group in axes)
     else:
-        pairs = [[group] if isinstance(group, int) else list(group or ()) for group in axes]
-    left, right = pairs
+        count = as_integer("tensordot takes a number of axes, or two lists of them", axes)
+        if not 0 <= count <= min(a.ndim, b.ndim):
+            raise ShapeError(
+                f"tensordot over {count} axes takes operands of as many, got shapes {a.shape} and {b.shape}."
+            )
+        left, right = tuple(range(a.ndim - count, a.ndim)), tuple(range(count))
     if len(left) != len(right):
         raise ShapeError(f"tensordot takes as many axes of one operand as of the other, got {left} and {right}.")
-    left, right = ([normal_axes(axis, t.ndim)[0] for axis in group] for group, t in ((left, a), (right, b)))
+    left, right = (tuple(one_axis(axis, t.ndim) for axis in group) for group, t in ((left, a), (right, b)))
     if [a.shape[axis] for axis in left] != [b.shape[axis] for axis in right]:
         raise ShapeError(
             f"tensordot takes axes of equal extents, got shapes {a.shape} and {b.shape} for axes {left} and {right}."

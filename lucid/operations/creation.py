@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from lucid.ir.ops.elementwise import Equal, Less, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
-from lucid.operations.operands import apply_op, cast, common, integers
+from lucid.operations.arguments import as_integer, as_number, as_shape
+from lucid.operations.operands import Operand, apply_op, as_tensor, cast, common, integers
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -27,7 +29,9 @@ def _shape(shape: Any) -> Shape:
 
 def full(shape: Sequence[int], value: Number, dtype: object = None) -> Tensor:
     """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(value)` unless given."""
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = as_shape(shape)
+    if not isinstance(value, bool | int | float | np.generic | TensorCore) or np.ndim(value):
+        raise ArgumentError(f"full takes a number, got {reprlib.repr(value)}.")
     chosen = as_dtype(dtype) if dtype is not None else as_dtype(to_array(value).dtype)
     type = TensorType(chosen, shape)
     tracer = current_tracer()
@@ -50,19 +54,20 @@ def ones(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
     return full(_shape(shape), 1, dtype)
 
 
-def zeros_like(x: Tensor, dtype: object = None) -> Tensor:
+def zeros_like(x: Operand, dtype: object = None) -> Tensor:
     """Zeros of the shape of x, and of its dtype unless another is given."""
     return full_like(x, 0, dtype)
 
 
-def ones_like(x: Tensor, dtype: object = None) -> Tensor:
+def ones_like(x: Operand, dtype: object = None) -> Tensor:
     """Ones of the shape of x, and of its dtype unless another is given."""
     return full_like(x, 1, dtype)
 
 
-def full_like(x: Tensor, value: Number, dtype: object = None) -> Tensor:
+def full_like(x: Operand, value: Number, dtype: object = None) -> Tensor:
     """One value everywhere, in the shape of x, and in its dtype unless another is given."""
-    return full(x.shape, value, x.dtype if dtype is None else dtype)
+    tensor = as_tensor(x)
+    return full(tensor.shape, value, tensor.dtype if dtype is None else dtype)
 
 
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: object = None) -> Tensor:
@@ -74,6 +79,9 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: obje
     [0, 1, 2] [5, 3, 1] [0.0, 0.25, 0.5, 0.75]
     """
     first, last = (0, start) if stop is None else (start, stop)
+    for number in (first, last, step):
+        if not math.isfinite(as_number("arange takes numbers", number)):
+            raise ArgumentError(f"arange takes finite numbers, got {number!r}.")
     if step == 0:
         raise ArgumentError("arange takes a step that is not 0.")
     count = max(math.ceil((last - first) / step), 0)
@@ -92,18 +100,20 @@ def linspace(start: float, stop: float, steps: int, dtype: object = float32) -> 
     >>> print(linspace(0, 1, 5))
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
+    start, stop = as_number("linspace takes numbers", start), as_number("linspace takes numbers", stop)
+    steps = as_integer("linspace takes a number of steps", steps)
     if steps < 0:
         raise ArgumentError(f"linspace takes a number of steps from 0 on, got {steps}.")
     step = (stop - start) / (steps - 1) if steps > 1 else 0.0
     half = _places((steps,), 0, float64)
-    forth, back = half * step + float(start), float(stop) - (steps - 1 - half) * step
+    forth, back = half * step + start, stop - (steps - 1 - half) * step
     is_near_start = apply_op(Less(), *common((half, steps / 2)))
     return cast(apply_op(Where(), is_near_start, forth, back), as_dtype(dtype))
 
 
 def eye(rows: int, columns: int | None = None, dtype: object = float32) -> Tensor:
     """Ones on the diagonal and zeros elsewhere, of shape (rows, columns), or square where one number is given."""
-    shape = (rows, rows if columns is None else columns)
+    shape = as_shape((rows, rows if columns is None else columns))
     return cast(apply_op(Equal(), _places(shape, 0, int64), _places(shape, 1, int64)), as_dtype(dtype))
 
 

@@ -65,7 +65,7 @@ class _Labelled:
 
 def _parse(equation: str, tensors: Sequence[Tensor]) -> tuple[list[tuple[Label, ...]], tuple[Label, ...]]:
     """The labels of each operand's axes and of the result's."""
-    text = equation.replace(" ", "")
+    text = equation.replace(" ", "") if isinstance(equation, str) else "?"
     if not re.fullmatch(r"[A-Za-z.,]*(->[A-Za-z.]*)?", text) or "." in text.replace("...", ""):
         raise ArgumentError(f"einsum takes an equation of letters and `...`, such as 'ij,jk->ik', got {equation!r}.")
     left, arrow, right = text.partition("->")

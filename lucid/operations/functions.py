@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
 from lucid.ir.types import float32
+from lucid.operations.arguments import as_number
 from lucid.operations.elementwise import clip
 from lucid.operations.operands import Operand, apply_op, as_float, cast, common
 
@@ -141,5 +142,6 @@ def logit(x: Operand, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), the inverse of `sigmoid`. With eps, x is limited to the range from eps to 1 - eps first."""
     tensor = as_float(x)
     if eps is not None:
+        eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
     return log(tensor / (1.0 - tensor))

@@ -14,10 +14,11 @@ from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops import indexing as ix
 from lucid.ir.ops import movement as mv
 from lucid.ir.types import Shape, bool_
+from lucid.operations.arguments import one_axis
 from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, multiply
 from lucid.operations.movement import flatten, reshape
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, normal_axes
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -31,7 +32,7 @@ def take(x: Operand, indices: Operand, axis: int | None = None) -> Tensor:
     tensor, index = as_tensor(x), as_tensor(indices)
     if axis is None:
         tensor, axis = flatten(tensor), 0
-    (along,) = normal_axes(axis, tensor.ndim)
+    along = one_axis(axis, tensor.ndim)
     check_position(index, tensor.shape[along], along)
     return rows(tensor, index, along)
 
@@ -63,7 +64,7 @@ def take_along_axis(x: Operand, indices: Operand, axis: int = -1) -> Tensor:
     x and indices have as many axes, and broadcast to each other but for the given one. NumPy's `take_along_axis`.
     """
     tensor, index = as_tensor(x), as_tensor(indices)
-    (along,) = normal_axes(axis, tensor.ndim)
+    along = one_axis(axis, tensor.ndim)
     shape = _fitting("take_along_axis", tensor, index, along)
     check_position(index, tensor.shape[along], along)
     return apply_op(ix.Gather(along), broadcast_to(tensor, shape), index)
@@ -84,7 +85,7 @@ def gather(x: Operand, dim: int, index: Operand) -> Tensor:
     x and the index have as many axes; along others than `dim` the index is no longer than x. PyTorch's `gather`.
     """
     tensor, positions = as_tensor(x), as_tensor(index)
-    (along,) = normal_axes(dim, tensor.ndim)
+    along = one_axis(dim, tensor.ndim)
     part = _covered("gather", tensor, positions, along)
     check_position(positions, tensor.shape[along], along)
     return apply_op(ix.Gather(along), part, positions)
@@ -112,7 +113,7 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
     added to one element is added up over ascending i first. x and src have one dtype. PyTorch's `scatter_add`.
     """
     tensor, positions, updates = as_tensor(x), as_tensor(index), as_tensor(src)
-    (along,) = normal_axes(dim, tensor.ndim)
+    along = one_axis(dim, tensor.ndim)
     _covered("scatter_add", tensor, positions, along)
     if updates.ndim != positions.ndim or any(i > e for i, e in zip(positions.shape, updates.shape, strict=True)):
         raise ShapeError(
@@ -127,7 +128,7 @@ def index_add(x: Operand, dim: int, index: Operand, source: Operand, alpha: Numb
     What is added to one slice is added up in the order of the index first. PyTorch's `index_add`.
     """
     tensor, positions, updates = as_tensor(x), as_tensor(index), as_tensor(source)
-    (along,) = normal_axes(dim, tensor.ndim)
+    along = one_axis(dim, tensor.ndim)
     expected = (*tensor.shape[:along], positions.size, *tensor.shape[along + 1 :])
     if positions.ndim > 1 or updates.shape != expected:
         raise ShapeError(

@@ -86,7 +86,7 @@ def _item(item: Any) -> Item:
         if not index.dtype.is_integer:
             raise DTypeError(f"only integer tensors can index, got {index.dtype}.")
         return index
-    if isinstance(item, bool | np.bool_) or not hasattr(item, "__index__"):
+    if isinstance(item, bool | np.bool_ | type) or not hasattr(item, "__index__"):
         raise ArgumentError(f"tensors are indexed by integers, slices, `...`, None and integer tensors, got {item!r}.")
     return int(item.__index__())
 

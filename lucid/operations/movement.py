@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lucid.errors import ArgumentError, ShapeError
@@ -11,16 +12,8 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.types import (
     promote,
 )
-from lucid.operations.operands import (
-    Axes,
-    Operand,
-    apply_op,
-    as_tensor,
-    broadcast_to,
-    by_other_names,
-    cast,
-    normal_axes,
-)
+from lucid.operations.arguments import Axes, as_integers, by_other_names, normal_axes, one_axis
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -28,14 +21,15 @@ if TYPE_CHECKING:
 
 def expand(x: Operand, shape: Sequence[int]) -> Tensor:
     """x stretched to a shape, in which -1 keeps an extent."""
-    tensor = as_tensor(x)
-    new = len(shape) - tensor.ndim
-    return broadcast_to(tensor, tuple(tensor.shape[i - new] if e == -1 else e for i, e in enumerate(shape)))
+    tensor, target = as_tensor(x), as_integers("a shape consists of integers", shape)
+    new = len(target) - tensor.ndim
+    kept = {i for i, extent in enumerate(target) if extent == -1 and i >= new}
+    return broadcast_to(tensor, tuple(tensor.shape[i - new] if i in kept else e for i, e in enumerate(target)))
 
 
 def reshape(x: Operand, shape: Sequence[int]) -> Tensor:
     """The same elements in row-major order under another shape, in which one extent may be -1."""
-    tensor, target = as_tensor(x), list(shape)
+    tensor, target = as_tensor(x), list(as_integers("a shape consists of integers", shape))
     if target.count(-1) > 1 or any(extent < -1 for extent in target):
         raise ShapeError(f"reshape takes extents with at most one -1, got {tuple(target)}.")
     if -1 in target:
@@ -53,7 +47,7 @@ def flatten(x: Operand, start_axis: int = 0, end_axis: int = -1) -> Tensor:
     tensor = as_tensor(x)
     if not tensor.ndim:
         return reshape(tensor, (1,))
-    (start,), (end,) = normal_axes(start_axis, tensor.ndim), normal_axes(end_axis, tensor.ndim)
+    start, end = one_axis(start_axis, tensor.ndim), one_axis(end_axis, tensor.ndim)
     joined = math.prod(tensor.shape[start : end + 1])
     return reshape(tensor, (*tensor.shape[:start], joined, *tensor.shape[end + 1 :]))
 
@@ -61,16 +55,17 @@ def flatten(x: Operand, start_axis: int = 0, end_axis: int = -1) -> Tensor:
 def permute(x: Operand, axes: Sequence[int]) -> Tensor:
     """x with its axes in another order: axis i of the result is axis axes[i] of x."""
     tensor = as_tensor(x)
+    axes = as_integers("an axis is an integer", axes)
     order = tuple(axis % tensor.ndim if -tensor.ndim <= axis < tensor.ndim else axis for axis in axes)
     if sorted(order) != list(range(tensor.ndim)):
-        raise ShapeError(f"permute takes each axis of shape {tensor.shape} once, got {tuple(axes)}.")
+        raise ShapeError(f"permute takes each axis of shape {tensor.shape} once, got {axes}.")
     return tensor if order == tuple(range(tensor.ndim)) else apply_op(mv.Transpose(order), tensor)
 
 
 def transpose(x: Operand, first: int, second: int) -> Tensor:
     """x with two axes swapped."""
     tensor = as_tensor(x)
-    (a,), (b,) = normal_axes(first, tensor.ndim), normal_axes(second, tensor.ndim)
+    a, b = one_axis(first, tensor.ndim), one_axis(second, tensor.ndim)
     order = list(range(tensor.ndim))
     order[a], order[b] = b, a
     return permute(tensor, order)
@@ -90,24 +85,32 @@ def squeeze(x: Operand, axis: Axes = None) -> Tensor:
 def expand_dims(x: Operand, axis: int) -> Tensor:
     """x with a new axis of extent 1 at a position."""
     tensor = as_tensor(x)
-    (position,) = normal_axes(axis, tensor.ndim + 1)
+    position = one_axis(axis, tensor.ndim + 1)
     return reshape(tensor, (*tensor.shape[:position], 1, *tensor.shape[position:]))
 
 
 def concatenate(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors one after the other along an axis, promoted to one dtype."""
-    if not items:
-        raise ArgumentError("concatenate takes at least one tensor, got none.")
-    parts = [as_tensor(x) for x in items]
+    parts = [as_tensor(x) for x in _several("concatenate", items)]
     dtype = parts[0].dtype
     for part in parts[1:]:
         dtype = promote(dtype, part.dtype)
     (axis,) = by_other_names("concatenate", aliases, dim=axis)
-    (position,) = normal_axes(axis, parts[0].ndim)
+    position = one_axis(axis, parts[0].ndim)
     return apply_op(mv.Concatenate(position), *(cast(part, dtype) for part in parts))
 
 
 def stack(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
     (position,) = by_other_names("stack", aliases, dim=axis)
-    return concatenate([expand_dims(x, position) for x in items], position)
+    return concatenate([expand_dims(x, position) for x in _several("stack", items)], position)
+
+
+def _several(name: str, items: Sequence[Operand]) -> list[Operand]:
+    """The tensors that a function joins, of which there is one at least."""
+    if not isinstance(items, Iterable) or not getattr(items, "ndim", 1):
+        raise ArgumentError(f"{name} takes a sequence of tensors, got {reprlib.repr(items)}.")
+    found = list(items)
+    if not found:
+        raise ArgumentError(f"{name} takes at least one tensor, got none.")
+    return found

@@ -27,13 +27,13 @@ from lucid.ir.types import (
     promote_scalar,
 )
 from lucid.modes import current_tracer
+from lucid.operations.arguments import as_integers, as_shape
 from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
 
 Operand: TypeAlias = "Tensor | Array | Number | Scalar"
-Axes: TypeAlias = int | Sequence[int] | None
 
 
 def as_tensor(x: Operand) -> Tensor:
@@ -68,9 +68,7 @@ def apply_op(op: Op, *operands: Tensor) -> Tensor:
 
 def integers(values: Any) -> tuple[int, ...]:
     """The integers of `f(2, 3)` or `f((2, 3))`."""
-    if len(values) == 1 and isinstance(values[0], Sequence):
-        values = values[0]
-    return tuple(int(value) for value in values)
+    return as_integers("a shape, or an order of axes, consists of integers", values[0] if len(values) == 1 else values)
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:
@@ -86,7 +84,7 @@ def as_float(x: Operand) -> Tensor:
 
 def broadcast_to(x: Operand, shape: Sequence[int]) -> Tensor:
     """x stretched to a shape by NumPy's rules."""
-    tensor, target = as_tensor(x), tuple(shape)
+    tensor, target = as_tensor(x), as_shape(shape)
     return tensor if tensor.shape == target else apply_op(mv.Broadcast(target), tensor)
 
 
@@ -115,29 +113,3 @@ def common(operands: Sequence[Operand]) -> list[Tensor]:
         else:
             result.append(constant(x, TensorType(dtype, shape)))
     return result
-
-
-def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
-    """Axes as ascending non-negative numbers; all of them for None."""
-    if axis is None:
-        return tuple(range(rank))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
-    for a in given:
-        if not -rank <= a < rank:
-            raise ShapeError(f"axis {a} is out of range for a tensor of {rank} axes.")
-    axes = sorted({a % rank for a in given})
-    if len(axes) != len(given):
-        raise ShapeError(f"an axis is named twice in {given}.")
-    return tuple(axes)
-
-
-def by_other_names(function: str, given: dict[str, Any], **values: Any) -> list[Any]:
-    """Arguments of a function that may be `given` by the names of `values`, where what they are otherwise stands.
-
-    >>> by_other_names("flip", {"dims": 1}, dims=None)
-    [1]
-    """
-    for name in given:
-        if name not in values:
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
-    return [given.get(name, value) for name, value in values.items()]

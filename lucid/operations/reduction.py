@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
 from lucid.ir.types import bool_, int64, uint64
+from lucid.operations.arguments import Axes, as_number, normal_axes, one_axis
 from lucid.operations.elementwise import absolute, detach, isfinite, power, where
 from lucid.operations.functions import exp, log, sqrt
 from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
-from lucid.operations.operands import Axes, Operand, apply_op, as_float, as_tensor, cast, normal_axes
+from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, cast
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -96,7 +97,7 @@ def norm(x: Operand, ord: float = 2, axis: Axes = None, keepdims: builtins.bool 
     `ord` may be written `p`. An infinite one gives the largest absolute value, or the smallest for -inf; 0 counts what
     is not 0. The gradient of the norm 2 is 0 where it is 0. Integers are taken as float32.
     """
-    ord = aliases.pop("p", ord)
+    ord = as_number("norm takes a number as its order", aliases.pop("p", ord))
     axis, keepdims = _named("norm", axis, keepdims, aliases)
     size = absolute(as_float(x))
     if ord in (math.inf, -math.inf):
@@ -107,7 +108,7 @@ def norm(x: Operand, ord: float = 2, axis: Axes = None, keepdims: builtins.bool 
         return sum(size, axis, keepdims)
     if ord == 2:
         return _root(sum(size * size, axis, keepdims))
-    return power(sum(power(size, float(ord)), axis, keepdims), 1.0 / ord)
+    return power(sum(power(size, ord), axis, keepdims), 1.0 / ord)
 
 
 def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
@@ -135,7 +136,7 @@ def cumsum(x: Operand, axis: builtins.int | None = None, **aliases: Any) -> Tens
     tensor = _wide(x)
     if chosen is None:
         return _cumsum(flatten(tensor))
-    (position,) = normal_axes(chosen, tensor.ndim)
+    position = one_axis(chosen, tensor.ndim)
     return transpose(_cumsum(transpose(tensor, position, -1)), position, -1)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lucid.errors import ArgumentError
 from lucid.ir.ops import indexing as ix
 from lucid.ir.ops import movement as mv
+from lucid.operations.arguments import by_other_names, one_axis
 from lucid.operations.movement import transpose
-from lucid.operations.operands import Operand, apply_op, as_tensor, by_other_names, normal_axes
+from lucid.operations.operands import Operand, apply_op, as_tensor
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -28,7 +29,7 @@ def argsort(x: Operand, axis: int = -1, descending: bool = False, stable: bool =
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("argsort", aliases, dim=axis)
-    (along,) = normal_axes(axis, tensor.ndim)
+    along = one_axis(axis, tensor.ndim)
     return transpose(apply_op(ix.Argsort(bool(descending)), transpose(tensor, along, -1)), along, -1)
 
 
@@ -39,7 +40,7 @@ def sort(x: Operand, axis: int = -1, descending: bool = False, stable: bool = Tr
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("sort", aliases, dim=axis)
-    (along,) = normal_axes(axis, tensor.ndim)
+    along = one_axis(axis, tensor.ndim)
     indices = argsort(tensor, along, descending)
     return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
 
@@ -51,7 +52,7 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True, sorted: bool 
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("topk", aliases, dim=axis)
-    (along,) = normal_axes(axis, tensor.ndim)
+    along = one_axis(axis, tensor.ndim)
     if not 0 <= k <= tensor.shape[along]:
         raise ArgumentError(f"topk takes a k from 0 to {tensor.shape[along]}, the extent of axis {along}, got {k!r}.")
     every = argsort(tensor, along, largest)

@@ -32,7 +32,7 @@ CASES = [
     (lambda: nn.PReLU(0), ArgumentError, "positive integer as num_parameters"),
     (lambda: nn.PReLU(3)(zeros(2, 4)), ShapeError, r"shape \(1,\) or \(4,\), got \(3,\)"),
     (lambda: nn.GLU()(zeros(2, 3)), ShapeError, "glu halves axis -1"),
-    (lambda: nn.CELU(0.0)(zeros(2)), ArgumentError, "alpha other than 0"),
+    (lambda: nn.CELU(0.0)(zeros(2)), ArgumentError, "takes a number other than 0 as alpha, got 0.0"),
     (lambda: nn.Hardtanh(1.0, 0.0)(zeros(2)), ArgumentError, "min_val below max_val"),
     (lambda: nn.Bilinear(2, 3, 0), ArgumentError, "positive integer as out_features"),
     (lambda: nn.Bilinear(2, 3, 4)(zeros(5, 2), zeros(6, 3)), ShapeError, r"\(..., 2\) and \(..., 3\)"),

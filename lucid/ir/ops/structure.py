@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def normalized(value: bool | int | float, type: TensorType) -> bool | int | float:
     """The Python number that a constant of a type holds: rounded to its dtype, so that equal constants are equal."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise DTypeError(f"no dtype holds the integer {value}.", hint="write it as a float.")
     with np.errstate(all="ignore"):
         result: bool | int | float = np.asarray(value).astype(type.dtype.numpy).item()
     return result

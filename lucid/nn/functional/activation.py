@@ -6,7 +6,7 @@ import math
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.operands import normal_axes
+from lucid.operations.arguments import one_axis
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -33,7 +33,7 @@ def prelu(x: Input, weight: Tensor) -> Tensor:
     weight: (1,), or (C,) for x of shape (N, C, ...). He et al., "Delving deep into rectifiers", arXiv:1502.01852,
     equation 1.
     """
-    tensor = ops.as_tensor(x)
+    tensor, weight = ops.as_tensor(x), ops.as_tensor(weight)
     channels = tensor.shape[1] if tensor.ndim > 1 else 1
     if weight.shape not in ((1,), (channels,)):
         raise ShapeError(
@@ -59,8 +59,8 @@ def selu(x: Input) -> Tensor:
 
 def celu(x: Input, alpha: float | Scalar = 1.0) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1). Barron, arXiv:1704.07483, equation 2."""
-    if alpha == 0.0:
-        raise ArgumentError("celu takes an alpha other than 0.")
+    if not isinstance(alpha, int | float) or alpha == 0.0:
+        raise ArgumentError(f"celu takes a number other than 0 as alpha, got {alpha!r}.")
     tensor = ops.as_tensor(x)
     return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha)
 
@@ -120,7 +120,7 @@ def tanhshrink(x: Input) -> Tensor:
 
 def hardtanh(x: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0) -> Tensor:
     """x limited to the range from min_val to max_val; the gradient at both ends is 0."""
-    if not min_val < max_val:
+    if not all(isinstance(end, int | float) for end in (min_val, max_val)) or not min_val < max_val:
         raise ArgumentError(f"hardtanh takes min_val below max_val, got {min_val!r} and {max_val!r}.")
     tensor = ops.as_tensor(x)
     return ops.where(tensor <= min_val, min_val, ops.where(tensor >= max_val, max_val, tensor))
@@ -168,7 +168,7 @@ def glu(x: Input, dim: int = -1) -> Tensor:
     Dauphin et al., "Language modeling with gated convolutional networks", arXiv:1612.08083, section 2.
     """
     tensor = ops.as_tensor(x)
-    (axis,) = normal_axes(dim, tensor.ndim)
+    axis = one_axis(dim, tensor.ndim)
     half, odd = divmod(tensor.shape[axis], 2)
     if odd:
         raise ShapeError(f"glu halves axis {dim} of its input, got shape {tensor.shape}.")

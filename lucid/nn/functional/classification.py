@@ -59,7 +59,7 @@ def _class_axis(x: Tensor) -> int:
 
 def _along_classes(values: Tensor, x: Tensor) -> Tensor:
     """A tensor with one value for each class, shaped so that it broadcasts with x."""
-    classes = x.shape[_class_axis(x)]
+    values, classes = ops.as_tensor(values), x.shape[_class_axis(x)]
     if values.shape != (classes,):
         raise ShapeError(f"the weight of {classes} classes has shape ({classes},), got {values.shape}.")
     return values.reshape((classes,) + (1,) * max(x.ndim - 2, 0))

@@ -136,6 +136,9 @@ def _conv(
 ) -> Tensor:
     steps, by = each_axis(name, "stride", stride, axes), each_axis(name, "dilation", dilation, axes)
     (count,) = each_axis(name, "groups", groups, 1)
+    weight, bias = ops.as_tensor(weight), None if bias is None else ops.as_tensor(bias)
+    if not weight.ndim:
+        raise ShapeError(f"{name} takes a weight of {axes + 2} axes, got shape ().")
     ends = resolved_padding(name, padding, weight.shape[2:] or (1,) * axes, steps, by)
     _check_bias(name, bias, weight.shape[0])
     result = with_batch(name, x, axes, lambda x: ops.convolution(x, weight, steps, ends, by, count))
@@ -162,6 +165,7 @@ def _conv_transpose(
         raise ArgumentError(
             f"{name} takes output_padding below stride or dilation, got {more}, stride {steps} and dilation {by}."
         )
+    weight, bias = ops.as_tensor(weight), None if bias is None else ops.as_tensor(bias)
     if weight.ndim > 1:
         _check_bias(name, bias, weight.shape[1] * count)
 

@@ -26,7 +26,7 @@ def embedding(
     and take no other values: ArgumentError. Raises CheckError for an element of x out of range, before anything is
     written, and DTypeError and ShapeError.
     """
-    index = ops.as_tensor(x)
+    index, weight = ops.as_tensor(x), ops.as_tensor(weight)
     if weight.ndim != 2:
         raise ShapeError(f"embedding takes a weight of shape (num, dim), got {weight.shape}.")
     if not index.dtype.is_integer:

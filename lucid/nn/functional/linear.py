@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lucid.operations as ops
 from lucid.errors import DTypeError, ShapeError
 from lucid.tensor import Array, Tensor
@@ -9,29 +11,35 @@ from lucid.tensor import Array, Tensor
 Input = Tensor | Array
 
 
-def linear(x: Input, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(x: Input, weight: Input, bias: Input | None = None) -> Tensor:
     """x @ weight.T + bias.
 
     x: (..., in), weight: (out, in), bias: (out,); the result is (..., out). Raises ShapeError and DTypeError.
     """
-    tensor = ops.as_tensor(x)
+    tensor, weight = ops.as_tensor(x), ops.as_tensor(weight)
+    if weight.ndim != 2:
+        raise ShapeError(f"a linear layer has a weight of shape (out, in), got {weight.shape}.")
     if tensor.ndim == 0 or tensor.shape[-1] != weight.shape[1]:
+        flat = math.prod(tensor.shape[1:]) == weight.shape[1]
         raise ShapeError(
             f"a linear layer with a weight of shape {weight.shape} takes inputs of shape (..., {weight.shape[1]}), "
-            f"got {tensor.shape}."
+            f"got {tensor.shape}.",
+            hint="join the axes behind the first: x.flatten(1), or nn.Flatten() before the layer." if flat else None,
         )
     _check_dtype("linear", tensor, weight)
     product = ops.matmul(tensor, weight.T)
     return product if bias is None else product + bias
 
 
-def bilinear(x1: Input, x2: Input, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def bilinear(x1: Input, x2: Input, weight: Input, bias: Input | None = None) -> Tensor:
     """x1 @ weight[k] @ x2 + bias[k] for each k.
 
     x1: (..., in1), x2: (..., in2), weight: (out, in1, in2), bias: (out,); the result is (..., out). Raises ShapeError
     and DTypeError.
     """
-    left, right = ops.as_tensor(x1), ops.as_tensor(x2)
+    left, right, weight = ops.as_tensor(x1), ops.as_tensor(x2), ops.as_tensor(weight)
+    if weight.ndim != 3:
+        raise ShapeError(f"a bilinear layer has a weight of shape (out, in1, in2), got {weight.shape}.")
     outputs, inputs1, inputs2 = weight.shape
     if left.shape[:-1] != right.shape[:-1] or left.shape[-1:] != (inputs1,) or right.shape[-1:] != (inputs2,):
         raise ShapeError(

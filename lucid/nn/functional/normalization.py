@@ -13,6 +13,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import no_grad
+from lucid.operations.arguments import as_integer, as_integers
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -36,6 +37,7 @@ def _channelwise(values: Tensor | None, x: Tensor, name: str) -> Tensor | None:
     """A tensor with one value for each channel of x, shaped so that it broadcasts with x."""
     if values is None:
         return None
+    values = ops.as_tensor(values)
     if values.shape != (x.shape[1],):
         raise ShapeError(f"{name} of {x.shape[1]} channels takes values of shape ({x.shape[1]},), got {values.shape}.")
     return values.reshape(values.shape + (1,) * (x.ndim - 2))
@@ -43,7 +45,7 @@ def _channelwise(values: Tensor | None, x: Tensor, name: str) -> Tensor | None:
 
 def _normalized_axes(x: Tensor, normalized_shape: int | Sequence[int], name: str) -> tuple[int, ...]:
     """The last axes of x, which have `normalized_shape`."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = as_integers(f"{name} takes a shape of integers", normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"{name} over {shape} takes inputs whose shape ends so, got {x.shape}.")
     return tuple(range(-len(shape), 0))
@@ -88,7 +90,7 @@ def group_norm(
 
     x: (N, C, ...), weight and bias: (C,). Wu and He, "Group normalization", arXiv:1803.08494, equations 1 to 6.
     """
-    tensor = ops.as_tensor(x)
+    tensor, num_groups = ops.as_tensor(x), as_integer("group_norm takes a number of groups", num_groups)
     if tensor.ndim < 2 or num_groups < 1 or tensor.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm of {num_groups} groups takes inputs of shape (N, C, ...) whose C they divide, "
@@ -169,5 +171,6 @@ def instance_norm(
 def _update(running: Tensor | None, current: Tensor, momentum: float | Tensor) -> None:
     """Move a running statistic towards the current one, in place."""
     if running is not None:
+        running = ops.as_tensor(running)
         with no_grad():
             running.copy_(running + (current.detach().astype(running.dtype) - running) * momentum)

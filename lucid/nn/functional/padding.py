@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
+from lucid.operations.arguments import as_integers
 from lucid.tensor import Array, Number, Tensor
 
 Input = Tensor | Array
@@ -23,8 +24,9 @@ def pad(x: Input, pad: Sequence[int], mode: str = "constant", value: Number = 0.
     tensor = ops.as_tensor(x)
     if mode not in MODES:
         raise ArgumentError(f"pad takes mode={', '.join(map(repr, MODES))}, got {mode!r}.")
+    pad = as_integers("pad takes numbers of elements", pad)
     if len(pad) % 2 or len(pad) > 2 * tensor.ndim:
-        raise ShapeError(f"pad takes two numbers for each of the last axes, got {tuple(pad)} for shape {tensor.shape}.")
+        raise ShapeError(f"pad takes two numbers for each of the last axes, got {pad} for shape {tensor.shape}.")
     for i in range(0, len(pad), 2):
         tensor = _pad_axis(tensor, tensor.ndim - 1 - i // 2, pad[i], pad[i + 1], mode, value)
     return tensor

@@ -1,0 +1,80 @@
+"""Checks of the arguments of operations that are no tensors: whole numbers, shapes and axes."""
+
+from __future__ import annotations
+
+import operator
+import reprlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lucid.errors import ArgumentError, ShapeError
+from lucid.ir.types import Shape
+
+Axes = int | Sequence[int] | None
+
+
+def as_integer(what: str, value: Any) -> int:
+    """A whole number, or an ArgumentError that says what takes one. A tensor of one integer is one, outside a trace."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{what}, got {reprlib.repr(value)}.") from None
+
+
+def as_integers(what: str, values: Any) -> tuple[int, ...]:
+    """One whole number, or several, as several."""
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | dict | set) and _has_elements(values):
+        return tuple(as_integer(what, value) for value in values)
+    return (as_integer(what, values),)
+
+
+def _has_elements(values: Any) -> bool:
+    """Whether an iterable can be gone through: a tensor or an array of one number can't."""
+    return getattr(values, "ndim", 1) > 0
+
+
+def as_shape(values: Any) -> Shape:
+    """An extent, or several, from 0 on. Raises ArgumentError or ShapeError for anything else."""
+    shape = as_integers("a shape consists of integers", values)
+    if any(not 0 <= extent < 2**63 for extent in shape):
+        raise ShapeError(f"a shape has extents from 0 to 2^63 - 1, got {shape}.")
+    return shape
+
+
+def as_number(what: str, value: Any) -> float:
+    """A number, or an ArgumentError that says what takes one."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(f"{what}, got {reprlib.repr(value)}.") from None
+
+
+def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
+    """Axes as ascending non-negative numbers; all of them for None."""
+    if axis is None:
+        return tuple(range(rank))
+    given = as_integers("an axis is an integer", axis)
+    for a in given:
+        if not -rank <= a < rank:
+            raise ShapeError(f"axis {a} is out of range for a tensor of {rank} axes.")
+    axes = sorted({a % rank for a in given})
+    if len(axes) != len(given):
+        raise ShapeError(f"an axis is named twice in {given}.")
+    return tuple(axes)
+
+
+def one_axis(axis: Axes, rank: int) -> int:
+    """One axis as a non-negative number."""
+    return normal_axes(as_integer("one axis is an integer", axis), rank)[0]
+
+
+def by_other_names(function: str, given: dict[str, Any], **values: Any) -> list[Any]:
+    """Arguments of a function that may be `given` by the names of `values`, where what they are otherwise stands.
+
+    >>> by_other_names("flip", {"dims": 1}, dims=None)
+    [1]
+    """
+    for name in given:
+        if name not in values:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    return [given.get(name, value) for name, value in values.items()]
