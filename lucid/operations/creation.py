@@ -87,7 +87,7 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: obje
     count = max(math.ceil((last - first) / step), 0)
     are_integers = all(isinstance(number, int | np.integer) for number in (first, last, step))
     kind = as_dtype(dtype) if dtype is not None else int64 if are_integers else float32
-    places = _places((count,), 0, int64 if are_integers else float64)
+    places = _places((count,), 0, float64 if not are_integers else kind if kind.is_integer else int64)
     line = places if step == 1 else places * step
     return cast(line if first == 0 else line + first, kind)
 
@@ -119,4 +119,5 @@ def eye(rows: int, columns: int | None = None, dtype: object = float32) -> Tenso
 
 def _places(shape: Shape, axis: int, dtype: DType) -> Tensor:
     """The position along an axis, in every element."""
-    return cast(apply_op(Iota(axis, TensorType(int64, shape))), dtype)
+    counted = dtype if dtype.is_integer else int64
+    return cast(apply_op(Iota(axis, TensorType(counted, shape))), dtype)

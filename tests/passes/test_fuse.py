@@ -93,6 +93,36 @@ def test_a_gradient_and_its_column_sum_are_one_kernel_that_stores_both() -> None
     """) == ["mul sum", "matmul"]
 
 
+def test_a_gather_is_one_kernel_with_what_computes_its_index_and_with_what_follows() -> None:
+    assert kernels("""
+        graph(%x: f32[4, 9], %i: i64[4, 3], %y: f32[4, 3]) {
+          %j = add %i, %i
+          %g = gather %x, %j, axis=1
+          %h = mul %g, %y
+          %s = sum %h, axes=(1,)
+          return %s
+        }
+    """) == ["add gather mul sum"]
+
+
+def test_what_a_gather_reads_elsewhere_is_in_memory_before() -> None:
+    assert kernels("""
+        graph(%x: f32[4, 3], %i: i64[4, 1], %k: i64[5, 1]) {
+          %e = exp %x
+          %j = add %i, %i
+          %g = gather %e, %j, axis=0
+          %t: f32[3, 4] = transpose %g, permutation=(1, 0)
+          %u: f32[5, 4] = gather %t, %k, axis=0
+          %v = neg %u
+          return %v
+        }
+    """) == ["exp", "add", "gather", "gather neg"]
+
+
+def test_elements_at_themselves_are_not_read_in_place() -> None:
+    assert kernels("graph(%x: i64[4]) { %y = neg %x; %g = gather %y, %y, axis=0; return %g }") == ["neg", "gather"]
+
+
 def test_an_update_of_several_states_is_one_kernel_with_its_scalars_apart() -> None:
     assert kernels("""
         graph(%g: f32[4], %lr: f64[], %p: state f32[4], %m: state f32[4], %v: state f32[4], %t: state i64[]) {

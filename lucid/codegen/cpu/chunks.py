@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from lucid.codegen.kernel import Apply, Kernel, Load, RandomElement
+from lucid.codegen.kernel import Apply, Kernel, Load, OnAxis, RandomElement
 from lucid.ir.passes.cost import operations
 
 TARGET = 10_000  # nanoseconds of a chunk
@@ -49,6 +49,8 @@ def _nanoseconds(kernel: Kernel) -> float:
         if isinstance(value, Apply):
             dtypes = tuple(kernel.values[operand].dtype for operand in value.args)
             total += times * OPERATION * operations(value.op, dtypes)
+        elif isinstance(value, OnAxis):
+            total += times * INDEX
         elif isinstance(value, RandomElement):
             total += times * RANDOM_WORD
         elif isinstance(value, Load):

@@ -84,9 +84,10 @@ def _class_loss(
     targets = targets.astype("int64")
     counted = targets != ignore_index
     ops.check_index(targets, classes, "target", counted)
-    chosen = targets.unsqueeze(axis) == _along_classes(ops.arange(classes), log_probabilities)
-    if 0 <= ignore_index < classes:
-        chosen = chosen & counted.unsqueeze(axis)
+    # Compared as narrow integers, classes fill whole vectors beside float32 scores.
+    narrow = "int32" if classes < 2**31 else "int64"
+    known = ops.where(counted, targets, -1).astype(narrow).unsqueeze(axis)
+    chosen = known == _along_classes(ops.arange(classes, dtype=narrow), log_probabilities)
     weighted = log_probabilities
     total = counted.sum()
     if weight is not None:
