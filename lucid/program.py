@@ -6,9 +6,9 @@ import itertools
 import os
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from lucid.scalars import Scalar
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
 from lucid.trace import Loop, Trace, TracedOutput, Tracked
+
+if TYPE_CHECKING:
+    from lucid.explanation import Explanation
 
 
 class Program(Readable):
@@ -61,6 +64,25 @@ class Program(Readable):
     def graph(self, stage: str | None = None) -> Graph:
         """The graph of a stage, the last one by default. Raises CompileError where there is no such stage."""
         return self._traced if stage == TRACED else super().graph(stage)  # no pass has to run for the traced one
+
+    def explain(self, profile: bool = False) -> Explanation:
+        """See `Readable.explain`. Where the backward is a program of its own, its explanation comes with it."""
+        from lucid.explanation import kept, recomputed_in
+
+        found, backward = super().explain(profile), self.backward
+        if backward is None:
+            return found
+        forward, own = self.graph("partitioned"), backward.graph("partitioned")
+        saved = forward.outputs[len(forward.outputs) - len(backward.saved_types) :]
+        return replace(
+            found,
+            saved=kept(forward, [value for value in saved if value not in set(forward.inputs)]),
+            recomputed=recomputed_in(self.graph("simplified"), own),
+            backward=backward.explain(profile),
+        )
+
+    def _title(self) -> str:
+        return f"{self._traced.name}({self.signature})"
 
     @property
     def captured_arrays(self) -> list[Array]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from lucid.compilation import Compiled
+from lucid.compilation import PLANNED, Compiled
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.text import print_graph
+
+if TYPE_CHECKING:
+    from lucid.explanation import Explanation
 
 
 class Readable:
@@ -47,6 +52,25 @@ class Readable:
         from lucid.explorer.notebook import summary
 
         return summary(self)
+
+    def explain(self, profile: bool = False) -> Explanation:
+        """What the program does, a row a kernel: ops, modules and lines, bytes, operations; why neighbours are not
+        fused; what is saved for the backward, and what is computed again. Printed, it is a set of tables.
+
+        With `profile`, the kernels are run on inputs that are made up, and timed; nothing of the program's own is
+        written. Raises CompileError where such inputs fail a check.
+        """
+        from lucid.explanation import explain, recomputed_in, saved_in
+
+        graphs = self._compiled.stages().graphs
+        found = explain(self._title(), self.graph(PLANNED), graphs.get("ordered"), profile)
+        if "rematerialized" not in graphs:
+            return found
+        again = recomputed_in(graphs["simplified"], graphs["rematerialized"])
+        return replace(found, saved=saved_in(graphs["ordered"], self.graph(PLANNED)), recomputed=again)
+
+    def _title(self) -> str:
+        return self.graph().name
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the executable."""

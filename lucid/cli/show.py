@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from lucid.cli.command import DONE, Command, UsageError, add_json, painted, painted_ir, print_json
 from lucid.cli.files import write_text
 from lucid.cli.inputs import input_of
-from lucid.cli.subjects import subject_of
+from lucid.cli.subjects import Subject, subject_of
 from lucid.stages import Readable
 
 EXAMPLES = """\
@@ -17,6 +17,7 @@ EXAMPLES = """\
   lucid show train.py:model --input x=64x784xf32 --train --all
   lucid show train.py:train_step --input x=64x784xf32 --input y=64xi64 --stage fused
   lucid show train.py:model --input x=64x784xf32 --stage traced --output model.ir
+  lucid show train.py:model --input x=64x784xf32 --as kernels --profile
   lucid show step.ir --as asm"""
 
 # What `--as` shows of a program, as text. IR is told apart: it has stages.
@@ -50,12 +51,24 @@ def add_subject(parser: ArgumentParser) -> None:
     )
 
 
+KERNELS = "kernels"
+
+
 def configure(parser: ArgumentParser) -> None:
     add_subject(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--stage", help="the stage to show: traced, differentiated, ... (the last one by default)")
     which.add_argument("--all", action="store_true", help="show all stages, one after the other")
-    parser.add_argument("--as", dest="form", choices=("ir", *FORMATS), default="ir", help="what to show; ir by default")
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("ir", KERNELS, *FORMATS),
+        default="ir",
+        help="what to show; ir by default; kernels is a table of what each does, and why there are not fewer",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="with --as kernels: time each, and compare with what the machine can do"
+    )
     parser.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
     add_json(parser)
 
@@ -63,7 +76,11 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     if options.form != "ir" and (options.stage or options.all):
         raise UsageError(f"--stage and --all choose among IR; --as {options.form} is of the last stage.")
+    if options.profile and options.form != KERNELS:
+        raise UsageError("--profile goes with --as kernels.")
     subject = subject_of(options.subject, options.inputs, options.train)
+    if options.form == KERNELS:
+        return _explained(subject, options)
     shown = {title: _shown(program, options) for title, program in subject.parts.items()}
     if options.output is not None:
         write_text(options.output, json.dumps(shown, indent=2) if options.json else "\n".join(_lines(shown, options)))
@@ -72,6 +89,16 @@ def run(options: Namespace) -> int:
     else:
         for line in _lines(shown, options):
             print(painted(line, "bold") if line.startswith("# ") else painted_ir(line))
+    return DONE
+
+
+def _explained(subject: Subject, options: Namespace) -> int:
+    explanation = next(iter(subject.parts.values())).explain(options.profile)  # that of a forward has its backward's
+    text = json.dumps(explanation.as_dict(), indent=2) if options.json else str(explanation)
+    if options.output is not None:
+        write_text(options.output, text)
+    else:
+        print(text)
     return DONE
 
 

@@ -119,3 +119,14 @@ def test_a_shape_error_shows_the_users_line(command: Callable[..., object], tmp_
     (tmp_path / "wrong.py").write_text("def f(x):\n    return x @ x\n")
     errors = command("show", "wrong.py:f", "--input", "x=2x3xf32", code=3).errors
     assert "\n  wrong.py:2: return x @ x\n" in errors
+
+
+def test_kernels_are_explained(command: Callable[..., object]) -> None:
+    arguments = ("show", "train.py:train_step", "--input", "x=2x8xf32", "--input", "y=2xi64", "--as", "kernels")
+    text = command(*arguments).output
+    assert text.startswith("train_step(f32[2, 8], i64[2])\nkernel  what ")
+    assert "\nnot fused\n" in text
+    data = json.loads(command(*arguments, "--profile", "--json").output)
+    assert data["measurement"]["runs"] > 0
+    assert all(row["nanoseconds"] is not None for row in data["rows"])
+    assert "--profile goes with --as kernels." in command("show", "x.ir", "--profile", code=2).errors

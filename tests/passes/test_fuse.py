@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 
 from lucid.codegen.lowering import is_lowered, lower
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Value
+from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.structure import Fused
-from lucid.ir.passes.fuse import fuse
+from lucid.ir.passes.fuse import VIEWS, fuse, separations
 from lucid.ir.passes.order import order
+from lucid.ir.passes.outline import SOURCES
 from lucid.ir.passes.prune import prune
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse, print_graph
@@ -410,3 +412,22 @@ def _lower_all(graph: Graph, given: Graph) -> None:
     for node in graph.nodes:
         if isinstance(node.op, Fused) and id(node.op) not in old:
             lower(node)
+
+
+@given(graphs())
+def test_neighbours_are_one_kernel_or_something_keeps_them_apart(graph: Graph) -> None:
+    made = {value: node.op for node in graph.nodes for value in node.outputs}
+    fused = fuse(graph)
+    maker = fused.producers()
+    told = separations(graph)
+
+    def is_computed(value: Value) -> bool:
+        return value in made and not isinstance(made[value], (*VIEWS, *SOURCES, Cast))
+
+    for node in fused.nodes:
+        for value in node.inputs:
+            if value in maker and is_computed(value) and all(map(is_computed, node.outputs)) and node.outputs:
+                assert any(value in pair.first and pair.second.issuperset(node.outputs) for pair in told)
+    for pair in told:
+        assert pair.first.isdisjoint(pair.second)
+        assert "{" not in pair.reason

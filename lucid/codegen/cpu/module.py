@@ -141,6 +141,10 @@ class ModuleWriter:
             ir.Function(self.module, ir.FunctionType(result, operands), name)
         return self.module.globals[name]
 
+    def called(self, node: Node, name: str) -> None:
+        """Note that a node has been written as a call of a function."""
+        self.calls.append((node, name))
+
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
         graph = self.scope.graph
@@ -159,7 +163,7 @@ class ModuleWriter:
             self.builder.call(function.function, [*pointers, i64(0), i64(extent)])
         else:
             self.run_task(self.kernel_task(function.function, grain, extent), pointers, chunks)
-        self.calls.append((node, function.function.name))
+        self.called(node, function.function.name)
 
     def kernel_task(self, function: ir.Function, grain: int, extent: int) -> ir.Function:
         """The task whose chunks are parts of a kernel."""
@@ -188,7 +192,7 @@ class ModuleWriter:
         call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
         task = self.imported(call.name, TASK.args)
         self.run_task(task, [*map(self.pointer, (*node.inputs, node.output)), *map(i64, call.sizes)], call.chunks)
-        self.calls.append((node, call.name))
+        self.called(node, call.name)
 
     def convolution(self, node: Node) -> None:
         op, (first, second) = node.op, node.inputs
@@ -203,7 +207,7 @@ class ModuleWriter:
         name += first.type.dtype.short
         task = self.imported(name, TASK.args)
         self.run_task(task, [*map(self.pointer, (first, second, node.output)), self.words(plan.words)], plan.chunks)
-        self.calls.append((node, name))
+        self.called(node, name)
 
     def words(self, words: tuple[int, ...]) -> ir.GlobalVariable:
         """A constant array of words."""
@@ -229,7 +233,7 @@ class ModuleWriter:
             self.irregular_tasks[key] = function, WRITERS[type(node.op)](task, node.op)
         function, chunks = self.irregular_tasks[key]
         self.run_task(function, [*map(self.pointer, (*node.inputs, *node.outputs))], chunks)
-        self.calls.append((node, function.name))
+        self.called(node, function.name)
 
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)

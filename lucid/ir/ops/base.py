@@ -74,6 +74,10 @@ class Op:
             f"{self.name} has no derivative.", hint="give the op a `vjp`, or cut the gradient off with .detach()."
         )
 
+    def products(self, operands: Sequence[TensorType]) -> int:
+        """How many multiply-adds an op takes that sums products: 0 for all others, whose elements tell."""
+        return 0
+
     def attributes(self) -> dict[str, Any]:
         """The fields of the op by name, in order."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]

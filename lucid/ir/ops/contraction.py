@@ -45,6 +45,10 @@ class Matmul(Op):
             raise ShapeError(f"matmul takes a chunk from 0 to {LONGEST_CHUNK - 1}, got {self.chunk}.")
         return (a.with_shape((*a.shape[:-2], m, n)),)
 
+    def products(self, operands: Sequence[TensorType]) -> int:
+        a, b = operands
+        return a.size * b.shape[-2 if self.transpose_b else -1]
+
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         a, b = operands
         with np.errstate(all="ignore"):

@@ -128,6 +128,10 @@ class Convolution(ConvolutionOp):
         self.check(x, weight, result)
         return (result,)
 
+    def products(self, operands: Sequence[TensorType]) -> int:
+        (result,), weight = self.infer(operands), operands[1]
+        return result.size * math.prod(weight.shape[1:])
+
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         x, weight = operands
         kernel = weight.shape[2:]
@@ -171,6 +175,10 @@ class ConvolutionInput(ConvolutionOp):
         x = TensorType(g.dtype, (*g.shape[:1], channels, *self.spatial))
         self.check(x, weight, g)
         return (x,)
+
+    def products(self, operands: Sequence[TensorType]) -> int:
+        g, weight = operands
+        return g.size * math.prod(weight.shape[1:])
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         g, weight = operands
@@ -223,6 +231,10 @@ class ConvolutionWeight(ConvolutionOp):
         weight = TensorType(x.dtype, (*g.shape[1:2], channels, *self.kernel))
         self.check(x, weight, g)
         return (weight.with_shape((self.parts, *weight.shape)) if self.parts else weight,)
+
+    def products(self, operands: Sequence[TensorType]) -> int:
+        x, g = operands
+        return g.size * (x.shape[1] // self.groups) * math.prod(self.kernel)
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         x, g = operands

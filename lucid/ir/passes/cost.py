@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from lucid.ir.ops.base import Elementwise
+from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.random import Random
 from lucid.ir.philox import philox
 from lucid.ir.scalar import Scalars
-from lucid.ir.types import DType, bool_, uint32
+from lucid.ir.types import DType, bool_, int64, uint32
 
 # An addition costs 1; a division or a square root takes the place of several.
 SLOW = 4
@@ -42,6 +42,21 @@ def word_operations() -> int:
     counter = _Counter()
     philox(counter, (uint32,) * 4, (uint32,) * 2)
     return counter.count // 4
+
+
+@functools.cache
+def combining(op: Reduction, operand: DType) -> int:
+    """The number of scalar operations that taking up one more element costs a reduction.
+
+    >>> from lucid.ir.ops.reduction import Sum
+    >>> from lucid.ir.types import float32
+    >>> combining(Sum((0,)), float32)
+    1
+    """
+    counter = _Counter()
+    lifted = op.lift(counter, operand, int64)
+    op.combine(counter, lifted, lifted)
+    return counter.count
 
 
 class _Counter(Scalars[DType]):

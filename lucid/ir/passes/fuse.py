@@ -11,6 +11,9 @@ them and belong to none. Everything else is computed once; what other groups rea
 
 from __future__ import annotations
 
+import enum
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lucid.ir.graph import Graph, Node, Value
@@ -36,10 +39,55 @@ def fuse(graph: Graph) -> Graph:
 
     Matmuls, checks and other ops that are no loop nest stay as they are, and so does a group of one node.
     """
+    plan = _joined(graph)
+    return outline(plan.graph, plan.kernels(), plan.repeated)
+
+
+def _joined(graph: Graph) -> _Plan:
     plan = _Plan(prune(graph))
     plan.join_producers()
     plan.join_siblings()
-    return outline(plan.graph, plan.kernels(), plan.repeated)
+    return plan
+
+
+class Obstacle(enum.Enum):
+    """Why two groups are not one kernel. The words leave a place for details."""
+
+    NO_LOOPS = "{} is no loop nest: it has a kernel of its own"
+    DOMAINS = "they run over different elements: {}"
+    ELSEWHERE = "one reads what the other computes elsewhere than in place, so it must be in memory"
+    CIRCLE = "a third kernel needs one of them and is needed by the other"
+    SWEEPS = "forward and backward stay apart: what is recomputed would be computed in the forward again"
+    CHECKED = "a check waits for one of them, and for nothing else"
+    ORDER = "a third kernel stood between them when they were tried, and has joined one of them since"
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Two neighbours that `fuse` leaves apart: `value` passes from the first to the second, or else both read it. Each
+    is the values that its group computes."""
+
+    first: frozenset[Value]
+    second: frozenset[Value]
+    value: Value
+    obstacle: Obstacle
+    reason: str
+
+
+def separations(graph: Graph) -> list[Separation]:
+    """Why the kernels that `fuse` makes of a graph are not fewer: for each pair of groups that pass a value or read one
+    value in place, what keeps them apart. A value that many groups read is told of each group and the next."""
+    plan = _joined(graph)
+    values: dict[int, frozenset[Value]] = {}
+    for number, node in enumerate(plan.nodes):
+        group = plan.groups.group(number)
+        values[group] = values.get(group, frozenset()).union(node.outputs)
+    found: dict[tuple[int, int], Separation] = {}
+    for a, b, value, obstacle in plan.neighbours():
+        if (a, b) not in found and (b, a) not in found:
+            reason = obstacle.value.format(plan.detail(a, b, obstacle))
+            found[a, b] = Separation(values[a], values[b], value, obstacle, reason)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -60,6 +108,12 @@ class _Domain:
             return _Domain(operand.size, (operand.shape, node.op.axes, node.op.lanes), result.size)
         computed = isinstance(node.op, COMPUTED) and not isinstance(node.op, VIEWS)
         return _Domain(node.output.type.size) if computed else None
+
+    def __str__(self) -> str:
+        if self.reduction is None:
+            return f"{self.size}"
+        shape, axes, _ = self.reduction
+        return f"{' x '.join(map(str, shape))} reduced along {', '.join(map(str, axes))}"
 
     def joined(self, other: _Domain) -> _Domain | None:
         """The domain of both groups in one, None where there is none."""
@@ -182,35 +236,63 @@ class _Plan:
         The forward and a backward stay apart: what is recomputed in the backward would end up in the forward again.
         What a check waits for stays apart too: the check should not wait for anything else.
         """
-        checked = 0
-        for number, node in enumerate(self.nodes):
-            checked |= self.groups.above[number] if node.op.has_effect else 0
-        readers: dict[Value, list[int]] = {}
-        for number, reads in enumerate(self.reads):
-            for read in reads:
-                if read.in_place and read.value.type.size > 1 and not checked >> self.groups.group(number) & 1:
-                    readers.setdefault(read.value, []).append(number)
-        for numbers in readers.values():
+        checked = self.checked()
+        for numbers in self.readers().values():
             kept: list[int] = []
             for number in numbers:
-                mates = (mate for mate in kept if self.sweep_of(mate) == self.sweep_of(number))
+                mates = (mate for mate in kept if self.obstacle_to_siblings(mate, number, checked) is None)
                 if not any(self.join(mate, number) for mate in mates):
                     kept.append(number)
 
-    def sweep_of(self, number: int) -> int:
-        """The last backward sweep that has a node in the group of a number."""
-        return self.sweep[self.groups.group(number)]
+    def readers(self) -> dict[Value, list[int]]:
+        """The numbers that read each value of more than one element in place."""
+        readers: dict[Value, list[int]] = {}
+        for number, reads in enumerate(self.reads):
+            for read in reads:
+                if read.in_place and read.value.type.size > 1:
+                    readers.setdefault(read.value, []).append(number)
+        return readers
+
+    def checked(self) -> int:
+        """The groups that a check waits for."""
+        checked = 0
+        for number, node in enumerate(self.nodes):
+            checked |= self.groups.above[self.groups.group(number)] if node.op.has_effect else 0
+        return checked
+
+    def obstacle_to_siblings(self, a: int, b: int, checked: int) -> Obstacle | None:
+        """What keeps the groups of two numbers that read one value from being tried."""
+        a, b = self.groups.group(a), self.groups.group(b)
+        if (checked >> a | checked >> b) & 1:
+            return Obstacle.CHECKED
+        return Obstacle.SWEEPS if self.sweep[a] != self.sweep[b] else None
+
+    def obstacle(self, a: int, b: int) -> Obstacle | None:
+        """What keeps two groups from being one kernel."""
+        first, second = self.domain[a], self.domain[b]
+        if first is None or second is None:
+            return Obstacle.NO_LOOPS
+        if first.joined(second) is None:
+            return Obstacle.DOMAINS
+        if self.apart[a] & self.groups.members[b] or self.apart[b] & self.groups.members[a]:
+            return Obstacle.ELSEWHERE
+        return None if self.groups.may_merge(a, b) else Obstacle.CIRCLE
+
+    def detail(self, a: int, b: int, obstacle: Obstacle) -> str:
+        """What an obstacle's words leave a place for."""
+        if obstacle is Obstacle.NO_LOOPS:
+            return self.nodes[a if self.domain[a] is None else b].op.name
+        return f"{self.domain[a]}, and {self.domain[b]}"
 
     def join(self, a: int, b: int) -> bool:
         """Join the groups of two numbers if they make one kernel; whether they are one group now."""
         a, b = self.groups.group(a), self.groups.group(b)
         if a == b:
             return True
+        if self.obstacle(a, b) is not None:
+            return False
         first, second = self.domain[a], self.domain[b]
         domain = first.joined(second) if first and second else None
-        apart = self.apart[a] & self.groups.members[b] or self.apart[b] & self.groups.members[a]
-        if domain is None or apart or not self.groups.may_merge(a, b):
-            return False
         everything_apart, last_sweep = self.apart[a] | self.apart[b], max(self.sweep[a], self.sweep[b])
         group = self.groups.merge(a, b)
         self.domain[group], self.apart[group], self.sweep[group] = domain, everything_apart, last_sweep
@@ -222,3 +304,17 @@ class _Plan:
         for number, node in enumerate(self.nodes):
             groups.setdefault(self.groups.group(number), []).append(node)
         return list(groups.values())
+
+    def neighbours(self) -> Iterator[tuple[int, int, Value, Obstacle]]:
+        """Pairs of groups that pass a value, or read one in place, with what keeps them apart."""
+        for number, reads in enumerate(self.reads):
+            for read in reads:
+                if read.value in self.number:
+                    a, b = self.groups.group(self.number[read.value]), self.groups.group(number)
+                    if a != b:
+                        yield a, b, read.value, self.obstacle(a, b) or Obstacle.ORDER
+        checked = self.checked()
+        for value, numbers in self.readers().items():
+            groups = list(dict.fromkeys(map(self.groups.group, numbers)))
+            for a, b in itertools.pairwise(groups):
+                yield a, b, value, self.obstacle(a, b) or self.obstacle_to_siblings(a, b, checked) or Obstacle.ORDER

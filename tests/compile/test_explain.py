@@ -1,0 +1,177 @@
+"""`program.explain()`: a row a kernel, why there are not fewer, what the backward keeps; and how long each takes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid.compilation import compile_graph
+from lucid.compiler import load_target
+from lucid.errors import CompileError
+from lucid.explanation import Explanation
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.text import parse
+from lucid.ir.types import TensorType, float32
+from lucid.program import Program
+from lucid.stages import Readable
+
+
+def step(hidden: int = 32) -> Program:
+    model = nn.Sequential(nn.Linear(8, hidden), nn.ReLU(), nn.Dropout(0.25), nn.Linear(hidden, 4))
+    optimizer = optim.Adam(model.parameters())
+
+    @lucid.compile
+    def train_step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train_step.lower(np.zeros((16, 8), "float32"), np.zeros(16, "int64"))
+
+
+def of_text(text: str) -> Explanation:
+    return Readable(compile_graph(parse(text), load_target("cpu"))).explain()
+
+
+def test_a_row_says_what_a_kernel_covers() -> None:
+    explanation = step().explain()
+    assert explanation.title == "train_step(f32[16, 8], i64[16])"
+    assert [row.number for row in explanation.rows] == list(range(len(explanation.rows)))
+    (hidden,) = (row for row in explanation.rows if "random_keep" in row.ops and not row.backward)
+    assert hidden.name == "add_less_equal_where_random_keep_mul"
+    assert hidden.ops[:3] == ("broadcast", "add", "less_equal")
+    assert hidden.modules == ("0: Linear", "1: ReLU", "2: Dropout")
+    assert [line.partition(":")[0] for line in hidden.lines] == ["test_explain.py"]
+    products = [row for row in explanation.rows if row.name == "matmul"]
+    first, second = 2 * 16 * 8 * 32, 2 * 16 * 32 * 4
+    assert [row.work.operations for row in products] == [first, second, second, second, first]
+    assert [row.backward for row in products] == [0, 0, 1, 1, 1]
+
+
+def test_bytes_and_operations_are_counted_once_an_element() -> None:
+    (row,) = of_text(
+        "graph(%x: f32[64, 8], %b: f32[8]) { %c = broadcast %b, shape=(64, 8); %y = add %x, %c; return %y }"
+    ).rows
+    assert (row.work.read, row.work.written, row.work.operations) == (4 * (512 + 8), 4 * 512, 512)
+    assert row.work.intensity == pytest.approx(512 / (4 * 1032))
+    (row,) = of_text("graph(%x: f32[64, 8]) { %y = sum %x, axes=(1,); return %y }").rows
+    assert (row.work.read, row.work.written, row.work.operations) == (4 * 512, 4 * 64, 512)
+    (row,) = of_text("graph(%x: f64[100]) { %y = slice %x, start=(0,), step=(4,), shape=(25,); return %y }").rows
+    assert (row.work.read, row.work.written, row.work.operations) == (200, 200, 0)
+
+
+def test_a_convolution_and_its_gradients_take_as_many_products() -> None:
+    geometry = ((2, 1), (1, 2), (1, 0), (0, 1), 2)  # strides, dilations, zeros before and after, groups
+    x, weight = TensorType(float32, (3, 4, 9, 8)), TensorType(float32, (6, 2, 3, 2))
+    forward = Convolution(*geometry)
+    (result,) = forward.infer([x, weight])
+    products = result.size * 2 * 3 * 2  # channels of a group, and taps
+    assert forward.products([x, weight]) == products
+    assert ConvolutionInput(*geometry, (9, 8)).products([result, weight]) == products
+    assert ConvolutionWeight(*geometry, (3, 2)).products([x, result]) == products
+
+
+def test_a_loop_counts_all_its_runs() -> None:
+    explanation = of_text(
+        "graph(%h: f32[8], %x: f32[5, 8]) { %h1, %ys = scan %h, %x, length=5, carries=1, sequences=1 "
+        "(%h: f32[8], %x: f32[8]) { %y = mul %h, %x; return %y, %y }; return %h1, %ys }"
+    )
+    rows = [row for row in explanation.rows if row.runs == 5]
+    assert sum(row.work.operations for row in rows) == 5 * 8
+    assert " x 5" in str(explanation)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %x; return %y }",
+            "matmul is no loop nest: it has a kernel of its own",
+        ),
+        (
+            "graph(%x: f32[8, 4]) { %a = sum %x, axes=(1,); %y = sum %a, axes=(0,); return %y }",
+            "they run over different elements: 8 x 4 reduced along 1, and 8 reduced along 0",
+        ),
+        (
+            "graph(%x: f32[8, 8]) { %a = exp %x; %t = transpose %a, permutation=(1, 0); %y = mul %x, %t; return %y }",
+            "one reads what the other computes elsewhere than in place, so it must be in memory",
+        ),
+        (
+            "graph(%x: f32[8, 8]) { %a = exp %x; %b = matmul %a, %x; %y = mul %a, %b; return %y }",
+            "a third kernel needs one of them and is needed by the other",
+        ),
+    ],
+)
+def test_neighbours_have_a_reason(text: str, reason: str) -> None:
+    assert reason in {pair.reason for pair in of_text(text).apart}
+
+
+def test_forward_and_backward_and_checks_are_kept_apart_for_a_reason() -> None:
+    explanation = step().explain()
+    reasons = {pair.reason for pair in explanation.apart}
+    assert "a check waits for one of them, and for nothing else" in reasons
+    explanation = of_text("graph(%x: f32[64]) { %e = exp %x; %t = tanh %x in backward 1; return %e, %t }")
+    (pair,) = explanation.apart
+    assert pair.reason.startswith("forward and backward stay apart: ")
+
+
+def test_what_the_backward_keeps_is_told_with_its_bytes() -> None:
+    explanation = step(hidden=8192).explain()  # large enough for recomputation to be worth a thought
+    saved = {kept.op: kept for kept in explanation.saved if kept.type.startswith("bool")}
+    assert saved["add_less_equal_where_random_keep_mul"].bytes == 16 * 8192
+    assert ("f32[16, 8192]", "cast", 4 * 16 * 8192) in {(k.type, k.op, k.bytes) for k in explanation.recomputed}
+    assert f"\nsaved for the backward: {sum(k.bytes for k in explanation.saved) / 1e3:.3g} kB\n" in str(explanation)
+
+
+def test_a_backward_of_its_own_is_explained_with_its_forward() -> None:
+    model = nn.Sequential(nn.Linear(8, 8192), nn.ReLU(), nn.Dropout(0.25), nn.Linear(8192, 4))
+    program = lucid.compile(model).lower(np.zeros((16, 8), "float32"))
+    explanation = program.explain()
+    assert explanation.backward is not None
+    assert explanation.backward.title == "Sequential.backward"
+    assert {row.backward for row in explanation.backward.rows} == {1}
+    assert sum(kept.bytes for kept in explanation.saved) == sum(t.nbytes for t in program.backward.saved_types)
+    assert {kept.op for kept in explanation.recomputed} == {"cast"}
+
+
+def test_machines_read_the_same() -> None:
+    explanation = step().explain()
+    data = json.loads(json.dumps(explanation.as_dict()))
+    assert list(data) == ["title", "rows", "apart", "saved", "recomputed", "measurement", "backward", "work"]
+    assert list(data["rows"][0]) == [
+        *("number", "name", "ops", "modules", "lines", "backward", "runs", "work", "nanoseconds", "intensity")
+    ]
+    assert data["rows"][1]["work"] == {"read": 16 * 8 * 4 + 8 * 32 * 4, "written": 16 * 32 * 4, "operations": 8192}
+    assert data["work"]["operations"] == sum(row["work"]["operations"] for row in data["rows"])
+
+
+def test_a_profile_times_each_kernel_and_changes_nothing() -> None:
+    program = step()
+    state = lucid.get_state()
+    before = [array.copy() for array in program.captured_arrays]
+    explanation = program.explain(profile=True)
+    assert explanation.measurement is not None
+    assert explanation.measurement.runs > 0
+    assert all(row.nanoseconds is not None and row.nanoseconds >= 0 for row in explanation.rows)
+    assert 0 < sum(row.nanoseconds for row in explanation.rows) < 1.5 * explanation.measurement.nanoseconds
+    assert min(explanation.measurement.peak_bytes, explanation.measurement.peak_operations) > 1e8
+    text = str(explanation)
+    assert "GFLOP/s in fused multiply-adds of float32" in text
+    assert "time  share" in text
+    for x, y in zip(before, program.captured_arrays, strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert lucid.get_state() == state
+
+
+def test_a_profile_of_what_fails_on_made_up_inputs_says_so() -> None:
+    graph = parse('graph @f(%i: i64[], %n: i64[3]) { check %i, %n, message="no"; %m = neg %n; return %m }')
+    with pytest.raises(CompileError, match="a check of f fails on the inputs that are made up for measuring it"):
+        Readable(compile_graph(graph, load_target("cpu"))).explain(profile=True)
