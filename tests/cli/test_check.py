@@ -133,10 +133,13 @@ def test_a_fault_that_needs_its_numbers_is_written_with_them(step: Path, command
         "from lucid.ir.passes.rewrite import rewrite\n"
         "def large(graph):\n"
         "    return rewrite(graph, {Exp: (clip,)})\n"
-        "def clip(node, context):  # exp x -> 2^(1.4426950408889634 min(x, 20))\n"
+        "def clip(node, context):  # exp x -> 2^(1.4427 min(x, 20))\n"
+        "    from lucid.ir.ops.elementwise import Mul\n"
         "    from lucid.ir.ops.functions import Exp2\n"
-        "    x = context.expr(node.inputs[0])\n"
-        "    return (x._apply(Minimum(), 20.0) * 1.4426950408889634)._apply(Exp2()).value\n"
+        "    def number(x):\n"
+        "        return context.number(x, node.output.type)\n"
+        "    clipped = context.build(Minimum(), node.inputs[0], number(20.0))\n"
+        "    return context.build(Exp2(), context.build(Mul(), clipped, number(1.4426950216293335)))\n"
     )
     Path("f.ir").write_text("graph(%x: f32[3], %y: f32[3]) { %z = add %x, %y; %e = exp %z; %n = neg %e; return %n }")
     np.save("x.npy", np.float32([1, 30, 2]))
