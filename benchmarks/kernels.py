@@ -3,8 +3,8 @@
     LUCID_DUMP=stages python train.py
     python benchmarks/kernels.py stages/0-train_step/05-fused.ir [--threads 1] [--top 20]
 
-Reads the text of the stage `fused`. Inputs are random and lie in the caches, so that the sum is no more than the time of
-a step; kernels that differ in their place alone are one row. FLOPs are those of matrix products.
+Reads the text of the stage `fused`. Inputs are random and lie in the caches, so that the sum is no more than the time
+of a step; kernels that differ in their place alone are one row. FLOPs are those of matrix products.
 """
 
 from __future__ import annotations
