@@ -100,6 +100,8 @@ from lucid.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from lucid.nn.recurrent import GRU, LSTM, RNN
+from lucid.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from lucid.nn.transformer import (
     TransformerDecoder,
     TransformerDecoderLayer,
@@ -113,6 +115,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -151,6 +156,7 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardsigmoid",
@@ -164,6 +170,7 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -186,6 +193,7 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
