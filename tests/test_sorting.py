@@ -84,6 +84,7 @@ def test_empty_axes_are_sorted() -> None:
     [
         (lambda x: lucid.topk(x, 4, 1), ArgumentError, "topk takes a k from 0 to 3, the extent of axis 1, got 4."),
         (lambda x: lucid.topk(x, -1, 0), ArgumentError, "topk takes a k from 0 to 2, the extent of axis 0, got -1."),
+        (lambda x: lucid.topk(x, 1.5), ArgumentError, "topk takes an integer as k, got 1.5."),
         (lambda x: lucid.sort(x, 2), ShapeError, "axis 2 is out of range for a tensor of 2 axes."),
         (lambda x: lucid.argsort(x.sum()), ShapeError, "axis -1 is out of range for a tensor of 0 axes."),
     ],
@@ -100,3 +101,25 @@ def test_rows_that_positions_do_not_fit_are_refused() -> None:
         Argsort().infer([TensorType(float32, (2**32,))])
     with pytest.raises(ShapeError, match=r"got f64\[\]"):
         Argsort().infer([TensorType(as_dtype("float64"), ())])
+
+
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
+def test_searchsorted_is_numpys(dtype: str, right: bool) -> None:
+    for length in (0, 1, 2, 7, 8, 100):
+        sequence, sought = np.sort(values(np.dtype(dtype), (length,))), values(np.dtype(dtype), (5, 9))
+        sought = np.concatenate([sought.reshape(-1), sequence]).astype(dtype)
+        expected = np.searchsorted(sequence.astype(dtype), sought, "right" if right else "left")
+        for function in (lucid.searchsorted, lucid.compile(lucid.searchsorted)):
+            np.testing.assert_array_equal(function(sequence.astype(dtype), sought, right).numpy(), expected)
+
+
+def test_searchsorted_in_rows_is_one_kernel() -> None:
+    generator = np.random.default_rng(0)
+    sequence, sought = np.sort(generator.random((4, 1000), np.float32)), generator.random((4, 33), np.float32)
+    search = lucid.compile(lucid.searchsorted)
+    expected = [np.searchsorted(row, wanted) for row, wanted in zip(sequence, sought, strict=True)]
+    np.testing.assert_array_equal(search(sequence, sought).numpy(), expected)
+    assert len(search.programs[0].graph().nodes) == 1
+    with pytest.raises(ShapeError, match=r"values of the same leading axes, got shapes \(4, 1000\) and \(3, 33\)"):
+        lucid.searchsorted(sequence, sought[:3])

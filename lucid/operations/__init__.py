@@ -137,7 +137,7 @@ from lucid.operations.reduction import (
     sum,
     var,
 )
-from lucid.operations.sorting import argsort, sort, topk
+from lucid.operations.sorting import argsort, searchsorted, sort, topk
 
 __all__ = [
     "Axes",
@@ -247,6 +247,7 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter_add",
+    "searchsorted",
     "sigmoid",
     "sign",
     "sin",

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ShapeError
 from lucid.ir.ops import indexing as ix
 from lucid.ir.ops import movement as mv
-from lucid.operations.arguments import by_other_names, one_axis
-from lucid.operations.movement import transpose
-from lucid.operations.operands import Operand, apply_op, as_tensor
+from lucid.ir.types import int64, promote
+from lucid.operations.arguments import as_integer, by_other_names, one_axis
+from lucid.operations.elementwise import (
+    add,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    minimum,
+    subtract,
+    where,
+)
+from lucid.operations.movement import flatten, reshape, transpose
+from lucid.operations.operands import Operand, apply_op, as_tensor, cast, constant
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -53,9 +66,45 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True, sorted: bool 
     tensor = as_tensor(x)
     (axis,) = by_other_names("topk", aliases, dim=axis)
     along = one_axis(axis, tensor.ndim)
+    k = as_integer("topk takes an integer as k", k)
     if not 0 <= k <= tensor.shape[along]:
         raise ArgumentError(f"topk takes a k from 0 to {tensor.shape[along]}, the extent of axis {along}, got {k!r}.")
     every = argsort(tensor, along, largest)
     shape = (*tensor.shape[:along], k, *tensor.shape[along + 1 :])
     indices = apply_op(mv.Slice((0,) * tensor.ndim, (1,) * tensor.ndim, shape), every)
     return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
+
+
+def searchsorted(sorted_sequence: Operand, values: Operand, right: bool = False) -> Tensor:
+    """The int64 position at which each value would keep a sequence in ascending order: before the elements that are
+    equal to it, or behind them where `right` is set.
+
+    The sequence has one axis, and values any shape; or their leading axes are the same, and the values of a row are
+    looked for in the same row. The number of steps of a binary search follows from the length: they are one kernel.
+    """
+    sequence, wanted = as_tensor(sorted_sequence), as_tensor(values)
+    if not sequence.ndim or (sequence.ndim > 1 and sequence.shape[:-1] != wanted.shape[:-1]):
+        raise ShapeError(
+            "searchsorted takes a sequence of one axis, or values of the same leading axes, got shapes "
+            f"{sequence.shape} and {wanted.shape}."
+        )
+    dtype = promote(sequence.dtype, wanted.dtype)
+    sequence, sought = cast(sequence, dtype), cast(wanted, dtype)
+    if sequence.ndim == 1:
+        sought = flatten(sought)
+    length = sequence.shape[-1]
+    found: Tensor = constant(0, sought.type.with_dtype(int64))
+    for step in (1 << bit for bit in reversed(range(length.bit_length()))):
+        # The elements before `found` come before the value; do those before `further` as well?
+        further = add(found, step)
+        last = apply_op(ix.Gather(sequence.ndim - 1), sequence, minimum(subtract(further, 1), length - 1))
+        comes_before = logical_and(less_equal(further, length), _precedes(last, sought, right))
+        found = where(comes_before, further, found)
+    return reshape(found, wanted.shape)
+
+
+def _precedes(element: Tensor, value: Tensor, or_equals: bool) -> Tensor:
+    """Whether an element of a sequence comes before a value, where NaN comes behind all numbers."""
+    if or_equals:
+        return logical_or(less_equal(element, value), isnan(value))
+    return logical_or(less(element, value), logical_and(isnan(value), logical_not(isnan(element))))
