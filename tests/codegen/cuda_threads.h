@@ -21,7 +21,7 @@ template <class To, class From> static inline To bits(From x) { To y; memcpy(&y,
 static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
 
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static
 struct Place { unsigned int x, y; };
 static thread_local Place threadIdx;

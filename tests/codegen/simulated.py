@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.oracle import Array, bits, run_executable
 
 ORDERS = (0, 1, 2, 3)  # forward, in reverse, and two that are shuffled
 PER_LIBRARY = 60  # graphs
+COMPILERS = 2  # at a time
 
 
 def need_compiler() -> None:
@@ -51,11 +53,11 @@ class Simulated:
             if graph not in self.modules:
                 self.modules[graph] = write_module(graph, f"g{len(self.modules)}_")
         items = list(self.modules.items())
-        for start in range(0, len(items), PER_LIBRARY):
-            part = items[start : start + PER_LIBRARY]
-            names = [name for _, module in part for name in module.functions]
-            library = Library(build("\n".join(module.text for _, module in part), names))
-            self._libraries.update((graph, library) for graph, _ in part)
+        parts = [items[start : start + PER_LIBRARY] for start in range(0, len(items), PER_LIBRARY)]
+        with ThreadPoolExecutor(COMPILERS) as pool:
+            for part, image in zip(parts, pool.map(_image, parts), strict=True):
+                library = Library(image)
+                self._libraries.update((graph, library) for graph, _ in part)
 
     def executable(self, graph: Graph, order: int = FORWARD) -> SimulatorExecutable:
         """One of the graphs, to be run with threads and blocks in an order."""
@@ -74,6 +76,11 @@ class Simulated:
             )
             executable.plan = replace(executable.plan, launches=tuple(launches))
         return run_executable(executable, graph, arrays)
+
+
+def _image(part: Sequence[tuple[Graph, Module]]) -> bytes:
+    names = [name for _, module in part for name in module.functions]
+    return build("\n".join(module.text for _, module in part), names)
 
 
 def same_bits(a: Outcome, b: Outcome) -> bool:

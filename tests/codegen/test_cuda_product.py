@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lucid.codegen.cuda.product import MOST_MATRICES, TILE
+from lucid.codegen.cuda.product import MOST_MATRICES, TILE, is_wide, print_product
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType, float32, float64
+from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
 from tests.oracle import Array, run_compiled
 
@@ -92,6 +93,16 @@ def test_a_long_batch_goes_round() -> None:
     (launch,) = simulated.modules[graph].plan.launches
     assert launch.blocks == (1, MOST_MATRICES)
     assert same_bits(simulated.run(graph, arrays), run_compiled(graph, arrays))
+
+
+def test_matrices_of_many_elements_take_wide_positions() -> None:
+    """The wide function, at a size that runs: its text is that of the other but for the type of positions."""
+    narrow, wide = (print_product("product", float32, False, True, wide) for wide in (False, True))
+    assert wide.replace("(long long)(", "(").replace("(long long)r", "r").replace("(256, 1)", "(256, 2)") == narrow
+    shape = TensorType(float32, (2, 2**16, 2**15))
+    assert is_wide(TensorType(float32, (3, 5)), shape)
+    assert not is_wide(shape.with_shape((2, 2**15, 2**15)))
+    assert compile_with_nvrtc(wide, "sm_80").figures["product"].spilled == 0
 
 
 def test_the_grid_covers_the_tiles() -> None:

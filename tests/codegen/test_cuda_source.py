@@ -22,7 +22,7 @@ from tests.codegen.simulated import need_compiler, same_bits
 from tests.compile.steps import STEPS, Make, inputs_for
 from tests.oracle import run_compiled
 
-FUNCTION = re.compile(r'^extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(', re.MULTILINE)
+FUNCTION = re.compile(r'^extern "C" __global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(', re.MULTILINE)
 
 
 def cupy_on_the_simulator() -> Any:

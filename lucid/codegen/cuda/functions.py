@@ -47,19 +47,20 @@ class LoopNest:
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix product of any sizes."""
+    """A matrix product, of any sizes where it is wide."""
 
     dtype: DType
     transpose_a: bool
     transpose_b: bool
+    wide: bool
 
     @property
     def label(self) -> str:
         letters = "".join("t" if transposed else "n" for transposed in (self.transpose_a, self.transpose_b))
-        return f"product_{self.dtype.short}_{letters}"
+        return f"product_{self.dtype.short}_{letters}{'_wide' if self.wide else ''}"
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
-        return print_product(name, self.dtype, self.transpose_a, self.transpose_b, guarded)
+        return print_product(name, self.dtype, self.transpose_a, self.transpose_b, self.wide, guarded)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lucid.codegen.cuda.functions import Function, LoopNest, Product, Report
 from lucid.codegen.cuda.plan import Launch, LaunchPlan, Stretch
-from lucid.codegen.cuda.product import product_launch
+from lucid.codegen.cuda.product import is_wide, product_launch
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, where
@@ -147,7 +147,7 @@ class _Writer:
         assert isinstance(node.op, Matmul)
         if node.output.type.size:
             a, b = (value.type for value in node.inputs)
-            function = Product(a.dtype, node.op.transpose_a, node.op.transpose_b)
+            function = Product(a.dtype, node.op.transpose_a, node.op.transpose_b, is_wide(a, b, node.output.type))
             self.launch(node, function, *product_launch(node.op, a, b))
 
     def check(self, node: Node) -> None:

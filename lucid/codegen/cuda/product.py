@@ -38,10 +38,10 @@ _BODY = """\
         const {type}* a_matrix = a + (long long)matrix * m * k;
         const {type}* b_matrix = b + (long long)matrix * k * n;
         {type}* c_matrix = c + (long long)matrix * m * n;
-        {type} total[{each}][{each}];
         for (int start = 0; start == 0 || start < k; start += chunk) {{
             const int end = k - start < chunk ? k : start + chunk;
             {type} sum[{each}][{each}] = {{}};
+#pragma unroll 1
             for (int k0 = start; k0 < end; k0 += {depth}) {{
                 for (int i = threadIdx.x; i < {size}; i += {threads}) {{
                     const int r = {a_line}, l = {a_step};
@@ -54,16 +54,15 @@ _BODY = """\
                     b_tile[l][r] = inside ? b_matrix[{b_place}] : {zero};
                 }}
                 __syncthreads();  // the tiles are written
+                // No further: a zero from behind the end would turn a sum of -0 into 0.
                 const int depth = end - k0 < {depth} ? end - k0 : {depth};
+#pragma unroll 4
+                for (int l = 0; l < depth; ++l) {{
 #pragma unroll
-                for (int l = 0; l < {depth}; ++l) {{
-                    if (l < depth) {{  // a zero behind the end would turn a sum of -0 into 0
+                    for (int i = 0; i < {each}; ++i) {{
 #pragma unroll
-                        for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-                            for (int j = 0; j < {each}; ++j) {{
-                                sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
-                            }}
+                        for (int j = 0; j < {each}; ++j) {{
+                            sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
                         }}
                     }}
                 }}
@@ -73,17 +72,11 @@ _BODY = """\
             for (int i = 0; i < {each}; ++i) {{
 #pragma unroll
                 for (int j = 0; j < {each}; ++j) {{
-                    total[i][j] = start == 0 ? sum[i][j] : total[i][j] + sum[i][j];
-                }}
-            }}
-        }}
-#pragma unroll
-        for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-            for (int j = 0; j < {each}; ++j) {{
-                const int r = row0 + row + i, s = column0 + column + {side} * j;
-                if (r < m && s < n) {{
-                    c_matrix[(long long)r * n + s] = total[i][j];
+                    const int r = row0 + row + i, s = column0 + column + {side} * j;
+                    if (r < m && s < n) {{
+                        {type}* const element = c_matrix + {c_place};
+                        *element = start == 0 ? sum[i][j] : *element + sum[i][j];
+                    }}
                 }}
             }}
         }}
@@ -92,14 +85,17 @@ _BODY = """\
 """
 
 
-def print_product(name: str, dtype: DType, transpose_a: bool, transpose_b: bool, guarded: bool) -> str:
+def print_product(
+    name: str, dtype: DType, transpose_a: bool, transpose_b: bool, wide: bool = False, guarded: bool = False
+) -> str:
     """The CUDA C function of a matrix product: pointers to A, B and C, then m, n, k, the chunk and the matrices.
 
-    It runs in blocks of THREADS threads, one for each tile of C along x, any number for the matrices along y.
+    It runs in blocks of THREADS threads, one for each tile of C along x, any number for the matrices along y. Matrices
+    of 2^31 elements and more take a wide one.
     """
-    type = C_TYPES[dtype]
-    a_place = "(long long)(k0 + l) * m + row0 + r" if transpose_a else "(long long)(row0 + r) * k + k0 + l"
-    b_place = "(long long)(column0 + r) * k + k0 + l" if transpose_b else "(long long)(k0 + l) * n + column0 + r"
+    type, long = C_TYPES[dtype], "(long long)" if wide else ""
+    a_place = f"{long}(k0 + l) * m + row0 + r" if transpose_a else f"{long}(row0 + r) * k + k0 + l"
+    b_place = f"{long}(column0 + r) * k + k0 + l" if transpose_b else f"{long}(k0 + l) * n + column0 + r"
     a_line, a_step = _ACROSS_K if transpose_a else _ALONG_K
     b_line, b_step = _ALONG_K if transpose_b else _ACROSS_K
     parameters = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
@@ -107,7 +103,11 @@ def print_product(name: str, dtype: DType, transpose_a: bool, transpose_b: bool,
     return _BODY.format(
         a_layout="k x m, read transposed" if transpose_a else "m x k",
         b_layout="n x k, read transposed" if transpose_b else "k x n",
-        head="\n".join(function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}) ")),
+        # Two blocks at a time leave each thread 128 registers, which wide addresses do not fit into.
+        head="\n".join(
+            function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}, {1 if wide else 2}) ")
+        ),
+        c_place=f"{long}r * n + s",
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         type=type,
         zero="0.0f" if dtype == float32 else "0.0",
@@ -126,6 +126,11 @@ def print_product(name: str, dtype: DType, transpose_a: bool, transpose_b: bool,
         b_step=b_step,
         b_place=b_place,
     )
+
+
+def is_wide(*matrices: TensorType) -> bool:
+    """Whether the positions in a matrix of some batches of matrices need 64 bits."""
+    return any(math.prod(type.shape[-2:]) >= 2**31 for type in matrices)
 
 
 def product_launch(op: Matmul, a: TensorType, b: TensorType) -> tuple[tuple[int, int], int, tuple[int, ...]]:

@@ -35,7 +35,7 @@ template <class To, class From> static inline To lucid_bits(From x) {
 static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
 
 #define __global__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static __attribute__((section("lucid_shared"), aligned(16)))
 #define __syncthreads() lucid::wait(lucid::AT_BARRIER, 0, __LINE__)
 #define __syncwarp(mask) lucid::wait(lucid::IN_WARP, mask, __LINE__)

@@ -1,0 +1,107 @@
+"""NVIDIA's run-time compiler: CUDA C to machine code. It needs neither a GPU nor a driver."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
+from lucid.errors import CompileError
+
+_VERBOSE = "--ptxas-options=-v"  # has the log say what each function takes
+_SONAME = "libnvrtc.so.12"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a function takes: registers of a thread, bytes that it spills, bytes of shared memory of a block."""
+
+    registers: int
+    spilled: int
+    shared: int
+
+
+@dataclass(frozen=True)
+class Cubin:
+    """Machine code for an architecture, and the figures of its functions."""
+
+    image: bytes
+    figures: dict[str, Figures]
+
+
+class Nvrtc:
+    """The loaded library."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+        self.version = major.value, minor.value
+
+    def compile(self, source: str, architecture: str) -> Cubin:
+        """The machine code of CUDA C for an architecture such as sm_80. Raises CompileError with the compiler's log."""
+        library, program = self._library, ctypes.c_void_p()
+        library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"lucid.cu", 0, None, None)
+        try:
+            options = [x.encode() for x in (f"--gpu-architecture={architecture}", *NVRTC_OPTIONS, _VERBOSE)]
+            status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+            log = self._text(program, "ProgramLog")
+            if status:
+                raise CompileError(f"NVRTC refuses the CUDA C of a program for {architecture}: {log.strip()[:2000]}")
+            return Cubin(self._bytes(program, "CUBIN"), dict(_figures(log)))
+        finally:
+            library.nvrtcDestroyProgram(ctypes.byref(program))
+
+    def _bytes(self, program: ctypes.c_void_p, what: str) -> bytes:
+        size = ctypes.c_size_t()
+        getattr(self._library, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        buffer = ctypes.create_string_buffer(size.value)
+        getattr(self._library, f"nvrtcGet{what}")(program, buffer)
+        return buffer.raw
+
+    def _text(self, program: ctypes.c_void_p, what: str) -> str:
+        return self._bytes(program, what).rstrip(b"\0").decode()
+
+
+@functools.cache
+def nvrtc() -> Nvrtc:
+    """NVRTC from its wheel, or else that of an installed CUDA 12. Raises CompileError where there is none."""
+    for path in _candidates():
+        try:
+            for builtins in sorted(Path(path).parent.glob("libnvrtc-builtins.so.*")):
+                ctypes.CDLL(str(builtins))  # which the library looks for on the system's path only
+            return Nvrtc(ctypes.CDLL(path))
+        except OSError:
+            continue
+    raise CompileError(
+        "compiling for CUDA needs NVRTC, and neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed.",
+        hint='pip install "lucid-compiler[cuda-check]"; it needs no GPU.',
+    )
+
+
+def _candidates() -> Iterator[str]:
+    spec = importlib.util.find_spec("nvidia")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        yield from map(str, sorted(Path(folder).rglob("libnvrtc.so.*")))
+    yield _SONAME
+
+
+_FUNCTION = re.compile(
+    r"Compiling entry function '(?P<name>\w+)'.*?"
+    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?"
+    r"Used (?P<registers>\d+) registers(?P<rest>[^\n]*)",
+    re.DOTALL,
+)
+
+
+def _figures(log: str) -> Iterator[tuple[str, Figures]]:
+    for match in _FUNCTION.finditer(log):
+        shared = re.search(r"(\d+) bytes smem", match["rest"])
+        spilled = int(match["stores"]) + int(match["loads"])
+        yield match["name"], Figures(int(match["registers"]), spilled, int(shared[1]) if shared else 0)

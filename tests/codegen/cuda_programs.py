@@ -1,0 +1,255 @@
+"""Programs that the CUDA targets must agree on with the CPU target: every module, loss and optimizer, and the examples.
+
+Each runs on the CPU target, which is recorded: the graph, what it was given, what came out. So the programs can be
+compiled for CUDA many at a time, and run again on the same arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import runpy
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+from lucid.codegen.cpu.target import CPUExecutable, CPUTarget
+from lucid.codegen.target import Code
+from lucid.ir.graph import Graph
+from lucid.ir.interpret import Outcome
+from lucid.ir.types import TensorType
+from lucid.pytree import flatten
+from tests.oracle import Array
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a graph: the arrays in the order of its inputs, and the outcome."""
+
+    graph: Graph
+    arrays: tuple[Array, ...]
+    outcome: Outcome
+
+
+class RecordingTarget(CPUTarget):
+    """The CPU target, whose runs are kept."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+
+    def compile(self, graph: Graph) -> CPUExecutable:
+        return self._record(super().compile(graph))
+
+    def load(self, code: Code, graph: Callable[[], Graph]) -> CPUExecutable:
+        return self._record(super().load(code, graph))
+
+    def _record(self, executable: CPUExecutable) -> CPUExecutable:
+        graph = executable.graph
+        run, first = executable.run, len(graph.inputs)
+
+        def run_and_keep(table: int) -> None:
+            if sum(other.graph is graph for other in self.runs) == 2:
+                run(table)
+                return
+            addresses = (ctypes.c_uint64 * (first + len(graph.outputs))).from_address(table)
+            arrays = tuple(_copied(a, value.type) for a, value in zip(addresses, graph.inputs, strict=False))
+            run(table)
+            outputs = (_copied(a, value.type) for a, value in zip(addresses[first:], graph.outputs, strict=True))
+            states = (_copied(addresses[graph.inputs.index(state)], state.type) for state, _ in graph.updates)
+            self.runs.append(Run(graph, arrays, Outcome(tuple(outputs), tuple(states))))
+
+        executable.run = run_and_keep  # type: ignore[method-assign]
+        return executable
+
+
+def _copied(address: int, type: TensorType) -> Array:
+    raw = ctypes.string_at(address, type.nbytes)
+    return np.frombuffer(raw, type.dtype.numpy).reshape(type.shape).copy()
+
+
+Program = Callable[[], None]
+
+
+def recorded(program: Program) -> list[Run]:
+    """The runs of a program, two of each graph at most."""
+    runs: list[Run] = []
+    lucid.seed(0)
+    with mock.patch("lucid.compiler.load_target", return_value=RecordingTarget(runs)):
+        program()
+    return runs
+
+
+# Modules: how to make each, and the shapes of its arguments; a dtype or an array stands for what is no float.
+
+Argument = tuple[int, ...] | Array
+LABELS, SIGNS = np.array([1, 0, 2]), np.array([1.0, -1.0, 1.0], np.float32)
+ROWS, PROBABILITIES = (3, 4), np.full((3, 4), 0.3, np.float32)
+
+MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
+    **{
+        name: (getattr(nn, name), (ROWS,))
+        for name in (
+            *("CELU", "ELU", "GELU", "SELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU"),
+            *("LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh"),
+            *("Tanhshrink", "Dropout", "AlphaDropout", "Flatten"),
+        )
+    },
+    "Softmax": (lambda: nn.Softmax(1), ((3, 40),)),
+    "LogSoftmax": (lambda: nn.LogSoftmax(0), (ROWS,)),
+    "DropPath": (lambda: nn.DropPath(0.5), ((6, 2, 2),)),
+    "Dropout1d": (nn.Dropout1d, ((2, 3, 4),)),
+    "Dropout2d": (nn.Dropout2d, ((2, 3, 4, 2),)),
+    "Dropout3d": (nn.Dropout3d, ((2, 3, 2, 2, 2),)),
+    "Linear": (lambda: nn.Linear(70, 5), ((9, 70),)),
+    "Bilinear": (lambda: nn.Bilinear(4, 3, 2), (ROWS, (3, 3))),
+    "Unflatten": (lambda: nn.Unflatten(1, (2, 2)), (ROWS,)),
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(4), ((5, 4),)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(3), ((2, 3, 4, 2),)),
+    "BatchNorm3d": (lambda: nn.BatchNorm3d(2), ((2, 2, 2, 3, 2),)),
+    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(3, affine=True), ((2, 3, 20),)),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(3), ((2, 3, 4, 2),)),
+    "InstanceNorm3d": (lambda: nn.InstanceNorm3d(2), ((2, 2, 2, 3, 2),)),
+    "LayerNorm": (lambda: nn.LayerNorm(40), ((3, 40),)),
+    "GroupNorm": (lambda: nn.GroupNorm(2, 4), ((3, 4, 5),)),
+    "RMSNorm": (lambda: nn.RMSNorm(4), (ROWS,)),
+    "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2), ((5, 2, 8), (5, 2, 8), (5, 2, 8))),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, 12), ((4, 2, 8),)),
+    "TransformerEncoder": (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12), 1), ((4, 2, 8),)),
+    "TransformerDecoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 12), ((4, 2, 8), (3, 2, 8))),
+    "TransformerDecoder": (
+        lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 12), 1),
+        ((4, 2, 8), (3, 2, 8)),
+    ),
+    **{
+        f"{kind}Pad{rank}d": (
+            lambda kind=kind, rank=rank: getattr(nn, f"{kind}Pad{rank}d")(1, *((0.5,) if kind == "Constant" else ())),
+            ((2, 3, *(4,) * rank),),
+        )
+        for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")
+        for rank in (1, 2, 3)
+    },
+    "Upsample": (lambda: nn.Upsample(scale_factor=2), ((2, 3, 4),)),
+    "UpsamplingNearest2d": (lambda: nn.UpsamplingNearest2d(scale_factor=2), ((2, 3, 4, 2),)),
+    # Losses.
+    "BCELoss": (lambda: lambda x, y: nn.BCELoss()(x.sigmoid(), y), (ROWS, PROBABILITIES)),
+    "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, (ROWS, PROBABILITIES)),
+    "CosineEmbeddingLoss": (nn.CosineEmbeddingLoss, (ROWS, ROWS, SIGNS)),
+    "CrossEntropyLoss": (lambda: nn.CrossEntropyLoss(label_smoothing=0.1), (ROWS, LABELS)),
+    "GaussianNLLLoss": (nn.GaussianNLLLoss, (ROWS, ROWS, PROBABILITIES)),
+    "HingeEmbeddingLoss": (nn.HingeEmbeddingLoss, ((3,), SIGNS)),
+    "HuberLoss": (nn.HuberLoss, (ROWS, ROWS)),
+    "KLDivLoss": (lambda: nn.KLDivLoss(reduction="batchmean"), (ROWS, PROBABILITIES)),
+    "L1Loss": (nn.L1Loss, (ROWS, ROWS)),
+    "MSELoss": (nn.MSELoss, (ROWS, ROWS)),
+    "MarginRankingLoss": (nn.MarginRankingLoss, ((3,), (3,), SIGNS)),
+    "NLLLoss": (nn.NLLLoss, (ROWS, LABELS)),
+    "PoissonNLLLoss": (nn.PoissonNLLLoss, (ROWS, PROBABILITIES)),
+    "SmoothL1Loss": (nn.SmoothL1Loss, (ROWS, ROWS)),
+    "SoftMarginLoss": (nn.SoftMarginLoss, ((3,), SIGNS)),
+    "TripletMarginLoss": (nn.TripletMarginLoss, (ROWS, ROWS, ROWS)),
+}
+
+# What holds modules and computes nothing by itself.
+CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
+
+
+def module_step(name: str) -> Program:
+    """Two training steps of a module: forward, and backward to its parameters and arguments."""
+
+    def program() -> None:
+        make, shapes = MODULES[name]
+        module = make()
+        parameters = list(module.parameters()) if isinstance(module, nn.Module) else []
+        generator = np.random.default_rng(len(name))
+        given = [x if isinstance(x, np.ndarray) else generator.standard_normal(x).astype("f") for x in shapes]
+
+        @lucid.compile
+        def step(*arguments: Any) -> Any:
+            for parameter in parameters:
+                parameter.grad = None
+            leaves = [x.detach().requires_grad_() if x.dtype.is_float else x for x in map(lucid.as_tensor, arguments)]
+            outputs = [x for x in flatten(module(*leaves))[0] if isinstance(x, lucid.Tensor)]
+            total = sum((output * output).sum() for output in outputs)
+            total.backward()
+            return outputs, [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+        for _ in range(2):
+            step(*given)
+
+    return program
+
+
+def optimizer_steps(name: str) -> Program:
+    """Two steps of an optimizer, with half of a network in float64."""
+
+    def program() -> None:
+        model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+        weight = lucid.Tensor(np.linspace(-1.0, 1.0, 6), requires_grad=True)
+        keywords = {"momentum": 0.9} if name == "SGD" else {}
+        optimizer = getattr(optim, name)([*model.parameters(), weight], lr=0.01, **keywords)
+
+        @lucid.compile
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y) + (weight**2).sum().astype("float32")
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for _ in range(2):
+            step(np.random.default_rng(0).standard_normal((3, 6)).astype("f"), LABELS)
+
+    return program
+
+
+def optimizers() -> Iterator[str]:
+    """The names of the optimizers."""
+    for name in optim.__all__:
+        kind = getattr(optim, name)
+        if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer:
+            yield name
+
+
+# The arguments that make a short run of each example.
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "01_train_digits.py": ("--epochs", "1"),
+    "02_linear_dropout.py": (),
+}
+EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str) -> Program:
+    """A run of an example, in a folder of its own, without what it prints."""
+
+    def program() -> None:
+        path = str(EXAMPLES_FOLDER / name)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            mock.patch.object(sys, "argv", [path, *EXAMPLES[name]]),
+        ):
+            runpy.run_path(path, run_name="__main__")
+
+    return program
+
+
+def programs() -> dict[str, Program]:
+    """All programs, by name."""
+    return {
+        **{name: module_step(name) for name in MODULES},
+        **{name: optimizer_steps(name) for name in optimizers()},
+        **{name: example(name) for name in EXAMPLES},
+    }
