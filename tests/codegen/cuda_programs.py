@@ -141,6 +141,13 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     },
     "Upsample": (lambda: nn.Upsample(scale_factor=2), ((2, 3, 4),)),
     "UpsamplingNearest2d": (lambda: nn.UpsamplingNearest2d(scale_factor=2), ((2, 3, 4, 2),)),
+    "Conv1d": (lambda: nn.Conv1d(3, 4, 3, stride=2, padding=1), ((2, 3, 7),)),
+    "Conv2d": (lambda: nn.Conv2d(4, 6, 3, padding=1, groups=2), ((2, 4, 5, 6),)),
+    "Conv3d": (lambda: nn.Conv3d(2, 3, 2, dilation=2), ((1, 2, 4, 3, 4),)),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(3, 4, 3, stride=2), ((2, 3, 5),)),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=(2, 1), padding=1, groups=2), ((2, 4, 3, 4),)),
+    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(2, 3, 2, output_padding=0), ((1, 2, 2, 3, 2),)),
+    "Embedding": (lambda: nn.Embedding(10, 5, padding_idx=1), (np.array([[0, 9, 1], [-3, 9, 4]]),)),
     # Losses.
     "BCELoss": (lambda: lambda x, y: nn.BCELoss()(x.sigmoid(), y), (ROWS, PROBABILITIES)),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, (ROWS, PROBABILITIES)),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lucid.codegen.cuda.module import Module, write_module
+from lucid.codegen.cuda.plan import Launch, LaunchPlan
 from lucid.codegen.cuda.simulator.library import FORWARD, HEADER, OPTIONS, Library, build, compiler
 from lucid.codegen.cuda.simulator.target import SimulatorExecutable
 from lucid.codegen.target import Code
@@ -70,12 +71,19 @@ class Simulated:
         """What one of the graphs computes; its loop nests on another grid of blocks and threads if one is given."""
         executable = self.executable(graph, order)
         if grid is not None:
-            launches = (
-                replace(launch, blocks=(grid[0], 1), threads=grid[1]) if "kernel" in launch.function else launch
-                for launch in executable.plan.launches
-            )
-            executable.plan = replace(executable.plan, launches=tuple(launches))
+            executable.plan = on_grid(executable.plan, *grid)
         return run_executable(executable, graph, arrays)
+
+
+def on_grid(plan: LaunchPlan, blocks: int, threads: int) -> LaunchPlan:
+    """A plan without loops whose loop nests run on another grid."""
+    steps = (
+        replace(step, blocks=(blocks, 1), threads=threads)
+        if isinstance(step, Launch) and "kernel" in step.function
+        else step
+        for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
 
 
 def _image(part: Sequence[tuple[Graph, Module]]) -> bytes:

@@ -90,7 +90,7 @@ def test_a_long_batch_goes_round() -> None:
     graph = product((MOST_MATRICES + 3,), 1, 1, 2, Matmul(chunk=2), "f32")
     arrays = [np.random.default_rng(0).standard_normal(value.type.shape).astype("f") for value in graph.inputs]
     simulated = Simulated([graph])
-    (launch,) = simulated.modules[graph].plan.launches
+    (launch,) = simulated.modules[graph].plan.steps
     assert launch.blocks == (1, MOST_MATRICES)
     assert same_bits(simulated.run(graph, arrays), run_compiled(graph, arrays))
 
@@ -107,6 +107,6 @@ def test_matrices_of_many_elements_take_wide_positions() -> None:
 
 def test_the_grid_covers_the_tiles() -> None:
     graph = product((7,), TILE + 1, 3 * TILE, 5, Matmul(chunk=5), "f64")
-    (launch,) = Simulated([graph]).modules[graph].plan.launches
+    (launch,) = Simulated([graph]).modules[graph].plan.steps
     assert launch.blocks == (6, 7)
     assert launch.scalars == (TILE + 1, 3 * TILE, 5, 5, 7)

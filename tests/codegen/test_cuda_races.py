@@ -44,7 +44,7 @@ def case(number: int) -> str:
     assert not old or old in module.text
     sizes = [type.nbytes for type in module.plan.slot_types()] + [stretch.size for stretch in module.plan.stretches]
     lines = [f"    static double s{storage}[{size // 8 + 1}];\n" for storage, size in enumerate(sizes)]
-    for launch in module.plan.launches:
+    for launch in module.plan.launches([]):
         pointers = [f"(decltype(argument<{n}>({launch.function})))s{b}" for n, b in enumerate(launch.buffers)]
         arguments = ", ".join([*pointers, *map(str, launch.scalars)])
         x, y = launch.blocks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.text import parse
 from lucid.pytree import flatten
-from tests.codegen.simulated import ORDERS, need_compiler
+from tests.codegen.simulated import ORDERS, need_compiler, on_grid
 from tests.compile.steps import STEPS, Make
 from tests.ir.graphs import random_inputs
 from tests.oracle import bits, run_compiled, run_executable
@@ -107,7 +106,7 @@ def test_the_first_check_that_fails_is_the_one_reported_and_guards_every_write()
     graph = parse(text)
     executable = CUDASimulatorTarget().compile(graph)
     assert executable.may_fail
-    assert {launch.function for launch in executable.plan.launches if executable.plan.status in launch.buffers} == {
+    assert {launch.function for launch in executable.plan.steps if executable.plan.status in launch.buffers} == {
         *("check_i64", "check_u8"),
         *(name for name, text in executable.module().functions.items() if "kernel" in name and "status[0]" in text),
     }
@@ -227,10 +226,9 @@ def test_what_depends_on_the_order_of_threads_has_other_bits(old: str, new: str)
 
 def test_a_race_between_blocks_has_other_bits() -> None:
     graph, executable = planted(MAP, "b1[i0] = v1;", "b1[i0 / 2] = v1;")
-    plan = write_module(graph).plan
     runs = set()
     for order in (0, 1):
         one = executable(order)
-        one.plan = replace(plan, launches=tuple(replace(x, blocks=(2, 1), threads=32) for x in plan.launches))
+        one.plan = on_grid(one.plan, 2, 32)
         runs.add(run_executable(one, graph, random_inputs(graph, seed=0)).outputs[0][:25].tobytes())
     assert len(runs) == 2

@@ -51,7 +51,7 @@ def header_function(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The function that the header of a source defines, run where the source is."""
     lines = text[: text.index("\n\n")].splitlines()
     code = "\n".join(line[7:] for line in lines if line.startswith("//     ") or line == "//")
-    (name,) = re.findall(r"^def (?!launch)(\w+)", code, re.MULTILINE)
+    (name,) = re.findall(r"^def (?!launch|element)(\w+)", code, re.MULTILINE)
     (folder / f"{name}.cu").write_text(text)
     monkeypatch.chdir(folder)
     monkeypatch.setitem(__import__("sys").modules, "cupy", cupy_on_the_simulator())

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
+from lucid.codegen.cuda.gathered import GatheredProduct, print_gathered
 from lucid.codegen.cuda.nest import kernel_lanes, print_kernel
 from lucid.codegen.cuda.plan import line_of_blocks
 from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
+from lucid.codegen.cuda.scatter import print_scatter_add
 from lucid.codegen.cuda.writer import STATUS, function_head
 from lucid.codegen.kernel import Kernel
-from lucid.ir.types import DType
+from lucid.ir.ops.indexing import ScatterAdd
+from lucid.ir.types import DType, TensorType
 
 
 class Function(Protocol):
@@ -20,7 +23,7 @@ class Function(Protocol):
 
     @property
     def label(self) -> str:
-        """What its name begins with; "kernel" is followed by a number."""
+        """What its name begins with."""
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         """Its text under a name. A guarded one does nothing where a check has failed."""
@@ -61,6 +64,36 @@ class Product:
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         return print_product(name, self.dtype, self.transpose_a, self.transpose_b, self.wide, guarded)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A matrix product of gathered factors."""
+
+    product: GatheredProduct
+
+    @property
+    def label(self) -> str:
+        return "gathered"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_gathered(self.product, name, guarded)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """An ordered scatter-add."""
+
+    op: ScatterAdd
+    updates: TensorType
+    indices: TensorType
+
+    @property
+    def label(self) -> str:
+        return "scatter_add"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_scatter_add(self.op, self.updates, self.indices, name, guarded)
 
 
 @dataclass(frozen=True)

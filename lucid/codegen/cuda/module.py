@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from lucid.codegen.cuda.functions import Function, LoopNest, Product, Report
-from lucid.codegen.cuda.plan import Launch, LaunchPlan, Stretch
+from lucid.codegen.cuda.convolution import convolution_products
+from lucid.codegen.cuda.functions import Function, Gathered, LoopNest, Product, Report, Scatter
+from lucid.codegen.cuda.plan import Element, Launch, LaunchPlan, Loop, Step, Stretch, line_of_blocks
 from lucid.codegen.cuda.product import is_wide, product_launch
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
+from lucid.codegen.cuda.scatter import scatter_threads
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, where
 from lucid.codegen.memory import arena_size, home, plan
@@ -17,7 +19,7 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
@@ -27,10 +29,7 @@ from lucid.ir.verify import verify
 
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
-    ScatterAdd: "it needs an ordered kernel of its own",
     Argsort: "it needs a sort of its own",
-    Scan: "it needs a loop of launches",
-    **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), "it needs a tiled kernel of its own"),
     Grad: "the pass `differentiate` must have written it out",
 }
 
@@ -62,41 +61,70 @@ def write_module(graph: Graph, prefix: str = "") -> Module:
     return _Writer(graph, prefix, kernel_of).write()
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """A graph that is being written, the whole or the body of a loop, and the storages of its values that are not in
+    the arena."""
+
+    graph: Graph
+    storages: Mapping[Value, int]
+
+
 class _Writer:
     def __init__(self, graph: Graph, prefix: str, kernel_of: Callable[[Node], Kernel]) -> None:
         self.graph = graph
         self.prefix = prefix
         self.kernel_of = kernel_of
-        self.slots = {value: number for number, value in enumerate((*graph.inputs, *graph.outputs))}
+        slots = {value: number for number, value in enumerate((*graph.inputs, *graph.outputs))}
+        self.slots = len(slots)
+        self.scope = _Scope(graph, slots)
         self.stretches: dict[Stretch, int] = {}
+        # Numbered behind the stretches, whose number is known in the end: until then from -1 downwards.
+        self.elements: list[Element] = []
         self.names: dict[tuple[Function, bool], str] = {}
         self.nodes_of: dict[tuple[Function, bool], list[Node]] = {}
-        self.launches: list[tuple[Launch, bool]] = []  # and whether it is guarded
+        self.steps: list[Step] = []
         self.checks: list[tuple[str, str]] = []
-        self.states = {state for state, _ in graph.updates}
-        self.may_fail = any(isinstance(node.op, Check) for node in graph.nodes)
+        self.states = {slots[state] for state, _ in graph.updates}
+        self.may_fail = any(isinstance(node.op, Check) for node in graph.all_nodes())
 
     def write(self) -> Module:
-        for node in self.graph.nodes:
+        graph, slots = self.graph, self.scope.storages
+        for node in graph.nodes:
             handler_of(node)(self, node)
-        for state, new in self.graph.updates:
-            if home(self.graph, new) is not state:
-                self.loops(Node(Detach(), (new,), (state,)))
-        status = len(self.slots) + len(self.stretches)
+        for state, new in graph.updates:
+            if home(graph, new) is not state:
+                self.copy(state, new)
         plan = LaunchPlan(
-            tuple(str(value.type) for value in self.graph.inputs),
-            tuple(str(value.type) for value in self.graph.outputs),
-            tuple(self.slots[state] for state, _ in self.graph.updates),
+            tuple(str(value.type) for value in graph.inputs),
+            tuple(str(value.type) for value in graph.outputs),
+            tuple(slots[state] for state, _ in graph.updates),
             tuple(self.stretches),
-            arena_size(self.graph),
+            arena_size(graph),
             tuple(self.checks),
             tuple(self.names.values()),
-            tuple(
-                Launch(x.function, x.blocks, x.threads, (*x.buffers, status) if guarded else x.buffers, x.scalars)
-                for x, guarded in self.launches
-            ),
+            self.numbered(self.steps),
+            self.number(_STATUS),
         )
-        return Module(self.graph, {name: self.text(key, name) for key, name in self.names.items()}, plan)
+        return Module(graph, {name: self.text(key, name) for key, name in self.names.items()}, plan)
+
+    def number(self, storage: int) -> int:
+        """The final number of a storage."""
+        first = self.slots + len(self.stretches)
+        if storage == _STATUS:
+            return first + len(self.elements)
+        return storage if storage >= 0 else first - 1 - storage
+
+    def numbered(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """Steps with the final numbers of their storages."""
+
+        def final(step: Step) -> Step:
+            if isinstance(step, Launch):
+                return replace(step, buffers=tuple(map(self.number, step.buffers)))
+            elements = tuple(replace(element, storage=self.number(element.storage)) for element in step.elements)
+            return replace(step, first=self.number(step.first), elements=elements, steps=self.numbered(step.steps))
+
+        return tuple(map(final, steps))
 
     def text(self, key: tuple[Function, bool], name: str) -> str:
         (function, guarded), nodes = key, self.nodes_of[key]
@@ -104,44 +132,62 @@ class _Writer:
 
     # Storages and functions.
 
-    def storage(self, value: Value) -> int:
-        """The number of the storage that a value lives in."""
-        value = home(self.graph, value)
-        if value in self.slots:
-            return self.slots[value]
-        offset = self.graph.places[value].offset
+    def storage(self, value: Value, scope: _Scope | None = None) -> int:
+        """The storage that a value of a scope, the present one if none is given, lives in."""
+        scope = scope or self.scope
+        value = home(scope.graph, value)
+        if value in scope.storages:
+            return scope.storages[value]
+        offset = scope.graph.places[value].offset
         assert offset is not None
         stretch = Stretch(offset, value.type.nbytes)
-        return len(self.slots) + self.stretches.setdefault(stretch, len(self.stretches))
+        return self.slots + self.stretches.setdefault(stretch, len(self.stretches))
+
+    def is_state(self, storage: int) -> bool:
+        """Whether a storage is that of a state which the graph updates, or a part of one."""
+        while storage < 0:
+            storage = self.elements[-1 - storage].storage
+        return storage in self.states
 
     def launch(
-        self, node: Node, function: Function, blocks: tuple[int, int], threads: int, scalars: tuple[int, ...] = ()
+        self,
+        node: Node,
+        function: Function,
+        blocks: tuple[int, int],
+        threads: int,
+        scalars: tuple[int, ...] = (),
+        values: Sequence[Value] | None = None,
     ) -> None:
-        """Launch a function on the operands and results of a node."""
-        writes_state = any(home(self.graph, value) in self.states for value in node.outputs)
-        key = function, writes_state and self.may_fail
+        """Launch a function on the operands and results of a node, or on `values`."""
+        buffers = tuple(map(self.storage, (*node.inputs, *node.outputs) if values is None else values))
+        key = function, self.may_fail and any(self.is_state(self.storage(value)) for value in node.outputs)
         if key not in self.names:
             self.names[key] = self.new_name(*key)
         self.nodes_of.setdefault(key, []).append(node)
-        buffers = tuple(map(self.storage, (*node.inputs, *node.outputs)))
-        self.launches.append((Launch(self.names[key], blocks, threads, buffers, scalars), key[1] or not node.outputs))
+        if key[1] or isinstance(function, Report):
+            buffers = (*buffers, _STATUS)
+        self.steps.append(Launch(self.names[key], blocks, threads, buffers, scalars))
 
     def new_name(self, function: Function, guarded: bool) -> str:
         label = self.prefix + function.label
-        if isinstance(function, LoopNest):
-            return f"{label}_{sum(isinstance(other, LoopNest) for other, _ in self.names)}"
-        return f"{label}_guarded" if guarded else label
+        if isinstance(function, Product | Report):
+            return f"{label}_guarded" if guarded else label
+        return f"{label}_{sum(type(other) is type(function) for other, _ in self.names)}"
 
     # Nodes.
 
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
-        if isinstance(node.op, Reshape) and home(self.graph, node.output) is home(self.graph, node.inputs[0]):
+        graph = self.scope.graph
+        if isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
             return
         nest = LoopNest(self.kernel_of(node))
         if not nest.kernel.is_empty:
             blocks, threads = nest.grid(where(node))
             self.launch(node, nest, (blocks, 1), threads)
+
+    def copy(self, to: Value, source: Value) -> None:
+        self.loops(Node(Detach(), (source,), (to,)))
 
     def contraction(self, node: Node) -> None:
         assert isinstance(node.op, Matmul)
@@ -150,12 +196,56 @@ class _Writer:
             function = Product(a.dtype, node.op.transpose_a, node.op.transpose_b, is_wide(a, b, node.output.type))
             self.launch(node, function, *product_launch(node.op, a, b))
 
+    def convolution(self, node: Node) -> None:
+        assert isinstance(node.op, ConvolutionOp)
+        if node.output.type.size:
+            first, second = node.inputs
+            for product in convolution_products(node.op, first.type, second.type):
+                blocks, threads = product.grid()
+                self.launch(node, Gathered(product), blocks, threads, values=(second, first, node.output))
+
+    def scatter_add(self, node: Node) -> None:
+        assert isinstance(node.op, ScatterAdd)
+        if node.output.type.size:
+            updates, indices = (value.type for value in node.inputs)
+            blocks, threads = line_of_blocks(scatter_threads(node.op, updates))
+            self.launch(node, Scatter(node.op, updates, indices), (blocks, 1), threads)
+
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)
         dtype = node.inputs[1].type.dtype
         self.launch(node, Report(dtype), (1, 1), 1, (len(self.checks),))
         self.checks.append((node.op.message, dtype.short))
 
+    def scan(self, node: Node) -> None:
+        """A loop of the plan. The carries lie where the loop's results are."""
+        scan, outer, steps = node.op, self.scope, self.steps
+        assert isinstance(scan, Scan)
+        body, count, stop = scan.body, scan.carries, scan.carries + scan.sequences
+        for start, result in zip(node.inputs, node.outputs[:count], strict=False):
+            if home(outer.graph, start) is not home(outer.graph, result):
+                self.copy(result, start)
+        whole = [*zip(body.arguments[:count], node.outputs, strict=False)]
+        whole += zip(body.arguments[stop:], node.inputs[stop:], strict=True)
+        stacked = [*zip(body.arguments[count:stop], node.inputs[count:stop], strict=True)]
+        stacked += zip(body.outputs[count:], node.outputs[count:], strict=True)
+        elements = tuple(Element(self.storage(stack, outer), inside.type.nbytes) for inside, stack in stacked)
+        first = -1 - len(self.elements)
+        self.elements += elements
+        storages = {inside: self.storage(value, outer) for inside, value in whole}
+        storages |= {inside: first - number for number, (inside, _) in enumerate(stacked)}
+        self.scope, self.steps = _Scope(body, storages), []
+        for inner in body.nodes:
+            handler_of(inner)(self, inner)
+        for argument, new in zip(body.arguments, body.outputs[:count], strict=False):
+            if home(body, new) is not argument:
+                self.copy(argument, new)
+        loop = Loop(scan.length, scan.reverse, first, elements, tuple(self.steps))
+        self.scope, self.steps = outer, [*steps, loop]
+
+
+# The storage that is the status, until its number is known.
+_STATUS = -(2**62)
 
 Handler = Callable[[_Writer, Node], None]
 
@@ -164,7 +254,10 @@ HANDLERS: Mapping[type[Op], Handler] = {
     Fused: _Writer.loops,
     **dict.fromkeys(LOWERED, _Writer.loops),
     Matmul: _Writer.contraction,
+    **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), _Writer.convolution),
+    ScatterAdd: _Writer.scatter_add,
     Check: _Writer.check,
+    Scan: _Writer.scan,
 }
 
 

@@ -1,7 +1,8 @@
 """The launch plan: what it takes to run the CUDA C module of a graph.
 
 Every array that a launch reads or writes is a *storage*, and storages are numbered: the arguments, states and outputs,
-which belong to the caller; then the stretches of the arena; last the status of the device.
+which belong to the caller; then the stretches of the arena; then the elements of other storages that the loops of the
+plan stand at; last the status of the device.
 
 The status is STATUS_WORDS 64-bit words: whether a check has failed, then which one, the position, and the value there.
 The first check that fails writes it; every function that writes state reads it first, and does nothing from then on.
@@ -33,6 +34,33 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Steps that are taken `length` times, at the places 0, 1, ... of the elements, or from the last one on. The
+    storages from number `first` on, as many as there are elements, are those at the place."""
+
+    length: int
+    reverse: bool
+    first: int
+    elements: tuple[Element, ...]
+    steps: tuple[Step, ...]
+
+    def places(self) -> range:
+        """The places, in order."""
+        return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
+
+
+Step = Launch | Loop
+
+
+@dataclass(frozen=True)
+class Element:
+    """The elements of a storage along its leading axis, of so many bytes each."""
+
+    storage: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Stretch:
     """A part of the arena, in bytes."""
 
@@ -51,17 +79,13 @@ class LaunchPlan:
     arena: int  # bytes
     checks: tuple[tuple[str, str], ...]  # the message, and the dtype of the values
     functions: tuple[str, ...]  # of the module, each once
-    launches: tuple[Launch, ...]
+    steps: tuple[Step, ...]
+    status: int  # the number of the storage that is the status
 
     @property
     def slots(self) -> int:
         """The number of storages that belong to the caller."""
         return len(self.inputs) + len(self.outputs)
-
-    @property
-    def status(self) -> int:
-        """The number of the storage that is the status."""
-        return self.slots + len(self.stretches)
 
     def slot_types(self) -> Iterator[TensorType]:
         """The types of the storages that belong to the caller."""
@@ -74,10 +98,6 @@ class LaunchPlan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LaunchPlan:
         """The plan from what `to_json` gave, even after a file has made lists of its tuples."""
-        launches = (
-            Launch(x["function"], _pair(x["blocks"]), x["threads"], tuple(x["buffers"]), tuple(x["scalars"]))
-            for x in data["launches"]
-        )
         return cls(
             tuple(data["inputs"]),
             tuple(data["outputs"]),
@@ -86,13 +106,32 @@ class LaunchPlan:
             data["arena"],
             tuple((message, dtype) for message, dtype in data["checks"]),
             tuple(data["functions"]),
-            tuple(launches),
+            tuple(map(_step, data["steps"])),
+            data["status"],
         )
 
+    def launches(self, addresses: list[int]) -> Iterator[Launch]:
+        """Every launch in order; before each, `addresses`, of all storages, has those of the elements it works on."""
+        return _launches(self.steps, addresses)
 
-def _pair(numbers: Any) -> tuple[int, int]:
-    x, y = numbers
-    return x, y
+
+def _launches(steps: tuple[Step, ...], addresses: list[int]) -> Iterator[Launch]:
+    for step in steps:
+        if isinstance(step, Launch):
+            yield step
+            continue
+        for place in step.places():
+            for number, element in enumerate(step.elements, step.first):
+                addresses[number] = addresses[element.storage] + place * element.size
+            yield from _launches(step.steps, addresses)
+
+
+def _step(data: Mapping[str, Any]) -> Step:
+    if "function" in data:
+        x, y = data["blocks"]
+        return Launch(data["function"], (x, y), data["threads"], tuple(data["buffers"]), tuple(data["scalars"]))
+    elements = tuple(Element(**element) for element in data["elements"])
+    return Loop(data["length"], data["reverse"], data["first"], elements, tuple(map(_step, data["steps"])))
 
 
 # Threads of a block of a loop nest, and the most blocks: enough to fill any GPU of today several times over. What is

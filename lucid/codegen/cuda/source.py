@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lucid.codegen.cuda.module import Module, printable, write_module
-from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
+from lucid.codegen.cuda.plan import STATUS_WORDS, Launch, Loop, Step
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.ir.graph import Graph, Value
 from lucid.ir.text_print import value_names
@@ -42,11 +42,14 @@ def _script(module: Module) -> Iterator[str]:
     graph, plan = module.graph, module.plan
     name = _identifier(graph.name) or "graph"
     names = _python_names(graph)
-    storages = [
-        *(names[value] for value in (*graph.inputs, *graph.outputs)),
-        *(f"arena[{stretch.offset}:{stretch.offset + stretch.size}]" for stretch in plan.stretches),
-        "status",
-    ]
+    storages = {
+        **dict(enumerate(names[value] for value in (*graph.inputs, *graph.outputs))),
+        **{
+            number: f"arena[{stretch.offset}:{stretch.offset + stretch.size}]"
+            for number, stretch in enumerate(plan.stretches, plan.slots)
+        },
+        plan.status: "status",
+    }
     yield "import cupy"
     yield ""
     yield f'with open("{name}.cu") as file:  # this one'
@@ -56,6 +59,10 @@ def _script(module: Module) -> Iterator[str]:
     yield "def launch(name, blocks, threads, *arguments):"
     yield "    cupy.RawKernel(source, name, options)(blocks, (threads,), arguments)"
     yield ""
+    if any(isinstance(step, Loop) for step in plan.steps):
+        yield "def element(array, place, size):  # of the leading axis, in bytes"
+        yield '    return array.reshape(-1).view("uint8")[place * size : (place + 1) * size]'
+        yield ""
     yield from _call(f"def {name}(", [names[value] for value in graph.inputs], "):")
     for value in graph.inputs:
         what = ", which is updated" if plan.inputs and value in dict(graph.updates) else ""
@@ -66,15 +73,27 @@ def _script(module: Module) -> Iterator[str]:
         yield f'    status = cupy.zeros({STATUS_WORDS}, "int64")'
     for value in graph.outputs:
         yield f'    {names[value]} = cupy.empty({value.type.shape}, "{value.type.dtype.numpy.name}")'
-    for launch in plan.launches:
-        yield from _call("    launch(", _arguments(launch, storages), ")")
+    yield from _steps(plan.steps, storages, "    ")
     if plan.checks:
         yield "    if status[0]:  # waits for the GPU"
         yield "        raise ValueError(f'check {status[1]} failed: position {status[2]}, value {status[3]}')"
     yield f"    return {', '.join(names[value] for value in graph.outputs) or None}"
 
 
-def _arguments(launch: Launch, storages: list[str]) -> list[str]:
+def _steps(steps: Sequence[Step], storages: dict[int, str], indent: str) -> Iterator[str]:
+    for step in steps:
+        if isinstance(step, Launch):
+            yield from _call(f"{indent}launch(", _arguments(step, storages), ")")
+            continue
+        place = f"place_{step.first}"
+        yield f"{indent}for {place} in {step.places()!r}:"
+        for number, element in enumerate(step.elements, step.first):
+            storages[number] = f"part_{number}"
+            yield f"{indent}    part_{number} = element({storages[element.storage]}, {place}, {element.size})"
+        yield from _steps(step.steps, storages, f"{indent}    ")
+
+
+def _arguments(launch: Launch, storages: dict[int, str]) -> list[str]:
     buffers = [storages[buffer] for buffer in launch.buffers]
     scalars = [f"cupy.int32({scalar})" for scalar in launch.scalars]
     return [f'"{launch.function}"', str(launch.blocks), str(launch.threads), *buffers, *scalars]
@@ -96,7 +115,7 @@ def _call(start: str, arguments: list[str], end: str) -> Iterator[str]:
 def _python_names(graph: Graph) -> dict[Value, str]:
     """A name in Python for each input and output of a graph."""
     names: dict[Value, str] = {}
-    taken = {"arena", "status", "source", "options", "launch", "cupy"}
+    taken = {"arena", "status", "source", "options", "launch", "element", "cupy"}
     hints = value_names(graph)
     for value in (*graph.inputs, *graph.outputs):
         base = name = _identifier(hints[value]) or "x"

@@ -70,7 +70,9 @@ class SimulatorExecutable:
         self._slots = [Guarded(type.nbytes) for type in self.plan.slot_types()]
         self._own = [Guarded(stretch.size) for stretch in self.plan.stretches]
         self._status = Guarded(8 * STATUS_WORDS)
-        self._addresses = [storage.address for storage in (*self._slots, *self._own, self._status)]
+        elements = self.plan.status - len(self._slots) - len(self._own)
+        addresses = [storage.address for storage in (*self._slots, *self._own)]
+        self._addresses = [*addresses, *[0] * elements, self._status.address]
 
     @property
     def graph(self) -> Graph:
@@ -97,7 +99,7 @@ class SimulatorExecutable:
         for storage in (*self._slots[inputs:], *self._own):
             storage.fill()
         ctypes.memset(self._status.address, 0, self._status.size)
-        for launch in self.plan.launches:
+        for launch in self.plan.launches(self._addresses):
             self._library.launch(launch, self._addresses, self.order)
         failed, number, position, bits = (ctypes.c_int64 * STATUS_WORDS).from_address(self._status.address)
         if failed:

@@ -1,0 +1,131 @@
+"""Convolutions, their gradients and scatter-adds in CUDA C: the order of their sums, whatever the geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lucid.codegen.cuda.convolution import convolution_products
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Op
+from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.ops.indexing import ScatterAdd
+from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.types import Shape, TensorType, float32, float64, int64
+from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.simulated import ORDERS, Simulated, same_bits
+from tests.oracle import Array, run_compiled
+
+# x, weight, stride, dilation, low, high, groups: taps that do not meet, crops, uneven paddings, chunks, one position.
+GEOMETRIES = (
+    ((2, 3, 7), (4, 3, 3), (2,), (1,), (1,), (0,), 1),
+    ((1, 2, 9), (2, 1, 3), (3,), (2,), (2,), (4,), 2),
+    ((2, 1, 11), (1, 1, 2), (4,), (2,), (-1,), (2,), 1),
+    ((2, 70, 5, 6), (5, 70, 3, 3), (1, 1), (1, 1), (1, 1), (1, 1), 1),
+    ((3, 4, 6, 5), (6, 2, 3, 2), (2, 3), (2, 1), (0, 2), (3, -1), 2),
+    ((5, 1, 40, 30), (2, 1, 1, 3), (1, 2), (1, 1), (0, 1), (0, 1), 1),
+    ((1, 2, 4, 3, 5), (3, 2, 2, 3, 2), (1, 2, 2), (2, 1, 1), (0, 1, 0), (0, 1, 1), 1),
+    ((0, 2, 4), (3, 2, 2), (1,), (1,), (0,), (0,), 1),
+    ((2, 2, 3), (2, 2, 3), (1,), (1,), (0,), (0,), 1),
+)
+
+
+def alone(op: Op, *operands: TensorType) -> Graph:
+    """The graph of an op, in the order that the pipeline gives it."""
+    values = tuple(map(Value, operands))
+    outputs = tuple(map(Value, op.infer(operands)))
+    return run_pipeline(Graph("alone", values, (), (Node(op, values, outputs),), outputs)).final
+
+
+def convolutions() -> Iterator[Graph]:
+    """Each geometry forwards, and backwards to both operands."""
+    for number, (x, weight, *fields) in enumerate(GEOMETRIES):
+        dtype = (float32, float64)[number % 2]
+        image, kernel = TensorType(dtype, x), TensorType(dtype, weight)
+        forward = Convolution(*fields)
+        (result,) = forward.infer([image, kernel])
+        yield alone(forward, image, kernel)
+        yield alone(ConvolutionInput(*fields, x[2:]), result, kernel)
+        yield alone(ConvolutionWeight(*fields, weight[2:]), image, result)
+
+
+def operands(graph: Graph) -> list[Array]:
+    """Numbers of all magnitudes, with zeros of both signs and infinities."""
+    generator = np.random.default_rng(0)
+    arrays = []
+    for value in graph.inputs:
+        x = generator.standard_normal(value.type.shape) * 10.0 ** generator.integers(-3, 3, value.type.shape)
+        x[generator.random(x.shape) < 0.1] *= 0.0
+        x[generator.random(x.shape) < 0.002] = np.inf
+        arrays.append(x.astype(value.type.dtype.numpy))
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[Graph]:
+    return list(convolutions())
+
+
+@pytest.fixture(scope="module")
+def simulated(graphs: list[Graph]) -> Simulated:
+    return Simulated(graphs)
+
+
+@pytest.mark.parametrize("number", range(3 * len(GEOMETRIES)))
+def test_a_convolution_has_the_bits_of_the_cpu_target(number: int, graphs: list[Graph], simulated: Simulated) -> None:
+    arrays = operands(graphs[number])
+    order = ORDERS[number % len(ORDERS)]
+    assert same_bits(simulated.run(graphs[number], arrays, order), run_compiled(graphs[number], arrays))
+
+
+def test_another_chunk_has_other_bits(graphs: list[Graph]) -> None:
+    graph = graphs[9]
+    (node,) = graph.nodes
+    assert isinstance(node.op, Convolution)
+    assert 0 < node.op.chunk < 70, "so there are several"
+    other = graph.with_nodes([replace(node, op=replace(node.op, chunk=70))])
+    arrays = [np.random.default_rng(0).standard_normal(value.type.shape).astype("f") for value in graph.inputs]
+    assert not same_bits(Simulated([other]).run(other, arrays), run_compiled(graph, arrays)), (
+        "then no test would notice"
+    )
+
+
+def test_many_positions_have_wide_numbers() -> None:
+    x, weight = TensorType(float32, (1, 1, 2**20, 2**11)), TensorType(float32, (1, 1, 1, 1))
+    (product,) = convolution_products(Convolution((1, 1), (1, 1), (0, 0), (0, 0), chunk=1), x, weight)
+    assert product.is_wide
+    (small,) = convolution_products(Convolution((1, 1), (1, 1), (0, 0), (0, 0), chunk=1), weight, weight)
+    assert not small.is_wide
+
+
+def test_nvrtc_compiles_convolutions_without_spills(graphs: list[Graph]) -> None:
+    modules = Simulated(graphs).modules
+    text = "\n".join(module.text for module in modules.values())
+    found = compile_with_nvrtc(text, "sm_80").figures
+    assert {name: figure for name, figure in found.items() if figure.spilled} == {}
+
+
+# Scatter-adds.
+
+SCATTERS: tuple[tuple[Shape, Shape, int, int], ...] = (
+    ((40, 3), (40, 1), 0, 7),
+    ((2, 30, 5), (2, 30, 5), 1, 100),
+    ((4, 50), (1, 50), 1, 3),
+    ((6,), (6,), 0, 1),
+)
+
+
+@pytest.mark.parametrize("number", range(len(SCATTERS)))
+def test_a_scatter_add_has_the_bits_of_the_cpu_target(number: int) -> None:
+    updates, indices, axis, extent = SCATTERS[number]
+    dtype = (float32, float64)[number % 2]
+    graph = alone(ScatterAdd(axis, extent), TensorType(dtype, updates), TensorType(int64, indices))
+    generator = np.random.default_rng(0)
+    arrays = [generator.standard_normal(updates).astype(dtype.numpy), generator.integers(-extent, extent, indices)]
+    expected = run_compiled(graph, arrays)
+    simulated = Simulated([graph])
+    for order in ORDERS:
+        assert same_bits(simulated.run(graph, arrays, order), expected)
