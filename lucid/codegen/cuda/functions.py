@@ -12,9 +12,10 @@ from lucid.codegen.cuda.plan import line_of_blocks
 from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.scatter import print_scatter_add
+from lucid.codegen.cuda.sort import print_argsort
 from lucid.codegen.cuda.writer import STATUS, function_head
 from lucid.codegen.kernel import Kernel
-from lucid.ir.ops.indexing import ScatterAdd
+from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.types import DType, TensorType
 
 
@@ -94,6 +95,21 @@ class Scatter:
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         return print_scatter_add(self.op, self.updates, self.indices, name, guarded)
+
+
+@dataclass(frozen=True)
+class Sort:
+    """A stable sort."""
+
+    op: Argsort
+    x: TensorType
+
+    @property
+    def label(self) -> str:
+        return "argsort"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_argsort(self.op, self.x, name, guarded)
 
 
 @dataclass(frozen=True)

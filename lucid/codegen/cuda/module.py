@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lucid.codegen.cuda.convolution import convolution_products
-from lucid.codegen.cuda.functions import Function, Gathered, LoopNest, Product, Report, Scatter
+from lucid.codegen.cuda.functions import Function, Gathered, LoopNest, Product, Report, Scatter, Sort
 from lucid.codegen.cuda.plan import Element, Launch, LaunchPlan, Loop, Step, Stretch, line_of_blocks
 from lucid.codegen.cuda.product import is_wide, product_launch
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.cuda.scatter import scatter_threads
+from lucid.codegen.cuda.sort import THREADS as SORT_THREADS
+from lucid.codegen.cuda.sort import sort_threads
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, where
 from lucid.codegen.memory import arena_size, home, plan
@@ -29,7 +31,6 @@ from lucid.ir.verify import verify
 
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
-    Argsort: "it needs a sort of its own",
     Grad: "the pass `differentiate` must have written it out",
 }
 
@@ -211,6 +212,13 @@ class _Writer:
             blocks, threads = line_of_blocks(scatter_threads(node.op, updates))
             self.launch(node, Scatter(node.op, updates, indices), (blocks, 1), threads)
 
+    def argsort(self, node: Node) -> None:
+        assert isinstance(node.op, Argsort)
+        if node.output.type.size:
+            (x,) = node.inputs
+            blocks, _ = line_of_blocks(sort_threads(x.type))
+            self.launch(node, Sort(node.op, x.type), (blocks, 1), SORT_THREADS)
+
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)
         dtype = node.inputs[1].type.dtype
@@ -256,6 +264,7 @@ HANDLERS: Mapping[type[Op], Handler] = {
     Matmul: _Writer.contraction,
     **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), _Writer.convolution),
     ScatterAdd: _Writer.scatter_add,
+    Argsort: _Writer.argsort,
     Check: _Writer.check,
     Scan: _Writer.scan,
 }
