@@ -11,6 +11,7 @@ from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.cost import operations
+from lucid.ir.passes.flow import Network
 from lucid.ir.passes.outline import LOOPS, SOURCES
 
 # Prices, in scalar operations: a core moves a byte from memory in the time of some eight of them. A store costs twice
@@ -19,8 +20,8 @@ from lucid.ir.passes.outline import LOOPS, SOURCES
 READ = 8
 WRITE = 16
 
-# Below this, in bytes that the forward would write for the backward alone, everything is saved: the cut cannot earn
-# back the 0.2 s that importing networkx takes.
+# Below this, in bytes that the forward would write for the backward alone, everything is saved: fewer kernels and
+# shorter ones are worth more than the microseconds that the bytes take.
 TRIVIAL = 1 << 18
 
 
@@ -40,11 +41,11 @@ def choose(
     is read; the source feeds values that cannot be computed again, and the others at the price of doing so; the sink
     takes what the backward reads. The values whose arcs a minimum cut severs are the ones to save.
     """
-    network = _Network(graph, forward, backward, results, copied)
-    return network.cut() if network.written >= TRIVIAL else set()
+    choice = _Choice(graph, forward, backward, results, copied)
+    return choice.cut() if choice.written >= TRIVIAL else set()
 
 
-class _Network:
+class _Choice:
     def __init__(
         self,
         graph: Graph,
@@ -86,25 +87,23 @@ class _Network:
         return price
 
     def cut(self) -> set[Node]:
-        import networkx
-
-        network = networkx.DiGraph()  # an arc without a capacity is one without a limit
+        network = Network()
         pending, seen = list(self.read), set(self.read)
         for value in self.read:
-            network.add_edge((value, "read"), "sink")
+            network.add_arc((value, "read"), "sink")
         for value in pending:  # which grows on the way
-            network.add_edge((value, "made"), (value, "read"), capacity=self.price_of_saving(value))
+            network.add_arc((value, "made"), (value, "read"), self.price_of_saving(value))
             if not self.is_repeatable(value):
-                network.add_edge("source", (value, "made"))
+                network.add_arc("source", (value, "made"))
                 continue
-            network.add_edge("source", (value, "made"), capacity=self.price_of_repeating(value))
+            network.add_arc("source", (value, "made"), self.price_of_repeating(value))
             for operand in self.producer[value].inputs:
                 if not self.is_source(operand):
-                    network.add_edge((operand, "read"), (value, "made"))
+                    network.add_arc((operand, "read"), (value, "made"))
                     if operand not in seen:
                         seen.add(operand)
                         pending.append(operand)
-        _, (_, far) = networkx.minimum_cut(network, "source", "sink")
+        far = network.minimum_cut("source", "sink")
         return {self.producer[value] for value in pending if (value, "made") in far}
 
 
