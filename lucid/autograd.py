@@ -22,7 +22,8 @@ from lucid.ir.interpret import run
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
-from lucid.modes import current_tracer, enable_grad, no_grad
+from lucid.modes import current_tracer, enable_grad, modes, no_grad
+from lucid.nonfinite import expect_all_finite
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -158,7 +159,7 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         graph = EagerGraph([output])
         leaves = list(graph.leaves.values())
         nodes, gradients, _ = graph.backward_nodes([output], [start], [value for _, value in leaves])
-        run(nodes, graph.environment)
+        _run(nodes, graph.environment)
         found = [
             (leaf, TensorCore._wrap(np.array(graph.environment[gradient], order="C")))
             for (leaf, _), gradient in zip(leaves, gradients, strict=True)
@@ -240,7 +241,7 @@ def _eager_grad(
     wrt = [value for x in xs if (value := graph.value(x)) is not None]
     nodes, gradients, seed_values = graph.backward_nodes(ys, seeds, wrt)
     if not create_graph:
-        run(nodes, graph.environment)
+        _run(nodes, graph.environment)
         results = [TensorCore._wrap(np.array(graph.environment[value], order="C")) for value in gradients]
     else:
         results = _recorded_run(graph, nodes, gradients, dict(zip(seed_values, seeds, strict=True)))
@@ -248,6 +249,13 @@ def _eager_grad(
         for record in graph.records:
             record.freed = True
     return results
+
+
+def _run(nodes: Sequence[Node], environment: dict[Value, Array]) -> None:
+    """Evaluate backward nodes."""
+    run(nodes, environment)
+    if modes.trap:
+        expect_all_finite(nodes, environment)
 
 
 def _recorded_run(

@@ -59,7 +59,12 @@ def load_target(name: str, kernel_rules: Sequence[KernelRule] = ()) -> Target:
 
 @overload
 def compile(
-    function: Module, *, target: str = "cpu", passes: Sequence[Pass] = (), kernel_rules: Sequence[KernelRule] = ()
+    function: Module,
+    *,
+    target: str = "cpu",
+    passes: Sequence[Pass] = (),
+    kernel_rules: Sequence[KernelRule] = (),
+    trap: str | None = None,
 ) -> CompiledModule: ...
 @overload
 def compile(
@@ -68,6 +73,7 @@ def compile(
     target: str = "cpu",
     passes: Sequence[Pass] = (),
     kernel_rules: Sequence[KernelRule] = (),
+    trap: str | None = None,
 ) -> CompiledFunction: ...
 @overload
 def compile(
@@ -76,6 +82,7 @@ def compile(
     target: str = "cpu",
     passes: Sequence[Pass] = (),
     kernel_rules: Sequence[KernelRule] = (),
+    trap: str | None = None,
 ) -> Callable[[Callable[..., Any]], CompiledFunction]: ...
 def compile(
     function: Callable[..., Any] | Module | None = None,
@@ -83,12 +90,14 @@ def compile(
     target: str = "cpu",
     passes: Sequence[Pass] = (),
     kernel_rules: Sequence[KernelRule] = (),
+    trap: str | None = None,
 ) -> Any:
     """Compile a function, a whole training step, or a Module. Also a decorator.
 
     The first call with arguments of new shapes, dtypes or Python values traces the function and compiles the graph;
     later calls run it natively. The result behaves as the function does, with the same random numbers and the same
     `grad`s; `lower`, `programs` show what was compiled. Raises TraceError for Python that a graph cannot represent.
+    With `trap="nan"`, its calls behave as under `lucid.debug.trap_nan`.
 
     `passes` of your own join the compiler's, and `kernel_rules` change how kernels run: see docs/extend.md.
 
@@ -100,12 +109,19 @@ def compile(
     [2.0, 4.0]
     """
     if function is None:
-        return functools.partial(compile, target=target, passes=passes, kernel_rules=kernel_rules)
+        return functools.partial(compile, target=target, passes=passes, kernel_rules=kernel_rules, trap=trap)
+    if trap not in (None, "nan"):
+        raise ArgumentError(f'trap is None or "nan", got {trap!r}.')
     if isinstance(function, CompiledFunction):
         if passes or kernel_rules:
             raise ArgumentError(
                 "compile takes passes and kernel rules together with a function that has not been compiled yet.",
                 hint="give them to the call of lucid.compile that compiles it.",
+            )
+        if trap:
+            raise ArgumentError(
+                "compile takes a trap together with a function that has not been compiled yet.",
+                hint="call the function inside `with lucid.debug.trap_nan():`.",
             )
         return function
     if not callable(function):
@@ -113,22 +129,30 @@ def compile(
     for rule in kernel_rules:
         if not callable(rule):
             raise ArgumentError(f"a kernel rule is a function from a Kernel to a Kernel, got {rule!r}.")
-    return _compiled(function, load_target(target, kernel_rules), extended(passes))
+    return _compiled(function, load_target(target, kernel_rules), extended(passes), trap is not None)
 
 
-def _compiled(function: Callable[..., Any] | Module, target: Target, pipeline: tuple[Pass, ...]) -> CompiledFunction:
+def _compiled(
+    function: Callable[..., Any] | Module, target: Target, pipeline: tuple[Pass, ...], trap: bool
+) -> CompiledFunction:
     if isinstance(function, Module):
-        return CompiledModule(function, target, pipeline)
-    return CompiledFunction(function, getattr(function, "__name__", "function"), target, pipeline)
+        return CompiledModule(function, target, pipeline, trap)
+    return CompiledFunction(function, getattr(function, "__name__", "function"), target, pipeline, trap)
 
 
 class CompiledFunction:
     """A function that runs as native programs, one for each signature that it has met."""
 
     def __init__(
-        self, function: Callable[..., Any], name: str, target: Target, pipeline: tuple[Pass, ...] = PIPELINE
+        self,
+        function: Callable[..., Any],
+        name: str,
+        target: Target,
+        pipeline: tuple[Pass, ...] = PIPELINE,
+        trap: bool = False,
     ) -> None:
         self._function = function
+        self._trap = trap
         self._name = name.strip("<>")
         self._target = target
         self._pipeline = pipeline
@@ -193,7 +217,7 @@ class CompiledFunction:
         return self if owner is None else BoundFunction(self, owner)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return _compiled(copy.deepcopy(self._function, memo), self._target, self._pipeline)
+        return _compiled(copy.deepcopy(self._function, memo), self._target, self._pipeline, self._trap)
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
@@ -240,9 +264,9 @@ class CompiledFunction:
         trace, result_spec = self._trace(leaves, spec)
         if not differentiable_results(trace):
             compiled = compile_graph(trace.graph, self._target, self._pipeline)
-            return Program(trace, result_spec, compiled, None, signature(leaves, spec))
+            return Program(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)
         forward, backward = split(trace, self._target, self._pipeline)
-        return Program(trace, result_spec, forward, backward, signature(leaves, spec))
+        return Program(trace, result_spec, forward, backward, signature(leaves, spec), self._trap)
 
     def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
         """Run the function once with symbols."""
@@ -309,8 +333,10 @@ class BoundFunction:
 class CompiledModule(CompiledFunction):
     """A Module whose calls run natively. Everything else is the module's own: parameters(), train(), attributes."""
 
-    def __init__(self, module: Module, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> None:
-        super().__init__(module, type(module).__name__, target, pipeline)
+    def __init__(
+        self, module: Module, target: Target, pipeline: tuple[Pass, ...] = PIPELINE, trap: bool = False
+    ) -> None:
+        super().__init__(module, type(module).__name__, target, pipeline, trap)
         self.module = module
 
     def __getattr__(self, name: str) -> Any:

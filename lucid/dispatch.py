@@ -110,7 +110,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
 def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None:
     """The conditions on arguments a0, a1, ... that say what the key of the cache of programs says, but for the dtypes
     and shapes of arrays, which native code looks at. What they name is put into `scope`."""
-    conditions = [f"modes.grad_enabled is {modes.grad_enabled}"]
+    conditions = [f"modes.grad_enabled is {modes.grad_enabled}", "not modes.trap"]
     arrays: list[tuple[str, Any]] = []
     for number, leaf in enumerate(leaves):
         name = f"a{number}"

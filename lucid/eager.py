@@ -15,7 +15,8 @@ from lucid.ir.graph import Location
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
-from lucid.modes import current_tracer, is_grad_enabled
+from lucid.modes import current_tracer, is_grad_enabled, modes
+from lucid.nonfinite import expect_finite
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -90,6 +91,8 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
     arrays = [_array(operand) for operand in operands]
     viewing = isinstance(op, VIEWS)  # what is no view lies in row-major order
     results = tuple(TensorCore._wrap(np.asarray(array, order="K" if viewing else "C")) for array in op.evaluate(arrays))
+    if modes.trap:
+        expect_finite(op, arrays, [_array(result) for result in results], _location())
     if viewing:
         (base,), (view,) = operands, results
         if is_view(op, base):
@@ -103,12 +106,15 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:
     """Give the float results of an op a history."""
-    location = Location("", *(user_frame() or ("", 0)))
-    record = Record(op, tuple(map(_operand, operands)), tuple(map(snapshot, results)), location)
+    record = Record(op, tuple(map(_operand, operands)), tuple(map(snapshot, results)), _location())
     for slot, tensor in enumerate(results):
         if tensor.dtype.is_float:
             tensor._requires_grad = True
             tensor._history = Edge(record, slot)
+
+
+def _location() -> Location:
+    return Location("", *(user_frame() or ("", 0)))
 
 
 def _array(tensor: Tensor) -> Array:

@@ -51,6 +51,10 @@ class CheckError(LucidError, IndexError):
     """A condition on the data, such as the bounds of an index, that failed when the step ran."""
 
 
+class NonFiniteError(LucidError, FloatingPointError):
+    """NaN or infinity where `lucid.debug.trap_nan` or `lucid.compile(..., trap="nan")` watches for them."""
+
+
 class GradientError(LucidError, RuntimeError):
     """A backward pass that cannot be done: no graph, a freed one, or a saved value that was overwritten."""
 

@@ -26,9 +26,13 @@ from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.partition import partition
 from lucid.ir.passes.pipeline import PIPELINE, TRACED, Pass, Stages, cut, run_pipeline
 from lucid.ir.types import TensorType
+from lucid.modes import modes
+from lucid.nonfinite import Watch
 from lucid.stages import Readable
 from lucid.tensor import Tensor
 from lucid.trace import Trace, TracedOutput
+
+PARTITIONED = "partitioned"  # the stage at which forward and backward become two graphs
 
 
 def differentiable_results(trace: Trace) -> list[TracedOutput]:
@@ -46,13 +50,13 @@ def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -
         together = run_pipeline(joint, shared)
         parts = partition(together.final, outputs, seeds)
         forward, backward = run_pipeline(parts.forward, later), run_pipeline(parts.backward, later)
-        stages = {TRACED: trace.graph, **_later(together), "partitioned": parts.forward, **_later(forward)}
+        stages = {TRACED: trace.graph, **_later(together), PARTITIONED: parts.forward, **_later(forward)}
         milliseconds = {**together.milliseconds, **forward.milliseconds}
         again = [joint.inputs.index(value) for value in parts.again]
         return Parts(
             (
                 Stages(stages, milliseconds),
-                Stages({"partitioned": parts.backward, **_later(backward)}, backward.milliseconds),
+                Stages({PARTITIONED: parts.backward, **_later(backward)}, backward.milliseconds),
             ),
             again,
         )
@@ -108,6 +112,7 @@ class Backward(Readable):
         trace: Trace,
     ) -> None:
         super().__init__(compiled)
+        self.trap = False  # whether gradients that are not finite are errors at any time
         self.result_types = tuple(seed.type for seed in seeds)
         self.saved_types = saved_types
         self.gradient_types = tuple(value.type for value in wrt)
@@ -130,6 +135,10 @@ class Backward(Readable):
             table = executable.new_table()
             table[: len(held) + len(results)] = [array.ctypes.data for array in (*held, *results)]
             executable.run(table.ctypes.data)
+        if self.trap or modes.trap:
+            problem = Watch(self.graph(PARTITIONED), held).problem(results)
+            if problem is not None:
+                raise problem
         return results
 
 

@@ -17,6 +17,7 @@ R = TypeVar("R")
 class _Modes(threading.local):
     def __init__(self) -> None:
         self.grad_enabled = True
+        self.trap = False  # whether NaN and infinity are errors
         self.tracer: Tracer | None = None
 
 
@@ -50,20 +51,21 @@ def is_grad_enabled() -> bool:
     return modes.grad_enabled
 
 
-class _GradMode:
-    """Sets the grad mode in a `with` block, or in each call of a decorated function."""
+class Switch:
+    """Sets a mode of the thread in a `with` block, or in each call of a decorated function."""
 
-    enabled: bool
+    mode: str
+    value: bool
 
     def __init__(self) -> None:
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(modes.grad_enabled)
-        modes.grad_enabled = self.enabled
+        self._before.append(getattr(modes, self.mode))
+        setattr(modes, self.mode, self.value)
 
     def __exit__(self, *_: object) -> None:
-        modes.grad_enabled = self._before.pop()
+        setattr(modes, self.mode, self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
@@ -74,7 +76,7 @@ class _GradMode:
         return wrapped
 
 
-class no_grad(_GradMode):  # noqa: N801  a context manager reads as a verb
+class no_grad(Switch):  # noqa: N801  a context manager reads as a verb
     """Operations inside are not recorded for `backward`, and leaves may be updated in place.
 
     >>> import lucid
@@ -85,10 +87,10 @@ class no_grad(_GradMode):  # noqa: N801  a context manager reads as a verb
     Tensor([0.5], grad=None)
     """
 
-    enabled = False
+    mode, value = "grad_enabled", False
 
 
-class enable_grad(_GradMode):  # noqa: N801  a context manager reads as a verb
+class enable_grad(Switch):  # noqa: N801  a context manager reads as a verb
     """Operations inside are recorded for `backward` again, within a `no_grad` block."""
 
-    enabled = True
+    mode, value = "grad_enabled", True

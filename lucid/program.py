@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 import lucid.eager as eager
 import lucid.explorer as explorer
 from lucid.codegen.target import Executable, Like
+from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
@@ -23,13 +24,16 @@ from lucid.guards import Guards, define
 from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
-from lucid.modes import epoch
+from lucid.modes import epoch, modes
+from lucid.nonfinite import Watch
 from lucid.pytree import Spec, unflatten
 from lucid.random import draw_serials
 from lucid.scalars import Scalar
+from lucid.signature import flatten_call, signature
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
 from lucid.trace import Loop, Trace, TracedOutput, Tracked
+from lucid.values import Values
 
 if TYPE_CHECKING:
     from lucid.explanation import Explanation
@@ -39,10 +43,19 @@ class Program(Readable):
     """One specialization of a compiled function: what `lower` returns and `programs` lists."""
 
     def __init__(
-        self, trace: Trace, result_spec: Spec, compiled: Compiled, backward: Backward | None, signature: str
+        self,
+        trace: Trace,
+        result_spec: Spec,
+        compiled: Compiled,
+        backward: Backward | None,
+        signature: str,
+        trap: bool = False,
     ) -> None:
         self.signature = signature
         self.backward = backward
+        self._trap = trap  # whether results that are not finite are errors at any time
+        if backward is not None:
+            backward.trap = trap
         super().__init__(compiled)
         self._traced = trace.graph
         self._result_spec = result_spec
@@ -89,12 +102,43 @@ class Program(Readable):
         """The arrays that the program reads without being given them, in the order of `Trace.captured_arrays`."""
         return [*self._constants.values(), *(_array_of(tracked.tensor) for _, tracked in self._captured)]
 
+    def values(self, *args: Any, **kwargs: Any) -> Values:
+        """Every value that a call with these arguments computes, by name, module or line, without any effect of the
+        call: weights, random state and grads stay. The interpreter computes them.
+
+        Raises ArgumentError unless the arguments have the types that the program is for, and what a call would raise.
+        """
+        leaves, spec = flatten_call(args, kwargs)
+        found = signature(leaves, spec)
+        if found != self.signature:
+            raise ArgumentError(
+                f"values takes arguments of the program's signature, {self.signature}, got {found}.",
+                hint="lower the function for them: f.lower(x).values(x).",
+            )
+        with RUN_LOCK:
+            return Values(self._traced, self.inputs(leaves))
+
+    def inputs(self, leaves: Sequence[Any], run: int | None = None) -> list[Array]:
+        """The arrays that a call on these leaves reads, in the order of the inputs of the traced graph; or those that
+        one run of a `repeat` reads, whose arrays have a leading axis."""
+        found: dict[int, Array] = {slot: _array_of(tracked.tensor) for slot, tracked in self._captured}
+        for slot, number, _ in self._arguments:
+            array = _array_of(leaves[number])
+            found[slot] = array if run is None else np.asarray(array[run])
+        for slot, index, tensor in self._grads_read:
+            owner: Any = tensor if index is None else leaves[index]
+            found[slot] = _array_of(owner._grad)
+        self._begin(leaves)
+        found |= {slot: self._scalars[number].copy() for number, slot in enumerate(self._scalar_slots)}
+        found |= self._constant_slots
+        return [np.asarray(found[slot]) for slot in range(len(self._traced.inputs))]
+
     # Running.
 
     def _bind(self, trace: Trace) -> None:
         """Cut what a call has to do down to a few loops over ready lists."""
         graph, executable = trace.graph, self._compiled.executable
-        self.guards: Guards = _guards(trace)
+        self.guards: Guards = trace.build_guards()
         position = {value: i for i, value in enumerate(graph.inputs)}
         written = {state for state, _ in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []  # table slot, leaf number, whether it is written
@@ -112,17 +156,19 @@ class Program(Readable):
         self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
         self._constants = trace.constants
         self._grads_read = [
-            (position[slot.entry], _argument_of(trace, slot.tensor), slot.tensor)
+            (position[slot.entry], trace.argument_of(slot.tensor), slot.tensor)
             for slot in trace.grads_read
             if slot.entry is not None
         ]
+        self._scalar_slots = [position[symbol] for symbol, _ in trace.scalars]
+        self._constant_slots = {position[value]: array for value, array in trace.constants.items()}
         types = executable.output_types  # those of the trace, then what a backward needs
         self._frames = [Frame(types, executable.new_table(), len(graph.inputs)) for _ in range(2)]
         for frame in self._frames:
-            for i, (symbol, _) in enumerate(trace.scalars):
-                frame.table[position[symbol]] = address(self._scalars) + 8 * i
-            for value, array in trace.constants.items():
-                frame.table[position[value]] = address(array)
+            for i, slot in enumerate(self._scalar_slots):
+                frame.table[slot] = address(self._scalars) + 8 * i
+            for slot, array in self._constant_slots.items():
+                frame.table[slot] = address(array)
         self._results = trace.results
         self._result_scalars = [
             self.guards.evaluator(result.source) for result in trace.results if isinstance(result, Scalar)
@@ -137,7 +183,7 @@ class Program(Readable):
         stored = itertools.count(self._result_count)
         for grad in trace.grads_written:
             number = next(stored) if grad.now is not None else None
-            argument = _argument_of(trace, grad.tensor)
+            argument = trace.argument_of(grad.tensor)
             if number is None and argument is None:
                 self._grads_cleared.append(grad.tensor)
             else:
@@ -212,12 +258,15 @@ class Program(Readable):
             held.append(array)
             table[slot] = address(array)
         drawn_from = self._begin(leaves)
+        watch = Watch(self._traced, self.inputs(leaves)) if self._trap or modes.trap else None
         try:
             self._compiled.executable.run(frame.table_address)
         except KeyboardInterrupt:
             if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
                 self._finish(leaves, tensors, drawn_from)
             raise
+        if watch is not None:
+            watch.expect_finite([_array_of(tensor) for tensor in tensors])
         result = self._finish(leaves, tensors, drawn_from)
         if self._lines:
             write_lines(self._lines, [_array_of(tensors[number]) for number in self._shown])
@@ -267,7 +316,7 @@ class Program(Readable):
     def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
         """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
         the target cannot do that by itself."""
-        if self._grads_read or self._written_leaves or self._lines:
+        if self._grads_read or self._written_leaves or self._lines or self._trap:
             return None
         executable = self._compiled.executable
         likes = [Like(slot, _array_of(leaves[number])) for slot, number, _ in self._arguments]
@@ -305,7 +354,10 @@ class Program(Readable):
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
         try:
-            executable.repeat(frame.table_address, times, slots, strides)
+            if self._trap or modes.trap:
+                self._run_watched(leaves, times, frame, (slots, strides), stacked)
+            else:
+                executable.repeat(frame.table_address, times, slots, strides)
         except CheckError:
             for tensor, array in zip(self._written, before, strict=True):
                 np.copyto(_array_of(tensor), array)
@@ -317,6 +369,25 @@ class Program(Readable):
         self._finish(leaves, tensors, drawn_from)
         write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+
+    def _run_watched(
+        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, Any], stacked: Mapping[int, Array]
+    ) -> None:
+        """Run `times` times, each of them watched. Where one gives what is not finite, nothing has changed."""
+        start = Watch(self._traced, self.inputs(leaves, 0))
+        slots, strides = moving
+        for run in range(times):
+            watch = Watch(self._traced, self.inputs(leaves, run))
+            self._compiled.executable.run(frame.table_address)
+            outputs = [
+                stacked[number][run] if number in stacked else _array_of(tensor)
+                for number, tensor in enumerate(frame.tensors)
+            ]
+            problem = watch.problem(outputs)
+            if problem is not None:
+                start.restore()
+                raise problem
+            frame.table[slots] += strides.astype(np.uint64)
 
     def _expect_repeatable(self) -> None:
         if self.backward is not None:
@@ -411,30 +482,3 @@ def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | Non
         return None
     leaf = result.passed.tensor if result.passed.argument is None else leaves[result.passed.argument]
     return leaf if isinstance(leaf, Tensor) else None
-
-
-def _argument_of(trace: Trace, tensor: Tensor) -> int | None:
-    for tracked in trace.inputs:
-        if tracked.tensor is tensor:
-            return tracked.argument
-    return None
-
-
-def _guards(trace: Trace) -> Guards:
-    """The guards of a trace, with those on captured tensors and their grads."""
-    recorder = trace.guards
-    for tracked in trace.inputs:
-        if tracked.argument is not None:
-            if recorder.binds(tracked.tensor):  # the trace has also met it elsewhere, as it would no other argument
-                condition = f"leaves[{tracked.argument}] is {recorder.bind(tracked.tensor)}"
-                recorder.require(condition, f"whether {tracked.initial.name} is captured, too")
-        else:
-            name = recorder.bind(tracked.tensor)
-            flag = tracked.tensor._requires_grad
-            recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)
-    for slot in trace.grads_read + trace.grads_written:
-        number = _argument_of(trace, slot.tensor)
-        subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
-        if slot.was_read:
-            recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")
-    return recorder.build([source for _, source in trace.scalars], trace.scalar_guards)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lucid.errors import TraceError
-from lucid.guards import GuardRecorder
+from lucid.guards import GuardRecorder, Guards
 from lucid.ir.graph import Graph, Value
 from lucid.random import Generator, LatestDraw
 from lucid.tensor import Array, Tensor
@@ -101,6 +101,29 @@ class Trace:
         of captured tensors."""
         captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
         return [*self.constants.values(), *(array for array in captured if array is not None)]
+
+    def argument_of(self, tensor: Tensor) -> int | None:
+        """The number of a tensor among the leaves of the call, None where it is no argument."""
+        return next((tracked.argument for tracked in self.inputs if tracked.tensor is tensor), None)
+
+    def build_guards(self) -> Guards:
+        """The guards of the trace, with those on captured tensors and their grads."""
+        recorder = self.guards
+        for tracked in self.inputs:
+            if tracked.argument is not None:
+                if recorder.binds(tracked.tensor):  # the trace has also met it elsewhere, as it would no other argument
+                    condition = f"leaves[{tracked.argument}] is {recorder.bind(tracked.tensor)}"
+                    recorder.require(condition, f"whether {tracked.initial.name} is captured, too")
+            else:
+                name = recorder.bind(tracked.tensor)
+                flag = tracked.tensor._requires_grad
+                recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)
+        for slot in self.grads_read + self.grads_written:
+            number = self.argument_of(slot.tensor)
+            subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
+            if slot.was_read:
+                recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")
+        return recorder.build([source for _, source in self.scalars], self.scalar_guards)
 
 
 def check_result(leaf: object) -> None:

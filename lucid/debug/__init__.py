@@ -4,5 +4,7 @@ Every function does the same in eager and in compiled code.
 """
 
 from lucid.debug.printing import print
+from lucid.debug.trap import trap_nan
+from lucid.errors import NonFiniteError
 
-__all__ = ["print"]
+__all__ = ["NonFiniteError", "print", "trap_nan"]
