@@ -14,6 +14,7 @@ from lucid.ir.text import parse, print_graph
 
 ROOT = Path(__file__).parents[1]
 DIGITS = ROOT / "examples" / "01_train_digits.py"
+ADDING = ROOT / "examples" / "06_lstm_adding.py"
 LINEAR_DROPOUT = ROOT / "examples" / "02_linear_dropout.py"
 
 
@@ -130,3 +131,15 @@ def test_linear_dropout_tells_its_story() -> None:
     assert "transpose" not in ops("simplified")
     assert ops("fused") == ["matmul", "fused", "fused"]
     assert "@add_random_keep_cast_mul(" in sections["fused"]
+
+
+def test_the_lstm_learns_to_remember(tmp_path: Path) -> None:
+    done = run(ADDING, "--steps", "500", "--length", "8", "--out", tmp_path)
+    assert "100%" in done.stderr
+    lines = re.search(r"^program +(\d+) lines of IR", done.stdout, re.MULTILINE)
+    error = re.search(r"^error +(\S+) on sequences not seen, where guessing gives 0\.1667$", done.stdout, re.MULTILINE)
+    assert lines is not None
+    assert error is not None
+    assert float(error[1]) < 0.02
+    assert (tmp_path / "lstm_adding.png").read_bytes().startswith(b"\x89PNG")
+    assert "--steps takes a number from 1" in run(ADDING, "--steps", "0", code=2).stderr
