@@ -353,7 +353,7 @@ class TestInPlace:
     def test_items(self) -> None:
         x = lucid.zeros(2, 3)
         x[1, ::2] = 5.0
-        x[0] = Tensor([1, 2, 3])
+        x[Tensor(0)] = Tensor([1, 2, 3])
         assert x.tolist() == [[1.0, 2.0, 3.0], [5.0, 0.0, 5.0]]
 
     def test_copy_broadcasts_and_casts(self) -> None:

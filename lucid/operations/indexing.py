@@ -45,7 +45,7 @@ def get_item(x: Tensor, key: Any) -> Tensor:
 
 def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
     """x with x[key] replaced: what `x[key] = value` assigns."""
-    items = _items(x, key)
+    items = [item.__index__() if isinstance(item, TensorCore) and not item.ndim else item for item in _items(x, key)]
     if any(isinstance(item, TensorCore) for item in items):
         raise ArgumentError(
             "elements at integer tensors can't be assigned.",

@@ -37,7 +37,8 @@ class _Sort:
         (x,) = task.operands
         self.dtype, self.descending = x.dtype, op.descending
         self.rows, self.length = math.prod(x.shape[:-1]), x.shape[-1]
-        # A key of up to 32 bits and its position share a word, and the key is its upper half.
+        # A key of up to 32 bits and its position share a word, and the key is its upper half. Then the pairs of a row
+        # have room in the row of the result.
         self.is_packed = x.dtype.bits <= 32
         self.words = 1 if self.is_packed else 2
         self.digits = x.dtype.itemsize
@@ -46,14 +47,16 @@ class _Sort:
         self.s = LLVMScalars(self.builder, 1)
         _, self.chunk, worker = task.function.args
         self.x, self.result = task.address(self.builder, 0), task.address(self.builder, 1)
-        pairs = self.length * self.words
         self.is_short = self.length <= SHORT * self.digits
+        row = self.length * self.words
+        places = (1 if self.is_short else 2) - (1 if self.is_packed else 0)  # in scratch memory, for all pairs of a row
         counts = 0 if self.is_short else self.digits * BUCKETS
-        scratch = task.imported(SCRATCH, [I64, I64], POINTER)
-        memory = self.builder.call(scratch, [worker, i64(8 * ((pairs if self.is_short else 2 * pairs) + counts))])
-        self.pairs, self.others, self.counts = (
-            self.word(memory, i64(start)) for start in (counts, counts + (0 if self.is_short else pairs), 0)
-        )
+        self.pairs = self.others = self.counts = self.result
+        if places:
+            scratch = task.imported(SCRATCH, [I64, I64], POINTER)
+            self.counts = self.builder.call(scratch, [worker, i64(8 * (counts + places * row))])
+            self.others = self.word(self.counts, i64(counts))
+            self.pairs = self.word(self.counts, i64(counts + (places - 1) * row))
 
     def write(self) -> int:
         builder = self.builder
@@ -65,6 +68,8 @@ class _Sort:
 
         def each(row: ir.Value, carried: Values) -> Values:
             start = builder.mul(row, i64(self.length))
+            if self.is_packed:
+                self.pairs = self.word(self.result, start)
             if self.is_short:
                 self.insert_all(start)
                 self.store(start, self.pairs)
