@@ -47,6 +47,21 @@ def test_what_only_an_unwindow_reads_is_computed_where_it_puts_it() -> None:
     assert kernels(WINDOWED + ", %m }") == ["mul", "unwindow mul"]
 
 
+def test_kernels_in_rows_of_windows_take_in_nothing_that_walks_across_rows() -> None:
+    """Else no lane would stand in a pattern that is known."""
+    text = """graph(%w: f32[8, {rows}, 2], %seed: u64[], %first: u64[], %p: f64[]) {{
+        %u = unwindow %w, spatial=({extent},), stride=(2,), dilation=(1,), low=(0,); %r: f32[8, {extent}] = reshape %u
+        %e = exp %r; """
+    total = "%s = sum %e, axes=(1,), lanes=16; return %e, %s }}"
+    assert kernels((text + total).format(rows=14, extent=28)) == ["unwindow exp", "sum"]
+    assert kernels((text + total).format(rows=16, extent=32)) == ["unwindow exp sum"]
+    mask = "%k: bool[8, {extent}] = random_keep %seed, %first, %p, draw=0; %f = cast %k, dtype=f32; %m = mul %e, %f; "
+    assert kernels((text + mask + "return %m }}").format(rows=14, extent=28)) == [
+        "random_keep",
+        "unwindow exp cast mul",
+    ]
+
+
 def test_linear_and_dropout_are_one_kernel_behind_the_matmul() -> None:
     assert_rewrites(
         fuse,

@@ -13,11 +13,16 @@ from contextlib import contextmanager
 from llvmlite import ir
 
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
+from lucid.codegen.cpu.pattern import Pattern, lane_pattern
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import Bounds, Buffer
 from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
 from lucid.ir.types import DType, bool_, int64
+
+# Lanes that read neighbouring memory in a known pattern load all of it at once, up to so many vectors, where no element
+# is read by more than so many of them.
+SPAN, READERS = 4, 4
 
 
 class Access:
@@ -68,6 +73,10 @@ class Access:
         """Whether a known value is a lane each."""
         return isinstance(self.terms[known.number].value.type, ir.VectorType)
 
+    def pattern(self, index: Index) -> Pattern | None:
+        """By how much an index exceeds that of the first lane, for each lane; None where it is not known."""
+        return None if self.lane_axis is None else lane_pattern(index, self.lane_axis, self.width)
+
     def first(self, index: Index) -> ir.Value:
         """The value of an index in the first lane."""
         if index not in self.known:
@@ -102,10 +111,12 @@ class Access:
     def lanes(self, index: Index) -> ir.Value:
         """The value of an index in each lane, as a vector of i64."""
         stride = self.stride(index)
-        if stride is not None:
+        pattern = self.pattern(index) if stride is None else tuple(stride * lane for lane in range(self.width))
+        if pattern is not None:
             first = self.s.splat(Term(int64, self.first(index))).value
-            steps = [stride * lane for lane in range(self.width)]
-            return self.builder.add(first, ir.Constant(ir.VectorType(I64, self.width), steps)) if stride else first
+            return (
+                self.builder.add(first, ir.Constant(ir.VectorType(I64, self.width), pattern)) if stride != 0 else first
+            )
         total: ir.Value = ir.Constant(ir.VectorType(I64, self.width), [index.constant] * self.width)
         for atom, coefficient in index.terms:
             if isinstance(atom, Known):
@@ -128,15 +139,16 @@ class Access:
     def position(self, index: Index, dtype: DType) -> Term:
         """An index as an integer: a scalar where it is the same in all lanes."""
         stride = self.stride(index)
-        if stride is None:
+        pattern = self.pattern(index) if stride is None else tuple(stride * lane for lane in range(self.width))
+        if pattern is None:
             return self.s.cast(Term(int64, self.lanes(index)), dtype)
         first = self.s.cast(Term(int64, self.first(index)), dtype)
-        return self.s.add(first, self.lane_numbers(dtype, stride)) if stride else first
+        return self.s.add(first, self._numbers(pattern, dtype)) if stride != 0 else first
 
-    def lane_numbers(self, dtype: DType, stride: int = 1) -> Term:
-        """0, stride, 2 * stride, ... in the lanes."""
-        numbers = [lane * stride % (1 << dtype.bits) for lane in range(self.width)]
-        return Term(dtype, ir.Constant(ir.VectorType(ir.IntType(dtype.bits), self.width), numbers))
+    def _numbers(self, pattern: Pattern, dtype: DType) -> Term:
+        """A number for each lane."""
+        wrapped = [number % (1 << dtype.bits) for number in pattern]
+        return Term(dtype, ir.Constant(ir.VectorType(ir.IntType(dtype.bits), self.width), wrapped))
 
     def holds(self, bounds: Bounds) -> Term:
         """Whether all bounds hold; there is at least one."""
@@ -156,6 +168,9 @@ class Access:
         stride = self.stride(position)
         if stride == 0:
             return self._load_one(pointer, position, bounds, dtype)
+        pattern = self.pattern(position) if stride != 1 else None
+        if pattern is not None and self._is_near(pattern):
+            return self._load_span(pointer, position, bounds, dtype, pattern)
         mask = self._mask(bounds)
         type = memory_type(dtype, self.width)
         zeros = ir.Constant(type, None)
@@ -168,6 +183,46 @@ class Access:
         if mask is not None:
             return self._from_memory(self._masked("masked.load", type, [address], dtype, mask, zeros), dtype)
         return self._from_memory(self.builder.load(address, align=dtype.itemsize, typ=type), dtype)
+
+    def _is_near(self, pattern: Pattern) -> bool:
+        """Whether lanes read memory that is loaded at once."""
+        read = pattern[: self.active]
+        return max(read) - min(read) < SPAN * self.width and max(map(read.count, read)) <= READERS
+
+    def _load_span(self, pointer: ir.Value, position: Index, bounds: Bounds, dtype: DType, pattern: Pattern) -> Term:
+        """Load the memory that all lanes read, and give each lane its element. Where there are bounds, only what some
+        lane reads inside of them is touched."""
+        read = pattern[: self.active]
+        low, count = min(read), max(read) - min(read) + 1
+        size = max(1 << (count - 1).bit_length(), 2)
+        place = self.builder.add(self.first(position), i64(low)) if low else self.first(position)
+        address = element(self.builder, pointer, place, dtype)
+        inside = self.s.splat(self.holds(bounds)) if bounds else None
+        mask = first_lanes(count, size)
+        if inside is not None:
+            readers = [[lane for lane, at in enumerate(read) if at - low == number] for number in range(size)]
+            mask = self._any_of(inside.value, readers)
+        type = memory_type(dtype, size)
+        if inside is None and count == size:
+            loaded = self.builder.load(address, align=dtype.itemsize, typ=type)
+        else:
+            zeros = ir.Constant(type, None)
+            loaded = self._masked("masked.load", type, [address], dtype, mask, zeros)
+        lanes = [at - low for at in read] + [0] * (self.width - len(read))
+        order = ir.Constant(ir.VectorType(I32, self.width), lanes)
+        result = self._from_memory(self.builder.shuffle_vector(loaded, loaded, order), dtype)
+        return result if inside is None else self.s.select(inside, result, self.s.constant(0, dtype))
+
+    def _any_of(self, flags: ir.Value, lanes: Sequence[Sequence[int]]) -> ir.Value:
+        """For each of some lists of lanes, whether any of them has its flag set."""
+        none = ir.Constant(flags.type, None)
+        total: ir.Value | None = None
+        for turn in range(max(map(len, lanes))):
+            order = [group[turn] if turn < len(group) else self.width for group in lanes]
+            part = self.builder.shuffle_vector(flags, none, ir.Constant(ir.VectorType(I32, len(lanes)), order))
+            total = part if total is None else self.builder.or_(total, part)
+        assert total is not None
+        return total
 
     def _load_one(self, pointer: ir.Value, position: Index, bounds: Bounds, dtype: DType) -> Term:
         """Load what is the same in all lanes. The bounds that are, too, keep the position in the buffer."""
@@ -220,9 +275,9 @@ class Access:
     ) -> ir.Value:
         alignment = ir.Constant(I32, dtype.itemsize)
         operands = [*subjects, alignment, mask, *otherwise]
-        vector = memory_type(dtype, self.width)
-        address = f"v{self.width}p0" if isinstance(subjects[-1].type, ir.VectorType) else "p0"
-        full_name = f"{name}.v{self.width}{vector.element.intrinsic_name}.{address}"
+        width, scalar = mask.type.count, memory_type(dtype, 1)
+        address = f"v{width}p0" if isinstance(subjects[-1].type, ir.VectorType) else "p0"
+        full_name = f"{name}.v{width}{scalar.intrinsic_name}.{address}"
         function = intrinsic(self.builder.module, full_name, result, [operand.type for operand in operands])
         return self.builder.call(function, operands)
 

@@ -7,6 +7,7 @@ reductions follow the order that the kernel states.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,9 @@ VECTOR_BYTES = 64
 # How many of them a kernel computes on side by side where its neighbouring elements have work in common.
 REGISTERS = 4
 
+# A stage of so few steps is written out, where its loops would cost as much as what is in them.
+WRITTEN_OUT = 9
+
 # What runs at each step of a nest: from carried values, and how far into a group of lanes it starts, to new ones.
 Step = Callable[[Values, int], Values]
 
@@ -79,6 +83,8 @@ class _Nest:
         self.lanes = max((r.op.lanes for stage in kernel.stages for r in stage.reductions), default=1)
         nests = [stage.axes for stage in kernel.stages] if self.lanes > 1 else [kernel.axes]
         self.lane_axes = {axes[-1] for axes in nests if axes}
+        short = (stage.axes for stage in kernel.stages if math.prod(axis.extent for axis in stage.axes) <= WRITTEN_OUT)
+        self.written_out = {axis for axes in short for axis in axes}
         width = self.choose_width(placements)
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
@@ -179,6 +185,10 @@ class _Nest:
 
         if self.is_first(axis):
             return loop(self.builder, self.begin, self.end, 1, carried, once)
+        if axis in self.written_out:
+            for value in range(axis.extent):
+                carried = once(i64(value), carried)
+            return carried
         return self.repeat(axis.extent, 1, carried, once)
 
     def spread(self, axis: Axis, group: int, carried: Values, body: Step) -> Values:

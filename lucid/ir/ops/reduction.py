@@ -266,7 +266,8 @@ class FirstMax(Max):
         (a,) = x
         kept, count = kept_shape(a.shape, self.axes), math.prod(a.shape[axis] for axis in self.axes)
         narrow = uint8 if count <= 256 else int64  # what is kept for the backward
-        first = a.builder.expr(Argmax(self.axes), a.value).cast(narrow).reshape(kept).broadcast(a.shape)
+        below = a.less(y.reshape(kept).broadcast(a.shape))
+        first = below.builder.expr(FirstFalse(self.axes), below.value).cast(narrow).reshape(kept).broadcast(a.shape)
         along = tuple(extent if axis in self.axes else 1 for axis, extent in enumerate(a.shape))
         position = a.builder.expr(Iota(0, TensorType(narrow, (count,)))).reshape(along).broadcast(a.shape)
         return (first.equal(position).where(g.reshape(kept).broadcast(a.shape), a.constant(0.0)),)

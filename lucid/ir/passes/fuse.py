@@ -56,6 +56,7 @@ class Obstacle(enum.Enum):
     NO_LOOPS = "{} is no loop nest: it has a kernel of its own"
     DOMAINS = "they run over different elements: {}"
     ELSEWHERE = "one reads what the other computes elsewhere than in place, so it must be in memory"
+    ROWS = "one walks rows of windows, the other elements across the ends of rows"
     CIRCLE = "a third kernel needs one of them and is needed by the other"
     SWEEPS = "forward and backward stay apart: what is recomputed would be computed in the forward again"
     CHECKED = "a check waits for one of them, and for nothing else"
@@ -125,10 +126,21 @@ class _Domain:
 
 @dataclass(frozen=True)
 class _Read:
-    """A value in memory, or of another group, that a node reads: `in_place` where its element i goes with element i."""
+    """A value in memory, or of another group, that a node reads: `in_place` where its element i goes with element i,
+    `in_window` where windows lie in between."""
 
     value: Value
     in_place: bool
+    in_window: bool = False
+
+
+def _walks_across_rows(node: Node) -> bool:
+    """Whether a kernel of the node walks elements that are not in rows: a random op in whole quads of words, a sum in
+    lanes that do not divide its rows."""
+    if isinstance(node.op, Reduction):
+        row = node.inputs[0].type.shape[-1:]
+        return node.op.lanes > 1 and bool(row) and row[0] % node.op.lanes != 0
+    return isinstance(node.op, Random)
 
 
 class _Plan:
@@ -151,6 +163,10 @@ class _Plan:
             for read in reads:
                 if read.value in self.number and not read.in_place:
                     self.apart[number] |= 1 << self.number[read.value]
+        # Whether a group walks the rows of windows, whose neighbours stand in a pattern; and whether it walks elements
+        # on and on, across the ends of rows. It does one or the other.
+        self.in_rows = [any(read.in_window for read in reads) for reads in self.reads]
+        self.on_and_on = list(map(_walks_across_rows, self.nodes))
 
     def _repeated(self) -> set[Node]:
         """The nodes that each group repeats for itself."""
@@ -196,13 +212,14 @@ class _Plan:
         """What a node reads of inputs and of computed nodes, each once, through the nodes that are repeated."""
         found: dict[_Read, None] = {}
 
-        def follow(value: Value, in_place: bool) -> None:
+        def follow(value: Value, in_place: bool, in_window: bool = False) -> None:
             source = self.producer.get(value)
             if source is None or source not in self.repeated:
-                found[_Read(value, in_place)] = None
+                found[_Read(value, in_place, in_window)] = None
                 return
+            in_window |= isinstance(source.op, Window | Unwindow)
             for operand in source.inputs:
-                follow(operand, in_place and isinstance(source.op, Reshape | Cast))
+                follow(operand, in_place and isinstance(source.op, Reshape | Cast), in_window)
 
         for number, value in enumerate(node.inputs):
             looks_up = isinstance(node.op, Gather) and number == 1 and value.type.shape == node.output.type.shape
@@ -276,6 +293,8 @@ class _Plan:
             return Obstacle.DOMAINS
         if self.apart[a] & self.groups.members[b] or self.apart[b] & self.groups.members[a]:
             return Obstacle.ELSEWHERE
+        if (self.in_rows[a] or self.in_rows[b]) and (self.on_and_on[a] or self.on_and_on[b]):
+            return Obstacle.ROWS
         return None if self.groups.may_merge(a, b) else Obstacle.CIRCLE
 
     def detail(self, a: int, b: int, obstacle: Obstacle) -> str:
@@ -296,6 +315,8 @@ class _Plan:
         everything_apart, last_sweep = self.apart[a] | self.apart[b], max(self.sweep[a], self.sweep[b])
         group = self.groups.merge(a, b)
         self.domain[group], self.apart[group], self.sweep[group] = domain, everything_apart, last_sweep
+        self.in_rows[group] = self.in_rows[a] or self.in_rows[b]
+        self.on_and_on[group] = self.on_and_on[a] or self.on_and_on[b]
         return True
 
     def kernels(self) -> list[list[Node]]:

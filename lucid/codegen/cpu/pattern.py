@@ -1,0 +1,46 @@
+"""Where the lanes of a vector stand, as far as that is known while a kernel is compiled."""
+
+from __future__ import annotations
+
+from lucid.ir.index import Axis, Index, Known, Quotient, Remainder
+
+Pattern = tuple[int, ...]
+
+
+def lane_pattern(index: Index, axis: Axis, width: int) -> Pattern | None:
+    """By how much an index exceeds its value in the first lane, for each lane, where lane l stands at the axis's value
+    plus l, and that is a multiple of width; None where it depends on the axis's value or on others.
+
+    >>> from lucid.ir.index import of
+    >>> i = Axis(0, 64)
+    >>> lane_pattern((of(i) + 1) // 2, i, 8), lane_pattern(of(i) % 2 * 5 + of(i), i, 4)
+    ((0, 1, 1, 2, 2, 3, 3, 4), (0, 6, 2, 8))
+    """
+    total = [0] * width
+    for atom, coefficient in index.terms:
+        offsets: list[int] | None
+        match atom:
+            case Known():  # a value of its own in each lane, maybe
+                return None
+            case Axis():
+                offsets = [lane if atom == axis else 0 for lane in range(width)]
+            case Quotient() | Remainder():
+                offsets = _divided(atom, axis, width)
+        if offsets is None:
+            return None
+        total = [sum_ + coefficient * offset for sum_, offset in zip(total, offsets, strict=True)]
+    return tuple(total)
+
+
+def _divided(atom: Quotient | Remainder, axis: Axis, width: int) -> list[int] | None:
+    """The pattern of an atom. What its index has in the first lane beside its constant must divide by the divisor."""
+    inner, divisor = atom.index, atom.divisor
+    if axis not in inner.axes():
+        return [0] * width if not any(isinstance(leaf, Known) for leaf in inner.leaves()) else None
+    step = inner.coefficient(axis)
+    others = (coefficient for part, coefficient in inner.terms if part != axis)
+    if step is None or step * width % divisor or any(coefficient % divisor for coefficient in others):
+        return None
+    places = [inner.constant % divisor + step * lane for lane in range(width)]
+    found = [place // divisor if isinstance(atom, Quotient) else place % divisor for place in places]
+    return [place - found[0] for place in found]
