@@ -97,6 +97,7 @@ from lucid.operations import (
     max,
     maximum,
     mean,
+    median,
     meshgrid,
     min,
     minimum,
@@ -112,6 +113,7 @@ from lucid.operations import (
     permute,
     power,
     prod,
+    quantile,
     reciprocal,
     relu,
     remainder,
@@ -152,7 +154,17 @@ from lucid.operations import (
     zeros_like,
 )
 from lucid.random import get_state, seed, set_state
-from lucid.sampling import bernoulli, normal, rand, rand_like, randint, randn, randn_like, uniform
+from lucid.sampling import (
+    bernoulli,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    uniform,
+)
 from lucid.serialization import load, save
 from lucid.tensor import Tensor
 
@@ -252,6 +264,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -271,11 +284,13 @@ __all__ = [
     "permute",
     "power",
     "prod",
+    "quantile",
     "rand",
     "rand_like",
     "randint",
     "randn",
     "randn_like",
+    "randperm",
     "reciprocal",
     "relu",
     "remainder",

@@ -134,6 +134,17 @@ def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None
     return (steps.astype(int64) + first if first else steps).astype(kind)
 
 
+def randperm(n: int, dtype: object = int64) -> Tensor:
+    """The integers from 0 to n - 1 in random order: sorted by 64 random bits each, equal ones in ascending order.
+
+    The bits of integer i are word 2i + 2^32 * word 2i + 1, so that a DataLoader shuffles by the same rule.
+    """
+    count = as_integer("randperm takes a number of integers", n)
+    if count < 0:
+        raise ArgumentError(f"randperm takes a number of integers from 0 on, got {count}.")
+    return ops.argsort(_long_words((count,))).astype(dtype)
+
+
 def _holds(dtype: DType, number: int) -> bool:
     if not dtype.is_integer:
         return dtype.is_float
@@ -146,8 +157,13 @@ def _unit(shape: Shape, dtype: DType) -> Tensor:
     if dtype == float32:
         word = draw(lambda number: RandomWord(number, shape))
         return (word >> 8).astype(float32) * 2.0**-24
+    return (_long_words(shape) >> 11).astype(float64) * 2.0**-53
+
+
+def _long_words(shape: Shape) -> Tensor:
+    """64 random bits an element, as uint64."""
     words = draw(lambda number: RandomWord(number, (*shape, 2))).astype(uint64)
-    return ((words[..., 0] + (words[..., 1] << 32)) >> 11).astype(float64) * 2.0**-53
+    return words[..., 0] + (words[..., 1] << 32)
 
 
 def _normal(shape: Shape, dtype: DType) -> Tensor:

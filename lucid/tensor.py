@@ -329,6 +329,8 @@ class Tensor(TensorCore):
     prod = ops.prod
     norm = ops.norm
     logsumexp = ops.logsumexp
+    quantile = ops.quantile
+    median = ops.median
     cumsum = ops.cumsum
     max = ops.max
     min = ops.min

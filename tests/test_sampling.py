@@ -12,6 +12,7 @@ from scipy import stats
 
 import lucid
 from lucid import Tensor
+from lucid.data.sampler import permutation
 from lucid.errors import ArgumentError, DTypeError, LucidError, ShapeError
 from lucid.ir import philox
 from lucid.ir.scalar_numpy import NumpyScalars
@@ -25,6 +26,9 @@ UNIT = (WORDS >> 8).astype(np.float32) * np.float32(2.0**-24)
 UNIT64 = ((LONG[..., 0] + (LONG[..., 1] << np.uint64(32))) >> np.uint64(11)) * 2.0**-53
 NORMAL, NORMAL64 = (NumpyScalars().normal(WORDS, dtype) for dtype in (float32, float64))
 P = np.linspace(0.0, 1.0, 7, dtype=np.float32)
+
+
+ORDER = np.argsort((LONG[..., 0] + (LONG[..., 1] << np.uint64(32))).reshape(-1), kind="stable")
 
 
 def integers(low: int, high: int) -> Array:
@@ -47,6 +51,8 @@ CASES: dict[str, tuple[Callable[[], Tensor], Array]] = {
     "bernoulli of arrays": (lambda: lucid.bernoulli(P, SHAPE), (np.rint(P * 2.0**32) > WORDS).astype(np.float32)),
     "bernoulli of 0": (lambda: lucid.bernoulli(0, SHAPE), np.zeros(SHAPE, np.float32)),
     "bernoulli of 1": (lambda: lucid.bernoulli(1, SHAPE), np.ones(SHAPE, np.float32)),
+    "randperm": (lambda: lucid.randperm(COUNT), ORDER),
+    "randperm in a dtype": (lambda: lucid.randperm(COUNT, dtype="int32"), ORDER.astype("int32")),
     "randint": (lambda: lucid.randint(-3, 7, SHAPE), integers(-3, 7)),
     "randint from 0": (lambda: lucid.randint(10, SHAPE, dtype="int32"), integers(0, 10).astype(np.int32)),
     "randint of all words": (lambda: lucid.randint(2**32, SHAPE, dtype="uint32"), WORDS),
@@ -129,6 +135,12 @@ def test_distributions(make: Callable[..., Tensor], exact: Any, dtype: str) -> N
     assert abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 5.0 / len(x) ** 0.5
 
 
+def test_permutations_are_those_of_a_loader() -> None:
+    lucid.set_state((9, 4))
+    assert sorted(lucid.randperm(50).tolist()) == list(range(50))
+    np.testing.assert_array_equal(lucid.randperm(50).numpy(), permutation(50, 9, 5))
+
+
 def test_counts_of_integers() -> None:
     lucid.seed(5)
     counts = np.bincount(lucid.randint(7, (100_000,)).numpy(), minlength=7)
@@ -150,6 +162,7 @@ def test_counts_of_integers() -> None:
             ArgumentError,
             "randint takes bounds with 1 to 2^32 integers between them, got 3 and 3.",
         ),
+        (lambda: lucid.randperm(-1), ArgumentError, "randperm takes a number of integers from 0 on, got -1."),
         (lambda: lucid.randint(300, 2, dtype="uint8"), ArgumentError, "got 300 and 2."),
         (
             lambda: lucid.randint(300, (2,), dtype="uint8"),

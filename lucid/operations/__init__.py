@@ -121,6 +121,7 @@ from lucid.operations.movement import (
     transpose,
 )
 from lucid.operations.operands import Operand, as_tensor, broadcast_to, cast, constant, integers
+from lucid.operations.quantiles import median, quantile
 from lucid.operations.reduction import (
     all,
     any,
@@ -223,6 +224,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -238,6 +240,7 @@ __all__ = [
     "permute",
     "power",
     "prod",
+    "quantile",
     "reciprocal",
     "relu",
     "remainder",

@@ -11,6 +11,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
+from lucid.errors import ArgumentError, ShapeError
 from tests.parity.compare import assert_close, normal, torch
 
 SHAPES = [(), (1,), (0,), (3, 4), (1, 5), (2, 0, 3)]
@@ -50,6 +51,9 @@ REDUCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "std of all": lambda library, x: library.std(x, (0, 1), keepdim=True, correction=0),
     "logsumexp": lambda library, x: library.logsumexp(x, 1),
     "logsumexp kept": lambda library, x: library.logsumexp(x, (0, 1), keepdim=True),
+    "quantile": lambda library, x: library.quantile(x, 0.3, 1, keepdim=True),
+    "quantile of all": lambda library, x: library.quantile(x, 0.9),
+    "quantile, the largest": lambda library, x: library.quantile(x, 1.0, 0),
     "norm": lambda library, x: library.norm(x, 2, 1),
     "norm 1": lambda library, x: library.norm(x, 1, 1, keepdim=True),
     "norm 3": lambda library, x: library.norm(x, 3, 0),
@@ -186,6 +190,28 @@ def test_sums_are_wide_enough(name: str, dtype: str) -> None:
             found = function(x, *along)
             assert str(found.dtype) == str(expected.dtype).removeprefix("torch.")
             assert_close(found, expected)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 2), -1])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 2, 1)], ids=str)
+def test_median(shape: tuple[int, ...], axis: Any) -> None:
+    """NumPy's: PyTorch takes the lower of two middle elements."""
+    x = normal(*shape)
+    x[0, 0, 0] = np.nan
+    for keepdims in (False, True):
+        expected = np.median(x, axis, keepdims=keepdims)
+        for function in (lucid.median, lucid.compile(lucid.median)):
+            np.testing.assert_allclose(function(x, axis, keepdims=keepdims).numpy(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(lucid.median(np.array([1, 4, 2, 3])).numpy(), np.float32(2.5))
+
+
+def test_wrong_quantiles() -> None:
+    with pytest.raises(ArgumentError) as refused:
+        lucid.quantile(lucid.ones(3), 1.5)
+    assert refused.value.sentence == "quantile takes a share q from 0 to 1, got 1.5."
+    with pytest.raises(ShapeError) as empty:
+        lucid.median(lucid.ones(2, 0), 1)
+    assert empty.value.sentence == "quantile takes at least one element along its axes, got shape (2, 0)."
 
 
 def test_sums_of_unsigned_numbers() -> None:
