@@ -48,6 +48,22 @@ def test_the_autoencoder_prints_what_it_promises(tmp_path: Path) -> None:
     assert [line.split()[0] for line in printed.splitlines()] == ["step", "bound", "written"]
 
 
+def test_the_gpt_learns(tmp_path: Path) -> None:
+    example = load("06_character_gpt")
+    text = example.python_help()
+    assert len(text.training) > 300_000
+    trained = example.train(text, 60)
+    assert trained.losses[0] == pytest.approx(np.log(len(text.alphabet)), abs=0.2)  # it knows nothing yet
+    assert trained.tests[-1][0] == 60
+    assert trained.tests[-1][1] < 2.9
+    written = example.write(trained.model, text, "The class ", 20)
+    assert written.startswith("The class ")
+    assert len(written) == 30
+    assert set(written) <= set(text.alphabet)
+    example.plot(trained, tmp_path / "gpt.png")
+    assert (tmp_path / "gpt.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.slow
 def test_droq_learns(tmp_path: Path) -> None:
     example = load("07_droq_pendulum")
