@@ -176,7 +176,9 @@ class CompiledFunction:
     def lower(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for these arguments without running: the program that a call would use."""
         if modes.tracer is not None:
-            raise TraceError("lower can't be called while a function is traced.")
+            raise TraceError(
+                "lower can't be called while a function is traced.", hint="call it outside the compiled function."
+            )
         leaves, spec = flatten_call(args, kwargs)
         with RUN_LOCK:
             return self._find(leaves, spec)

@@ -28,8 +28,11 @@ def to_array(data: object) -> Array:
             data = _without_tensors(data)
         try:
             array = np.array(data)
-        except ValueError as error:
-            raise ArgumentError(f"a tensor takes nested sequences of equal lengths: {error}.") from None
+        except ValueError:
+            raise ArgumentError(
+                f"a tensor takes nested sequences of equal lengths, got {reprlib.repr(data)}.",
+                hint="pad the shorter ones.",
+            ) from None
         if array.dtype.kind not in "biuf":
             raise DTypeError(f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.")
         if (array.dtype == np.float64 and not _holds_float64(data)) or (array.size == 0 and array.dtype == np.float64):

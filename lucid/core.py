@@ -140,7 +140,9 @@ class TensorCore:
         """The only element as a Python number."""
         array = self._concrete(".item()")
         if array.size != 1:
-            raise ArgumentError(f".item() takes a tensor of one element, got shape {self.shape}.")
+            raise ArgumentError(
+                f".item() takes a tensor of one element, got shape {self.shape}.", hint="use .tolist() or .numpy()."
+            )
         value: Number = array.item()
         return value
 

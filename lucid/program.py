@@ -401,7 +401,10 @@ class Program(Readable):
                 hint="begin it with zero_grad().",
             )
         if self._written_leaves:
-            raise CompileError("a function that updates an argument in place can't be repeated.")
+            raise CompileError(
+                "a function that updates an argument in place can't be repeated.",
+                hint="let it update a tensor that it captures, such as a registered buffer.",
+            )
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""

@@ -15,7 +15,7 @@ import numpy as np
 
 import lucid.eager as eager
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, TraceError
 from lucid.ir.ops.random import Random, RandomKeep
 from lucid.ir.types import TensorType, float64
 from lucid.modes import current_tracer
@@ -40,7 +40,10 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise ArgumentError(f"seed takes an integer, got {seed!r}.")
         if current_tracer() is not None:
-            raise ArgumentError("the random state can't be seeded while a function is traced.")
+            raise TraceError(
+                "the random state can't be seeded while a function is traced; later calls would not seed it.",
+                hint="call lucid.seed outside the compiled function.",
+            )
         self.seed_state.numpy()[...] = int(seed) % 2**64
         self.draw_state.numpy()[...] = 0
 

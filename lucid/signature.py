@@ -37,7 +37,10 @@ def leaf_key(leaf: Any) -> Any:
     if isinstance(leaf, Tensor):
         array = leaf._array
         if array is None:
-            raise TraceError("a tensor of an earlier trace was passed to a compiled function.")
+            raise TraceError(
+                "a tensor of an earlier trace was passed to a compiled function.",
+                hint="return it from the function that computed it.",
+            )
         return array.shape, array.dtype, leaf._requires_grad, leaf._history is None
     if isinstance(leaf, np.ndarray):
         return leaf.shape, leaf.dtype

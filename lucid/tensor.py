@@ -110,9 +110,12 @@ class Tensor(TensorCore):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` of a leaf, and return it."""
         if requires_grad and not self.dtype.is_float:
-            raise DTypeError(f"only float tensors can require gradients, got {self.dtype}.")
+            raise DTypeError(
+                f"only float tensors can require gradients, got {self.dtype}.",
+                hint='write the numbers as floats, or convert with .astype("float32").',
+            )
         if self._history is not None and not requires_grad:
-            raise ArgumentError("requires_grad of a computed tensor can't be unset.", hint="use .detach()")
+            raise ArgumentError("requires_grad of a computed tensor can't be unset.", hint="use .detach().")
         tracer = current_tracer()
         if tracer is not None and requires_grad != self._requires_grad:
             tracer.set_requires_grad(self)

@@ -331,7 +331,10 @@ class Tracer:
                 (tensor._symbol,) = self.add(Detach(), tensor._symbol)
             self._flow.add_leaf(tensor._symbol, tensor)
         elif not self.is_new(tensor):
-            raise TraceError("requires_grad of a tensor from outside can't change while a function is traced.")
+            raise TraceError(
+                "requires_grad of a tensor from outside can't change while a function is traced.",
+                hint="set it before the call.",
+            )
 
     def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the traced code itself."""
@@ -355,7 +358,10 @@ class Tracer:
 
     def delete_attribute(self, owner: object, name: str) -> None:
         """A deletion of an attribute from outside: refused."""
-        raise TraceError(f"{type(owner).__name__}.{name} was deleted while a function is traced.")
+        raise TraceError(
+            f"{type(owner).__name__}.{name} was deleted while a function is traced; later calls would not delete it.",
+            hint="delete it outside the compiled function.",
+        )
 
     # The end.
 

@@ -1,7 +1,8 @@
 """The code in the documentation runs, and prints what stands below it.
 
 Python blocks of one page share their names, as if typed one after the other; commands (`$ lucid ...`) find the Python
-block before them as the file train.py. `python -m tests.test_readme` writes the true output into the pages.
+block before them as the file train.py. A block marked `python raises` ends with the error that is shown below it.
+`python -m tests.test_readme` writes the true output into the pages.
 """
 
 import contextlib
@@ -20,7 +21,10 @@ from lucid.cli.main import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```python(?P<raises> raises)?\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<output>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
 CONSOLE = re.compile(r"^```console\n(?P<session>.*?)^```\n", re.DOTALL | re.MULTILINE)
 ANY_BLOCK = re.compile(f"{BLOCK.pattern}|{CONSOLE.pattern}", BLOCK.flags)
 
@@ -40,11 +44,18 @@ def with_true_output(page: str, folder: Path) -> str:
         sources.append(source.parent)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.chdir(folder):  # where examples may write files
-            exec(compile(block["code"], str(source), "exec"), names)
+            try:
+                exec(compile(block["code"], str(source), "exec"), names)
+            except lucid.LucidError as error:
+                if not block["raises"]:
+                    raise
+                print(f"{type(error).__module__}.{type(error).__name__}: {error}")
+            else:
+                assert not block["raises"], f"raises nothing:\n{block['code']}"
         if block["output"] is None:
             assert not printed.getvalue(), f"prints, but shows no output:\n{block['code']}"
             return block[0]
-        return f"```python\n{block['code']}```\n\n```text\n{printed.getvalue()}```\n"
+        return f"```python{block['raises'] or ''}\n{block['code']}```\n\n```text\n{printed.getvalue()}```\n"
 
     return ANY_BLOCK.sub(run, page)
 

@@ -115,7 +115,8 @@ class DataLoader:
         own = self._identity()
         if state_dict.keys() != {"epoch", "batch", *own}:
             raise StateDictError(
-                f"the state_dict of DataLoader has epoch, batch, {', '.join(own)}, got {', '.join(state_dict)}."
+                f"the state_dict of DataLoader has epoch, batch, {', '.join(own)}, "
+                f"got {', '.join(state_dict) or 'none'}."
             )
         other = [
             f"{name} {value} for {own[name]}" for name, value in state_dict.items() if own.get(name, value) != value

@@ -166,8 +166,12 @@ class Module(Observed):
 
         Assigning to its name copies into it, in place. It is part of the state_dict if it is `persistent`.
         """
+        is_tensor, kind = isinstance(tensor, Tensor), type(tensor).__name__
         if tensor is not None and (not isinstance(tensor, Tensor) or not tensor.is_leaf):
-            raise ArgumentError("register_buffer takes a leaf tensor or None.", hint="use .detach()")
+            raise ArgumentError(
+                f"register_buffer takes a leaf tensor or None, got {'a computed one' if is_tensor else kind}.",
+                hint="use .detach()." if is_tensor else "make a tensor of it: lucid.Tensor(values).",
+            )
         self._register("_buffers", name, tensor)
         if persistent:
             self._not_saved.discard(name)

@@ -35,7 +35,11 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a
     right = reshape(b, (*b.shape, 1)) if b.ndim == 1 else b
     if left.shape[-1] != right.shape[-2]:
-        raise ShapeError(f"matmul takes operands that share the summed axis, got shapes {a.shape} and {b.shape}.")
+        transposed = b.ndim > 1 and left.shape[-1] == right.shape[-1]
+        raise ShapeError(
+            f"matmul takes operands that share the summed axis, got shapes {a.shape} and {b.shape}.",
+            hint="transpose the second one: x @ y.mT." if transposed else None,
+        )
     if right.ndim == 2 and left.ndim > 2:  # one product of all rows instead of many small ones
         rows = reshape(left, (math.prod(left.shape[:-1]), left.shape[-1]))
         result = reshape(apply_op(Matmul(), rows, right), (*left.shape[:-1], right.shape[-1]))

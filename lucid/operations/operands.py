@@ -19,6 +19,7 @@ from lucid.ir.ops.base import Op
 from lucid.ir.ops.structure import normalized
 from lucid.ir.types import (
     DType,
+    Shape,
     TensorType,
     as_dtype,
     broadcast_shapes,
@@ -85,7 +86,15 @@ def as_float(x: Operand) -> Tensor:
 def broadcast_to(x: Operand, shape: Sequence[int]) -> Tensor:
     """x stretched to a shape by NumPy's rules."""
     tensor, target = as_tensor(x), as_shape(shape)
+    if not _stretches(tensor.shape, target):
+        raise ShapeError(f"shape {tensor.shape} does not broadcast to {target}.")
     return tensor if tensor.shape == target else apply_op(mv.Broadcast(target), tensor)
+
+
+def _stretches(shape: Shape, target: Shape) -> bool:
+    """Whether a shape broadcasts to another one."""
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(e in (1, t) for e, t in zip(shape, tail, strict=True))
 
 
 def common(operands: Sequence[Operand]) -> list[Tensor]:
@@ -103,7 +112,10 @@ def common(operands: Sequence[Operand]) -> list[Tensor]:
     try:
         shape = broadcast_shapes(*shapes)
     except ValueError:
-        raise ShapeError(f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.") from None
+        raise ShapeError(
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.",
+            hint="axes are matched from the last one on; x.unsqueeze(axis) gives x a new one.",
+        ) from None
     result = []
     for x in mixed:
         if isinstance(x, Scalar):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, StateDictError
+from lucid.errors import ArgumentError, StateDictError, TraceError
 from lucid.modes import current_tracer, no_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
@@ -133,7 +134,10 @@ class Optimizer(Observed):
         Everything is checked before anything is written. Raises StateDictError where groups, names or shapes differ.
         """
         if current_tracer() is not None:
-            raise StateDictError("load_state_dict can't run while a function is traced.")
+            raise TraceError(
+                "load_state_dict can't run while a function is traced; it would not run again in later calls.",
+                hint="call it outside the compiled function.",
+            )
         name = type(self).__name__
         if set(state_dict) != {"state", "param_groups"}:
             raise StateDictError(f'the state_dict of {name} has the keys "state" and "param_groups".')
@@ -176,7 +180,7 @@ def step_counter() -> Tensor:
 
 def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
     """Raise ArgumentError unless 0 <= value < below."""
-    if not 0.0 <= value < below:
+    if not isinstance(value, Real) or not 0.0 <= value < below:
         end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
         raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")
 
@@ -184,7 +188,7 @@ def check_range(optimizer: Optimizer, name: str, value: float, below: float = fl
 def check_betas(optimizer: Optimizer, group: Group) -> None:
     """Raise ArgumentError unless there are two betas from 0 to less than 1; make them a tuple."""
     betas = group["betas"]
-    if len(betas) != 2:
+    if not isinstance(betas, Sequence) or len(betas) != 2:
         raise ArgumentError(f"{type(optimizer).__name__} takes two betas, got betas={betas!r}.")
     for i, beta in enumerate(betas):
         check_range(optimizer, f"betas[{i}]", beta, below=1.0)

@@ -15,7 +15,7 @@ from lucid.codegen.lowering import is_lowered, lower
 from lucid.codegen.rules import _covers, _inside, _stores, ruled, split_axis
 from lucid.errors import LucidError
 from lucid.extend import Kernel
-from lucid.ir.index import Axis, of
+from lucid.ir.index import Axis, Known, of
 from lucid.ir.ops.elementwise import Less
 from lucid.ir.types import float64
 
@@ -177,6 +177,10 @@ MAP = [
     (lambda k: with_load(k, position=first_load(k)[1].position + 1), "may read outside of f32[64, 96]"),
     (lambda k: with_load(k, buffer=k.buffers[1]), "reads a buffer that is no input"),
     (lambda k: with_value(k, 0, "x"), "made 'x' a value"),
+    (
+        lambda k: with_load(k, position=of(Known(0, 64))),
+        "looks up a position of value 0, which is none of that axis",
+    ),
     (lambda k: with_value(k, 2, replace(k.values[2], args=(0, 2))), "made value 2 of a value that comes later"),
     (lambda k: with_value(k, 2, replace(k.values[2], args=(0,))), None),
     (

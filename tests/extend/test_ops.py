@@ -235,6 +235,11 @@ def test_a_compiled_function_sees_the_new_op() -> None:
             "attributes are int, float, bool, str, dtypes, tensor types, and tuples of them.",
         ),
         (
+            lambda: declared("by: 'Missing'\n" + SCALAR.format("x")),
+            "the attributes of tests.cell have types that are not known here: name 'Missing' is not defined.",
+            None,
+        ),
+        (
             lambda: op("tests")(type("Softsign", (Unary,), {"__doc__": "x.", "scalar": lambda self, s, x: x})),
             "the op tests.softsign is declared twice, by tests.extend.user_ops.Softsign and by "
             "tests.extend.test_ops.Softsign.",

@@ -148,7 +148,7 @@ def reverse(graph: Graph) -> Graph:
         (lambda graph: None, "the pass wrong gave NoneType instead of a Graph."),
         (drop_arguments, "the pass wrong changed the inputs of the graph."),
         (drop_outputs, "the pass wrong changed the outputs of the graph."),
-        (reverse, "expected operands that are defined before, got %?: f32[3]."),
+        (reverse, "after the pass wrong: expected operands that are defined before, got %?: f32[3]."),
     ],
 )
 def test_a_wrong_pass_is_found_at_its_stage(run: Callable[[Graph], Graph], message: str) -> None:

@@ -117,7 +117,13 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{len(graphs):02}-{stage}.ir").write_text(print_graph(graph) + "\n")
-        verify(graph, sound)
+        try:
+            verify(graph, sound)
+        except VerificationError as error:
+            if stage == TRACED:
+                raise
+            shown = str(error).partition("\n")[2]
+            raise VerificationError(f"after the pass {stage}: {error.sentence}", excerpt=shown) from None
         graphs[stage] = graph
 
     enter(TRACED, graph)

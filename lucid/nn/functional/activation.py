@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
@@ -59,7 +60,7 @@ def selu(x: Input) -> Tensor:
 
 def celu(x: Input, alpha: float | Scalar = 1.0) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1). Barron, arXiv:1704.07483, equation 2."""
-    if not isinstance(alpha, int | float) or alpha == 0.0:
+    if not isinstance(alpha, Real) or alpha == 0.0:
         raise ArgumentError(f"celu takes a number other than 0 as alpha, got {alpha!r}.")
     tensor = ops.as_tensor(x)
     return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha)
@@ -120,7 +121,7 @@ def tanhshrink(x: Input) -> Tensor:
 
 def hardtanh(x: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0) -> Tensor:
     """x limited to the range from min_val to max_val; the gradient at both ends is 0."""
-    if not all(isinstance(end, int | float) for end in (min_val, max_val)) or not min_val < max_val:
+    if not all(isinstance(end, Real) for end in (min_val, max_val)) or not min_val < max_val:
         raise ArgumentError(f"hardtanh takes min_val below max_val, got {min_val!r} and {max_val!r}.")
     tensor = ops.as_tensor(x)
     return ops.where(tensor <= min_val, min_val, ops.where(tensor >= max_val, max_val, tensor))

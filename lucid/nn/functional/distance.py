@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
@@ -16,7 +17,7 @@ Input = Tensor | Array
 
 def vector_norm(x: Tensor, p: float, dim: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
     """sum(|x|^p)^(1/p) along axes, or the largest |x| where p is infinite. The gradient of a norm of 0 is 0."""
-    if not isinstance(p, int | float) or not p > 0.0:
+    if not isinstance(p, Real) or not p > 0.0:
         raise ArgumentError(f"a norm takes p above 0, got {p!r}.")
     magnitudes = abs(x)
     if p == math.inf:

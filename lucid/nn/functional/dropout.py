@@ -25,7 +25,11 @@ def check_probability(p: object) -> float | Scalar:
         return p
     if isinstance(p, Real) and not isinstance(p, bool) and 0.0 <= (number := float(p)) <= 1.0:
         return number
-    raise ArgumentError(f"dropout takes a probability p from 0 to 1, got p={p!r}.")
+    percents = isinstance(p, int | float) and not isinstance(p, bool) and 1 < p <= 100
+    raise ArgumentError(
+        f"dropout takes a probability p from 0 to 1, got p={p!r}.",
+        hint=f"p={p / 100:g} drops {p:g} in a hundred." if percents else None,  # type: ignore[operator]
+    )
 
 
 def drop(

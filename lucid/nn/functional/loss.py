@@ -7,6 +7,7 @@ shapes differ.
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
@@ -33,14 +34,14 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
 
 def check_nonnegative(loss: str, name: str, value: float | Scalar) -> float | Scalar:
     """The argument of a loss, if it is at least 0; else ArgumentError."""
-    if not isinstance(value, int | float) or not value >= 0.0:
+    if not isinstance(value, Real) or not value >= 0.0:
         raise ArgumentError(f"{loss} takes {name} of at least 0, got {value!r}.")
     return value
 
 
 def check_positive(loss: str, name: str, value: float | Scalar) -> float | Scalar:
     """The argument of a loss, if it is above 0; else ArgumentError."""
-    if not isinstance(value, int | float) or not value > 0.0:
+    if not isinstance(value, Real) or not value > 0.0:
         raise ArgumentError(f"{loss} takes {name} above 0, got {value!r}.")
     return value
 

@@ -41,7 +41,7 @@ class Scheduler(ABC):
         own = self.state_dict()
         if own.keys() != state_dict.keys():
             raise StateDictError(
-                f"the state_dict of {type(self).__name__} has {', '.join(own)}, got {', '.join(state_dict)}."
+                f"the state_dict of {type(self).__name__} has {', '.join(own)}, got {', '.join(state_dict) or 'none'}."
             )
 
 

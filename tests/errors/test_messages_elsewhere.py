@@ -1,0 +1,104 @@
+"""Messages that no single call gives, in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.optim as optim
+from lucid import ones
+from lucid.cli.main import main
+from lucid.codegen.cuda import nvrtc
+from lucid.codegen.lowering import lower
+from lucid.errors import ArgumentError, CompileError, DTypeError, TraceError
+from lucid.ir.ops.random import RandomKeep, RandomNormal
+from lucid.ir.text import parse
+from lucid.ir.types import int64
+from lucid.modes import current_tracer
+from lucid.random import Generator
+
+
+def test_a_planned_graph_takes_no_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = lucid.compile(lambda x: x @ x @ x).lower(np.ones((4, 4), np.float32)).ir("planned")
+    (tmp_path / "planned.ir").write_text(planned)
+    assert "arena" in planned
+    with pytest.raises(SystemExit):
+        raise SystemExit(main(["check", str(tmp_path / "planned.ir"), "--passes", "fuse"]))
+    assert "--passes is for graphs without a memory plan, and this one has one." in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "step.txt").write_text("x = 1")
+    with pytest.raises(SystemExit):
+        raise SystemExit(main(["show", f"{tmp_path / 'step.txt'}:step"]))
+    assert f"{tmp_path / 'step.txt'} is no Python file." in capsys.readouterr().err
+
+
+def test_a_body_that_stores_something_of_another_size_beside_a_reduction() -> None:
+    graph = parse(
+        """graph(%x: f32[4, 6]) {
+          %s, %t = fused %x @body(%a: f32[4, 6]) {
+            %b = sum %a, axes=(1,); %c: f32[2, 4, 6] = broadcast %a
+            return %b, %c
+          }
+          return %s, %t
+        }"""
+    )
+    with pytest.raises(CompileError) as caught:
+        lower(graph.nodes[0])
+    assert caught.value.sentence == (
+        "fused is not one kernel: it stores f32[2, 4, 6] beside a reduction of f32[4, 6] over (1,)."
+    )
+
+
+def test_normal_numbers_are_floats() -> None:
+    with pytest.raises(DTypeError) as caught:
+        RandomNormal(0, (3,), int64).result()
+    assert caught.value.sentence == "random_normal gives floats, got int64."
+
+
+def test_an_optimizer_without_the_state_that_a_new_setting_needs() -> None:
+    weight = nn.Parameter([1.0])
+    optimizer = optim.Adam([weight])
+    optimizer.param_groups[0]["amsgrad"] = True
+    weight.grad = ones(1)
+    with pytest.raises(ArgumentError) as caught:
+        optimizer.step()
+    assert caught.value.sentence.endswith(" for this group, which was made without what needs it.")
+    assert caught.value.hint == "make the optimizer with the settings that it will need."
+
+
+def test_a_tensor_with_the_name_of_the_metadata(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        lucid.save(tmp_path / "x.safetensors", {"__metadata__": ones(1)})
+    assert caught.value.sentence == (
+        "two tensors can't have the name __metadata__ in one file, and none the name __metadata__."
+    )
+
+
+def test_two_random_generators_in_one_function() -> None:
+    first, second = Generator(1), Generator(2)
+
+    def step() -> None:
+        tracer = current_tracer()
+        assert tracer is not None
+        for generator in (first, second):
+            tracer.random(lambda draw: RandomKeep(draw, (2,)), generator, lucid.as_tensor(np.float64(0.5)))
+
+    with pytest.raises(TraceError) as caught:
+        lucid.compile(step)()
+    assert caught.value.sentence == "a compiled function draws from one random generator."
+
+
+def test_a_compiler_of_cuda_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "_candidates", lambda: iter(["/nowhere/libnvrtc.so.12"]))
+    with pytest.raises(CompileError) as caught:
+        nvrtc.nvrtc.__wrapped__()
+    assert caught.value.sentence == (
+        "compiling for CUDA needs NVRTC, and neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed."
+    )
+    assert caught.value.hint == 'pip install "lucid-compiler[cuda-check]"; it needs no GPU.'

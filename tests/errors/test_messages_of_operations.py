@@ -1,0 +1,228 @@
+"""Each message of an operation on tensors, in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.optim as optim
+from lucid import Tensor, ones, zeros
+from lucid.errors import (
+    ArgumentError,
+    CheckError,
+    DTypeError,
+    GradientError,
+    LucidError,
+    ShapeError,
+)
+from lucid.ir.text import parse
+
+
+def sgd(**settings: Any) -> optim.SGD:
+    return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
+
+
+def ir(statements: str) -> Any:
+    return parse(f"graph(%x: f32[4, 3], %i: i64[4], %b: bool[4]) {{ {statements}; return %y }}")
+
+
+CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
+    (lambda: Tensor(["a"]), DTypeError, "a tensor takes numbers, or nested lists of numbers, got ['a'].", None),
+    (
+        lambda: Tensor([1.0], dtype="complex64"),
+        DTypeError,
+        (
+            "dtype complex64 is not supported; expected one of bool, uint8, uint32, uint64, int32, int64, "
+            "float32, float64."
+        ),
+        'convert the data first, for instance with array.astype("float32")',
+    ),
+    (
+        lambda: lucid.full((2,), 2**70),
+        DTypeError,
+        "a tensor takes numbers, or nested lists of numbers, got 1180591620717411303424.",
+        None,
+    ),
+    (lambda: ones(2) + 2**70, DTypeError, "no dtype holds the integer 1180591620717411303424.", "write it as a float."),
+    (lambda: lucid.full((2,), [1.0]), ArgumentError, "full takes a number, got [1.0].", None),
+    (lambda: zeros(-1), ShapeError, "a shape has extents from 0 to 2^63 - 1, got (-1,).", None),
+    (lambda: zeros(2.5), ArgumentError, "a shape, or an order of axes, consists of integers, got 2.5.", None),
+    (lambda: zeros(2**64), ShapeError, "a shape has extents from 0 to 2^63 - 1, got (18446744073709551616,).", None),
+    (lambda: ones(2, 3).reshape(-1, -1), ShapeError, "reshape takes extents with at most one -1, got (-1, -1).", None),
+    (lambda: ones(2, 3).reshape(4, -1), ShapeError, "shape (2, 3) does not reshape to (4, -1).", None),
+    (
+        lambda: ones(2, 3).reshape("x"),
+        ArgumentError,
+        "a shape, or an order of axes, consists of integers, got 'x'.",
+        None,
+    ),
+    (lambda: ones(2, 3).sum((0, 0)), ShapeError, "an axis is named twice in (0, 0).", None),
+    (lambda: ones(2, 3).sum(2), ShapeError, "axis 2 is out of range for a tensor of 2 axes.", None),
+    (lambda: ones(2, 3).sum("x"), ArgumentError, "an axis is an integer, got 'x'.", None),
+    (lambda: ones(2, 3).unsqueeze((0, 1)), ArgumentError, "one axis is an integer, got (0, 1).", None),
+    (lambda: ones(2, 3).permute(0, 0), ShapeError, "permute takes each axis of shape (2, 3) once, got (0, 0).", None),
+    (lambda: ones(2, 3).squeeze(0), ShapeError, "squeeze takes axes of extent 1, got 0 of shape (2, 3).", None),
+    (
+        lambda: lucid.matmul([1, 2], [1, 2]),
+        DTypeError,
+        "matmul takes floats, got int64.",
+        'cast the operands: x.astype("float32")',
+    ),
+    (lambda: lucid.matmul(1.0, ones(2)), ShapeError, "matmul takes operands with axes, got shapes () and (2,).", None),
+    (
+        lambda: ones(2, 3) @ ones(2, 3),
+        ShapeError,
+        "matmul takes operands that share the summed axis, got shapes (2, 3) and (2, 3).",
+        "transpose the second one: x @ y.mT.",
+    ),
+    (
+        lambda: ones(2, 3) @ ones(4, 3, 2, 2),
+        ShapeError,
+        "matmul takes operands that share the summed axis, got shapes (2, 3) and (4, 3, 2, 2).",
+        None,
+    ),
+    (
+        lambda: ones(3, 2, 3) @ ones(4, 3, 2),
+        ShapeError,
+        "the leading axes of (3, 2, 3) and (4, 3, 2) do not broadcast.",
+        None,
+    ),
+    (
+        lambda: lucid.tensordot(1.0, ones(2), 1),
+        ShapeError,
+        "tensordot over 1 axes takes operands of as many, got shapes () and (2,).",
+        None,
+    ),
+    (
+        lambda: lucid.tensordot(ones(2), ones(2), "x"),
+        ArgumentError,
+        "tensordot takes a number of axes, or two lists of them, got 'x'.",
+        None,
+    ),
+    (lambda: lucid.where(ones(2), 1.0, 0.0), DTypeError, "where takes a condition of bools, got float32.", None),
+    (
+        lambda: lucid.where(Tensor([True, False]), ones(3), 0.0),
+        ShapeError,
+        "a condition of shape (2,) does not broadcast with (3,).",
+        None,
+    ),
+    (lambda: lucid.concatenate([]), ArgumentError, "concatenate takes at least one tensor, got none.", None),
+    (lambda: lucid.concatenate(1.0), ArgumentError, "concatenate takes a sequence of tensors, got 1.0.", None),
+    (lambda: lucid.stack([]), ArgumentError, "stack takes at least one tensor, got none.", None),
+    (
+        lambda: lucid.concatenate([ones(2), ones(2, 2)]),
+        ShapeError,
+        "concatenate takes shapes equal but for axis 0, got f32[2], f32[2, 2].",
+        None,
+    ),
+    (
+        lambda: lucid.concatenate([ones(2, 3), ones(2, 2)]),
+        ShapeError,
+        "concatenate takes shapes equal but for axis 0, got f32[2, 3], f32[2, 2].",
+        None,
+    ),
+    (lambda: lucid.arange(float("inf")), ArgumentError, "arange takes finite numbers, got inf.", None),
+    (lambda: lucid.arange(0, 1, 0), ArgumentError, "arange takes a step that is not 0.", None),
+    (lambda: lucid.arange("x"), ArgumentError, "arange takes numbers, got 'x'.", None),
+    (lambda: lucid.linspace(0, 1, 2.5), ArgumentError, "linspace takes a number of steps, got 2.5.", None),
+    (lambda: lucid.linspace(0, 1, -1), ArgumentError, "linspace takes a number of steps from 0 on, got -1.", None),
+    (
+        lambda: lucid.meshgrid(ones(2), indexing="yx"),
+        ArgumentError,
+        'meshgrid takes indexing="xy" or "ij", got \'yx\'.',
+        None,
+    ),
+    (lambda: ones(2).roll("x"), ArgumentError, "a shift is an integer, got 'x'.", None),
+    (lambda: lucid.tile(ones(2, 2), "x"), ArgumentError, "tile takes numbers of repeats, got 'x'.", None),
+    (lambda: ones(4).split(0), ArgumentError, "split takes parts of at least one element, got size 0.", None),
+    (
+        lambda: ones(4).split([1, 2]),
+        ShapeError,
+        "split takes sizes that sum to the extent 4 of axis 0, got (1, 2).",
+        None,
+    ),
+    (lambda: ones(4).chunk(0), ArgumentError, "chunk takes at least one part, got chunks=0.", None),
+    (lambda: ones(4).chunk("x"), ArgumentError, "chunk takes a number of parts, got 'x'.", None),
+    (lambda: ones(2, 2).diagonal(0.5), ArgumentError, "diagonal takes an offset that is an integer, got 0.5.", None),
+    (lambda: lucid.norm(ones(2), "x"), ArgumentError, "norm takes a number as its order, got 'x'.", None),
+    (lambda: lucid.logit(ones(2), "x"), ArgumentError, "logit takes a number as eps, got 'x'.", None),
+    (lambda: lucid.randint("x"), ArgumentError, "randint takes integers as bounds, got 'x'.", None),
+    (lambda: lucid.check_index(ones(2), 3, "class"), DTypeError, "only integer tensors can index, got float32.", None),
+    (
+        lambda: lucid.check_index([5], 3, "class"),
+        CheckError,
+        "class 5 at position 0 is out of range: expected 0 to 2.",
+        None,
+    ),
+    (
+        lambda: lucid.check_index([1], "x", "class"),
+        ArgumentError,
+        "check_index takes an integer as extent, got 'x'.",
+        None,
+    ),
+    (lambda: lucid.max(zeros(0)), ShapeError, "max takes at least one element along its axes, got f32[0].", None),
+    (
+        lambda: lucid.einsum(None),
+        ArgumentError,
+        "einsum takes an equation of letters and `...`, such as 'ij,jk->ik', got None.",
+        None,
+    ),
+    (
+        lambda: ones(2).item(),
+        ArgumentError,
+        ".item() takes a tensor of one element, got shape (2,).",
+        "use .tolist() or .numpy().",
+    ),
+    (lambda: float(ones(2)), ArgumentError, "float() takes a tensor of one element, got shape (2,).", None),
+    (lambda: [1, 2][Tensor(1.0)], DTypeError, "only integer tensors can index, got float32.", None),
+    (
+        lambda: ones(2).astype("complex64"),
+        DTypeError,
+        (
+            "dtype complex64 is not supported; expected one of bool, uint8, uint32, uint64, int32, int64, "
+            "float32, float64."
+        ),
+        'convert the data first, for instance with array.astype("float32")',
+    ),
+    (lambda: lucid.seed("x"), ArgumentError, "seed takes an integer, got 'x'.", None),
+    (
+        lambda: lucid.logical_and(ones(2), ones(2)),
+        DTypeError,
+        "and takes bools, or integers of one dtype, got float32 and float32.",
+        None,
+    ),
+    (lambda: lucid.left_shift(ones(2), 1), DTypeError, "left_shift takes integers, got float32.", None),
+    (lambda: lucid.negative(Tensor([True])), DTypeError, "neg takes numbers, got bool.", None),
+    (
+        lambda: lucid.add(Tensor([1], dtype="uint64"), Tensor([1], dtype="int64")),
+        DTypeError,
+        "no integer dtype holds both uint64 and int64.",
+        "cast one of the two with .astype(...)",
+    ),
+    (lambda: lucid.broadcast_to(ones(3), (2,)), ShapeError, "shape (3,) does not broadcast to (2,).", None),
+    (lambda: lucid.set_num_threads(0), ArgumentError, "set_num_threads takes an integer from 1 on, got 0.", None),
+    (
+        lambda: lucid.grad(ones(2), ones(2)),
+        GradientError,
+        "this tensor does not require a gradient: nothing to go back through.",
+        "make an input with requires_grad=True, and compute outside lucid.no_grad().",
+    ),
+    (
+        lambda: ones(2).requires_grad_().sum().backward(ones(3)),
+        GradientError,
+        "the gradient has the shape of the tensor, (), got (3,).",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "sentence", "hint"), CASES, ids=[str(n) for n in range(len(CASES))])
+def test_message(call: Callable[[], Any], kind: type[LucidError], sentence: str, hint: str | None) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
+    assert type(caught.value) is kind

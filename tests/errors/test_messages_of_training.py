@@ -1,0 +1,195 @@
+"""Each message of optimizers, schedules and data, in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import lucid
+import lucid.nn as nn
+import lucid.optim as optim
+from lucid import ones
+from lucid.errors import (
+    ArgumentError,
+    LucidError,
+    StateDictError,
+)
+from lucid.ir.text import parse
+from lucid.optim import lr_scheduler as schedules
+
+
+def sgd(**settings: Any) -> optim.SGD:
+    return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
+
+
+def ir(statements: str) -> Any:
+    return parse(f"graph(%x: f32[4, 3], %i: i64[4], %b: bool[4]) {{ {statements}; return %y }}")
+
+
+CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
+    (lambda: optim.SGD([], 0.1), ArgumentError, "SGD got no parameters.", "pass model.parameters()."),
+    (
+        lambda: optim.SGD(nn.Parameter([1.0]), 0.1),
+        ArgumentError,
+        "SGD takes several parameters, got one Parameter.",
+        "pass model.parameters(), or a list.",
+    ),
+    (lambda: optim.SGD([{"params": []}], 0.1), ArgumentError, "SGD got a group without parameters.", None),
+    (
+        lambda: optim.SGD([(p := nn.Parameter([1.0])), p], 0.1),
+        ArgumentError,
+        "SGD got one parameter twice, of shape (1,).",
+        None,
+    ),
+    (lambda: optim.SGD([1], 0.1), ArgumentError, "SGD updates float tensors that are leaves, got 1.", None),
+    (
+        lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "speed": 1}], 0.1),
+        ArgumentError,
+        "SGD has no hyperparameter speed.",
+        None,
+    ),
+    (lambda: optim.SGD([nn.Parameter([1.0])], -0.1), ArgumentError, "SGD takes lr of at least 0, got lr=-0.1.", None),
+    (lambda: optim.Adam([nn.Parameter([1.0])], betas=0.9), ArgumentError, "Adam takes two betas, got betas=0.9.", None),
+    (
+        lambda: optim.Adam([nn.Parameter([1.0])], betas=(0.9, 1.5)),
+        ArgumentError,
+        "Adam takes betas[1] from 0 to less than 1, got betas[1]=1.5.",
+        None,
+    ),
+    (
+        lambda: sgd().load_state_dict({}),
+        StateDictError,
+        'the state_dict of SGD has the keys "state" and "param_groups".',
+        None,
+    ),
+    (
+        lambda: sgd(nesterov=True),
+        ArgumentError,
+        "SGD takes nesterov with a momentum and without dampening, got momentum=0.0 and dampening=0.0.",
+        None,
+    ),
+    (
+        lambda: schedules.ChainedScheduler([schedules.StepLR(sgd(), 1), schedules.StepLR(sgd(), 1)]),
+        ArgumentError,
+        "ChainedScheduler takes schedulers of one optimizer.",
+        None,
+    ),
+    (
+        lambda: schedules.SequentialLR((o := sgd()), [schedules.StepLR(o, 1)], [1]),
+        ArgumentError,
+        "SequentialLR takes ascending milestones, one less than schedulers, got [1] for 1.",
+        None,
+    ),
+    (
+        lambda: schedules.OneCycleLR(sgd(momentum=0.9), [0.1, 0.2], 10),
+        ArgumentError,
+        "OneCycleLR takes a max_lr for each of 1 groups, got 2.",
+        None,
+    ),
+    (
+        lambda: schedules.OneCycleLR(sgd(momentum=0.9), 0.1, 10, anneal_strategy="step"),
+        ArgumentError,
+        'OneCycleLR takes anneal_strategy="cos" or "linear", got \'step\'.',
+        None,
+    ),
+    (
+        lambda: schedules.OneCycleLR(optim.Adadelta([nn.Parameter([1.0])]), 0.1, 10),
+        ArgumentError,
+        "OneCycleLR takes an optimizer with momentum or betas, or cycle_momentum=False.",
+        None,
+    ),
+    (
+        lambda: schedules.OneCycleLR(sgd(momentum=0.9), 0.1),
+        ArgumentError,
+        "OneCycleLR takes total_steps, or epochs and steps_per_epoch.",
+        None,
+    ),
+    (
+        lambda: schedules.ReduceLROnPlateau(sgd(), "low"),
+        ArgumentError,
+        'ReduceLROnPlateau takes mode="min" or "max" and threshold_mode="rel" or "abs", got \'low\' and \'rel\'.',
+        None,
+    ),
+    (
+        lambda: schedules.ReduceLROnPlateau(sgd(), factor=2.0),
+        ArgumentError,
+        "ReduceLROnPlateau takes a factor below 1, got 2.0.",
+        None,
+    ),
+    (
+        lambda: schedules.ReduceLROnPlateau(sgd(), min_lr=[0.1, 0.1]),
+        ArgumentError,
+        "ReduceLROnPlateau takes a min_lr for each of 1 groups, got 2.",
+        None,
+    ),
+    (lambda: schedules.StepLR(1, 1), ArgumentError, "StepLR takes an optimizer, got int.", None),
+    (lambda: schedules.StepLR(sgd(), 0), ArgumentError, "StepLR takes a step_size of at least 1, got 0.", None),
+    (
+        lambda: schedules.ConstantLR(sgd(), 2.0),
+        ArgumentError,
+        "ConstantLR takes a factor above 0, up to 1, got 2.0.",
+        None,
+    ),
+    (
+        lambda: schedules.LambdaLR(sgd(), []),
+        ArgumentError,
+        "LambdaLR takes a function for each of 1 groups, got 0.",
+        None,
+    ),
+    (lambda: lucid.data.Subset(range(3), "ab"), ArgumentError, "Subset takes a sequence of integers, got 'ab'.", None),
+    (lambda: lucid.data.Subset(range(3), [5]), ArgumentError, "Subset got the index 5 into 3 samples.", None),
+    (
+        lambda: lucid.data.DataLoader(range(3), shuffle=True, sampler=[0]),
+        ArgumentError,
+        "DataLoader takes shuffle or a sampler, which says the order itself; got both.",
+        None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3), batch_size=0),
+        ArgumentError,
+        "DataLoader takes batch_size as an integer of at least 1, got 0.",
+        None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3)).load_state_dict({}),
+        StateDictError,
+        "the state_dict of DataLoader has epoch, batch, batch_size, samples, seed, got none.",
+        None,
+    ),
+    (lambda: lucid.data.RandomSampler(range(3), seed="x"), ArgumentError, "seed takes an integer, got 'x'.", None),
+    (
+        lambda: lucid.data.TensorDataset(ones(2), ones(3)),
+        ArgumentError,
+        "TensorDataset takes arrays that share their leading axis, got (2,), (3,).",
+        None,
+    ),
+    (
+        lambda: lucid.data.random_split(range(3), [1, 1]),
+        ArgumentError,
+        "the lengths [1, 1] add up to 2, and there are 3 samples.",
+        None,
+    ),
+    (
+        lambda: lucid.data.random_split(range(3), [-1, 4]),
+        ArgumentError,
+        "random_split takes lengths of at least 0, got [-1, 4].",
+        None,
+    ),
+    (
+        lambda: lucid.data.random_split(range(3), [0.5, 0.4]),
+        ArgumentError,
+        "random_split takes fractions that add up to 1, got [0.5, 0.4].",
+        None,
+    ),
+    (lambda: lucid.data.collate([]), ArgumentError, "collate takes at least one sample.", None),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "sentence", "hint"), CASES, ids=[str(n) for n in range(len(CASES))])
+def test_message(call: Callable[[], Any], kind: type[LucidError], sentence: str, hint: str | None) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
+    assert type(caught.value) is kind
