@@ -3,7 +3,8 @@
 A job is a task, a context and a number of chunks. The caller publishes it, works on it as worker 0, and returns when
 every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
 chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
-core, the others go on claiming. A worker that the system has put on the caller's core moves to another.
+core, the others go on claiming. A worker that the system has put on the caller's core moves to another, and a caller
+that waits for a worker's last chunk soon sleeps, so that the worker can have its core.
 
 The pool is LLVM IR over pthreads, compiled once. It starts its threads at the first parallel loop, and
 again after a fork, in whose child they do not exist.
@@ -22,7 +23,9 @@ from lucid.codegen.cpu.machine import Machine, assemble_once, load
 from lucid.codegen.threads import on_change
 
 MAX_THREADS = 256
-SPINS = 3000  # pauses of an idle worker before it sleeps: some tens of microseconds
+# Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
+# small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
+WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
 
 # `@left` counts the chunks that nobody has claimed. A worker claims by subtracting one: what was there before, where
 # positive, is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task,
@@ -43,6 +46,8 @@ target datalayout = "{layout}"
 @callers_core = internal global i32 -1, align 64
 @mutex = internal global [128 x i8] zeroinitializer, align 64
 @wake = internal global [128 x i8] zeroinitializer, align 64
+@waiting = internal global i64 0, align 64
+@finished = internal global [128 x i8] zeroinitializer, align 64
 @handles = internal global [{max_threads} x i64] zeroinitializer
 @scratch = internal global [{max_threads} x ptr] zeroinitializer
 @scratch_size = internal global [{max_threads} x i64] zeroinitializer
@@ -55,7 +60,6 @@ declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
-declare i32 @sched_yield()
 declare i32 @posix_memalign(ptr, i64, i64)
 declare void @free(ptr)
 {pause_declaration}
@@ -79,7 +83,14 @@ run:
   %count = load i64, ptr @count
   %chunk = sub i64 %count, %ticket
   call void %task(ptr %context, i64 %chunk, i64 %worker)
-  %before = atomicrmw add ptr @done, i64 1 acq_rel
+  %before = atomicrmw add ptr @done, i64 1 seq_cst
+  %asleep = load atomic i64, ptr @waiting seq_cst, align 8
+  %sleeps = icmp ne i64 %asleep, 0
+  br i1 %sleeps, label %tell, label %claim
+tell:
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %told = call i32 @pthread_cond_broadcast(ptr @finished)
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %claim
 end:
   ret void
@@ -103,7 +114,7 @@ spin:
 idle:
   {pause}
   %next = add i64 %turn, 1
-  %tired = icmp sge i64 %next, {spins}
+  %tired = icmp sge i64 %next, {worker_spins}
   br i1 %tired, label %park, label %again
 again:
   br label %spin
@@ -141,6 +152,7 @@ define internal void @start() {{
 entry:
   %m = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   %w = call i32 @pthread_cond_init(ptr @wake, ptr null)
+  %f = call i32 @pthread_cond_init(ptr @finished, ptr null)
   %wanted = load i64, ptr @wanted
   br label %more
 more:
@@ -212,13 +224,26 @@ wait:
 idle:
   {pause}
   %next = add i64 %turn, 1
-  %long = icmp sge i64 %next, {spins}
-  br i1 %long, label %yield, label %again
-yield:
-  %yielded = call i32 @sched_yield()
-  br label %again
+  %long = icmp sge i64 %next, {caller_spins}
+  br i1 %long, label %sleep, label %again
 again:
   br label %wait
+sleep:
+  ; The worker may be waiting for its core: an idle one, such as this will be, takes it over.
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  store atomic i64 1, ptr @waiting seq_cst, align 8
+  br label %look
+look:
+  %now = load atomic i64, ptr @done seq_cst, align 8
+  %enough = icmp eq i64 %now, %count
+  br i1 %enough, label %rise, label %doze
+doze:
+  %woken = call i32 @pthread_cond_wait(ptr @finished, ptr @mutex)
+  br label %look
+rise:
+  store atomic i64 0, ptr @waiting seq_cst, align 8
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %end
 end:
   ret void
 }}
@@ -278,6 +303,7 @@ end:
 define void @lucid_forget() {{
   store atomic i64 0, ptr @left seq_cst, align 8
   store atomic i64 0, ptr @sleeping seq_cst, align 8
+  store atomic i64 0, ptr @waiting seq_cst, align 8
   store i64 0, ptr @started
   ret void
 }}
@@ -372,7 +398,8 @@ def pool(machine: Machine) -> Pool:
         triple=triple,
         layout=layout,
         max_threads=MAX_THREADS,
-        spins=SPINS,
+        worker_spins=WORKER_SPINS,
+        caller_spins=CALLER_SPINS,
         pause_declaration=pause_declaration,
         pause=pause,
         placement=_LINUX_PLACEMENT if "linux" in triple else _NO_PLACEMENT,
