@@ -33,9 +33,9 @@ class Gemm(Tiles):
 
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
-        # Whole tiles; a single vector of columns; and for the last rows of A as few as there are, or nearly.
-        fewer = [rows for rows in (4, 2, 1) if rows < self.rows]
-        shapes = [(self.rows, self.vectors), (self.rows, 1), *((rows, self.vectors) for rows in fewer)]
+        # As many vectors of columns as there are; and for the last rows of A as few rows as there are, or nearly.
+        shapes = [(self.rows, vectors) for vectors in range(1, self.vectors + 1)]
+        shapes += [(rows, self.vectors) for rows in (4, 2, 1) if rows < self.rows]
         self.tiles = {(rows, vectors): self.write_tile(rows, vectors) for rows, vectors in shapes}
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
@@ -219,14 +219,11 @@ class Gemm(Tiles):
         columns: ir.Value,
         add: ir.Value,
     ) -> None:
-        """Compute the tile at (a, b, c): in place where it is whole and not added to C, else in the tile at the fourth
-        pointer, which is then merged into C."""
+        """Compute the tile at (a, b, c): in place where it has whole vectors and all rows and is not added to C; else
+        in the tile at the fourth pointer, which is then merged into C."""
         a, b, c, tile = pointers
         a_row, a_column, b_row, c_row = strides
-        narrow = builder.icmp_signed("<=", columns, i64(self.lanes))
-        whole = builder.and_(
-            builder.icmp_signed("==", rows, i64(self.rows)), builder.icmp_signed("==", columns, i64(self.columns))
-        )
+        in_rows = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), builder.icmp_signed("==", add, i64(0)))
 
         def call(shape: tuple[int, int], target: ir.Value, row: ir.Value) -> None:
             builder.call(self.tiles[shape], [a, b, target, a_row, a_column, b_row, row, depth, rows])
@@ -242,13 +239,25 @@ class Gemm(Tiles):
                 with too_low:
                     call_least(shapes[1:])
 
-        with builder.if_else(builder.and_(whole, builder.icmp_signed("==", add, i64(0)))) as (direct, indirect):
-            with direct:
-                call((self.rows, self.vectors), c, c_row)
-            with indirect:
-                with builder.if_else(narrow) as (one_vector, more_vectors):
-                    with one_vector:
-                        call((self.rows, 1), tile, i64(self.columns))
-                    with more_vectors:
-                        call_least(sorted(shape for shape in self.tiles if shape[1] > 1))
-                builder.call(self.merge, [tile, c, c_row, rows, columns, add])
+        def of_width(vectors: int) -> None:
+            """Compute it in `vectors` vectors if that is enough, else in more."""
+            if vectors == self.vectors:
+                compute(vectors)
+                return
+            enough = builder.icmp_signed("<=", columns, i64(vectors * self.lanes))
+            with builder.if_else(enough) as (fits, too_narrow):
+                with fits:
+                    compute(vectors)
+                with too_narrow:
+                    of_width(vectors + 1)
+
+        def compute(vectors: int) -> None:
+            whole = builder.icmp_signed("==", columns, i64(vectors * self.lanes))
+            with builder.if_else(builder.and_(whole, in_rows)) as (direct, indirect):
+                with direct:
+                    call((self.rows, vectors), c, c_row)
+                with indirect:
+                    call_least(sorted(shape for shape in self.tiles if shape[1] == vectors))
+                    builder.call(self.merge, [tile, c, c_row, rows, columns, add])
+
+        of_width(1)
