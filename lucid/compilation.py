@@ -10,6 +10,7 @@ import contextlib
 import functools
 import gc
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.meaning import meaning
 from lucid.ir.passes.pipeline import PIPELINE, Pass, Stages, run_pipeline
 from lucid.ir.text import print_graph
+from lucid.logs import FUSION
 
 PLANNED = "planned"  # the stage behind the passes
 
@@ -63,8 +65,9 @@ def compile_parts(
     notes."""
     parts = functools.cache(make)
     key = _key(graph, target, kind, parts, pipeline)
-    # Whoever asks for a dump of the stages wants the passes to run.
-    entry = None if key is None or os.environ.get("LUCID_DUMP") else cache.fetch(key)
+    # Whoever asks for a dump of the stages, or for what the passes log, wants them to run.
+    passes_run = key is None or os.environ.get("LUCID_DUMP") or FUSION.isEnabledFor(logging.DEBUG)
+    entry = None if key is None or passes_run else cache.fetch(key)
     executables: list[Executable]
     if entry is None:
         with _no_collections():

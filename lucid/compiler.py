@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 import os
+import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -20,21 +22,27 @@ from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
-from lucid.errors import ArgumentError, ShapeError, TraceError
+from lucid.errors import ArgumentError, CompileError, ShapeError, TraceError
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
+from lucid.logs import RECOMPILE, TRACE
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
 from lucid.program import Program
 from lucid.pytree import Spec, flatten, unflatten
-from lucid.signature import aliases, argument_names, flatten_call, leaf_key, signature
+from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
+from lucid.signature import Key, argument_names, flatten_call, key_of, signature
 from lucid.tensor import Tensor
 from lucid.trace import Trace
 from lucid.tracing import Tracer, tracing
 
+if TYPE_CHECKING:
+    from lucid.explanation import Explanation
+
 MAX_PROGRAMS = 64  # of one function; the least recently used goes first
+MAX_RECORDS = 1000  # of compilations, of one function
 STORM = 8  # programs of one function before a warning says what keeps changing
 
 
@@ -156,9 +164,8 @@ class CompiledFunction:
         self._name = name.strip("<>")
         self._target = target
         self._pipeline = pipeline
-        self._programs: dict[Any, list[Program]] = {}
-        self._count = 0
-        self._last_cause = ""
+        self._programs: dict[Key, list[Program]] = {}
+        self._compilations: deque[Recompilation] = deque(maxlen=MAX_RECORDS)
         self._audit = Audit()
         self._fast: FastPath | None = None
         functools.update_wrapper(self, function, updated=())
@@ -172,6 +179,24 @@ class CompiledFunction:
         """Write a page for the browser that shows all cached programs, and return where it is: see
         `Program.explore`."""
         return explorer.explore(self.programs, path)
+
+    @overload
+    def explain(self, *, profile: bool = False) -> Explanation: ...
+    @overload
+    def explain(self, *, recompiles: Literal[True]) -> Recompilations: ...
+    def explain(self, *, profile: bool = False, recompiles: bool = False) -> Explanation | Recompilations:
+        """What the latest program does: see `Program.explain`. With `recompiles`, instead, what each
+        compilation of the function was caused by: a guard or an argument, what it was and what it is.
+
+        Raises CompileError where nothing has been compiled yet.
+        """
+        if recompiles:
+            return Recompilations(self._name, tuple(self._compilations))
+        if not self._programs:
+            raise CompileError(
+                f"{self._name} has not been compiled yet.", hint="call it, or explain what lower(...) returns."
+            )
+        return list(self._programs.values())[-1][0].explain(profile)
 
     def lower(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for these arguments without running: the program that a call would use."""
@@ -225,7 +250,7 @@ class CompiledFunction:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
 
     def _find(self, leaves: list[Any], spec: Spec) -> Program:
-        key = (spec, tuple([leaf_key(leaf) for leaf in leaves]), aliases(leaves), modes.grad_enabled)
+        key = key_of(leaves, spec)
         group = self._programs.get(key)
         if group is not None:
             for program in group:
@@ -239,19 +264,16 @@ class CompiledFunction:
             explorer.note(program)
         return program
 
-    def _remember(self, key: Any, program: Program, leaves: list[Any]) -> None:
+    def _remember(self, key: Key, program: Program, leaves: list[Any]) -> None:
+        compiled = self._compiled_because(key, program, leaves)
+        self._compilations.append(compiled)
+        RECOMPILE.info("%s(%s) is compiled: %s", self._name, compiled.signature, compiled.cause)
         group = self._programs.pop(key, [])
-        if group:
-            broken = group[0].guards.broken(leaves)
-            self._last_cause = broken[0].subject if broken else "an argument that is also captured"
-        elif self._count:
-            self._last_cause = f"the arguments: {program.signature}"
         group.insert(0, program)
         self._programs[key] = group
-        self._count += 1
-        if self._count == STORM:
+        if compiled.number == STORM:
             warnings.warn(
-                f"{self._name} has been compiled {STORM} times; the last time because of {self._last_cause}. "
+                f"{self._name} has been compiled {STORM} times; the last time because {compiled.cause}. "
                 "Pass what changes from call to call as a float or a tensor.",
                 RecompileWarning,
                 stacklevel=4,
@@ -262,8 +284,23 @@ class CompiledFunction:
             if not self._programs[oldest]:
                 del self._programs[oldest]
 
+    def _compiled_because(self, key: Key, program: Program, leaves: list[Any]) -> Recompilation:
+        """An account of a compilation, of what has made it necessary if it is not the first."""
+        number = self._compilations[-1].number + 1 if self._compilations else 1
+        names_of = functools.partial(argument_names, self._function)
+        if key in self._programs:
+            cause = broken_guard(self._programs[key][0].guards, leaves, names_of(key.spec))
+        elif self._programs:
+            cause = nearest_difference(key, self._programs, names_of)
+        else:
+            return Recompilation(number, program.signature)
+        return Recompilation(number, program.signature, *cause)
+
     def _build(self, leaves: list[Any], spec: Spec) -> Program:
+        start = time.perf_counter()
         trace, result_spec = self._trace(leaves, spec)
+        milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)
+        TRACE.info("%s(%s) is traced in %.1f ms: %d nodes", self._name, signature(leaves, spec), milliseconds, count)
         if not differentiable_results(trace):
             compiled = compile_graph(trace.graph, self._target, self._pipeline)
             return Program(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)
@@ -321,6 +358,10 @@ class BoundFunction:
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
         """See `CompiledFunction.repeat`."""
         return self.__func__.repeat(self.__self__, *args, **kwargs)
+
+    def explain(self, **options: bool) -> Explanation | Recompilations:
+        """See `CompiledFunction.explain`."""
+        return self.__func__.explain(**options)
 
     def explore(self, path: str | os.PathLike[str]) -> Path:
         """See `CompiledFunction.explore`."""

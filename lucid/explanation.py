@@ -7,10 +7,10 @@ All of it is read from the stages of the program and from the code that decides:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lucid.codegen.memory import home
 from lucid.codegen.threads import get_num_threads
@@ -25,6 +25,9 @@ from lucid.ir.passes.fuse import separations
 from lucid.ir.passes.outline import SOURCES
 from lucid.ir.text_print import value_names
 from lucid.tables import table, with_unit
+
+if TYPE_CHECKING:
+    from lucid.codegen.cpu.timed import Timing
 
 
 @dataclass(frozen=True)
@@ -171,22 +174,22 @@ def _amounts(work: Work) -> list[str]:
     ]
 
 
-def explain(title: str, planned: Graph, ordered: Graph | None, profile: bool) -> Explanation:
-    """The rows of a planned graph, and why it has so many, from the graph before `fuse`; measured with `profile`."""
+def explain(title: str, planned: Graph, unfused: Graph | None, timing: Timing | None) -> Explanation:
+    """The rows of a planned graph, with their times if they are known, and why there are so many, from the graph that
+    `fuse` has joined."""
     nodes = list(_kernels(planned, 1))
     number_of = {value: number for number, (node, _) in enumerate(nodes) for value in node.outputs}
-    measurement, times = _measurement(planned) if profile else (None, {})
+    times = timing.nodes if timing else {}
     rows = tuple(_row(number, node, runs, times.get(node)) for number, (node, runs) in enumerate(nodes))
-    apart = tuple(_apart(ordered, number_of, _names(planned))) if ordered is not None else ()
-    return Explanation(title, rows, apart, measurement=measurement)
+    apart = tuple(_apart(unfused, number_of, _names(planned))) if unfused is not None else ()
+    return Explanation(title, rows, apart, measurement=_measurement(timing) if timing else None)
 
 
-def _measurement(planned: Graph) -> tuple[Measurement, Mapping[Node, float]]:
+def _measurement(timing: Timing) -> Measurement:
     from lucid.codegen.cpu.peaks import peaks
-    from lucid.codegen.cpu.timed import measure
 
-    timing, best = measure(planned), peaks(get_num_threads())
-    return Measurement(timing.runs, timing.nanoseconds, best.threads, best.operations, best.bytes), timing.nodes
+    best = peaks(get_num_threads())
+    return Measurement(timing.runs, timing.nanoseconds, best.threads, best.operations, best.bytes)
 
 
 def _kernels(graph: Graph, runs: int) -> Iterator[tuple[Node, int]]:
@@ -225,11 +228,11 @@ def _row(number: int, node: Node, runs: int, nanoseconds: float | None) -> Row:
     )
 
 
-def _apart(ordered: Graph, number_of: dict[Value, int], names: dict[Value, str]) -> Iterator[Apart]:
-    for node in ordered.nodes:
+def _apart(unfused: Graph, number_of: dict[Value, int], names: dict[Value, str]) -> Iterator[Apart]:
+    for node in unfused.nodes:
         if isinstance(node.op, Scan):
             yield from _apart(node.op.body, number_of, names)
-    for pair in separations(ordered):
+    for pair in separations(unfused):
         first, second = (
             next((number_of[value] for value in group if value in number_of), None)
             for group in (pair.first, pair.second)
@@ -238,16 +241,16 @@ def _apart(ordered: Graph, number_of: dict[Value, int], names: dict[Value, str])
             yield Apart(first, second, names.get(pair.value, pair.value.name or ""), pair.reason)
 
 
-def saved_in(ordered: Graph, planned: Graph) -> tuple[Kept, ...]:
+def saved_in(unfused: Graph, planned: Graph) -> tuple[Kept, ...]:
     """What the backward sweeps of a graph read of the forward in memory: `planned` is that graph, fused and planned.
 
     What a sweep reads through a movement or a cast is saved as what that reads.
     """
-    maker, stored = ordered.producers(), planned.producers()
+    maker, stored = unfused.producers(), planned.producers()
     found: dict[Value, None] = {}
     waiting = [
         value
-        for node in reversed(ordered.nodes)
+        for node in reversed(unfused.nodes)
         for value in node.inputs
         if node.backward and value in maker and maker[value].backward < node.backward
     ]

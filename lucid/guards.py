@@ -66,14 +66,13 @@ def _is_mutable(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Condition:
-    """A guard: an expression that must be true, and what it is about, for people."""
+    """A guard: an expression that must be true, and, for people, what it is about: the value of another expression,
+    and what that was while tracing."""
 
     text: str
     subject: str
-    traced: object = None
-
-    def cause(self, now: object) -> str:
-        return f"{self.subject} was {self.traced!r}, is {now!r}"
+    expression: str
+    traced: object = True
 
 
 class GuardRecorder:
@@ -100,7 +99,7 @@ class GuardRecorder:
 
     def require(self, text: str, subject: str = "") -> None:
         """Guard a condition on the call itself."""
-        self.always.setdefault(text, Condition(text, subject or text))
+        self.always.setdefault(text, Condition(text, subject or text, text))
 
     def guard(self, expression: str, value: object, subject: str = "", epoch: bool = False) -> None:
         """Guard that an expression still gives a value: plain values and containers by content, all else by
@@ -118,7 +117,7 @@ class GuardRecorder:
         else:
             text = f"{expression} is {self.bind(value)}"
         target = self.after_epoch if epoch else self.always
-        target.setdefault(text, Condition(text, subject or expression, value))
+        target.setdefault(text, Condition(text, subject or expression, expression, value))
 
     def _constant(self, description: object) -> str:
         return self.bind(description)
@@ -154,9 +153,17 @@ class GuardRecorder:
             dict(self.namespace),
             tuple(self.always.values()),
             tuple(self.after_epoch.values()),
-            tuple(Condition(text, text) for text in scalar_conditions),
+            tuple(map(_on_scalars, scalar_conditions)),
             tuple(scalars),
         )
+
+
+def _on_scalars(text: str) -> Condition:
+    """The guard on a decision that was taken on scalars, such as `(leaves[1] > 0.0) is True`."""
+    decision, sign, outcome = text.rpartition(" is ")
+    if sign and outcome in ("True", "False"):
+        return Condition(text, decision, decision, outcome == "True")
+    return Condition(text, text, text)
 
 
 class Guards:
@@ -198,11 +205,11 @@ class Guards:
         return found
 
     def current(self, condition: Condition, leaves: Sequence[Any]) -> object:
-        """What the guarded expression of a condition gives now, as far as it can be told."""
+        """What the guarded expression of a condition gives now; MISSING where it gives nothing."""
         try:
-            return eval(condition.subject, dict(self.namespace), {"leaves": leaves})  # our own text
-        except Exception:
-            return "changed"
+            return self.evaluator(condition.expression)(leaves)
+        except (AttributeError, KeyError, IndexError, NameError, ValueError):
+            return MISSING
 
 
 def _lines(conditions: Sequence[Condition], otherwise: str) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, TraceError
 from lucid.guards import describe
-from lucid.ir.types import as_dtype
+from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.pytree import Spec, flatten, leaf_names
@@ -58,6 +58,34 @@ def leaf_key(leaf: Any) -> Any:
             hint="convert the argument, for instance with dict(x).",
         )
     return _Same(leaf)
+
+
+class Key(NamedTuple):
+    """What a program is specialized on: the structure of the arguments, a key for each leaf, which of them are one and
+    the same, and whether gradients are recorded."""
+
+    spec: Spec
+    leaves: tuple[Any, ...]
+    aliases: tuple[int, ...] | None
+    records_gradients: bool
+
+
+def key_of(leaves: Sequence[Any], spec: Spec) -> Key:
+    """The key of a call."""
+    return Key(spec, tuple([leaf_key(leaf) for leaf in leaves]), aliases(leaves), modes.grad_enabled)
+
+
+def key_text(key: Any) -> str:
+    """The key of a leaf, for people."""
+    match key:
+        case (tuple() as shape, np.dtype() as dtype, *flags):
+            type = str(TensorType(as_dtype(dtype), shape))
+            return f"{type} that requires a gradient" if any(flags[:1]) else type
+        case _Same():
+            return f"{key.thing!r}, an object"
+        case (_, value):
+            return repr(value)
+    return "a float" if key is float else repr(key)
 
 
 class _Same:

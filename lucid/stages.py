@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from lucid.compilation import PLANNED, Compiled
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
+from lucid.ir.passes.pipeline import FUSED
 from lucid.ir.text import print_graph
 
 if TYPE_CHECKING:
+    from lucid.codegen.cpu.timed import Timing
     from lucid.explanation import Explanation
 
 
@@ -58,16 +60,26 @@ class Readable:
         fused; what is saved for the backward, and what is computed again. Printed, it is a set of tables.
 
         With `profile`, the kernels are run on inputs that are made up, and timed; nothing of the program's own is
-        written. Raises CompileError where such inputs fail a check.
+        written. Raises CompileError where such inputs fail a check, or for another target than the CPU.
         """
         from lucid.explanation import explain, recomputed_in, saved_in
 
-        graphs = self._compiled.stages().graphs
-        found = explain(self._title(), self.graph(PLANNED), graphs.get("ordered"), profile)
-        if "rematerialized" not in graphs:
+        graphs, planned = self._compiled.stages().graphs, self.graph(PLANNED)
+        names = list(graphs)
+        unfused = graphs[names[names.index(FUSED) - 1]] if FUSED in names else None
+        found = explain(self._title(), planned, unfused, self._timing() if profile else None)
+        if unfused is None or "rematerialized" not in graphs:
             return found
         again = recomputed_in(graphs["simplified"], graphs["rematerialized"])
-        return replace(found, saved=saved_in(graphs["ordered"], self.graph(PLANNED)), recomputed=again)
+        return replace(found, saved=saved_in(unfused, planned), recomputed=again)
+
+    def _timing(self) -> Timing:
+        from lucid.codegen.cpu.target import CPUExecutable
+
+        executable = self._compiled.executable
+        if not isinstance(executable, CPUExecutable):
+            raise CompileError("kernels can be timed on the CPU target only.")
+        return executable.timing()
 
     def _title(self) -> str:
         return self.graph().name

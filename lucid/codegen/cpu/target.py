@@ -20,6 +20,7 @@ from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
 if TYPE_CHECKING:
+    from lucid.codegen.cpu.timed import Timing
     from lucid.codegen.kernel import Kernel
     from lucid.codegen.rules import KernelRule
 
@@ -68,13 +69,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Written:
-    """A graph as LLVM IR: the planned graph, the text, the distinct kernels by the name of their function, and the
-    nodes that the entry runs, in order, each with the name of the function it calls."""
+    """A graph as LLVM IR: the planned graph, the text, the distinct kernels by the name of their function, the nodes
+    that the entry runs, in order, each with the name of the function it calls, and what makes the kernel of a node."""
 
     graph: Graph
     text: str
     kernels: Mapping[str, Kernel]
     calls: tuple[tuple[Node, str], ...]
+    kernel_of: Callable[[Node], Kernel]
 
 
 def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, ...] = ()) -> tuple[Written, Plan]:
@@ -99,7 +101,7 @@ def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, .
     checks = [[check.message, values.type.dtype.short] for check, values in writer.checks]
     outputs = [str(value.type) for value in graph.outputs]
     return (
-        Written(graph, text, kernels, tuple(writer.calls)),
+        Written(graph, text, kernels, tuple(writer.calls), kernel_of),
         Plan(len(graph.inputs), outputs, arena_size(graph), checks, writer.imports),
     )
 
@@ -181,6 +183,12 @@ class CPUExecutable:
         message, dtype = self._plan.checks[number]
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
         raise Check(message).error(position, value)
+
+    def timing(self) -> Timing:
+        """How long each kernel takes on inputs that are made up: see `measure`."""
+        from lucid.codegen.cpu.timed import measure
+
+        return measure(self.written().graph, self.written().kernel_of)
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from lucid.codegen.cpu.control import I32, I64, POINTER, i64
 from lucid.codegen.cpu.library import shared_function
 from lucid.codegen.cpu.module import ModuleWriter
 from lucid.codegen.kernel import Kernel
-from lucid.codegen.lowering import lower
 from lucid.codegen.memory import arena_size
 from lucid.codegen.target import ALIGNMENT
 from lucid.codegen.threads import RUN_LOCK
@@ -68,14 +66,14 @@ class TimedWriter(ModuleWriter):
         return self.builder.add(self.builder.mul(seconds, i64(10**9)), rest)
 
 
-def measure(graph: Graph) -> Timing:
+def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
     """Run a planned graph many times on inputs that are made up: normal floats of deviation 0.1, zeros for all else.
     States are as at first in every run. Nothing of the caller's is read or written.
 
     Raises CompileError where a check fails on such inputs.
     """
     machine = processors.machine()
-    writer = TimedWriter(graph, machine, functools.cache(lower))
+    writer = TimedWriter(graph, machine, kernel_of)
     text = writer.write()
     imports = {name: shared_function(machine, name) for name in writer.imports}
     addresses, loaded = processors.load(machine, processors.assemble(machine, text), [processors.ENTRY], imports)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, outline
 from lucid.ir.passes.prune import prune
 from lucid.ir.types import Extent, Shape
+from lucid.logs import FUSION
 
 VIEWS = (Reshape, Broadcast, Transpose, Slice, Window, Unwindow)
 COMPUTED = (Elementwise, Random, Movement)  # of movements, those that are no views
@@ -40,7 +42,13 @@ def fuse(graph: Graph) -> Graph:
     Matmuls, checks and other ops that are no loop nest stay as they are, and so does a group of one node.
     """
     plan = _joined(graph)
-    return outline(plan.graph, plan.kernels(), plan.repeated)
+    fused = outline(plan.graph, plan.kernels(), plan.repeated)
+    if FUSION.isEnabledFor(logging.DEBUG):
+        FUSION.debug("%s: %d nodes become %d", graph.name, len(plan.graph.nodes), len(fused.nodes))
+        for a, b, value, obstacle in plan.neighbours():
+            names = (plan.name(a), plan.name(b), value.name or value.type)
+            FUSION.debug("  %s and %s at %s: %s", *names, obstacle.value.format(plan.detail(a, b, obstacle)))
+    return fused
 
 
 def _joined(graph: Graph) -> _Plan:
@@ -318,6 +326,11 @@ class _Plan:
         self.in_rows[group] = self.in_rows[a] or self.in_rows[b]
         self.on_and_on[group] = self.on_and_on[a] or self.on_and_on[b]
         return True
+
+    def name(self, group: int) -> str:
+        """The ops of a group, each once."""
+        members = (node for number, node in enumerate(self.nodes) if self.groups.group(number) == group)
+        return "_".join(dict.fromkeys(node.op.name for node in members))
 
     def kernels(self) -> list[list[Node]]:
         """The groups, in the order of their first nodes, each as its nodes in order."""

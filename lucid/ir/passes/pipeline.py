@@ -20,6 +20,7 @@ from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import print_graph
 from lucid.ir.text_print import identifier
 from lucid.ir.verify import verify
+from lucid.logs import TRACE
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Pass:
     after: str = ""
 
 
+TRACED, FUSED = "traced", "fused"  # stages that others ask for
+
 PIPELINE: tuple[Pass, ...] = (
     # First: every other pass wants to see the backward, and a grad op names values that others would replace.
     Pass("differentiated", differentiate),
@@ -43,13 +46,12 @@ PIPELINE: tuple[Pass, ...] = (
     # After all that changes shapes of sums, before fuse: the order of a sum must not depend on what it is fused with.
     Pass("ordered", order),
     # Last: it hides ops in regions.
-    Pass("fused", fuse),
+    Pass(FUSED, fuse),
 )
 
 # What every fused program must equal, bit for bit.
 UNFUSED: tuple[Pass, ...] = tuple(step for step in PIPELINE if step.run is not fuse)
 
-TRACED = "traced"
 _programs = itertools.count()  # numbers the folders that LUCID_DUMP asks for
 
 
@@ -131,6 +133,7 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
         start = time.perf_counter()
         before, graph = graph, step.run(graph)
         milliseconds[step.stage] = (time.perf_counter() - start) * 1e3
+        TRACE.debug("%s: %.1f ms, %d nodes", step.stage, milliseconds[step.stage], len(graph.nodes))
         _expect_same_interface(step, before, graph)
         enter(step.stage, graph)
     return Stages(graphs, milliseconds)

@@ -1,0 +1,102 @@
+"""Why a function was compiled again: what the guards and the arguments say of a call that no program fitted."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.guards import Guards
+from lucid.pytree import Spec
+from lucid.signature import Key, key_text
+from lucid.tables import table
+
+SHOWN = 60  # characters of a value
+
+
+@dataclass(frozen=True)
+class Recompilation:
+    """One compilation of a function, by number from 1: for which signature, and what made it necessary: a guard or an
+    argument, what it was for the program that came nearest, and what it is. The first has no cause."""
+
+    number: int
+    signature: str
+    subject: str = ""
+    before: str = ""
+    now: str = ""
+
+    @property
+    def cause(self) -> str:
+        """The cause in a few words."""
+        return f"{self.subject} was {self.before}, is {self.now}" if self.subject else "the first call"
+
+
+@dataclass(frozen=True)
+class Recompilations:
+    """All compilations of a function, in order. `str` gives a table, `as_dict` what JSON has."""
+
+    name: str
+    rows: tuple[Recompilation, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as dicts, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        lines = [["", "compiled for", "because"]]
+        lines += [[str(row.number), row.signature, row.cause] for row in self.rows]
+        return "\n".join([self.name, *table(lines)])
+
+
+def broken_guard(guards: Guards, leaves: Sequence[Any], names: Sequence[str]) -> tuple[str, str, str]:
+    """The first guard of a program that does not hold for the leaves of a call: what it is about, was and is."""
+    for condition in guards.broken(leaves):
+        subject = re.sub(r"leaves\[(\d+)\]", lambda leaf: names[int(leaf[1])], condition.subject)
+        return subject, _shown(condition.traced), _shown(guards.current(condition, leaves))
+    return "whether an argument is also captured", "no", "yes"
+
+
+def nearest_difference(
+    key: Key, known: Iterable[Key], names_of: Callable[[Spec], Sequence[str]]
+) -> tuple[str, str, str]:
+    """Where the key of a call differs from that of the known ones that agrees with it in most arguments."""
+    names = names_of(key.spec)
+
+    def distance(other: Key) -> float:
+        if other.spec != key.spec:
+            return len(names) + 2.0
+        apart = [_distance(a, b) for a, b in zip(key.leaves, other.leaves, strict=True)]
+        return sum(apart) + (key[2:] != other[2:])
+
+    nearest = min(reversed([*known]), key=distance)
+    if nearest.spec != key.spec:
+        before, now = (f"({', '.join(each)})" for each in (names_of(nearest.spec), names))
+        if before == now:  # such as a list where a tuple was
+            return "the kind of a container among the arguments", "another", "new"
+        return "which arguments there are", _cut(before), _cut(now)
+    for name, before, now in zip(names, nearest.leaves, key.leaves, strict=True):
+        if before != now:
+            return name, _cut(key_text(before)), _cut(key_text(now))
+    if nearest.aliases != key.aliases:
+        return "whether arguments are one and the same", str(nearest.aliases is not None), str(key.aliases is not None)
+    return "whether gradients are recorded", str(nearest.records_gradients), str(key.records_gradients)
+
+
+def _distance(a: Any, b: Any) -> float:
+    """How far the keys of two leaves are apart, from 0 to 1: the part of what they say that differs."""
+    if not isinstance(a, tuple) or not isinstance(b, tuple):
+        return float(a != b)
+    pairs = [*itertools.zip_longest(a, b)]  # the key of a tensor says more than that of an array
+    return len([x for x, y in pairs if x != y]) / len(pairs)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN and "\n" not in text else f"a {type(value).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

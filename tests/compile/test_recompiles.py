@@ -1,0 +1,116 @@
+"""`compiled.explain(recompiles=True)` names what each compilation was caused by, with the two values."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.compiler
+import lucid.nn as nn
+from lucid.errors import CompileError
+
+scale = 2.0
+
+
+def causes(function: object) -> list[str]:
+    return [row.cause for row in function.explain(recompiles=True).rows]
+
+
+def test_each_compilation_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lucid.compiler, "STORM", 99)
+    dropout = nn.Dropout(0.5)
+
+    @lucid.compile
+    def step(x, power=2, rate=0.5):
+        return dropout(x) ** power * scale if rate > 0.25 else x
+
+    x = np.ones((4, 2), "float32")
+    step(x)
+    step(np.ones((8, 2), "float32"))
+    step(x.astype("float64"))
+    step(lucid.Tensor(x, requires_grad=True))
+    step(x, 3)
+    dropout.p = 0.25
+    step(x)
+    dropout.eval()
+    step(x)
+    step(x, rate=0.5)
+    step(x, rate=0.125)
+    with lucid.no_grad():
+        step(x)
+    assert causes(step) == [
+        "the first call",
+        "x was f32[4, 2], is f32[8, 2]",
+        "x was f32[4, 2], is f64[4, 2]",
+        "x was f32[4, 2], is f32[4, 2] that requires a gradient",
+        "which arguments there are was (x), is (x, power)",
+        "Dropout.p was 0.5, is 0.25",
+        "Dropout.training was True, is False",
+        "which arguments there are was (x), is (x, rate)",
+        "(rate > 0.25) was True, is False",
+        "whether gradients are recorded was True, is False",
+    ]
+
+
+def test_globals_and_objects_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    @lucid.compile
+    def scaled(x):
+        return x * scale
+
+    scaled(np.ones(3))
+    monkeypatch.setitem(globals(), "scale", 3.0)
+    scaled(np.ones(3))
+    assert causes(scaled) == ["the first call", "scale was 2.0, is 3.0"]
+
+
+def test_it_prints_as_a_table_and_reads_as_json() -> None:
+    @lucid.compile
+    def twice(x):
+        return x * 2.0
+
+    twice(np.ones(3))
+    twice(np.ones(4))
+    history = twice.explain(recompiles=True)
+    assert str(history) == (
+        "twice\n   compiled for  because\n1  f64[3]        the first call\n2  f64[4]        x was f64[3], is f64[4]"
+    )
+    assert json.loads(json.dumps(history.as_dict()))["rows"][1] == {
+        "number": 2,
+        "signature": "f64[4]",
+        "subject": "x",
+        "before": "f64[3]",
+        "now": "f64[4]",
+    }
+
+
+def test_explain_is_about_the_latest_program() -> None:
+    @lucid.compile
+    def twice(x):
+        return x * 2.0
+
+    with pytest.raises(CompileError, match="twice has not been compiled yet"):
+        twice.explain()
+    assert not twice.explain(recompiles=True).rows
+    twice(np.ones(3))
+    twice(np.ones(4))
+    assert twice.explain().title == "twice(f64[4])"
+
+
+def test_methods_and_modules_explain_themselves() -> None:
+    class Model(nn.Module):
+        @lucid.compile
+        def double(self, x):
+            return x * 2.0
+
+        def forward(self, x):
+            return x + 1.0
+
+    model = Model()
+    model.double(np.ones(3))
+    assert model.double.explain(recompiles=True).rows[0].cause == "the first call"
+    compiled = lucid.compile(model)
+    compiled(np.ones(3))
+    assert compiled.explain().rows[0].ops == ("add",)
