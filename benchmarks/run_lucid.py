@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from cnn import model as cnn
 from gpt import model as gpt
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Language, Product, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Product, Training, Workload, digest
 
 import lucid
 import lucid.nn as nn
@@ -20,6 +21,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _product(workload, arrays)
     if isinstance(workload, Language):
         return _language(workload, arrays)
+    if isinstance(workload, Images):
+        return _images(workload, arrays)
     return _training(workload, arrays)
 
 
@@ -93,6 +96,28 @@ def _language(workload: Language, arrays: Arrays) -> Step:
     def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # as in `_training`
+        return loss.detach()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(x, y)
+
+    return Step(run, lambda: step(x, y).item())
+
+
+def _images(workload: Images, arrays: Arrays) -> Step:
+    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
+    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
+    model.load_state_dict(arrays)
+    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
+
+    @lucid.compile
+    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()  # as in `_training`

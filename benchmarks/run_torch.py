@@ -14,9 +14,10 @@ from typing import Any
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from cnn import model as cnn
 from gpt import model as gpt
 from worker import Step, serve
-from workloads import Arrays, Dropout, Language, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Training, Workload, digest
 
 COMPILED = sys.argv[2:] == ["compile"]
 
@@ -31,6 +32,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _dropout(workload, tensors)
     if isinstance(workload, Language):
         return _language(workload, tensors)
+    if isinstance(workload, Images):
+        return _images(workload, tensors)
     assert isinstance(workload, Training), "products are compared with a BLAS alone"
     return _training(workload, tensors)
 
@@ -86,6 +89,14 @@ def _language(workload: Language, tensors: dict[str, torch.Tensor]) -> Step:
         return F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
 
     return _stepping(optimizer, loss_of, x, y, 1)
+
+
+def _images(workload: Images, tensors: dict[str, torch.Tensor]) -> Step:
+    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
+    x, y = tensors.pop("x"), tensors.pop("y")
+    model.load_state_dict(tensors)
+    optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
+    return _stepping(optimizer, lambda x, y: F.cross_entropy(model(x), y), x, y, 1)
 
 
 def _stepping(

@@ -5,7 +5,7 @@ FMA peak and its bytes over the bandwidth of a large copy. The count is low, so 
 
 - FLOPs are those of the matrix products alone, 2 m n k each: the forward product of each layer, the gradient of its
   weight, and the gradient of its input except for the first layer of a perceptron, whose input needs none. Causal
-  attention is counted below the diagonal.
+  attention is counted below the diagonal, a convolution's products with its padding are counted.
 - Bytes are those that have to move whatever is fused: inputs and everything that lives from step to step (weights,
   optimizer state) is read once, results and state are written once. Activations are taken to stay in the caches.
   Where all of it stays there, a step can beat this floor.
@@ -181,6 +181,59 @@ class Language:
 
 
 @dataclass(frozen=True)
+class Images:
+    """One step of a convolutional network with Adam: cross-entropy of the classes of `batch` images. See `cnn.py`."""
+
+    name: str
+    p: float
+    target: float | None = None
+    busy = False
+    updates = 1
+
+    batch, size, channels, classes = 64, 28, (1, 16, 32), 10
+    learning_rate = 1e-4  # small, as in Training
+
+    @property
+    def title(self) -> str:
+        dropout = f"Dropout {self.p:g}" if self.p else "no Dropout"
+        widths = "-".join(map(str, self.channels))
+        return f"CNN {widths}, 3x3, ReLU, pools, {dropout}, batch {self.batch} of {self.size}x{self.size}, adam"
+
+    @property
+    def features(self) -> int:
+        """Of the Linear: the last channels, each pool having halved the sides."""
+        return self.channels[-1] * (self.size >> len(self.channels) - 1) ** 2
+
+    def arrays(self) -> Arrays:
+        """Images x, their classes y, and the initial weights by their names in the model."""
+        random = np.random.default_rng(0)
+        arrays: Arrays = {
+            "x": random.random((self.batch, self.channels[0], self.size, self.size), np.float32),
+            "y": random.integers(0, self.classes, self.batch),
+        }
+        shapes = [(outputs, inputs, 3, 3) for inputs, outputs in pairwise(self.channels)]
+        names = [f"0.{3 * number}" for number in range(len(shapes))]
+        for name, shape in zip([*names, "2"], [*shapes, (self.classes, self.features)], strict=True):
+            bound = float(np.prod(shape[1:])) ** -0.5
+            arrays[f"{name}.weight"] = random.uniform(-bound, bound, shape).astype(np.float32)
+            arrays[f"{name}.bias"] = random.uniform(-bound, bound, shape[0]).astype(np.float32)
+        return arrays
+
+    def flops(self) -> int:
+        """Two for each weight at each position, padding included, and again for each gradient: the images need none."""
+        total = 3 * 2 * self.batch * self.features * self.classes
+        for number, (inputs, outputs) in enumerate(pairwise(self.channels)):
+            positions = self.batch * (self.size >> number) ** 2
+            total += (3 if number else 2) * 2 * positions * outputs * inputs * 9
+        return total
+
+    def bytes(self) -> int:
+        arrays = self.arrays()
+        data = arrays.pop("x").nbytes + arrays.pop("y").nbytes
+        return 6 * sum(array.nbytes for array in arrays.values()) + data  # weights and both moments, read and written
+
+
+@dataclass(frozen=True)
 class Product:
     """A matrix product of a Linear with x (m, k), weight (n, k) and gradient (m, n), or several independent ones.
 
@@ -230,7 +283,7 @@ class Product:
         return self.updates * (self.m * self.k + self.n * self.k + self.m * self.n) * FLOAT_BYTES
 
 
-Workload = Dropout | Training | Language | Product
+Workload = Dropout | Training | Language | Images | Product
 
 
 def without_dropout(workload: Workload) -> Workload:
@@ -280,5 +333,6 @@ def _products() -> list[Product]:
 
 
 _LANGUAGE = [Language("gpt", 0.1), Language("gpt-off", 0.0)]
-_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_LANGUAGE, *_products()]
+_IMAGES = [Images("cnn", 0.5, 3.0), Images("cnn-off", 0.0)]
+_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_LANGUAGE, *_IMAGES, *_products()]
 WORKLOADS = {workload.name: workload for workload in _ALL}

@@ -28,8 +28,9 @@ def perceptron() -> tuple[nn.Module, tuple[int, ...]]:
 
 
 def convolutional() -> tuple[nn.Module, tuple[int, ...]]:
-    convolutions = nn.Conv2d(2, 9, 3, padding=1), nn.ReLU(), nn.Conv2d(9, 51, (3, 2), stride=2, groups=3)
-    return nn.Sequential(*convolutions, nn.ReLU(), nn.Flatten(), nn.Linear(51 * 6 * 7, 10)), (61, 2, 13, 14)
+    first = nn.Conv2d(2, 9, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 1, padding=1)
+    second = nn.Conv2d(9, 51, (3, 2), stride=2, groups=3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(51 * 3 * 3, 10)
+    return nn.Sequential(*first, *second), (61, 2, 13, 14)
 
 
 NETS = {"perceptron": perceptron, "convolutional": convolutional}

@@ -109,10 +109,11 @@ def test_training_follows_the_same_trajectory() -> None:
         return nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(4, 8, 3, stride=2),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4, 8, 3, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(72, 5),
+            nn.Linear(128, 5),
         )
 
     ours, theirs = net(nn), net(torch.nn)
