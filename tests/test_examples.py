@@ -1,5 +1,6 @@
 """The examples run and do what they say."""
 
+import gzip
 import importlib.util
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from lucid.ir.text import parse, print_graph
 
 ROOT = Path(__file__).parents[1]
+CNN = ROOT / "examples" / "03_cnn.py"
 DIGITS = ROOT / "examples" / "01_train_digits.py"
 ADDING = ROOT / "examples" / "06_lstm_adding.py"
 LINEAR_DROPOUT = ROOT / "examples" / "02_linear_dropout.py"
@@ -143,3 +145,27 @@ def test_the_lstm_learns_to_remember(tmp_path: Path) -> None:
     assert float(error[1]) < 0.02
     assert (tmp_path / "lstm_adding.png").read_bytes().startswith(b"\x89PNG")
     assert "--steps takes a number from 1" in run(ADDING, "--steps", "0", code=2).stderr
+
+
+def test_the_convolutional_network_learns_small_pictures(tmp_path: Path) -> None:
+    done = run(CNN, "--data", "digits", "--epochs", "12", "--out", tmp_path)
+    assert "100%" in done.stderr
+    assert done.stdout.startswith("1437 pictures to train on, 360 to test\n")
+    accuracy = re.search(r"^accuracy +(\S+) on the test pictures$", done.stdout, re.MULTILINE)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.95  # guessing gives 0.1
+    assert (tmp_path / "cnn.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_convolutional_network_reads_the_files_of_fashion_mnist(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 128), ("t10k", 10)):
+        labels = generator.integers(0, 10, count).astype(np.uint8)
+        images = generator.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (tmp_path / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    done = run(CNN, "--data", tmp_path, "--epochs", "1", "--out", tmp_path / "out")
+    assert done.stdout.startswith("128 pictures to train on, 10 to test\n")
+    missing = run(CNN, "--data", tmp_path / "nowhere", code=1).stderr
+    assert "train-images-idx3-ubyte.gz is missing.\n  hint: install Debian's package" in missing
