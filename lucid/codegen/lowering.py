@@ -125,7 +125,9 @@ class _Lowering:
         self.sources: dict[_Demand, list[_Demand]] = {}
         # Elements that indices look up stand in them as axes of their own, until they are values with a number.
         self.looked_up: dict[Axis, _Demand] = {}
-        self.axis_of: dict[tuple[_Demand, Extent], Axis] = {}
+        self.axis_of: dict[tuple[_Demand | Index, Extent], Axis] = {}
+        # So do positions that bounds hold within an operand: what is computed of them is simplified for that range.
+        self.held: dict[Axis, Index] = {}
         self.demands: dict[Value, list[_Demand]] = {}
         self.built: dict[_Demand, int] = {}
 
@@ -241,7 +243,7 @@ class _Lowering:
                     open_bounds = _open_bounds(piece.bounds)
                     if open_bounds is not None:
                         every = tuple(dict.fromkeys((*wanted.bounds, *open_bounds)))
-                        index = self.looked_up_index(inner, piece, every)
+                        index = self.held_index(self.looked_up_index(inner, piece, every), open_bounds)
                         pieces.append((open_bounds, _Demand(inner.inputs[piece.operand], index, every)))
                 sources = [source for _, source in pieces]
             case _:
@@ -261,6 +263,18 @@ class _Lowering:
                 self.demand(wanted)
                 axis = self.axis_of.setdefault((wanted, extent), Axis(-1 - len(self.axis_of), extent))
                 self.looked_up[axis] = wanted
+                part = of(axis)
+            found.append(part)
+        return tuple(found)
+
+    def held_index(self, index: tuple[Index, ...], bounds: Bounds) -> tuple[Index, ...]:
+        """An index, with an axis in place of each position that a bound holds below an extent."""
+        extents, found = dict(bounds), []
+        for part in index:
+            if part in extents:
+                extent = extents[part]
+                axis = self.axis_of.setdefault((part, extent), Axis(-1 - len(self.axis_of), extent))
+                self.held[axis] = part
                 part = of(axis)
             found.append(part)
         return tuple(found)
@@ -286,19 +300,28 @@ class _Lowering:
         yield from self.sources.get(wanted, ())
         if self.looked_up:
             for index in (*wanted.index, *(index for index, _ in wanted.bounds)):
-                yield from (self.looked_up[axis] for axis in index.axes() if axis in self.looked_up)
+                yield from self.lookups(index)
+
+    def lookups(self, index: Index) -> Iterator[_Demand]:
+        for axis in index.axes():
+            if axis in self.looked_up:
+                yield self.looked_up[axis]
+            elif axis in self.held:
+                yield from self.lookups(self.held[axis])
 
     def known(self, index: Index) -> Index:
-        """An index with the values that it looks up in their places."""
-        known = {
-            axis: of(Known(self.add(OnAxis(self.built[self.looked_up[axis]], axis.extent)), axis.extent))
-            for axis in index.axes()
-            if axis in self.looked_up
-        }
+        """An index with the values that it looks up, and the positions that bounds hold, in their places."""
+        known = {}
+        for axis in index.axes():
+            if axis in self.looked_up:
+                number = self.add(OnAxis(self.built[self.looked_up[axis]], axis.extent))
+                known[axis] = of(Known(number, axis.extent))
+            elif axis in self.held:
+                known[axis] = self.known(self.held[axis])
         return index.substitute(known) if known else index
 
     def add(self, value: Expression) -> int:
-        if self.looked_up:
+        if self.axis_of:
             value = map_indices(value, self.known)
         if value not in self.number_of:
             self.number_of[value] = len(self.values)
