@@ -42,7 +42,8 @@ def differentiable_results(trace: Trace) -> list[TracedOutput]:
 
 def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> tuple[Compiled, Backward]:
     """Compile a trace with differentiable results: its forward, and the backward that goes with it."""
-    results, outputs = differentiable_results(trace), len(trace.graph.outputs)
+    results, traced = differentiable_results(trace), trace.graph
+    outputs = len(traced.outputs)
     shared, later = cut(pipeline)
     joint, seeds, wrt = _joint_graph(trace, [result.value for result in results])
 
@@ -50,7 +51,7 @@ def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -
         together = run_pipeline(joint, shared)
         parts = partition(together.final, outputs, seeds)
         forward, backward = run_pipeline(parts.forward, later), run_pipeline(parts.backward, later)
-        stages = {TRACED: trace.graph, **_later(together), PARTITIONED: parts.forward, **_later(forward)}
+        stages = {TRACED: traced, **_later(together), PARTITIONED: parts.forward, **_later(forward)}
         milliseconds = {**together.milliseconds, **forward.milliseconds}
         again = [joint.inputs.index(value) for value in parts.again]
         return Parts(

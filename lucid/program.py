@@ -32,7 +32,7 @@ from lucid.scalars import Scalar
 from lucid.signature import flatten_call, signature
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
-from lucid.trace import Loop, Trace, TracedOutput, Tracked
+from lucid.trace import Loop, Outside, Trace, TracedOutput, Tracked
 from lucid.values import Values
 
 if TYPE_CHECKING:
@@ -125,9 +125,8 @@ class Program(Readable):
         for slot, number, _ in self._arguments:
             array = _array_of(leaves[number])
             found[slot] = array if run is None else np.asarray(array[run])
-        for slot, index, tensor in self._grads_read:
-            owner: Any = tensor if index is None else leaves[index]
-            found[slot] = _array_of(owner._grad)
+        for slot, owner in self._grads_read:
+            found[slot] = _array_of(owner.in_call(leaves)._grad)
         self._begin(leaves)
         found |= {slot: self._scalars[number].copy() for number, slot in enumerate(self._scalar_slots)}
         found |= self._constant_slots
@@ -156,9 +155,7 @@ class Program(Readable):
         self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
         self._constants = trace.constants
         self._grads_read = [
-            (position[slot.entry], trace.argument_of(slot.tensor), slot.tensor)
-            for slot in trace.grads_read
-            if slot.entry is not None
+            (position[slot.entry], trace.outside(slot.tensor)) for slot in trace.grads_read if slot.entry is not None
         ]
         self._scalar_slots = [position[symbol] for symbol, _ in trace.scalars]
         self._constant_slots = {position[value]: array for value, array in trace.constants.items()}
@@ -178,16 +175,16 @@ class Program(Readable):
         self._live = [number for number, result in enumerate(traced) if result.differentiable]
         self._freed = [n for n, result in enumerate(traced) if result.requires_grad and not result.differentiable]
         self._only_result = self._result_spec is None and self._result_count == 1 and traced[0].passed is None
-        self._grads_written: list[tuple[Tensor, int | None, int | None]] = []  # whose, and which output
+        self._grads_written: list[tuple[Outside, int | None]] = []  # whose, and which output
         self._grads_cleared: list[Tensor] = []  # those of captured tensors that are set to None
         stored = itertools.count(self._result_count)
         for grad in trace.grads_written:
             number = next(stored) if grad.now is not None else None
-            argument = trace.argument_of(grad.tensor)
-            if number is None and argument is None:
-                self._grads_cleared.append(grad.tensor)
+            owner = trace.outside(grad.tensor)
+            if number is None and owner.tensor is not None:
+                self._grads_cleared.append(owner.tensor)
             else:
-                self._grads_written.append((grad.tensor, argument, number))
+                self._grads_written.append((owner, number))
         self._first_saved = len(graph.outputs)
         self._lines = trace.lines
         self._shown = range(self._first_saved - sum(line.count for line in trace.lines), self._first_saved)
@@ -252,9 +249,8 @@ class Program(Readable):
             array = self._readable(array, leaves)
             held.append(array)
             table[slot] = address(array)
-        for slot, index, tensor in self._grads_read:
-            owner: Any = tensor if index is None else leaves[index]
-            array = native(owner._grad._array)
+        for slot, owner in self._grads_read:
+            array = native(owner.in_call(leaves)._grad._array)
             held.append(array)
             table[slot] = address(array)
         drawn_from = self._begin(leaves)
@@ -421,8 +417,8 @@ class Program(Readable):
         return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
     def _write_grads(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
-        for tensor, argument, output in self._grads_written:
-            target = tensor if argument is None else leaves[argument]
+        for owner, output in self._grads_written:
+            target = owner.in_call(leaves)
             if isinstance(target, Tensor):
                 target._grad = None if output is None else tensors[output]
 
@@ -483,5 +479,5 @@ def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | Non
     """The tensor from outside that a result is, as eager code would return it."""
     if result.passed is None:
         return None
-    leaf = result.passed.tensor if result.passed.argument is None else leaves[result.passed.argument]
+    leaf = result.passed.in_call(leaves)
     return leaf if isinstance(leaf, Tensor) else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,12 +42,29 @@ class GradSlot:
         return self.written or (self.now is not None and self.now._symbol is not self.entry)
 
 
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """A tensor from outside a trace, as a later call finds it: an argument by its number, any other by itself. So what
+    keeps this keeps no tensor of the first call alive."""
+
+    argument: int | None
+    tensor: Tensor | None
+
+    @staticmethod
+    def of(tracked: Tracked) -> Outside:
+        return Outside(tracked.argument, tracked.tensor if tracked.argument is None else None)
+
+    def in_call(self, leaves: Sequence[Any]) -> Any:
+        """The tensor, or the array in its place, in a call of these leaves."""
+        return self.tensor if self.argument is None else leaves[self.argument]
+
+
 @dataclass(eq=False)
 class TracedOutput:
     """A tensor among the results: a value of the graph, or a tensor from outside that passes through."""
 
     value: Value
-    passed: Tracked | None
+    passed: Outside | None
     requires_grad: bool
     differentiable: bool  # a later backward() may go through it
 
@@ -102,9 +120,10 @@ class Trace:
         captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
         return [*self.constants.values(), *(array for array in captured if array is not None)]
 
-    def argument_of(self, tensor: Tensor) -> int | None:
-        """The number of a tensor among the leaves of the call, None where it is no argument."""
-        return next((tracked.argument for tracked in self.inputs if tracked.tensor is tensor), None)
+    def outside(self, tensor: Tensor) -> Outside:
+        """How a later call finds a tensor that the trace has met."""
+        found = next((tracked for tracked in self.inputs if tracked.tensor is tensor), None)
+        return Outside(None, tensor) if found is None else Outside.of(found)
 
     def build_guards(self) -> Guards:
         """The guards of the trace, with those on captured tensors and their grads."""
@@ -119,7 +138,7 @@ class Trace:
                 flag = tracked.tensor._requires_grad
                 recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)
         for slot in self.grads_read + self.grads_written:
-            number = self.argument_of(slot.tensor)
+            number = self.outside(slot.tensor).argument
             subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
             if slot.was_read:
                 recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")

@@ -30,7 +30,7 @@ from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope
 from lucid.tensor import Array, Tensor
-from lucid.trace import Line, Loop, Trace, TracedOutput, Tracked, check_result
+from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_result
 from lucid.traced_gradients import TracedGradients
 
 # The history of a tensor that a trace computed: what follows it is the graph.
@@ -431,7 +431,7 @@ class Tracer:
         if self._is_outside(tensor) and tensor._alias is None:
             self._capture(tensor)
         tracked = self._tracked.get(id(tensor))
-        passed = tracked if tracked is not None and self._is_outside(tensor) else None
+        passed = Outside.of(tracked) if tracked is not None and self._is_outside(tensor) else None
         value = self.value(tensor)
         alive = passed is None and tensor._requires_grad and tensor._history is not None
         if alive:
