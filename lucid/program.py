@@ -236,6 +236,8 @@ class Program(Readable):
             self.running = False
 
     def _call(self, leaves: Sequence[Any]) -> Any:
+        if self._written_leaves:
+            self._expect_apart(leaves)
         frame = self._frames[0]
         self._frames.reverse()
         tensors, table = frame.claim(), frame.table
@@ -401,6 +403,17 @@ class Program(Readable):
                 "a function that updates an argument in place can't be repeated.",
                 hint="let it update a tensor that it captures, such as a registered buffer.",
             )
+
+    def _expect_apart(self, leaves: Sequence[Any]) -> None:
+        """Raise where two arrays that the program writes overlap: which of the writes stays would be left open."""
+        written = [_array_of(leaves[number]) for number in self._written_leaves]
+        others = [*written, *(_array_of(tensor) for tensor in self._written)]
+        for number, array in enumerate(written):
+            if any(np.may_share_memory(array, other) for other in others[number + 1 :]):
+                raise ArgumentError(
+                    "two arrays that a compiled function updates in place overlap.",
+                    hint="pass arrays with memory of their own: numpy.array(x).",
+                )
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""

@@ -102,3 +102,33 @@ def test_a_compiler_of_cuda_that_is_not_installed(monkeypatch: pytest.MonkeyPatc
         "compiling for CUDA needs NVRTC, and neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed."
     )
     assert caught.value.hint == 'pip install "lucid-compiler[cuda-check]"; it needs no GPU.'
+
+
+def test_arguments_that_overlap_and_are_both_written() -> None:
+    captured = lucid.Tensor(np.ones(4, np.float32))
+
+    @lucid.compile
+    def update(first: lucid.Tensor, second: lucid.Tensor) -> None:
+        first.copy_(first * 2.0)
+        second.copy_(second + 1.0)
+
+    @lucid.compile
+    def update_one(first: lucid.Tensor) -> None:
+        first.copy_(first * 2.0)
+        captured.copy_(captured + 1.0)
+
+    memory = np.arange(6, dtype=np.float32)
+    before, whole = memory.copy(), lucid.as_tensor
+    update(whole(memory[:3]), whole(memory[3:]))  # which only touch
+    np.testing.assert_array_equal(memory, [0.0, 2.0, 4.0, 4.0, 5.0, 6.0])
+    memory[:] = before
+    for call in (
+        lambda: update(whole(memory[:4]), whole(memory[2:])),
+        lambda: update_one(whole(captured.numpy()[1:])),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        assert caught.value.sentence == "two arrays that a compiled function updates in place overlap."
+        assert caught.value.hint == "pass arrays with memory of their own: numpy.array(x)."
+    np.testing.assert_array_equal(memory, before)
+    np.testing.assert_array_equal(captured.numpy(), 1.0)
