@@ -14,9 +14,12 @@ from lucid.core import TensorCore
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, ShapeError, TraceError
 from lucid.ir.graph import Graph, Value
+from lucid.ir.ops.elementwise import Add, Mul, Sub
 from lucid.ir.ops.loop import Scan
+from lucid.ir.ops.movement import Broadcast
+from lucid.ir.ops.structure import Const, Iota
 from lucid.ir.passes.differentiate import differentiate
-from lucid.ir.types import TensorType
+from lucid.ir.types import TensorType, uint64
 from lucid.modes import current_tracer, is_grad_enabled
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.scopes import Scope
@@ -114,7 +117,7 @@ class _Body:
     """The body of a loop, recorded by calling f once."""
 
     def __init__(self, tracer: Tracer, f: Callable[[Any, Any], Any], start: _Tree, xs: _Tree) -> None:
-        with tracer.body() as scope:
+        with tracer.scopes.body() as scope:
             carry = [_symbol(tracer, scope, x.type, x.name, flows=True) for x in start.tensors]
             elements = [
                 _symbol(tracer, scope, x.type.with_shape(x.shape[1:]), x.name, x.requires_grad) for x in xs.tensors
@@ -184,7 +187,7 @@ def _recorded(
     tracer: Tracer, body: _Body, start: list[Tensor], xs: list[Tensor], length: int, reverse: bool
 ) -> list[Tensor]:
     """The results of a loop in a trace."""
-    draws = [tracer.draws_of_runs(body.scope, length, reverse)] if body.scope.draws else []
+    draws = [_draws_of_runs(tracer, body.scope, length, reverse)] if body.scope.draws else []
     operands = [*map(tracer.operand, (*start, *xs)), *draws, *body.scope.captured]
     recording = is_grad_enabled() and any(map(tracer.gradients.flow.flows, operands))
     results = tracer.add(body.op(length, reverse), *operands)
@@ -193,6 +196,18 @@ def _recorded(
     for tensor, value in zip(tensors, results, strict=True):
         tracer.note_result(tensor, value, operands, recording)
     return tensors
+
+
+def _draws_of_runs(tracer: Tracer, body: Scope, length: int, reverse: bool) -> Value:
+    """The number of the first draw of each run of a loop, stacked. They are taken from the graph at hand."""
+    stack = TensorType(uint64, (length,))
+    first, start = tracer.first_draw(), tracer.scopes.current.take_draws(body, length)
+    (run,) = tracer.add(Iota(0, stack))
+    if reverse:
+        (run,) = tracer.add(Sub(), *tracer.add(Const(max(length - 1, 0), stack)), run)
+    (passed,) = tracer.add(Mul(), run, *tracer.add(Const(body.draws, stack)))
+    (offset,) = tracer.add(Add(), passed, *tracer.add(Const(start, stack)))
+    return tracer.add(Add(), *tracer.add(Broadcast(stack.shape), first), offset)[0]
 
 
 class _EagerTracer(Tracer):
@@ -219,7 +234,7 @@ class _EagerTracer(Tracer):
         assert self._generator is not None
         run = np.arange(length, dtype=np.uint64)
         _, first = self._generator.get_state()
-        self._scopes[0].take_draws(body, length)
+        self.scopes.whole.take_draws(body, length)
         numbers = np.uint64(first) + (run[::-1] if reverse else run) * np.uint64(body.draws)
         return Tensor(numbers)
 
@@ -228,7 +243,7 @@ class _EagerTracer(Tracer):
         if self._generator is not None:
             seed, draw = self._generator.get_state()
             self.latest.set((seed, draw))
-            self._generator.set_state((seed, draw + self._scopes[0].draws))
+            self._generator.set_state((seed, draw + self.scopes.whole.draws))
 
     def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the body itself."""

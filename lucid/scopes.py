@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from lucid.errors import TraceError
+from lucid.flow import GradientFlow
 from lucid.ir.build import Builder
 from lucid.ir.graph import Value
 from lucid.ir.types import TensorType, uint64
@@ -63,3 +66,69 @@ class Scope:
             offset.number += last_run
         self.offsets += body.offsets
         return start
+
+
+class Scopes:
+    """The graphs that are being recorded: the whole, and bodies of loops inside each other."""
+
+    def __init__(self, flow: GradientFlow) -> None:
+        self._stack = [Scope()]
+        self._left: set[Value] = set()  # values of bodies that have been recorded
+        self._flow = flow
+
+    @property
+    def whole(self) -> Scope:
+        """The graph that is not the body of a loop."""
+        return self._stack[0]
+
+    @property
+    def current(self) -> Scope:
+        """The graph that is at hand, the innermost."""
+        return self._stack[-1]
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether the body of a loop is being recorded."""
+        return len(self._stack) > 1
+
+    @contextmanager
+    def body(self) -> Iterator[Scope]:
+        """Record what a block applies as the body of a loop, a graph of its own."""
+        scope = Scope()
+        self._stack.append(scope)
+        try:
+            yield scope
+        finally:
+            self._stack.pop()
+            self._left |= scope.known
+
+    def number_of(self, value: Value) -> int:
+        """The number of the graph that a value belongs to, from 0 for the whole; TraceError if it is none of them."""
+        for number in range(len(self._stack) - 1, -1, -1):
+            if value in self._stack[number].known:
+                return number
+        if value in self._left:
+            raise TraceError(
+                "a tensor of the body of a scan was used outside it.",
+                hint="return it from the body, as a part of the carry or of the output.",
+            )
+        raise TraceError(
+            "a tensor of an earlier trace was used.",
+            hint="return it from the compiled function, or keep it in a registered buffer.",
+        )
+
+    def brought(self, value: Value, number: int | None = None) -> Value:
+        """A value, of the graph of a number if that is known, as a value of the graph at hand."""
+        for scope in self._stack[(self.number_of(value) if number is None else number) + 1 :]:
+            outside, value = value, scope.capture(value)
+            self._flow.add_entry(value, self._flow.flows(outside))
+        return value
+
+    def found_in(self, number: int, find: Callable[[], Value]) -> Value:
+        """What `find` gives while the graph of a number is at hand, as a value of the one that is now."""
+        inner, self._stack = self._stack[number + 1 :], self._stack[: number + 1]
+        try:
+            value = find()
+        finally:
+            self._stack += inner
+        return self.brought(value, number)

@@ -70,7 +70,7 @@ class TracedGradients:
                 self.write(tensor, found if before is None else before + found)
 
     def _expect_no_loop(self, what: str) -> None:
-        if self._tracer.in_loop:
+        if self._tracer.scopes.in_loop:
             raise TraceError(
                 f"{what} in the body of a scan.", hint="compute gradients there with lucid.grad, or after the scan."
             )

@@ -19,16 +19,15 @@ from lucid.guards import GuardRecorder, describe
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops.base import Op
-from lucid.ir.ops.elementwise import Add, Detach, Mul, Sub
-from lucid.ir.ops.movement import Broadcast
+from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const, Iota
+from lucid.ir.ops.structure import Const
 from lucid.ir.types import TensorType, uint64
 from lucid.modes import is_grad_enabled, modes
 from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
-from lucid.scopes import Scope
+from lucid.scopes import Scope, Scopes
 from lucid.tensor import Array, Tensor
 from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_result
 from lucid.traced_gradients import TracedGradients
@@ -44,14 +43,13 @@ class Tracer:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._scopes = [Scope()]  # the graph, and the bodies of loops that are being recorded, the innermost last
         self.guards = GuardRecorder()
         self.scalars = ScalarInputs(self)
         self.refused: TraceError | None = None
         self.gradients = TracedGradients(self)
         self._flow = self.gradients.flow
+        self.scopes = Scopes(self._flow)
         self._cut: dict[Value, Value] = {}  # unrecorded values, detached
-        self._left: set[Value] = set()  # values of bodies that have been recorded
         self._tracked: dict[int, Tracked] = {}
         self._constants: dict[Value, Array] = {}
         self._created: dict[int, object] = {}  # tensors and modules made during the trace, kept alive
@@ -65,12 +63,7 @@ class Tracer:
     @property
     def builder(self) -> Builder:
         """Of the graph that is being recorded: the whole, or the body of a loop."""
-        return self._scopes[-1].builder
-
-    @property
-    def in_loop(self) -> bool:
-        """Whether the body of a loop is being recorded."""
-        return len(self._scopes) > 1
+        return self.scopes.current.builder
 
     # Entering tensors.
 
@@ -91,7 +84,7 @@ class Tracer:
 
     def input_value(self, type: TensorType, name: str) -> Value:
         """A new input of the graph."""
-        return self._scopes[0].argument(type, name)
+        return self.scopes.whole.argument(type, name)
 
     def _capture(self, tensor: Tensor) -> Tracked:
         """The record of a concrete tensor; one that the trace meets for the first time is captured."""
@@ -139,44 +132,17 @@ class Tracer:
 
     def _from_its_scope(self, tensor: Tensor, find: Callable[[Tensor], Value]) -> Value:
         """What `find` says of a tensor in the graph that it belongs to, as a value of the graph at hand."""
-        if not self.in_loop:
+        if not self.scopes.in_loop:
             return find(tensor)
-        number = 0 if tensor._symbol is None else self._scope_of(tensor._symbol)
-        inner, self._scopes = self._scopes[number + 1 :], self._scopes[: number + 1]
-        try:
-            value = find(tensor)
-        finally:
-            self._scopes += inner
-        return self._brought(value, number)
-
-    def _scope_of(self, value: Value) -> int:
-        """The number of the graph that a value belongs to."""
-        for number in range(len(self._scopes) - 1, -1, -1):
-            if value in self._scopes[number].known:
-                return number
-        if value in self._left:
-            raise TraceError(
-                "a tensor of the body of a scan was used outside it.",
-                hint="return it from the body, as a part of the carry or of the output.",
-            )
-        raise TraceError(
-            "a tensor of an earlier trace was used.",
-            hint="return it from the compiled function, or keep it in a registered buffer.",
-        )
-
-    def _brought(self, value: Value, number: int) -> Value:
-        """A value of the graph of a number, in the graph at hand."""
-        for scope in self._scopes[number + 1 :]:
-            outside, value = value, scope.capture(value)
-            self._flow.add_entry(value, self._flow.flows(outside))
-        return value
+        number = 0 if tensor._symbol is None else self.scopes.number_of(tensor._symbol)
+        return self.scopes.found_in(number, lambda: find(tensor))
 
     def _value(self, tensor: Tensor) -> Value:
         if tensor._alias is not None and id(tensor) not in self._tracked:
             return self._view_value(tensor)
         if tensor._symbol is None:
             return self._capture(tensor).value
-        self._scope_of(tensor._symbol)
+        self.scopes.number_of(tensor._symbol)
         return tensor._symbol
 
     def _view_value(self, view: Tensor) -> Value:
@@ -209,10 +175,10 @@ class Tracer:
         kind = type(module).__name__ if module is not None else ""
         path = module_path()
         self.builder.location = Location(f"{path}: {kind}" if path else kind, *(user_frame() or ("", 0)))
-        if self.in_loop:
-            values = tuple(self._brought(value, self._scope_of(value)) for value in values)
+        if self.scopes.in_loop:
+            values = tuple(map(self.scopes.brought, values))
         results = self.builder.add(op, *values, names=names)
-        self._scopes[-1].known.update(results)
+        self.scopes.current.known.update(results)
         return results
 
     def _operand(self, tensor: Tensor) -> Value:
@@ -267,51 +233,31 @@ class Tracer:
         if self._generator not in (None, generator):
             raise TraceError("a compiled function draws from one random generator.")
         self._generator = generator
-        seed, first = self._capture(generator.seed_state).initial, self._capture(generator.draw_state).initial
-        scope = self._scopes[-1]
-        if self.in_loop:
-            seed, first = self._brought(seed, 0), scope.draw()
+        seed = self.scopes.brought(self._capture(generator.seed_state).initial, 0)
+        scope, first = self.scopes.current, self.first_draw()
         (result,) = self.add(make(scope.draws), seed, first, *(self.value(tensor) for tensor in parameters))
         return Tensor._of_symbol(result), DrawSource(self.latest, scope.take_draw())
 
-    @contextmanager
-    def body(self) -> Iterator[Scope]:
-        """Record what a block applies as the body of a loop, a graph of its own."""
-        scope = Scope()
-        self._scopes.append(scope)
-        try:
-            yield scope
-        finally:
-            self._scopes.pop()
-            self._left |= scope.known
-
-    def draws_of_runs(self, body: Scope, length: int, reverse: bool) -> Value:
-        """The number of the first draw of each run of a loop, stacked. They are taken from the graph at hand."""
+    def first_draw(self) -> Value:
+        """The number of the draw from which the draws of the graph at hand are counted."""
         assert self._generator is not None
-        scope, stack = self._scopes[-1], TensorType(uint64, (length,))
-        first = scope.draw() if self.in_loop else self._capture(self._generator.draw_state).initial
-        start = scope.take_draws(body, length)
-        (run,) = self.add(Iota(0, stack))
-        if reverse:
-            (run,) = self.add(Sub(), *self.add(Const(max(length - 1, 0), stack)), run)
-        (passed,) = self.add(Mul(), run, *self.add(Const(body.draws, stack)))
-        (offset,) = self.add(Add(), passed, *self.add(Const(start, stack)))
-        return self.add(Add(), *self.add(Broadcast(stack.shape), first), offset)[0]
+        draw = self._capture(self._generator.draw_state).initial
+        return self.scopes.current.draw() if self.scopes.in_loop else draw
 
     def print(self, text: str, tensors: Sequence[Tensor]) -> None:
         """Record a line that each call is to print, with the values of tensors."""
         values = [self.value(tensor) for tensor in tensors]
         shown = [self.add(Print(text, field), value)[0] for field, value in enumerate(values)]
-        self._scopes[-1].print(Line(text, len(shown)), shown)
+        self.scopes.current.print(Line(text, len(shown)), shown)
 
     def print_loop(self, body: Scope, length: int, reverse: bool, stacked: Sequence[Value]) -> None:
         """Record that a loop prints the lines of its body at each run. Their values of all runs are stacked."""
         if body.lines:
-            self._scopes[-1].print(Loop(tuple(body.lines), length, reverse), stacked)
+            self.scopes.current.print(Loop(tuple(body.lines), length, reverse), stacked)
 
     def assign(self, tensor: Tensor, value: Tensor) -> None:
         """An in-place update: the tensor holds another value from here on."""
-        if self.in_loop and (tensor._symbol is None or tensor._symbol not in self._scopes[-1].known):
+        if self.scopes.in_loop and tensor._symbol not in self.scopes.current.known:
             raise TraceError(
                 "a tensor from outside was assigned to in the body of a scan.",
                 hint="make it a part of the carry: take it as an argument and return what it becomes.",
@@ -377,7 +323,7 @@ class Tracer:
         stored = [self.value(slot.now) for slot in written if slot.now is not None]
         outside = [tracked for tracked in self._tracked.values() if not self.is_new(tracked.tensor)]
         updates = [(t.initial, t.value) for t in outside if t.value is not t.initial]
-        draws = self._scopes[0].draws
+        draws = self.scopes.whole.draws
         if draws and self._generator is not None:
             draw = self._capture(self._generator.draw_state)
             self.builder.location = None  # no line of the user's
@@ -401,7 +347,7 @@ class Tracer:
             (
                 *(result.value for result in results if isinstance(result, TracedOutput)),
                 *stored,
-                *self._scopes[0].shown,
+                *self.scopes.whole.shown,
             ),
             tuple(updates),
         )
@@ -414,7 +360,7 @@ class Tracer:
             constants=self._constants,
             results=results,
             grads_written=written,
-            lines=tuple(self._scopes[0].lines),
+            lines=tuple(self.scopes.whole.lines),
             draws=draws,
             generator=self._generator,
             latest=self.latest,
