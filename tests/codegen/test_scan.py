@@ -194,4 +194,4 @@ def test_code_does_not_grow_with_the_length() -> None:
         graph = run_pipeline(parse(GRADIENT.replace("LENGTH", str(length)).replace(" DIRECTION", ""))).final
         return len(CPUTarget().compile(graph).llvm_ir().splitlines())
 
-    assert lines(8) == lines(16)
+    assert lines(800) < 1.1 * lines(8)  # the sums around the loop are longer, and some of them have another kernel

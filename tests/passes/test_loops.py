@@ -8,6 +8,7 @@ from lucid.ir.graph import Graph
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Pow
 from lucid.ir.ops.loop import Scan
+from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.loops import tidy_loops
 from lucid.ir.passes.order import order
@@ -126,6 +127,62 @@ def test_work_that_every_run_does_alike_moves_out() -> None:
           return %p
         }""",
     )
+
+
+def test_products_with_elements_are_one_product_before_the_loop() -> None:
+    assert_rewrites(
+        tidy_loops,
+        """graph(%h: f32[2, 3], %x: f32[4, 2, 5], %w: f32[3, 5]) {
+          %p = scan %h, %x, %w, length=4, carries=1, sequences=1 (%h: f32[2, 3], %x: f32[2, 5], %w: f32[3, 5]) {
+            %m = matmul %x, %w, transpose_b=true; %n = add %m, %h; return %n
+          }
+          return %p
+        }""",
+        """graph(%h: f32[2, 3], %x: f32[4, 2, 5], %w: f32[3, 5]) {
+          %r = reshape %x, shape=(8, 5); %q = matmul %r, %w, transpose_b=true; %s = reshape %q, shape=(4, 2, 3)
+          %p = scan %h, %s, length=4, carries=1, sequences=1 (%h: f32[2, 3], %m: f32[2, 3]) {
+            %n = add %m, %h; return %n
+          }
+          return %p
+        }""",
+        tolerance=1e-6,
+    )
+
+
+def test_products_that_no_run_needs_are_one_product_behind_the_loop() -> None:
+    assert_rewrites(
+        tidy_loops,
+        """graph(%h: f32[2, 3], %w: f32[3, 5]) {
+          %p, %q = scan %h, %w, length=4, carries=1, sequences=0 (%h: f32[2, 3], %w: f32[3, 5]) {
+            %n = add %h, %h; %m = matmul %n, %w; return %n, %m
+          }
+          return %q
+        }""",
+        """graph(%h: f32[2, 3], %w: f32[3, 5]) {
+          %p, %q = scan %h, length=4, carries=1, sequences=0 (%h: f32[2, 3]) { %n = add %h, %h; return %n, %n }
+          %r = reshape %q, shape=(8, 3); %s = matmul %r, %w; %t = reshape %s, shape=(4, 2, 5)
+          return %t
+        }""",
+        tolerance=1e-6,
+    )
+
+
+def test_the_products_of_a_recurrent_net_are_only_those_of_its_state() -> None:
+    """However the user writes it: forward and backward have one product a run, all others are outside."""
+    text = """graph(
+      %h: f32[2, 3], %x: f32[4, 2, 5], %w: f32[3, 3], %u: f32[3, 5], %v: f32[3, 3], %s: f32[4, 2, 3]) {
+      %p, %q = scan %h, %x, %w, %u, %v, length=4, carries=1, sequences=1 (
+          %h: f32[2, 3], %x: f32[2, 5], %w: f32[3, 3], %u: f32[3, 5], %v: f32[3, 3]) {
+        %a = matmul %h, %w, transpose_b=true; %b = matmul %x, %u, transpose_b=true; %c = add %a, %b
+        %d = tanh %c; %y = matmul %d, %v; return %d, %y
+      }
+      %gx, %gw, %gu, %gv = grad %q, %s, %x, %w, %u, %v
+      return %q, %gx, %gw, %gu, %gv
+    }"""
+    graph = simplify(differentiate(parse(text)))
+    bodies = [node.op.body for node in graph.nodes if isinstance(node.op, Scan)]
+    assert [sum(isinstance(node.op, Matmul) for node in body.nodes) for body in bodies] == [1, 1]
+    assert sum(isinstance(node.op, Matmul) for node in graph.nodes) == 7
 
 
 def test_a_number_that_a_product_needs_in_memory_is_made_once() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Movement
 from lucid.ir.ops.loop import Scan, in_loops
 from lucid.ir.ops.structure import Const
+from lucid.ir.passes.loop_parts import Loop, Pair
+from lucid.ir.passes.loop_products import products_after, products_before
 from lucid.ir.passes.outline import LOOPS, SOURCES
 from lucid.ir.passes.prune import prune
 
@@ -68,7 +70,7 @@ def _trimmed(graph: Graph) -> Graph:
 
 
 def _trim(node: Node, needed: AbstractSet[Value]) -> Node:
-    loop = _Loop.of(node)
+    loop = Loop.of(node)
     stacked = [pair for pair in loop.stacked if pair.outside in needed]
     kept = [carry for carry in loop.carries if carry.result in needed]
     while True:
@@ -88,87 +90,16 @@ def _trim(node: Node, needed: AbstractSet[Value]) -> Node:
     return node if unchanged else trimmed
 
 
-@dataclass(frozen=True, eq=False)
-class _Carry:
-    """A carry: what it is before the first run, in a run, after the run, and after the last one."""
-
-    start: Value
-    argument: Value
-    new: Value
-    result: Value
-
-
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """A value of a body, and what it goes with outside: an operand or a result of the loop."""
-
-    inside: Value
-    outside: Value
-
-
-@dataclass
-class _Loop:
-    """A loop taken apart, to be changed."""
-
-    origin: Node
-    scan: Scan
-    carries: list[_Carry]
-    sequences: list[_Pair]
-    constants: list[_Pair]
-    nodes: list[Node]
-    stacked: list[_Pair]
-
-    @staticmethod
-    def of(node: Node) -> _Loop:
-        scan = node.op
-        assert isinstance(scan, Scan)
-        count, stop = scan.carries, scan.carries + scan.sequences
-        arguments, outputs = scan.body.arguments, scan.body.outputs
-        pairs = [_Pair(*pair) for pair in zip(arguments, node.inputs, strict=True)]
-        stacked = [_Pair(*pair) for pair in zip(outputs[count:], node.outputs[count:], strict=True)]
-        ends = zip(node.inputs, arguments, outputs[:count], node.outputs, strict=False)
-        return _Loop(
-            node, scan, [_Carry(*end) for end in ends], pairs[count:stop], pairs[stop:], [*scan.body.nodes], stacked
-        )
-
-    def node(self) -> Node:
-        """The loop put together again."""
-        body = Graph(
-            self.scan.body.name,
-            (
-                *(carry.argument for carry in self.carries),
-                *(pair.inside for pair in (*self.sequences, *self.constants)),
-            ),
-            (),
-            tuple(self.nodes),
-            (*(carry.new for carry in self.carries), *(pair.inside for pair in self.stacked)),
-        )
-        operands = (
-            *(carry.start for carry in self.carries),
-            *(pair.outside for pair in (*self.sequences, *self.constants)),
-        )
-        results = (*(carry.result for carry in self.carries), *(pair.outside for pair in self.stacked))
-        op = replace(self.scan, body=body, carries=len(self.carries), sequences=len(self.sequences))
-        return replace(self.origin, op=op, inputs=operands, outputs=results)
-
-    def substitute(self, old: Value, new: Value) -> None:
-        """Have the body read `new` in place of `old`."""
-
-        def changed(values: tuple[Value, ...]) -> tuple[Value, ...]:
-            return tuple(new if value is old else value for value in values)
-
-        self.nodes = [replace(n, inputs=changed(n.inputs)) if old in n.inputs else n for n in self.nodes]
-        self.stacked = [_Pair(changed((pair.inside,))[0], pair.outside) for pair in self.stacked]
-        self.carries = [replace(carry, new=changed((carry.new,))[0]) for carry in self.carries]
-
-
 def _settled(graph: Graph) -> Graph:
     """Apply the rules below to each loop."""
     sweep = _Settling()
     for node in graph.nodes:
         inputs = tuple(sweep.replaced.get(value, value) for value in node.inputs)
         node = node if inputs == node.inputs else replace(node, inputs=inputs)
-        sweep.add(sweep.settled(node) if isinstance(node.op, Scan) else node)
+        if isinstance(node.op, Scan):
+            sweep.settle(node)
+        else:
+            sweep.add(node)
     if not sweep.changed:
         return graph
     return replace(
@@ -191,22 +122,26 @@ class _Settling:
         if isinstance(node.op, Const):
             self.constant[node.output] = node.op
 
-    def settled(self, node: Node) -> Node:
+    def settle(self, node: Node) -> None:
+        """Append a loop, and what has moved out of it."""
         self.builder.location, self.builder.backward = node.location, node.backward
-        loop, applied = _Loop.of(node), False
+        loop, applied = Loop.of(node), False
         for rule in RULES:
             applied = rule(self, loop) or applied
-        self.changed |= applied
-        return loop.node() if applied else node
+        late = products_after(loop)
+        self.changed |= applied or bool(late)
+        self.add(loop.node() if applied or late else node)
+        for product in late:
+            self.replaced[product.result] = product.append(self.builder)
 
     # Rules. Each says whether it applied.
 
-    def constant_carries(self, loop: _Loop) -> bool:
+    def constant_carries(self, loop: Loop) -> bool:
         # a carry that every run leaves as it is -> a constant; and so where it starts as a number, and stays that
         numbers = {n.output: n.op for n in loop.nodes if isinstance(n.op, Const)}
         fixed = [carry for carry in loop.carries if carry.new is carry.argument]
         for carry in fixed:
-            loop.constants.append(_Pair(carry.argument, carry.start))
+            loop.constants.append(Pair(carry.argument, carry.start))
         same = [c for c in loop.carries if c.new in numbers and numbers[c.new] == self.constant.get(c.start)]
         for carry in same:
             loop.nodes.insert(0, Node(numbers[carry.new], (), (carry.argument,), loop.origin.location))
@@ -215,7 +150,7 @@ class _Settling:
         loop.carries = [carry for carry in loop.carries if carry not in fixed and carry not in same]
         return bool(fixed or same)
 
-    def numbers_inside(self, loop: _Loop) -> bool:
+    def numbers_inside(self, loop: Loop) -> bool:
         # a constant, or a sequence, of one number -> that number, in the body, unless it is needed in memory there
         in_memory = _in_memory(loop)
         pairs = [pair for pair in (*loop.constants, *loop.sequences) if pair.inside not in in_memory]
@@ -227,11 +162,11 @@ class _Settling:
         loop.sequences = [pair for pair in loop.sequences if pair not in known]
         return bool(known)
 
-    def operands_once(self, loop: _Loop) -> bool:
+    def operands_once(self, loop: Loop) -> bool:
         # an operand that is given twice -> once
         applied = False
         for pairs in (loop.sequences, loop.constants):
-            first: dict[Value, _Pair] = {}
+            first: dict[Value, Pair] = {}
             for pair in list(pairs):
                 if first.setdefault(pair.outside, pair) is not pair:
                     loop.substitute(pair.inside, first[pair.outside].inside)
@@ -239,11 +174,11 @@ class _Settling:
                     applied = True
         return applied
 
-    def results_once(self, loop: _Loop) -> bool:
+    def results_once(self, loop: Loop) -> bool:
         # elements that are stacked twice -> once; elements of a sequence -> the sequence; a number -> outside
         numbers = {n.output: n.op for n in loop.nodes if isinstance(n.op, Const)}
         first: dict[Value, Value] = {pair.inside: pair.outside for pair in loop.sequences}
-        kept: list[_Pair] = []
+        kept: list[Pair] = []
         for pair in loop.stacked:
             if pair.inside in numbers and pair.inside not in first:
                 first[pair.inside] = self.builder.constant(numbers[pair.inside].value, pair.outside.type).value
@@ -256,7 +191,7 @@ class _Settling:
         loop.stacked = kept
         return applied
 
-    def hoist(self, loop: _Loop) -> bool:
+    def hoist(self, loop: Loop) -> bool:
         # what every run computes alike -> computed once, before the loop
         outside = {pair.inside: pair.outside for pair in loop.constants}
         alike = set(outside)
@@ -274,16 +209,20 @@ class _Settling:
             outside.update(zip(node.outputs, copies, strict=True))
             if not isinstance(node.op, SOURCES):  # of which the body keeps its own
                 loop.nodes.remove(node)
-                loop.constants += [_Pair(*pair) for pair in zip(node.outputs, copies, strict=True)]
+                loop.constants += [Pair(*pair) for pair in zip(node.outputs, copies, strict=True)]
         return not all(isinstance(node.op, SOURCES) for node in wanted)
 
+    def multiply_before(self, loop: Loop) -> bool:
+        # products with elements of a sequence -> elements of one product
+        return products_before(loop, self.builder)
 
-def _in_memory(loop: _Loop) -> set[Value]:
+
+def _in_memory(loop: Loop) -> set[Value]:
     """The values of a body that ops such as matmul read, which need them in memory."""
     return {value for node in loop.nodes if not isinstance(node.op, (*LOOPS, *SOURCES)) for value in node.inputs}
 
 
-def _worth_hoisting(loop: _Loop, found: list[Node]) -> set[Node]:
+def _worth_hoisting(loop: Loop, found: list[Node]) -> set[Node]:
     """Of nodes that every run computes alike, those that take work, and those that they, or ops such as matmul, read. A
     movement, such as the broadcast of a bias, costs a run nothing, and reads less than its result holds."""
     read = _in_memory(loop)
@@ -301,4 +240,5 @@ RULES = (
     _Settling.operands_once,
     _Settling.results_once,
     _Settling.hoist,
+    _Settling.multiply_before,
 )
