@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lucid.cli import check, explore, info, opt, show
+from lucid.cli import check, demo, explore, info, opt, show
 from lucid.cli.command import EXIT_CODES, INTERRUPTED, UNUSABLE, Command, UsageError, painted
 from lucid.errors import LucidError
 
 # In the order in which the help lists them.
 COMMANDS: tuple[Command, ...] = (
+    demo.COMMAND,
     show.COMMAND,
     explore.COMMAND,
     opt.COMMAND,
