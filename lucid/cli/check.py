@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from lucid.ir.passes.pipeline import PIPELINE
 from lucid.ir.shrink import Case, shrink
 from lucid.ir.text import print_graph
 from lucid.ir.text_print import value_names
+from lucid.tables import with_unit
 
 EXAMPLES = """\
   lucid check step.ir
@@ -57,6 +59,7 @@ def run(options: Namespace) -> int:
         if options.passes is not None:
             raise UsageError("--passes is for graphs without a memory plan, and this one has one.")
         steps = ()
+    _expect_to_fit(graph)
     case = Case(graph, _arrays(graph, options.inputs, options.seed))
     target = load_target("cpu")
 
@@ -94,6 +97,18 @@ def run(options: Namespace) -> int:
         print(f"  {problem}")
         print(f"  again: {shlex.join([*again, *_how(options)])}")
     return DIFFERENT
+
+
+def _expect_to_fit(graph: Graph) -> None:
+    """Raise InputError where the values of a graph, of which the interpreter holds all at once, take more than half of
+    the memory there is."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = sum(value.type.nbytes for value in graph.values())
+    if needed > memory // 2:
+        raise InputError(
+            f"evaluating the graph takes {with_unit(needed, 'B')}, and there are {with_unit(memory, 'B')} of memory.",
+            hint="check it with smaller shapes.",
+        )
 
 
 def _how(options: Namespace) -> list[str]:

@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LucidError as error:
         print(f"{painted('error', 'wrong', sys.stderr)}: {error}", file=sys.stderr)
         return UNUSABLE
+    except (MemoryError, RecursionError) as error:
+        what = "more memory than there is" if isinstance(error, MemoryError) else "too deep a chain of operations"
+        print(f"{painted('error', 'wrong', sys.stderr)}: this takes {what}.", file=sys.stderr)
+        return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
 
