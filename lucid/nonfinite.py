@@ -170,19 +170,21 @@ class Watch:
             raise problem
 
     def problem(self, outputs: Sequence[Array]) -> NonFiniteError | None:
-        """The error of a call that has given outputs, maybe with others behind them, and has updated states; None where
-        all are finite."""
-        results = ["the result"] if len(self.graph.outputs) == 1 else map("result {}".format, itertools.count())
-        names = [value.name or result for value, result in zip(self.graph.outputs, results, strict=False)]
+        """The error of a call that has given these, the first of its outputs, and has updated states; None where all
+        are finite."""
+        results = ["the result"] if len(outputs) == 1 else map("result {}".format, itertools.count())
+        names = [
+            value.name or result for value, result in zip(self.graph.outputs[: len(outputs)], results, strict=False)
+        ]
         names += [state.name or "a state" for state, _ in self.graph.updates]
-        found = (*outputs[: len(self.graph.outputs)], *self.states)
+        found = (*outputs, *self.states)
         bad = [number for number, array in enumerate(found) if kind_of(array) is not None]
         if not bad:
             return None
         written = differentiate(self.graph)
         with np.errstate(all="ignore"):
             environment = environment_of(written, self.inputs)
-            for number, value in enumerate((*written.outputs, *(new for _, new in written.updates))):
+            for number, value in enumerate((*written.outputs[: len(outputs)], *(new for _, new in written.updates))):
                 if number in bad and kind_of(environment[value]) is not None:
                     return origin(written, environment, value).error(names[number])
         kind = kind_of(found[bad[0]])

@@ -264,7 +264,7 @@ class Program(Readable):
                 self._finish(leaves, tensors, drawn_from)
             raise
         if watch is not None:
-            watch.expect_finite([_array_of(tensor) for tensor in tensors])
+            watch.expect_finite([_array_of(tensor) for tensor in tensors[: self._shown.start]])
         result = self._finish(leaves, tensors, drawn_from)
         if self._lines:
             write_lines(self._lines, [_array_of(tensors[number]) for number in self._shown])
@@ -379,7 +379,7 @@ class Program(Readable):
             self._compiled.executable.run(frame.table_address)
             outputs = [
                 stacked[number][run] if number in stacked else _array_of(tensor)
-                for number, tensor in enumerate(frame.tensors)
+                for number, tensor in enumerate(frame.tensors[: self._shown.start])
             ]
             problem = watch.problem(outputs)
             if problem is not None:

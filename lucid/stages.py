@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from lucid.compilation import PLANNED, Compiled
 from lucid.errors import CompileError
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.pipeline import FUSED
 from lucid.ir.text import print_graph
 
 if TYPE_CHECKING:
     from lucid.codegen.cpu.timed import Timing
+    from lucid.codegen.kernel import Kernel
     from lucid.explanation import Explanation
 
 
@@ -84,12 +85,17 @@ class Readable:
     def _title(self) -> str:
         return self.graph().name
 
+    def kernel(self, node: Node) -> Kernel:
+        """The kernel that a node of the last stage was compiled as, where it is a loop nest."""
+        return self._compiled.executable.kernel(node)
+
     def llvm_ir(self) -> str:
-        """The LLVM IR of the executable."""
+        """The LLVM IR of the executable. Raises CompileError where the target has none."""
         return self._compiled.executable.llvm_ir()
 
     def assembly(self) -> str:
-        """The machine code of the executable, as text for this machine's assembler."""
+        """The machine code of the executable, as text for this machine's assembler. Raises CompileError where the
+        target has none."""
         return self._compiled.executable.assembly()
 
     def cuda_source(self) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Node
 from lucid.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from lucid.codegen.kernel import Kernel
 
 ALIGNMENT = 64  # in bytes, of an arena and of each value in it
 
@@ -86,11 +89,14 @@ class Executable(Protocol):
         """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,
         in bytes. Raises the CheckError of the first check that fails: the runs before it have updated states."""
 
+    def kernel(self, node: Node) -> Kernel:
+        """The kernel of a node of the graph that is a loop nest, as it was compiled."""
+
     def llvm_ir(self) -> str:
-        """The LLVM IR of the graph, for targets that have one."""
+        """The LLVM IR of the graph. Raises CompileError where the target has none."""
 
     def assembly(self) -> str:
-        """The machine code of the graph as assembly."""
+        """The machine code of the graph as assembly. Raises CompileError where the target has none."""
 
 
 class Target(Protocol):

@@ -10,7 +10,7 @@ a kernel, such as a matrix product, is made by hand for each target.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lucid.errors import CompileError
@@ -31,7 +31,7 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
     nodes: dict[Kernel, Node] = {}
     made: list[dict[str, Any]] = []
     for graph, node, depth in _in_order(planned):
-        kernel = _kernel(graph, node)
+        kernel = part.kernel(node) if _is_loop_nest(graph, node) else None
         number = -1
         if kernel is not None:
             if kernel.is_empty:
@@ -50,7 +50,7 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
                 "depth": depth,
             }
         )
-    llvm, assembly = _functions(part.llvm_ir(), _LLVM), _functions(part.assembly(), _ASSEMBLY)
+    llvm, assembly = _functions(part.llvm_ir, _LLVM), _functions(part.assembly, _ASSEMBLY)
     texts = [
         {
             "name": f"kernel_{number}",
@@ -73,16 +73,13 @@ def _in_order(graph: Graph, depth: int = 0) -> Iterator[tuple[Graph, Node, int]]
             yield from _in_order(node.op.body, depth + 1)
 
 
-def _kernel(graph: Graph, node: Node) -> Kernel | None:
-    """The loop nest of a node; none for what is no loop nest, or is a view of its operand."""
-    from lucid.codegen.lowering import is_lowered, lower
+def _is_loop_nest(graph: Graph, node: Node) -> bool:
+    """Whether a node runs a kernel. A view of its operand runs nothing."""
+    from lucid.codegen.lowering import is_lowered
     from lucid.codegen.memory import home
 
-    if not is_lowered(node.op):
-        return None
-    if isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
-        return None
-    return lower(node)
+    is_view = isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0])
+    return is_lowered(node.op) and not is_view
 
 
 def _ops(node: Node) -> str:
@@ -109,6 +106,10 @@ _ASSEMBLY = re.compile(
 )
 
 
-def _functions(text: str, pattern: re.Pattern[str]) -> dict[str, str]:
-    """The text of each function by its name."""
-    return {match["name"]: match[0].strip() for match in pattern.finditer(text)}
+def _functions(text: Callable[[], str], pattern: re.Pattern[str]) -> dict[str, str]:
+    """The text of each function by its name; of none where the target has no such text."""
+    try:
+        whole = text()
+    except CompileError:
+        return {}
+    return {match["name"]: match[0].strip() for match in pattern.finditer(whole)}

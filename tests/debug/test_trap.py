@@ -134,6 +134,18 @@ def test_what_is_infinite_on_the_way_is_no_error() -> None:
         attend(-np.abs(x))
 
 
+def test_a_printed_value_may_be_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    @lucid.compile(trap="nan")
+    def f(x: Any) -> Any:
+        lucid.debug.print("{}", x.log())
+        return x
+
+    for _ in range(3):
+        f(np.zeros((), np.float32))
+    f.repeat(np.zeros(2, np.float32))
+    assert capsys.readouterr().out == "-inf\n" * 5
+
+
 def test_an_input_that_is_not_finite_is_named() -> None:
     double = lucid.compile(lambda x: x * 2.0, trap="nan")
     with pytest.raises(NonFiniteError) as caught:

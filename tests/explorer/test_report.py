@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given
 
 import lucid
 from lucid.cli.subjects import of_graph
+from lucid.codegen.kernel import Constant, Kernel
 from lucid.codegen.memory import home
 from lucid.errors import ArgumentError
 from lucid.explorer.page import page_of
@@ -22,6 +24,7 @@ from lucid.explorer.report import Exhibit, Files, report
 from lucid.explorer.stages import Stages
 from lucid.ir.graph import Graph
 from lucid.ir.text import parse, print_graph
+from lucid.ir.types import float32
 from tests.compile.steps import STEPS, Make
 from tests.ir.graphs import graphs
 
@@ -145,6 +148,24 @@ def test_a_loop_is_shown_with_what_is_in_it() -> None:
     assert workspace["offset"] + workspace["size"] <= part["memory"]["arena"]
     (outer,) = (item for item in final["drawing"]["items"] if item[5] >= 0 and item[8])
     assert any(inner[8] for inner in outer[8]), "the inner loop is drawn inside the outer one"
+
+
+def test_kernels_are_shown_as_a_rule_has_left_them() -> None:
+    def longer(kernel: Kernel) -> Kernel:
+        return replace(kernel, values=(*kernel.values, Constant(7.0, float32)))
+
+    program = lucid.compile(lambda x: x + 1.0, kernel_rules=[longer]).lower(np.ones(3, np.float32))
+    (part,) = report([Exhibit.of(program)])["programs"][0]["parts"]
+    assert "constant 7.0" in part["calls"]["kernels"][0]["loops"]
+    check_kernels(part["calls"])
+
+
+def test_a_target_without_such_texts_shows_those_that_it_has() -> None:
+    program = lucid.compile(lambda x: x + 1.0, target="cuda-sim").lower(np.ones(3, np.float32))
+    (part,) = report([Exhibit.of(program)])["programs"][0]["parts"]
+    (kernel,) = part["calls"]["kernels"]
+    assert (kernel["llvm"], kernel["assembly"]) == ("", "")
+    assert "kernel_0" in kernel["cuda"]
 
 
 def pairs(before: str, after: str) -> list[tuple[str, int, bool]]:

@@ -190,6 +190,10 @@ class CPUExecutable:
 
         return measure(self.written().graph, self.written().kernel_of)
 
+    def kernel(self, node: Node) -> Kernel:
+        """See `Executable.kernel`."""
+        return self.written().kernel_of(node)
+
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph."""
         return self.written().text

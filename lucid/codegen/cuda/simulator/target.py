@@ -13,9 +13,11 @@ import numpy.typing as npt
 from lucid.codegen.cuda.plan import STATUS_WORDS, LaunchPlan
 from lucid.codegen.cuda.simulator.library import FORWARD, Library, build, identity
 from lucid.codegen.cuda.simulator.memory import Guarded
+from lucid.codegen.kernel import Kernel
+from lucid.codegen.lowering import lower
 from lucid.codegen.target import Code, Like
 from lucid.errors import CompileError
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
@@ -123,6 +125,10 @@ class SimulatorExecutable:
         message, dtype = self.plan.checks[number]
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
         raise Check(message).error(position, value)
+
+    def kernel(self, node: Node) -> Kernel:
+        """See `Executable.kernel`."""
+        return lower(node)
 
     def llvm_ir(self) -> str:
         """There is none: raises CompileError."""
