@@ -1,5 +1,7 @@
 // The graph on a canvas: drag to move, wheel to zoom, click to select. Boxes were placed when the page was made.
 
+const CROWD = 16; // what more nodes read, such as a learning rate, has its arrows drawn when it is selected only
+
 const graph = {
   x: 0, y: 0, scale: 1, shown: null,
 
@@ -180,7 +182,7 @@ function flattened(of) {
     for (const [, , value, ...points] of arrows) {
       const path = curve(points, x, y);
       flat.arrows.push({ value, path });
-      flat.lines.addPath(path);
+      if (facts(of).readers[value].length <= CROWD) flat.lines.addPath(path);
     }
   };
   enter(of.drawing.items, of.drawing.arrows, 0, 0);

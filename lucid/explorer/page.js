@@ -114,9 +114,12 @@ function timeline() {
       bar.title = `${count} nodes: ${group}`;
     });
     const facts_ = make("span", "facts", [`${one.count} nodes`, milliseconds(one.milliseconds)].filter(Boolean).join(" · "));
-    step.append(bars, make("div", "rail"), make("span", "name", one.name), facts_);
+    const deltas = make("span", "deltas");
+    step.append(bars, make("div", "rail"), make("span", "name", one.name), facts_, deltas);
     delta(number).forEach((count, which) => {
-      if (count) step.appendChild(make("span", `delta ${["plus", "minus", "tilde"][which]}`, `${"+−~"[which]}${count}`));
+      if (!count) return;
+      const part_ = deltas.appendChild(make("span", `delta ${["plus", "minus", "tilde"][which]}`, `${"+−~"[which]}${count}`));
+      part_.title = `${count} nodes ${["added", "removed", "changed"][which]}`;
     });
     return step;
   }));

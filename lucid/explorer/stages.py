@@ -234,7 +234,7 @@ def _drawing(graph: Graph, contents: _Contents) -> dict[str, Any]:
 def _item(item: Item, contents: _Contents) -> list[Any]:
     """[x, y, width, height, group, node, value, lines, items, arrows]"""
     return [
-        *(round(number, 1) for number in (item.x, item.y, item.width, item.height)),
+        *map(round, (item.x, item.y, item.width, item.height)),
         GROUPS.index(item.group),
         contents.nodes[item.node] if item.node is not None else -1,
         contents.values[item.value] if item.value is not None else -1,
@@ -246,5 +246,5 @@ def _item(item: Item, contents: _Contents) -> list[Any]:
 
 def _arrow(arrow: Arrow, contents: _Contents) -> list[Any]:
     """[source, target, value, x, y, x, y, ...]"""
-    points = [round(number, 1) for point in arrow.route for number in point]
+    points = [round(number) for point in arrow.route for number in point]
     return [arrow.source, arrow.target, contents.values[arrow.value], *points]

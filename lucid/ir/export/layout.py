@@ -71,7 +71,9 @@ class _Plan:
             assert source < target, "an arrow leads from a lower number to a higher one"
             self.reads[target].append(source)
             self.readers[source].append(target)
-        self.rows = self._rows()
+        rows = self._rows()
+        top = min(rows, default=0)
+        self.rows = [row - top for row in rows]
         # Those of the boxes first, then those of the bends.
         self.cells = [_Cell(box.width, row, box.lane) for box, row in zip(boxes, self.rows, strict=True)]
         self.bends = [self._bend(source, target) for source, target in arrows]
@@ -80,32 +82,44 @@ class _Plan:
             self.lines.setdefault((cell.lane, cell.row), []).append(number)
 
     def _rows(self) -> list[int]:
-        """The row of each box, from 0."""
-        rows = [0] * len(self.boxes)
-        placed = [False] * len(self.boxes)
-        bottom = 0
+        """The row of each box. The first lane and those that run up are stretched to one height."""
+        depths = self._depths()
+        deepest: dict[int, int] = {}
+        for box, depth in zip(self.boxes, depths, strict=True):
+            deepest[box.lane] = max(deepest.get(box.lane, 1), depth)
+        height = max((d for lane, d in deepest.items() if lane == 0 or lane in self.rising), default=0)
+        rows: list[int | None] = [None] * len(self.boxes)
         for number, box in enumerate(self.boxes):
+            depth = depths[number] * height // deepest[box.lane]
+            if box.lane in self.rising:
+                rows[number] = height - depth
+            elif box.lane == 0:
+                rows[number] = depth
+            else:  # below what it reads in its lane, and no higher than what it reads across
+                read = [(row, self.boxes[x].lane) for x in self.reads[number] if (row := rows[x]) is not None]
+                rows[number] = max([0, *(row + (lane == box.lane) for row, lane in read)])
             if box.floats and self.readers[number]:
-                continue
-            within = [rows[x] for x in self.reads[number] if placed[x] and self.boxes[x].lane == box.lane]
-            across = [rows[x] for x in self.reads[number] if placed[x] and self.boxes[x].lane != box.lane]
-            if box.lane in self.rising:  # no lower than the last of what it reads across, or from where it all ends
-                limits = [row - 1 for row in within] + [max(across, default=bottom)]
-                rows[number] = min(limits[:-1] if within and not across else limits)
-            else:
-                rows[number] = max([0, *(row + 1 for row in within), *across])
-            placed[number] = True
-            bottom = max(bottom, rows[number])
+                rows[number] = None
         for number in reversed(range(len(self.boxes))):  # so that readers that wait themselves are placed before
-            if placed[number]:
-                continue
-            lane = self.boxes[number].lane
-            near = [x for x in self.readers[number] if self.boxes[x].lane == lane] or self.readers[number]
-            ahead = 1 if lane in self.rising else -1
-            choose = max if lane in self.rising else min
-            rows[number] = choose(rows[x] for x in near) + ahead
-        top = min(rows, default=0)
-        return [row - top for row in rows]
+            if rows[number] is None:
+                rows[number] = self._row_beside_readers(number, rows)
+        return [row for row in rows if row is not None]
+
+    def _depths(self) -> list[int]:
+        """How many boxes of its lane, at most, a box comes after."""
+        depths = [0] * len(self.boxes)
+        for number, box in enumerate(self.boxes):
+            before = [x for x in self.reads[number] if self.boxes[x].lane == box.lane]
+            solid = [depths[x] + 1 for x in before if not (self.boxes[x].floats and self.readers[x])]
+            depths[number] = max(solid, default=0)
+        return depths
+
+    def _row_beside_readers(self, number: int, rows: Sequence[int | None]) -> int:
+        """The row right before the first reader in the lane, or before the first of all."""
+        lane = self.boxes[number].lane
+        near = [x for x in self.readers[number] if self.boxes[x].lane == lane] or self.readers[number]
+        found = [row for x in near if (row := rows[x]) is not None]
+        return max(found) + 1 if lane in self.rising else min(found) - 1
 
     def _bend(self, source: int, target: int) -> list[int]:
         """The cells that an arrow bends through; also tells its ends of each other."""
