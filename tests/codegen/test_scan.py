@@ -11,7 +11,7 @@ from lucid.codegen.cpu.target import CPUTarget
 from lucid.codegen.memory import arena_size, home, plan
 from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.errors import CheckError
-from lucid.ir.graph import Graph, same
+from lucid.ir.graph import Graph, Node, Value, same
 from lucid.ir.ops.loop import Scan
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.pipeline import PIPELINE, UNFUSED, run_pipeline
@@ -19,7 +19,8 @@ from lucid.ir.text import parse, print_graph
 from lucid.ir.types import bool_, int64
 from lucid.ir.verify import verify
 from tests.ir.graphs import graphs, random_inputs
-from tests.oracle import assert_compiled_matches, assert_same_bits, bits, run_compiled
+from tests.oracle import Array, assert_compiled_matches, assert_same_bits, bits, run_compiled
+from tests.samples import SAMPLES, Sample
 
 
 def check(text: str, seed: int = 0) -> Graph:
@@ -106,6 +107,21 @@ def test_temporaries_of_a_body_are_in_the_arena_once() -> None:
     text = FILTER.replace(" DIRECTION", "")
     short, long = (arena_size(plan(parse(text.replace("LENGTH", str(length))))) for length in (4, 400))
     assert short == long > 0
+
+
+def test_every_op_computes_the_same_in_a_loop() -> None:
+    """A loop whose runs compute the first sample of each op, on operands that differ from run to run."""
+    nodes, arguments, outputs, stacks = list[Node](), list[Value](), list[Value](), list[Array]()
+    for name, (sample, *_) in SAMPLES.items():
+        if name in ("grad", "check"):  # one is written out before, the other has no result
+            continue
+        alone = sample.graph()
+        nodes += alone.nodes
+        arguments += alone.arguments
+        outputs += alone.outputs
+        stacks += [np.stack([x, x[::-1] if x.ndim and x.dtype.kind == "f" else x]) for x in sample.operands]
+    scan = Scan(Graph("all", tuple(arguments), (), tuple(nodes), tuple(outputs)), 2, 0, len(arguments), True)
+    assert_compiled_matches(Sample(scan, tuple(stacks)).graph(), stacks)
 
 
 CHECKED = """graph(%n: i64[3], %w: state f32[4], %v: state f32[4]) {
