@@ -16,7 +16,7 @@ from lucid.ir.text import parse, print_graph
 ROOT = Path(__file__).parents[1]
 CNN = ROOT / "examples" / "03_cnn.py"
 DIGITS = ROOT / "examples" / "01_train_digits.py"
-ADDING = ROOT / "examples" / "06_lstm_adding.py"
+ADDING = ROOT / "examples" / "04_lstm_adding.py"
 LINEAR_DROPOUT = ROOT / "examples" / "02_linear_dropout.py"
 
 

@@ -1,6 +1,6 @@
 """Teach an LSTM to remember: the sum of the two marked numbers of a long sequence, trained by compiled steps.
 
-    python examples/06_lstm_adding.py [--steps 2000] [--length 60] [--out demo-output]
+    python examples/04_lstm_adding.py [--steps 2000] [--length 60] [--out demo-output]
 
 An element of a sequence is a number from 0 to 1 and a mark, which is 1 at one place in each half of the sequence and 0
 elsewhere. Guessing 1 for each sum has a mean squared error of 1/6; the network has to carry both numbers to the end.
