@@ -30,7 +30,7 @@ from typing import Any
 import machine
 import numpy as np
 import report
-from workloads import WORKLOADS, Dropout, Images, Language, Product, Training, Workload
+from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, Training, Workload
 
 HERE = Path(__file__).parent
 PARITY_TOLERANCE = 1e-4  # relative, of losses in float32
@@ -260,7 +260,7 @@ def _computation(workload: Workload) -> Hashable:
     """What rows that compute the same, were it not for Dropout, have in common."""
     if isinstance(workload, Training):
         return (workload.batch, workload.features, workload.optimizer, workload.updates)
-    return type(workload) if isinstance(workload, Language | Images) else workload.name
+    return type(workload) if isinstance(workload, Language | Images | Sequences) else workload.name
 
 
 def import_times(frameworks: list[Framework], rounds: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from worker import Step, serve
-from workloads import Arrays, Dropout, Images, Language, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Sequences, Training, Workload, digest
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -28,6 +28,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _language(workload, arrays)
     if isinstance(workload, Images):
         return _images(workload, arrays)
+    if isinstance(workload, Sequences):
+        return _sequences(workload, arrays)
     assert isinstance(workload, Training), "products are compared with a BLAS alone"
     return _training(workload, arrays)
 
@@ -164,6 +166,26 @@ def _images(workload: Images, arrays: Arrays) -> Step:
         return -jnp.take_along_axis(logits, y[:, None], -1).mean()
 
     return _stepping(loss_of, arrays, x, y, workload.learning_rate, dropouts=1)
+
+
+def _sequences(workload: Sequences, arrays: Arrays) -> Step:
+    """The elements are multiplied at once, outside of the scan."""
+    x, y = jnp.asarray(arrays.pop("x")), jnp.asarray(arrays.pop("y"))
+    zeros = jnp.zeros((workload.batch, workload.hidden))
+
+    def loss_of(weights: Any, keys: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+        def cell(state: Any, gates: jax.Array) -> Any:
+            hidden, memory = state
+            i, f, g, o = jnp.split(gates + hidden @ weights["weight_hh_l0"].T, 4, -1)
+            memory = jax.nn.sigmoid(f) * memory + jax.nn.sigmoid(i) * jnp.tanh(g)
+            hidden = jax.nn.sigmoid(o) * jnp.tanh(memory)
+            return (hidden, memory), hidden
+
+        gates = x @ weights["weight_ih_l0"].T + (weights["bias_ih_l0"] + weights["bias_hh_l0"])
+        _, hidden = jax.lax.scan(cell, (zeros, zeros), gates)
+        return jnp.mean((hidden - y) ** 2)
+
+    return _stepping(loss_of, arrays, x, y, workload.learning_rate, dropouts=0)
 
 
 def _stepping(loss_of: Any, arrays: Arrays, x: jax.Array, y: jax.Array, rate: float, dropouts: int) -> Step:

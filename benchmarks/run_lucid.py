@@ -6,7 +6,7 @@ import numpy as np
 from cnn import model as cnn
 from gpt import model as gpt
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Images, Language, Product, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Product, Sequences, Training, Workload, digest
 
 import lucid
 import lucid.nn as nn
@@ -23,6 +23,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _language(workload, arrays)
     if isinstance(workload, Images):
         return _images(workload, arrays)
+    if isinstance(workload, Sequences):
+        return _sequences(workload, arrays)
     return _training(workload, arrays)
 
 
@@ -118,6 +120,28 @@ def _images(workload: Images, arrays: Arrays) -> Step:
     def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # as in `_training`
+        return loss.detach()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            step(x, y)
+
+    return Step(run, lambda: step(x, y).item())
+
+
+def _sequences(workload: Sequences, arrays: Arrays) -> Step:
+    model = nn.LSTM(workload.features, workload.hidden)
+    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
+    model.load_state_dict(arrays)
+    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
+
+    @lucid.compile
+    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x)[0], y)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()  # as in `_training`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import threadpoolctl
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Images, Language, Product, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Product, Sequences, Training, Workload, digest
 
 RANDOM = np.random.Generator(np.random.SFC64(0))  # the fastest of NumPy's bit generators
 
@@ -15,7 +15,7 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _dropout(workload, arrays)
     if isinstance(workload, Product):
         return _product(workload, arrays)
-    if isinstance(workload, Language | Images) or workload.classifies:
+    if isinstance(workload, Language | Images | Sequences) or workload.classifies:
         raise UnavailableError("written by hand for a single Linear only")
     return _linear(workload, arrays)
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from cnn import model as cnn
 from gpt import model as gpt
 from worker import Step, serve
-from workloads import Arrays, Dropout, Images, Language, Training, Workload, digest
+from workloads import Arrays, Dropout, Images, Language, Sequences, Training, Workload, digest
 
 COMPILED = sys.argv[2:] == ["compile"]
 
@@ -34,6 +34,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _language(workload, tensors)
     if isinstance(workload, Images):
         return _images(workload, tensors)
+    if isinstance(workload, Sequences):
+        return _sequences(workload, tensors)
     assert isinstance(workload, Training), "products are compared with a BLAS alone"
     return _training(workload, tensors)
 
@@ -97,6 +99,14 @@ def _images(workload: Images, tensors: dict[str, torch.Tensor]) -> Step:
     model.load_state_dict(tensors)
     optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
     return _stepping(optimizer, lambda x, y: F.cross_entropy(model(x), y), x, y, 1)
+
+
+def _sequences(workload: Sequences, tensors: dict[str, torch.Tensor]) -> Step:
+    model = nn.LSTM(workload.features, workload.hidden)
+    x, y = tensors.pop("x"), tensors.pop("y")
+    model.load_state_dict(tensors)
+    optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
+    return _stepping(optimizer, lambda x, y: F.mse_loss(model(x)[0], y), x, y, 1)
 
 
 def _stepping(

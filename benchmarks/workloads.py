@@ -234,6 +234,46 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """One step of an LSTM with Adam: the mean square error of all hidden states, over `batch` sequences."""
+
+    name: str
+    target: float | None = None
+    p: float = 0.0
+    busy = False
+    updates = 1
+
+    batch, length, features, hidden = 32, 64, 64, 128
+    learning_rate = 1e-4  # small, as in Training
+
+    @property
+    def title(self) -> str:
+        return f"LSTM {self.features}-{self.hidden}, {self.length} elements, batch {self.batch}, adam"
+
+    def arrays(self) -> Arrays:
+        """Sequences x, targets y of the hidden states, and the initial weights by their names in the layer."""
+        random = np.random.default_rng(0)
+        arrays: Arrays = {
+            "x": random.random((self.length, self.batch, self.features), np.float32),
+            "y": random.random((self.length, self.batch, self.hidden), np.float32),
+        }
+        bound, rows = self.hidden**-0.5, 4 * self.hidden
+        shapes = {"weight_ih": (rows, self.features), "weight_hh": (rows, self.hidden)}
+        for name, shape in {**shapes, "bias_ih": (rows,), "bias_hh": (rows,)}.items():
+            arrays[f"{name}_l0"] = random.uniform(-bound, bound, shape).astype(np.float32)
+        return arrays
+
+    def flops(self) -> int:
+        """Of the products with elements and with hidden states, and their gradients: the elements need none."""
+        return 2 * self.batch * self.length * 4 * self.hidden * (2 * self.features + 3 * self.hidden)
+
+    def bytes(self) -> int:
+        arrays = self.arrays()
+        data = arrays.pop("x").nbytes + arrays.pop("y").nbytes
+        return 6 * sum(array.nbytes for array in arrays.values()) + data  # weights and both moments, read and written
+
+
+@dataclass(frozen=True)
 class Product:
     """A matrix product of a Linear with x (m, k), weight (n, k) and gradient (m, n), or several independent ones.
 
@@ -283,7 +323,7 @@ class Product:
         return self.updates * (self.m * self.k + self.n * self.k + self.m * self.n) * FLOAT_BYTES
 
 
-Workload = Dropout | Training | Language | Images | Product
+Workload = Dropout | Training | Language | Images | Sequences | Product
 
 
 def without_dropout(workload: Workload) -> Workload:
@@ -334,5 +374,13 @@ def _products() -> list[Product]:
 
 _LANGUAGE = [Language("gpt", 0.1), Language("gpt-off", 0.0)]
 _IMAGES = [Images("cnn", 0.5, 3.0), Images("cnn-off", 0.0)]
-_ALL: list[Workload] = [Dropout("dropout", 2**22, 0.5, 10.0), *_trainings(), *_LANGUAGE, *_IMAGES, *_products()]
+_SEQUENCES = [Sequences("lstm")]
+_ALL: list[Workload] = [
+    Dropout("dropout", 2**22, 0.5, 10.0),
+    *_trainings(),
+    *_LANGUAGE,
+    *_IMAGES,
+    *_SEQUENCES,
+    *_products(),
+]
 WORKLOADS = {workload.name: workload for workload in _ALL}
