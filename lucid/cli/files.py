@@ -50,7 +50,7 @@ def load(reference: str) -> Any:
     file, _, name = reference.rpartition(":")
     if not file or not name:
         raise InputError(f"expected FILE.py:NAME, got {reference!r}.")
-    found: Any = _module(Path(file))
+    found: Any = run_file(Path(file))
     for part in name.split("."):
         if not hasattr(found, part):
             raise InputError(f"{file} has no {name}.", hint=f"it has {_listed(found)}." if _listed(found) else None)
@@ -58,7 +58,8 @@ def load(reference: str) -> Any:
     return found
 
 
-def _module(path: Path) -> Any:
+def run_file(path: Path) -> Any:
+    """The module that a Python file is, run now, not as `__main__`. Raises InputError, and LucidErrors of the file."""
     if not path.is_file():
         raise InputError(f"{path} can't be read: there is no such file.")
     module_name = f"lucid_file_{path.stem}"

@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lucid.cli import check, demo, explore, info, opt, show
 from lucid.cli.command import EXIT_CODES, INTERRUPTED, UNUSABLE, Command, UsageError, painted
+from lucid.cli.files import run_file
 from lucid.errors import LucidError
 
 # In the order in which the help lists them.
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     command: Command = options.command
+    for file in options.imports:
+        run_file(Path(file))
     try:
         code = command.run(options)
         sys.stdout.flush()
@@ -77,6 +81,14 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.configure(own)
+        own.add_argument(
+            "--import",
+            dest="imports",
+            metavar="FILE.py",
+            action="append",
+            default=[],
+            help="run a Python file first, such as one that declares ops of your own",
+        )
         own.set_defaults(command=command)
         parsers[command.name] = own
     return parser, parsers

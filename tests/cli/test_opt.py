@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lucid.cli.passes import PASSES
+from lucid.ir.ops import REGISTRY
 from lucid.ir.text import parse
 
 TEXT = """\
@@ -85,3 +86,30 @@ def test_what_cannot_be_used_is_named(command: Callable[..., object], tmp_path: 
         in command("opt", "f.ir", "--passes", "fuze", code=2).errors
     )
     assert "expected FILE.py:NAME, got ':x'." in command("opt", "f.ir", "--passes", ":x", code=3).errors
+
+
+OP = """
+from lucid.extend import Unary, op
+
+
+@op("shelltest")
+class Halve(Unary):
+    \"\"\"x / 2, elementwise.\"\"\"
+
+    floats_only = True
+
+    def scalar(self, s, x):
+        return s.multiply(x, s.constant_like(0.5, x))
+"""
+
+
+def test_ops_of_ones_own_are_imported(command: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(OP)
+    (tmp_path / "f.ir").write_text(TEXT.replace("exp", "shelltest.halve"))
+    assert "expected an op, got `shelltest.halve`." in command("opt", "f.ir", code=3).errors
+    try:
+        assert "%z: f32[4] = shelltest.halve %y" in command("opt", "f.ir", "--import", "ops.py").output
+        assert "all agree" in command("check", "f.ir", "--import", "ops.py").output
+    finally:
+        REGISTRY.pop("shelltest.halve", None)
+    assert "no.py can't be read" in command("opt", "f.ir", "--import", "no.py", code=3).errors
