@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lucid
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.codegen.memory import arena_size, home, plan
 from lucid.codegen.target import ALIGNMENT
@@ -17,7 +22,7 @@ from lucid.errors import CheckError
 from lucid.ir.graph import Graph, Value, same
 from lucid.ir.ops.structure import Check
 from lucid.ir.text import parse
-from lucid.ir.types import bool_, int64
+from lucid.ir.types import Shape, bool_, int64
 from lucid.ir.verify import verify
 from tests.ir.graphs import graphs, random_inputs
 from tests.oracle import assert_compiled_matches, run_compiled
@@ -220,3 +225,60 @@ def test_random_graphs_on_integers_compute_what_the_interpreter_computes(graph: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert_compiled_matches(graph, random_inputs(graph, seed))
+
+
+# Real steps.
+
+
+def perceptron() -> tuple[nn.Module, Shape]:
+    hidden = [nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.5)] * 3
+    return nn.Sequential(*hidden, nn.Linear(64, 8)), (32, 64)
+
+
+def transformer() -> tuple[nn.Module, Shape]:
+    layers = [nn.TransformerEncoderLayer(32, 4, 64, 0.1, batch_first=True) for _ in range(2)]
+    return nn.Sequential(*layers, nn.Linear(32, 8)), (4, 16, 32)
+
+
+def convolutional() -> tuple[nn.Module, Shape]:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1936, 8)
+    ), (8, 1, 28, 28)
+
+
+def largest_live_set(graph: Graph) -> int:
+    """The most bytes that are in use at one node: of what nodes have written to the arena and will still read."""
+    made: dict[Value, int] = {}
+    last: dict[Value, int] = {}
+    for number, node in enumerate(graph.nodes):
+        for value in (*node.inputs, *node.outputs):
+            owner = home(graph, value)
+            if owner in graph.places:
+                made.setdefault(owner, number)
+                last[owner] = number
+    for _, new in graph.updates:
+        if home(graph, new) in made:
+            last[home(graph, new)] = len(graph.nodes)
+    return max(
+        sum(value.type.nbytes for value in made if made[value] <= number <= last[value])
+        for number in range(len(graph.nodes))
+    )
+
+
+@pytest.mark.parametrize("make", [perceptron, transformer, convolutional])
+def test_the_arena_is_hardly_larger_than_the_largest_live_set(make: Callable[[], tuple[nn.Module, Shape]]) -> None:
+    model, shape = make()
+    optimizer = optim.Adam(model.parameters())
+
+    @lucid.compile
+    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x).reshape((-1, 8)), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.detach()
+
+    x, rows = np.ones(shape, np.float32), int(np.prod(shape[:-1])) if len(shape) < 4 else shape[0]
+    graph = step.lower(x, np.zeros(rows, np.int64)).graph("planned")
+    assert arena_size(graph) <= 1.1 * largest_live_set(graph)
