@@ -52,6 +52,12 @@ def random_arrays(graph: Graph, seed: int) -> tuple[Array, ...]:
     return tuple(map(array, graph.inputs))
 
 
+def failing_check(graph: Graph, arrays: Sequence[Array]) -> str | None:
+    """The message of the check that ends a graph for some inputs, None where it ends as it should."""
+    outcome = _outcome(lambda: interpret(graph, arrays))
+    return outcome if isinstance(outcome, str) else None
+
+
 def find_fault(
     graph: Graph, arrays: Sequence[Array], target: Target, passes: Sequence[Pass] = PIPELINE, last: str | None = None
 ) -> Fault | None:

@@ -64,10 +64,13 @@ class Readable:
         written. Raises CompileError where such inputs fail a check, or for another target than the CPU.
         """
         from lucid.explanation import explain, recomputed_in, saved_in
+        from lucid.ir.ops.structure import Fused
 
         graphs, planned = self._compiled.stages().graphs, self.graph(PLANNED)
         names = list(graphs)
         unfused = graphs[names[names.index(FUSED) - 1]] if FUSED in names else None
+        if unfused is not None and any(isinstance(node.op, Fused) for node in unfused.nodes):
+            unfused = None  # it was read from a text that somebody has fused
         found = explain(self._title(), planned, unfused, self._timing() if profile else None)
         if unfused is None or "rematerialized" not in graphs:
             return found

@@ -15,7 +15,7 @@ from lucid.cli.files import STANDARD_INPUT, read_graph
 from lucid.cli.inputs import Input, input_of
 from lucid.cli.passes import passes
 from lucid.compiler import load_target
-from lucid.faults import Fault, find_fault, random_arrays
+from lucid.faults import Fault, failing_check, find_fault, random_arrays
 from lucid.ir.graph import Graph
 from lucid.ir.ops.base import Array
 from lucid.ir.passes.pipeline import PIPELINE
@@ -65,7 +65,7 @@ def run(options: Namespace) -> int:
 
     fault = find_fault(case.graph, case.arrays, target, steps)
     if fault is None:
-        return _report_agreement(options, [step.stage for step in steps])
+        return _report_agreement(options, [step.stage for step in steps], failing_check(graph, case.arrays))
 
     def fault_of(smaller: Case) -> Fault | None:
         return find_fault(smaller.graph, smaller.arrays, target, steps, last=fault.step)
@@ -117,11 +117,14 @@ def _how(options: Namespace) -> list[str]:
     return seed if options.passes is None else [*seed, "--passes", options.passes]
 
 
-def _report_agreement(options: Namespace, steps: Sequence[str]) -> int:
+def _report_agreement(options: Namespace, steps: Sequence[str], failing: str | None) -> int:
     if options.json:
-        print_json({"agrees": True, "steps": steps})
-    else:
-        print(f"{options.file}: interpreted, after each pass, compiled unfused and compiled, all agree.")
+        print_json({"agrees": True, "steps": steps, "failing_check": failing})
+        return DONE
+    print(f"{options.file}: interpreted, after each pass, compiled unfused and compiled, all agree.")
+    if failing is not None:
+        print(f"All end with the check that fails: {failing}")
+        print("  hint: what comes after it was not compared; give arrays that pass it, with --input.")
     return DONE
 
 

@@ -100,8 +100,10 @@ def _valid(case: Case) -> Case | None:
 
 
 def _fewer_results(case: Case) -> Iterator[Case]:
-    """One result alone, then all but one; a new state becomes an output."""
+    """No check; then one result alone, then all but one; a new state becomes an output."""
     graph = case.graph
+    if not all(node.outputs for node in graph.nodes):
+        yield Case(graph.with_nodes([node for node in graph.nodes if node.outputs]), case.arrays)
     if len(graph.results) > 1:
         for value in dict.fromkeys(graph.results):
             yield Case(replace(graph, outputs=(value,), updates=()), case.arrays)
@@ -244,6 +246,8 @@ def _resized_graph(graph: Graph, old: int, new: int) -> Graph:
             return value.with_shape(shape(value.shape))
         if isinstance(value, Graph):
             return _resized_graph(value, old, new)
+        if name == "length" and value == old:  # of a loop
+            return new
         return shape(value) if name == "shape" and isinstance(value, tuple) else value
 
     match: dict[Value, Value] = {}

@@ -58,7 +58,7 @@ def test_a_right_compiler_agrees_with_the_interpreter(step: Path, command: Calla
         "step.ir: interpreted, after each pass, compiled unfused and compiled, all agree.\n"
     )
     found = json.loads(command("check", "step.ir", "--json", "--seed", "3").output)
-    assert found == {"agrees": True, "steps": [each.stage for each in PIPELINE]}
+    assert found == {"agrees": True, "steps": [each.stage for each in PIPELINE], "failing_check": None}
     planned = command("show", "step.ir").output
     step.write_text(planned)
     assert "all agree" in command("check", "step.ir").output
@@ -100,7 +100,7 @@ def test_passes_that_fail_are_found_too(
 def test_wrong_code_is_told_from_wrong_passes(step: Path, command: object, monkeypatch: pytest.MonkeyPatch) -> None:
     subtract = LLVMScalars.subtract
     monkeypatch.setattr(LLVMScalars, "subtract", lambda self, x, y: subtract(self, y, x))
-    output = command("check", "step.ir", "--seconds", "5", code=1).output
+    output = command("check", "step.ir", code=1).output
     assert output.startswith("unfused code is the first step at fault.\n")
     assert len(parse(Path("step.shrunk.ir").read_text()).nodes) == 1
 
@@ -161,6 +161,28 @@ def test_a_check_that_fails_must_fail_in_the_same_way() -> None:
     fault = find_fault(graph, [np.int64(1), np.arange(3)], load_target("cpu"), (silent,))
     assert fault is not None
     assert fault.sentence == "expected the check that fails: at 1 is 1; got no check that fails."
+
+
+def test_a_check_that_ends_all_alike_is_told(command: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "f.ir").write_text(
+        'graph(%i: i64[], %v: i64[3]) { %z: i64[] = const value=1; check %z, %v, message="at {position}"; '
+        "%n = neg %i; return %n }"
+    )
+    output = command("check", "f.ir").output
+    assert "\nAll end with the check that fails: at 1\n  hint: what comes after it was not compared" in output
+    assert json.loads(command("check", "f.ir", "--json").output)["failing_check"] == "at 1"
+
+
+def test_loops_get_shorter() -> None:
+    graph = parse(
+        "graph(%h: f32[8], %x: f32[50, 8]) { %h1, %ys = scan %h, %x, length=50, carries=1, sequences=1 "
+        "(%h: f32[8], %x: f32[8]) { %y = mul %h, %x; return %y, %y }; %e = exp %ys; return %e }"
+    )
+    case = Case(graph, random_arrays(graph, 0))
+    small = shrink(case, lambda case: any(node.op.name == "scan" for node in case.graph.nodes))
+    (scan,) = (node.op for node in small.graph.nodes)
+    assert scan.length == 1
+    assert max(value.type.size for value in small.graph.values()) == 1
 
 
 def test_shrinking_takes_regions_apart_and_keeps_numbers() -> None:

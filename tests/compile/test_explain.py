@@ -21,6 +21,8 @@ from lucid.ir.types import TensorType, float32
 from lucid.program import Program
 from lucid.stages import Readable
 
+CPU = load_target("cpu")
+
 
 def step(hidden: int = 32) -> Program:
     model = nn.Sequential(nn.Linear(8, hidden), nn.ReLU(), nn.Dropout(0.25), nn.Linear(hidden, 4))
@@ -38,7 +40,7 @@ def step(hidden: int = 32) -> Program:
 
 
 def of_text(text: str) -> Explanation:
-    return Readable(compile_graph(parse(text), load_target("cpu"))).explain()
+    return Readable(compile_graph(parse(text), CPU)).explain()
 
 
 def test_a_row_says_what_a_kernel_covers() -> None:
@@ -114,6 +116,14 @@ def test_neighbours_have_a_reason(text: str, reason: str) -> None:
     assert reason in {pair.reason for pair in of_text(text).apart}
 
 
+def test_a_text_that_is_fused_already_has_no_reasons() -> None:
+    program = Readable(compile_graph(parse("graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %a; return %y }"), CPU))
+    assert len(program.explain().apart) == 1
+    fused = Readable(compile_graph(parse(step().ir("fused")), CPU)).explain()
+    assert [row.name for row in fused.rows] == [row.name for row in step().explain().rows]
+    assert not fused.apart
+
+
 def test_forward_and_backward_and_checks_are_kept_apart_for_a_reason() -> None:
     explanation = step().explain()
     reasons = {pair.reason for pair in explanation.apart}
@@ -174,4 +184,4 @@ def test_a_profile_times_each_kernel_and_changes_nothing() -> None:
 def test_a_profile_of_what_fails_on_made_up_inputs_says_so() -> None:
     graph = parse('graph @f(%i: i64[], %n: i64[3]) { check %i, %n, message="no"; %m = neg %n; return %m }')
     with pytest.raises(CompileError, match="a check of f fails on the inputs that are made up for measuring it"):
-        Readable(compile_graph(graph, load_target("cpu"))).explain(profile=True)
+        Readable(compile_graph(graph, CPU)).explain(profile=True)
