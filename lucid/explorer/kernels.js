@@ -8,6 +8,7 @@ const kernels = {
     this.list = root.appendChild(make("div", "calls"));
     const texts = root.appendChild(make("div", "texts"));
     this.bar = texts.appendChild(make("div", "bar"));
+    this.apart = texts.appendChild(make("div", "apart"));
     this.text = texts.appendChild(make("pre"));
   },
 
@@ -23,7 +24,7 @@ const kernels = {
       row.style.borderLeftColor = `var(--${GROUPS[node.group]})`;
       row.setAttribute("aria-current", number === state.call);
       if (found.has(call.node)) row.classList.add("found");
-      row.append(make("b", "", call.name), make("span", "right", bytes(call.bytes)), make("span", "ops", call.ops));
+      row.append(make("b", "", call.name), make("span", "right", bytes(call.read + call.written)), make("span", "ops", call.ops));
       row.title = `${call.ops}\n${node.module}`;
       return row;
     }));
@@ -51,7 +52,14 @@ const kernels = {
       forms.appendChild(choice);
     }
     const shared = kernel ? part().calls.calls.filter((other) => other.kernel === call.kernel).length : 1;
-    this.bar.replaceChildren(title, ...(kernel ? [forms] : []), make("span", "note", shared > 1 ? `one kernel for ${shared} calls` : ""));
+    const intensity = (call.operations / Math.max(call.read + call.written, 1)).toFixed(2);
+    const work = `reads ${bytes(call.read)}, writes ${bytes(call.written)}, ${call.operations.toLocaleString("en")} operations: ${intensity} a byte`;
+    this.bar.replaceChildren(title, ...(kernel ? [forms] : []), make("span", "note", shared > 1 ? `${work}; one kernel for ${shared} calls` : work));
+    this.apart.replaceChildren(...call.apart.map(([other, value, reason]) => {
+      const line = make("div");
+      line.append("not one with ", button("chip", part().calls.calls[other].name, () => this.choose(other)), make("span", "mono", `%${value}`), `  ${reason}`);
+      return line;
+    }));
     const final = part().stages[last()];
     const loops = part().calls.calls[state.call + 1]?.depth > call.depth;
     const about = loops ? "What this loop runs stands below it." : `${call.name} is no loop nest: each target has a function of its own for it.`;

@@ -1,7 +1,9 @@
 """What a program runs, call by call, and the text of each kernel in every form that it has.
 
-    [{"name": "kernel_3", "node": 17, "ops": "add relu", "bytes": 98304, "kernel": 3 or -1, "depth": 0}]
-    [{"name": "kernel_3", "loops": "...", "llvm": "...", "assembly": "...", "cuda": "..."}]    # kernels
+    {"calls": [{"name": "kernel_3", "node": 17, "ops": "add relu", "kernel": 3 or -1, "depth": 0,
+                "read": 65536, "written": 32768, "operations": 16384,      # bytes; as `explain` counts them
+                "apart": [[5, "8", "a matmul has a kernel of its own"]]}],  # neighbours, and why they are not one
+     "kernels": [{"name": "kernel_3", "loops": "...", "llvm": "...", "assembly": "...", "cuda": "..."}]}
 
 Calls come in order, those in the body of a loop behind it and one deeper. Equal nodes share one kernel. A call without
 a kernel, such as a matrix product, is made by hand for each target.
@@ -13,16 +15,20 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from lucid.codegen.cuda.nest import print_kernel
+from lucid.codegen.lowering import is_lowered, where
+from lucid.codegen.memory import home
+from lucid.codegen.work import work_of
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
-from lucid.ir.ops.structure import Const, Iota
+from lucid.ir.ops.structure import Check, Const, Iota
+from lucid.stages import Readable
 
 if TYPE_CHECKING:
     from lucid.codegen.kernel import Kernel
     from lucid.explorer.stages import Stages
-    from lucid.stages import Readable
 
 
 def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
@@ -30,26 +36,39 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
     kernels: dict[Kernel, int] = {}
     nodes: dict[Kernel, Node] = {}
     made: list[dict[str, Any]] = []
+    explained = Readable.explain(part)  # of this part alone
+    rows, row_of = iter(explained.rows), dict[int, int]()
     for graph, node, depth in _in_order(planned):
-        kernel = part.kernel(node) if _is_loop_nest(graph, node) else None
-        number = -1
+        if _is_view(graph, node):
+            continue
+        row = None if isinstance(node.op, Scan | Check) else next(rows)
+        kernel = part.kernel(node) if is_lowered(node.op) else None
         if kernel is not None:
             if kernel.is_empty:
                 continue
-            number = kernels.setdefault(kernel, len(kernels))
+            kernels.setdefault(kernel, len(kernels))
             nodes.setdefault(kernel, node)
-        elif isinstance(node.op, Reshape):
-            continue
+        if row is not None:
+            row_of[row.number] = len(made)
+        work = row.work if row is not None else work_of(node)
         made.append(
             {
-                "name": f"kernel_{number}" if kernel is not None else node.op.name,
+                "name": f"kernel_{kernels[kernel]}" if kernel is not None else node.op.name,
                 "node": stages.nodes[node],
                 "ops": _ops(node),
-                "bytes": sum(value.type.nbytes for value in dict.fromkeys((*node.inputs, *node.outputs))),
-                "kernel": number,
+                "kernel": kernels[kernel] if kernel is not None else -1,
                 "depth": depth,
+                "read": work.read,
+                "written": work.written,
+                "operations": work.operations,
+                "apart": [],
             }
         )
+    for pair in explained.apart:
+        if pair.first in row_of and pair.second in row_of:
+            first, second = row_of[pair.first], row_of[pair.second]
+            made[first]["apart"].append([second, pair.value, pair.reason])
+            made[second]["apart"].append([first, pair.value, pair.reason])
     llvm, assembly = _functions(part.llvm_ir, _LLVM), _functions(part.assembly, _ASSEMBLY)
     texts = [
         {
@@ -61,7 +80,7 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
         }
         for kernel, number in kernels.items()
     ]
-    return {"calls": made, "kernels": texts, "entry": llvm.get("entry", "")}
+    return {"calls": made, "kernels": texts}
 
 
 def _in_order(graph: Graph, depth: int = 0) -> Iterator[tuple[Graph, Node, int]]:
@@ -73,13 +92,9 @@ def _in_order(graph: Graph, depth: int = 0) -> Iterator[tuple[Graph, Node, int]]
             yield from _in_order(node.op.body, depth + 1)
 
 
-def _is_loop_nest(graph: Graph, node: Node) -> bool:
-    """Whether a node runs a kernel. A view of its operand runs nothing."""
-    from lucid.codegen.lowering import is_lowered
-    from lucid.codegen.memory import home
-
-    is_view = isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0])
-    return is_lowered(node.op) and not is_view
+def _is_view(graph: Graph, node: Node) -> bool:
+    """Whether a node is a view of its operand: that runs nothing."""
+    return isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0])
 
 
 def _ops(node: Node) -> str:
@@ -90,9 +105,6 @@ def _ops(node: Node) -> str:
 
 
 def _cuda(kernel: Kernel, name: str, node: Node) -> str:
-    from lucid.codegen.cuda.nest import print_kernel
-    from lucid.codegen.lowering import where
-
     try:
         return print_kernel(kernel, name, where=where(node))
     except CompileError as error:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lucid.codegen.memory import arena_size, home
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.loop import Scan
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 def memory(planned: Graph, stages: Stages) -> dict[str, Any]:
     """The memory plan of a planned graph, whose values are numbered as in its stage."""
-    from lucid.codegen.memory import arena_size, home
-
     blocks: dict[Value, dict[str, Any]] = {}
     workspaces: list[dict[str, Any]] = []  # the temporaries of loops
     for step, node in enumerate(planned.nodes):

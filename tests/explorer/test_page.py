@@ -184,6 +184,12 @@ def test_each_kernel_is_shown_in_every_form(browser: Browser, page: Path) -> Non
         browser.click(f"[data-form={form}]")
         text = browser.evaluate("document.querySelector('.texts pre').textContent")
         assert text.startswith(beginning), text[:200]
+    assert "operations" in browser.evaluate("document.querySelector('.texts .bar').textContent")
+    apart = browser.evaluate("report.programs[0].parts[0].calls.calls.findIndex((c) => c.apart.length)")
+    browser.evaluate(f"kernels.choose({apart})")
+    before = browser.evaluate("state.call")
+    browser.click(".apart .chip")
+    assert browser.evaluate("state.call") != before
     count = browser.evaluate("document.querySelectorAll('.call').length")
     browser.evaluate("[...document.querySelectorAll('.call')].at(-1).click()")
     assert browser.evaluate("[...document.querySelectorAll('.call')].at(-1).getAttribute('aria-current')") == "true"
@@ -268,7 +274,7 @@ def test_a_graph_of_2000_nodes_is_ready_in_two_seconds(browser: Browser, tmp_pat
                     {
                         "title": "program",
                         "stages": [stages.enter(name, graph, 1.0) for name, graph in graphs.items()],
-                        "calls": {"calls": [], "kernels": [], "entry": ""},
+                        "calls": {"calls": [], "kernels": []},
                         "memory": {
                             "arena": 0,
                             "steps": 0,

@@ -80,6 +80,14 @@ def test_a_step_is_reported_as_it_is(make: Make) -> None:
         assert_tokens(stage)
     check_kernels(part["calls"])
     check_memory(program.graph(), part)
+    explained = program.explain()
+    work = [
+        (call["read"], call["written"], call["operations"])
+        for call in part["calls"]["calls"]
+        if call["name"] != "check"
+    ]
+    assert work == [(row.work.read, row.work.written, row.work.operations) for row in explained.rows]
+    assert sum(len(call["apart"]) for call in part["calls"]["calls"]) == 2 * len(explained.apart) > 0
     files = [file["name"] for file in data["files"]]
     assert "steps.py" in files
     assert "def step(" in data["files"][files.index("steps.py")]["text"]
@@ -100,6 +108,10 @@ def check_kernels(calls: dict[str, Any]) -> None:
         assert kernel["assembly"].startswith(f"{kernel['name']}:")
         assert "ret" in kernel["assembly"]
         assert kernel["name"] in kernel["cuda"] or kernel["cuda"].startswith("// ")
+    for number, call in enumerate(calls["calls"]):
+        for other, _, reason in call["apart"]:
+            assert reason
+            assert number in [back for back, _, _ in calls["calls"][other]["apart"]]
     assert {call["name"] for call in calls["calls"] if call["kernel"] < 0} <= {"matmul", "check", "scan"}
 
 
