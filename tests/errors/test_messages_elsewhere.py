@@ -132,3 +132,10 @@ def test_arguments_that_overlap_and_are_both_written() -> None:
         assert caught.value.hint == "pass arrays with memory of their own: numpy.array(x)."
     np.testing.assert_array_equal(memory, before)
     np.testing.assert_array_equal(captured.numpy(), 1.0)
+
+
+def test_a_graph_that_does_not_fit_into_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "large.ir").write_text("graph(%x: f32[1000000000000]) { %y = neg %x; return %y }")
+    with pytest.raises(SystemExit):
+        raise SystemExit(main(["check", str(tmp_path / "large.ir")]))
+    assert "evaluating the graph takes 8 TB, and there are " in capsys.readouterr().err

@@ -404,6 +404,12 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
         "adaptive_avg_pool1d takes a length, or 1 of them, as output_size, got (2, 2).",
         None,
     ),
+    (
+        lambda: F.adaptive_avg_pool1d(ones(1, 1, 4), 2**62),
+        ArgumentError,
+        "adaptive_avg_pool1d takes an output_size up to 65536, got 4611686018427387904.",
+        None,
+    ),
 ]
 
 

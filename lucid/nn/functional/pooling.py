@@ -233,6 +233,9 @@ def _avg_pool(pool: _Windows, x: Input, count_include_pad: bool, divisor_overrid
     return with_batch(pool.name, x, pool.axes, average)
 
 
+LONGEST = 2**16  # of an adaptive pool: each position of windows of different lengths is an operation of its own
+
+
 def _adaptive_pool(
     name: str, axes: int, x: Input, output_size: Lengths, reduce: Callable[[Tensor, Sequence[int]], Tensor]
 ) -> Tensor:
@@ -240,6 +243,8 @@ def _adaptive_pool(
     for length in given:
         if length is not None:
             each_axis(name, "output_size", length, 1)
+            if length > LONGEST:
+                raise ArgumentError(f"{name} takes an output_size up to {LONGEST}, got {length}.")
     if len(given) != axes:
         raise ArgumentError(f"{name} takes a length, or {axes} of them, as output_size, got {output_size!r}.")
 
