@@ -58,11 +58,24 @@ def load_target(name: str, kernel_rules: Sequence[KernelRule] = ()) -> Target:
         return CPUTarget(tuple(kernel_rules))
     if kernel_rules:
         raise ArgumentError(f"kernel rules are for the target 'cpu', got target {name!r}.")
+    if name == "cuda":
+        from lucid.codegen.cuda.target import CUDATarget
+
+        return CUDATarget()
     if name == "cuda-sim":
         from lucid.codegen.cuda.simulator.target import CUDASimulatorTarget
 
         return CUDASimulatorTarget()
-    raise ArgumentError(f"target {name!r} is not known; expected 'cpu' or 'cuda-sim'.")
+    raise ArgumentError(f"target {name!r} is not known; expected 'cpu', 'cuda' or 'cuda-sim'.")
+
+
+def _program_class(target: Target) -> type[Program]:
+    """How the programs of a target tie to Python objects."""
+    if target.name == "cuda":
+        from lucid.device_program import DeviceProgram
+
+        return DeviceProgram
+    return Program
 
 
 @overload
@@ -301,11 +314,12 @@ class CompiledFunction:
         trace, result_spec = self._trace(leaves, spec)
         milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)
         TRACE.info("%s(%s) is traced in %.1f ms: %d nodes", self._name, signature(leaves, spec), milliseconds, count)
+        kind = _program_class(self._target)
         if not differentiable_results(trace):
             compiled = compile_graph(trace.graph, self._target, self._pipeline)
-            return Program(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)
+            return kind(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)
         forward, backward = split(trace, self._target, self._pipeline)
-        return Program(trace, result_spec, forward, backward, signature(leaves, spec), self._trap)
+        return kind(trace, result_spec, forward, backward, signature(leaves, spec), self._trap)
 
     def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
         """Run the function once with symbols."""

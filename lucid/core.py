@@ -6,12 +6,13 @@ gives the class Tensor; so imports point one way, from there through `lucid.oper
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.errors import ArgumentError, DTypeError, unknown_value
+from lucid.codegen.cuda.device import gpu
+from lucid.errors import ArgumentError, DTypeError, TraceError, unknown_value
 from lucid.ir.graph import Value
 from lucid.ir.types import DType, Shape, TensorType, as_dtype
 from lucid.modes import current_tracer
@@ -130,10 +131,58 @@ class TensorCore:
             tracer.forbid_reading(self, wanted)
         if self._array is None:
             raise unknown_value(wanted)
-        return self._array
+        return self._host()
+
+    def _host(self) -> Array:
+        """The array, or a copy of it where the tensor is on a GPU."""
+        if self._alias is not None:
+            self._expect_current()
+        return self._array if isinstance(self._array, np.ndarray) else gpu().download(self._array)
+
+    def _expect_current(self) -> None:
+        """Raise for a view of a tensor that has moved since: it sees what the elements were."""
+        base = self
+        while base._alias is not None:
+            base = base._alias[0]
+        if base.device != self.device:
+            raise ArgumentError(
+                f"a view of a tensor was used that has since been moved to {base.device!r}.",
+                hint="take the view again.",
+            )
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: "cpu" or "cuda"."""
+        return "cpu" if self._array is None or isinstance(self._array, np.ndarray) else "cuda"
+
+    def to(self, device: str) -> Tensor:
+        """This tensor where its elements are on a device, "cpu" or "cuda"; else a leaf there with the same elements.
+        Raises CompileError where there is no GPU."""
+        if self._history is not None:
+            raise ArgumentError("a computed tensor can't be moved.", hint="use .detach() first")
+        expect_device(device)
+        if device == self.device:
+            return cast("Tensor", self)
+        if current_tracer() is not None:
+            raise TraceError("a tensor can't be moved while a function is traced.", hint="move it before the call.")
+        moved = self._wrap(self._on(device))
+        moved._requires_grad, moved.name = self._requires_grad, self.name
+        return moved
+
+    def _on(self, device: str) -> Any:
+        """The elements on a device, in new memory unless they are there."""
+        if device == self.device:
+            return self._array
+        return gpu().upload(self._array) if device == "cuda" else gpu().download(self._array)
+
+    def _move(self, device: str) -> None:
+        """Have this very tensor, and its gradient, on a device."""
+        self._array = self._on(device)
+        if self._grad is not None:
+            self._grad._move(device)
 
     def numpy(self) -> Array:
-        """The elements as a NumPy array that shares memory with the tensor."""
+        """The elements as a NumPy array that shares memory with the tensor; a copy where the tensor is on a GPU."""
         return self._concrete(".numpy()").view()  # so that its shape and flags are the caller's own
 
     def item(self) -> Number:
@@ -159,11 +208,20 @@ class TensorCore:
         return np.asarray(array.view(), dtype=dtype)
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self._concrete("__dlpack__").__dlpack__(**options)
+        return self._here("__dlpack__").__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        device: tuple[int, int] = self._concrete("__dlpack_device__").__dlpack_device__()
-        return device
+        found: tuple[int, int] = self._here("__dlpack_device__").__dlpack_device__()
+        return found
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        """The elements of a tensor on a GPU, for other libraries there."""
+        return self._here("__cuda_array_interface__").__cuda_array_interface__
+
+    def _here(self, wanted: str) -> Any:
+        """The array in the memory that it is in."""
+        return self._concrete(wanted) if self.device == "cpu" else self._array
 
     def __bool__(self) -> bool:
         return bool(self._single("bool()"))
@@ -195,3 +253,8 @@ class TensorCore:
         """Whether a function is being traced for which these elements are not fixed."""
         tracer = current_tracer()
         return tracer is not None and not tracer.is_new(self)
+
+
+def expect_device(device: str) -> None:
+    if device not in ("cpu", "cuda"):
+        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.context import user_frame
 from lucid.core import Array, TensorCore, Version
-from lucid.errors import GradientError
+from lucid.errors import ArgumentError, GradientError
 from lucid.ir.graph import Location
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Detach
@@ -122,6 +122,13 @@ def _array(tensor: Tensor) -> Array:
         raise GradientError(
             "a tensor of a trace was used outside it.",
             hint="return it from the compiled function instead of storing it elsewhere.",
+        )
+    if tensor._alias is not None:
+        tensor._expect_current()
+    if not isinstance(tensor._array, np.ndarray):
+        raise ArgumentError(
+            "eager operations run on the CPU, and a tensor on the GPU was passed to one.",
+            hint="compile the function with target='cuda', or bring the tensor here: x.to(\"cpu\")",
         )
     return tensor._array
 

@@ -21,7 +21,7 @@ from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
 from lucid.guards import Guards, define
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Value
 from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch, modes
@@ -136,7 +136,7 @@ class Program(Readable):
 
     def _bind(self, trace: Trace) -> None:
         """Cut what a call has to do down to a few loops over ready lists."""
-        graph, executable = trace.graph, self._compiled.executable
+        graph = trace.graph
         self.guards: Guards = trace.build_guards()
         position = {value: i for i, value in enumerate(graph.inputs)}
         written = {state for state, _ in graph.updates}
@@ -159,13 +159,7 @@ class Program(Readable):
         ]
         self._scalar_slots = [position[symbol] for symbol, _ in trace.scalars]
         self._constant_slots = {position[value]: array for value, array in trace.constants.items()}
-        types = executable.output_types  # those of the trace, then what a backward needs
-        self._frames = [Frame(types, executable.new_table(), len(graph.inputs)) for _ in range(2)]
-        for frame in self._frames:
-            for i, slot in enumerate(self._scalar_slots):
-                frame.table[slot] = address(self._scalars) + 8 * i
-            for slot, array in self._constant_slots.items():
-                frame.table[slot] = address(array)
+        self._lay_out()
         self._results = trace.results
         self._result_scalars = [
             self.guards.evaluator(result.source) for result in trace.results if isinstance(result, Scalar)
@@ -197,6 +191,17 @@ class Program(Readable):
         self._refresh()
         self.epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
 
+    def _lay_out(self) -> None:
+        """Make room for results, and tables with the addresses of scalars and constants."""
+        executable = self._compiled.executable
+        types = executable.output_types  # those of the trace, then what a backward needs
+        self._frames = [Frame(types, executable.new_table(), len(self._traced.inputs)) for _ in range(2)]
+        for frame in self._frames:
+            for i, slot in enumerate(self._scalar_slots):
+                frame.table[slot] = address(self._scalars) + 8 * i
+            for slot, array in self._constant_slots.items():
+                frame.table[slot] = address(array)
+
     def _refresh(self) -> bool:
         """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
         for slot, tracked in self._captured:
@@ -204,7 +209,7 @@ class Program(Readable):
             if tensor._array is None or tensor.type != tracked.initial.type:
                 return False
             for frame in self._frames:
-                frame.table[slot] = address(tensor._array)
+                frame.table[slot] = address(_array_of(tensor))
         written = [_writable(_array_of(tensor)) for tensor in self._written]
         self._written_ids = {id(array) for array in written}
         self._written_apart = all(array.base is None for array in written)
@@ -472,10 +477,18 @@ class DirectParts:
 
 def _array_of(leaf: Any) -> Array:
     """The elements of an argument, or of a captured tensor."""
-    array: Any = leaf._array if isinstance(leaf, Tensor) else leaf
+    array: Any = leaf
+    if isinstance(leaf, Tensor):
+        leaf._expect_current()
+        array = leaf._array
     if isinstance(array, np.generic):
         array = np.asarray(array)
-    return array  # type: ignore[no-any-return]  # captured tensors and arguments are concrete
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(
+            "a function compiled for the CPU was given, or captures, a tensor that is on the GPU.",
+            hint='compile it with target="cuda", or bring the tensor here: x.to("cpu"), model.to("cpu")',
+        )
+    return array
 
 
 def _writable(array: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, TraceError
 from lucid.guards import describe
@@ -25,9 +26,12 @@ def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[An
 
 
 def _native_array(leaf: Any) -> Any:
-    """The NumPy array over an array of another library, such as a PyTorch tensor; all else as it is."""
+    """The NumPy array over an array of another library, such as a PyTorch tensor, or the Tensor over one on a GPU; all
+    else as it is."""
     if isinstance(leaf, Tensor | np.ndarray) or not hasattr(type(leaf), "__dlpack__"):
         return leaf
+    if is_on_gpu(leaf):
+        return Tensor._wrap(gpu().foreign(leaf))
     return to_array(leaf)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import lucid.autograd as autograd
 import lucid.operations as ops
 import lucid.ufuncs as ufuncs
+from lucid.codegen.cuda.device import gpu
 from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError
@@ -84,17 +85,17 @@ class Tensor(TensorCore):
         if self._array is None or self._is_traced():
             return f"Tensor(<{self.type}, traced>)"
         grad = "None" if self._grad is None else format_array(self._grad._concrete("repr()"))
-        return f"Tensor({format_array(self._array)}, grad={grad})"
+        return f"Tensor({format_array(self._host())}, grad={grad})"
 
     def __format__(self, spec: str) -> str:
-        if spec and self._array is not None and self._array.size == 1:
+        if spec and self._array is not None and self.size == 1:
             return format(self.item(), spec)
         return format(str(self), spec)
 
     def __str__(self) -> str:
         if self._array is None or self._requires_grad or self._is_traced():
             return repr(self)
-        return format_array(self._array)
+        return format_array(self._host())
 
     # Differentiation.
 
@@ -206,7 +207,10 @@ class Tensor(TensorCore):
         if tracer is not None:
             tracer.assign(owner, value)
             return
-        np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
+        if owner.device == "cpu":
+            np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
+        else:
+            gpu().write(owner._array, value._here("an in-place update"))
         owner._version.count += 1
 
     def _owner(self) -> Tensor | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
+from lucid.core import expect_device
 from lucid.errors import ArgumentError, ModuleError
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
@@ -286,6 +287,17 @@ class Module(Observed):
         return StateDictDifference(missing, unexpected)
 
     # Changing all of it.
+
+    def to(self: M, device: str) -> M:
+        """Move the parameters and buffers, with their gradients, to a device, "cpu" or "cuda"; return the module.
+
+        The tensors stay the same objects. A function compiled for "cuda" moves what it captures by itself.
+        """
+        expect_device(device)
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor._move(device)
+        bump_epoch()
+        return self
 
     def train(self: M, mode: bool = True) -> M:
         """Set `training` here and in every module below: Dropout drops only where it is set."""

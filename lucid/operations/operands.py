@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import numpy as np
 
 import lucid.eager as eager
+from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import copied
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ShapeError
@@ -47,6 +48,8 @@ def as_tensor(x: Operand) -> Tensor:
         as_dtype(x.dtype)
         tracer = current_tracer()
         return TensorCore._wrap(x) if tracer is None else tracer.capture_array(x)
+    if is_on_gpu(x):
+        return TensorCore._wrap(gpu().foreign(x))
     return TensorCore._wrap(copied(x))
 
 

@@ -87,7 +87,6 @@ class _Writer:
         self.steps: list[Step] = []
         self.checks: list[tuple[str, str]] = []
         self.states = {slots[state] for state, _ in graph.updates}
-        self.may_fail = any(isinstance(node.op, Check) for node in graph.all_nodes())
 
     def write(self) -> Module:
         graph, slots = self.graph, self.scope.storages
@@ -161,13 +160,14 @@ class _Writer:
     ) -> None:
         """Launch a function on the operands and results of a node, or on `values`."""
         buffers = tuple(map(self.storage, (*node.inputs, *node.outputs) if values is None else values))
-        key = function, self.may_fail and any(self.is_state(self.storage(value)) for value in node.outputs)
+        # Also where no check is in the graph: one of a step before may have failed.
+        key = function, any(self.is_state(self.storage(value)) for value in node.outputs)
         if key not in self.names:
             self.names[key] = self.new_name(*key)
         self.nodes_of.setdefault(key, []).append(node)
         if key[1] or isinstance(function, Report):
             buffers = (*buffers, _STATUS)
-        self.steps.append(Launch(self.names[key], blocks, threads, buffers, scalars))
+        self.steps.append(Launch(self.names[key], blocks, threads, buffers, scalars, isinstance(function, Report)))
 
     def new_name(self, function: Function, guarded: bool) -> str:
         label = self.prefix + function.label

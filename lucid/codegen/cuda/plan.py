@@ -24,13 +24,14 @@ STATUS_WORDS = 4
 @dataclass(frozen=True)
 class Launch:
     """A launch of a function: on a grid of `blocks` (x and y) of so many threads, with the storages `buffers` as its
-    pointers and, behind them, `scalars` as ints."""
+    pointers and, behind them, `scalars` as ints. That of a check has its number as its scalar."""
 
     function: str
     blocks: tuple[int, int]
     threads: int
     buffers: tuple[int, ...]
     scalars: tuple[int, ...] = ()
+    is_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _launches(steps: tuple[Step, ...], addresses: list[int]) -> Iterator[Launch]
 def _step(data: Mapping[str, Any]) -> Step:
     if "function" in data:
         x, y = data["blocks"]
-        return Launch(data["function"], (x, y), data["threads"], tuple(data["buffers"]), tuple(data["scalars"]))
+        buffers, scalars = tuple(data["buffers"]), tuple(data["scalars"])
+        return Launch(data["function"], (x, y), data["threads"], buffers, scalars, data["is_check"])
     elements = tuple(Element(**element) for element in data["elements"])
     return Loop(data["length"], data["reverse"], data["first"], elements, tuple(map(_step, data["steps"])))
 

@@ -69,7 +69,7 @@ def _script(module: Module) -> Iterator[str]:
         yield f"    # {names[value]}: {value.type}, contiguous{what}"
     if plan.arena:
         yield f'    arena = cupy.empty({plan.arena}, "uint8")'
-    if plan.checks:
+    if any(plan.status in step.buffers for step in _all_launches(plan.steps)):
         yield f'    status = cupy.zeros({STATUS_WORDS}, "int64")'
     for value in graph.outputs:
         yield f'    {names[value]} = cupy.empty({value.type.shape}, "{value.type.dtype.numpy.name}")'
@@ -78,6 +78,14 @@ def _script(module: Module) -> Iterator[str]:
         yield "    if status[0]:  # waits for the GPU"
         yield "        raise ValueError(f'check {status[1]} failed: position {status[2]}, value {status[3]}')"
     yield f"    return {', '.join(names[value] for value in graph.outputs) or None}"
+
+
+def _all_launches(steps: Sequence[Step]) -> Iterator[Launch]:
+    for step in steps:
+        if isinstance(step, Launch):
+            yield step
+        else:
+            yield from _all_launches(step.steps)
 
 
 def _steps(steps: Sequence[Step], storages: dict[int, str], indent: str) -> Iterator[str]:

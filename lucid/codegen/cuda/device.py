@@ -1,0 +1,187 @@
+"""The GPU, through CuPy: the only module that uses it.
+
+Nothing here waits for the GPU but `download`, which also looks whether a check has failed since the last time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
+from lucid.errors import CompileError
+from lucid.ir.ops.structure import Check
+from lucid.ir.types import BY_SHORT_NAME, TensorType
+
+ARCHITECTURE_VARIABLE = "LUCID_CUDA_ARCH"
+DEFAULT_ARCHITECTURE = "sm_80"  # where there is no GPU to ask
+
+CUDA_DEVICE = 2  # what DLPack calls the memory of an NVIDIA GPU
+
+Functions = Mapping[str, Callable[..., None]]
+
+
+@functools.cache
+def gpu() -> Device:
+    """The GPU. Raises CompileError that says what is missing where there is none."""
+    try:
+        import cupy
+    except ImportError:
+        raise CompileError(
+            "target 'cuda' runs its kernels through CuPy, which is not installed.",
+            hint='pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU and its driver; '
+            "without one, lower(...).cuda_source() shows the kernels, and target='cuda-sim' executes them.",
+        ) from None
+    if not cupy.is_available():
+        raise CompileError(
+            "target 'cuda' needs an NVIDIA GPU and its driver, and CuPy finds none.",
+            hint="nvidia-smi lists those that the driver sees; "
+            "without one, lower(...).cuda_source() shows the kernels, and target='cuda-sim' executes them.",
+        )
+    return Device(cupy)
+
+
+def is_on_gpu(array: Any) -> bool:
+    """Whether an array of another library is in the memory of a GPU, as DLPack tells."""
+    return hasattr(type(array), "__dlpack_device__") and array.__dlpack_device__()[0] == CUDA_DEVICE
+
+
+def architecture() -> str:
+    """The architecture to compile for: what LUCID_CUDA_ARCH names, that of the GPU, or else sm_80."""
+    if chosen := os.environ.get(ARCHITECTURE_VARIABLE):
+        return chosen
+    try:
+        return gpu().architecture
+    except CompileError:
+        return DEFAULT_ARCHITECTURE
+
+
+class Device:
+    """A GPU with its memory and its status: see `lucid.codegen.cuda.plan`."""
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+        self.architecture = f"sm_{cupy.cuda.Device().compute_capability}"
+        self.status = cupy.zeros(STATUS_WORDS, "int64")
+        self.checks: list[tuple[str, str]] = []  # of all executables, with the dtypes of their values
+        self.when_failed: list[Callable[[], None]] = []  # called before the error of a check is raised
+
+    # Memory. An array here is a cupy.ndarray.
+
+    def holds(self, array: object) -> bool:
+        """Whether an array is in the memory of the GPU."""
+        return isinstance(array, self._cupy.ndarray)
+
+    def empty(self, type: TensorType) -> Any:
+        """An array of CuPy's pool with any elements."""
+        return self._cupy.empty(type.shape, type.dtype.numpy)
+
+    def reserve(self, size: int) -> Any:
+        """So many bytes of CuPy's pool."""
+        return self._cupy.empty(max(size, 1), "uint8")
+
+    def upload(self, array: Any) -> Any:
+        """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
+        itself where it is contiguous."""
+        return self._cupy.ascontiguousarray(array if self.holds(array) else self._cupy.asarray(array))
+
+    def write(self, target: Any, source: Any) -> None:
+        """Copy elements, from either memory, into an array on the GPU."""
+        if self.holds(source):
+            target[...] = source
+        else:
+            target.set(np.ascontiguousarray(source))
+
+    def download(self, array: Any) -> Any:
+        """The elements as a NumPy array: waits until they are computed. Raises the CheckError of the first check that
+        has failed since the last time; states are as they were before the step that it belongs to."""
+        host = array.get()
+        self.check()
+        return host
+
+    def check(self) -> None:
+        """Wait for the GPU, and raise the CheckError of a check that has failed."""
+        failed, number, position, bits = self.status.get().tolist()
+        if failed:
+            self._fail(number, position, bits)
+
+    def _fail(self, number: int, position: int, bits: int) -> NoReturn:
+        self.status.fill(0)
+        for restore in self.when_failed:
+            restore()
+        message, dtype = self.checks[number]
+        value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
+        raise Check(message).error(position, value)
+
+    def foreign(self, array: Any) -> Any:
+        """The array over the memory of another library's array on the GPU."""
+        if hasattr(array, "__cuda_array_interface__"):
+            return self._cupy.asarray(array)
+        return self._cupy.from_dlpack(array)
+
+    @staticmethod
+    def address(array: Any) -> int:
+        """The address of an array's elements."""
+        address: int = array.data.ptr
+        return address
+
+    # Code.
+
+    def load(self, image: bytes, names: Sequence[str]) -> Functions:
+        """The functions of machine code. They keep it loaded."""
+        import tempfile  # which lucid itself does not load
+
+        with tempfile.NamedTemporaryFile(prefix="lucid-", suffix=".cubin") as file:
+            file.write(image)
+            file.flush()
+            module = self._cupy.RawModule(path=file.name)
+            return {name: module.get_function(name) for name in names}
+
+    def launch(self, function: Callable[..., None], launch: Launch, addresses: Sequence[int], first_check: int) -> None:
+        """Launch a function on the current stream. The numbers of its checks are counted from `first_check` on."""
+        pointers = (np.uint64(addresses[buffer]) for buffer in launch.buffers)
+        scalars = (np.int32(scalar + (first_check if launch.is_check else 0)) for scalar in launch.scalars)
+        function(launch.blocks, (launch.threads,), (*pointers, *scalars))
+
+    def capture(self, run: Callable[[], None]) -> Any:
+        """What `run` launches, as a CUDA graph. It is not executed."""
+        stream = self._cupy.cuda.Stream(non_blocking=True)  # the default stream can't be captured
+        with stream:
+            stream.begin_capture()
+            run()
+            return stream.end_capture()
+
+    def replay(self, graph: Any) -> None:
+        """Execute a graph on the current stream."""
+        graph.launch(self._cupy.cuda.get_current_stream())
+
+    def follow(self, latest: Any) -> Any:
+        """Have the current stream wait for what is on the one that was current `latest`; returns the current one."""
+        stream = self._cupy.cuda.get_current_stream()
+        if latest is not None and latest != stream:
+            stream.wait_event(latest.record())
+        return stream
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: half of a step's launches would be half of a step."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    caught: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *arguments: caught.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if caught:
+        handler(*caught[0])

@@ -1,0 +1,259 @@
+"""A program whose arrays are on a GPU: how it ties to the Python objects of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from lucid.codegen.cuda.device import Device, gpu
+from lucid.debug.lines import write_lines
+from lucid.errors import ArgumentError, CheckError, CompileError
+from lucid.ir.graph import Value
+from lucid.modes import epoch, modes
+from lucid.program import Program
+from lucid.pytree import unflatten
+from lucid.random import Generator
+from lucid.tensor import Tensor
+from lucid.trace import Loop, Trace
+
+
+class DeviceProgram(Program):
+    """A program for the target "cuda". A call launches and does not wait: the error of a check comes when a result is
+    read. Captured tensors are moved to the GPU at the first call, and stay there; NumPy arrays and tensors of the CPU
+    among the arguments are copied there at each call."""
+
+    def _lay_out(self) -> None:
+        """Nothing is allocated before the first call, so that a program can be compiled without a GPU."""
+        if self.backward is not None:
+            raise CompileError(
+                "target 'cuda' compiles steps whose backward is inside; a result of this function requires a gradient.",
+                hint="call backward() in the function, return loss.detach(), or call it under lucid.no_grad().",
+            )
+        self._owned: dict[int, Any] = {}  # constants on the GPU, by their slots
+        self._block: Any = None  # the scalars there
+        self._random: DeviceRandom | None = None
+
+    def _refresh(self) -> bool:
+        """Look at captured tensors again; false where one is not what was compiled for."""
+        self.irregular = []
+        self.epoch = epoch.count
+        return all(
+            tracked.tensor._array is not None and tracked.tensor.type == tracked.initial.type
+            for _, tracked in self._captured
+        )
+
+    def prepare_direct(self, leaves: Sequence[Any]) -> None:
+        """There are no direct calls."""
+
+    def _call(self, leaves: Sequence[Any]) -> Any:
+        self._expect_no_trap()
+        device, executable = gpu(), self._compiled.executable
+        table = executable.new_table()
+        held = dict(self._captured_arrays(device))
+        written = self._written_arrays(held)
+        for slot, number, is_written in self._arguments:
+            held[slot] = self._argument(device, leaves[number], is_written, written)
+        for slot, index, tensor in self._grads_read:
+            owner: Any = tensor if index is None else leaves[index]
+            held[slot] = device.upload(owner._grad._array)
+        arrays = [device.empty(type) for type in executable.output_types]
+        held |= dict(enumerate(arrays, len(self._traced.inputs)))
+        tensors = [Tensor._wrap(array) for array in arrays]
+        drawn_from = self._begin(leaves)
+        held |= self._scalar_arrays(device)
+        for slot, array in held.items():
+            table[slot] = device.address(array)
+        for slot, offset in self._offsets():
+            table[slot] += offset
+        try:
+            executable.run(table.ctypes.data)
+        except KeyboardInterrupt:
+            if executable.is_done:  # the step is under way: let the rest be, too
+                self._advance(1)
+                self._finish(leaves, tensors, drawn_from)
+            raise
+        self._advance(1)
+        result = self._finish(leaves, tensors, drawn_from)
+        if self._lines:
+            write_lines(self._lines, [device.download(arrays[number]) for number in self._shown])
+        return result
+
+    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """See `Program.repeat`. It waits for the runs where one may fail."""
+        self._expect_repeatable()
+        self._expect_no_trap()
+        device, executable, first = gpu(), self._compiled.executable, len(self._traced.inputs)
+        types, table = executable.output_types, executable.new_table()
+        held = dict(self._captured_arrays(device))
+        written = self._written_arrays(held)
+        moving = [slot for slot, _, _ in self._arguments]
+        for slot, number, _ in self._arguments:
+            held[slot] = device.upload(_elements(leaves[number]))
+        stacking = {*range(self._result_count), *self._shown}
+        moving += [first + number for number in stacking]
+        for number, type in enumerate(types):
+            shape = (times, *type.shape) if number in stacking else type.shape
+            held[first + number] = device.empty(type.with_shape(shape))
+        drawn_from = self._begin(leaves)
+        if drawn_from is not None:
+            seed, draw = drawn_from
+            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
+        held |= self._scalar_arrays(device)
+        for slot, array in held.items():
+            table[slot] = device.address(array)
+        for slot, offset in self._offsets():
+            table[slot] += offset
+        before = [array.copy() for array in written] if executable.may_fail else []
+        strides = np.array([held[slot].nbytes // times for slot in moving], np.int64)
+        executable.repeat(table.ctypes.data, times, np.array(moving, np.int64), strides)
+        self._advance(times)
+        if executable.may_fail:
+            try:
+                device.check()
+            except CheckError:
+                for array, copy in zip(written, before, strict=True):
+                    device.write(array, copy)
+                if self._random is not None and drawn_from is not None:
+                    self._random.set(drawn_from[0], (drawn_from[1] - (times - 1) * self._draws) % 2**64)
+                raise
+        tensors = [Tensor._wrap(held[first + number]) for number in range(len(types))]
+        self._finish(leaves, tensors, drawn_from)
+        if self._lines:
+            shown = [device.download(held[first + number]) for number in self._shown]
+            write_lines([Loop(self._lines, times, reverse=False)], shown)
+        results = tensors[: self._result_count]
+        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+
+    def _expect_no_trap(self) -> None:
+        if self._trap or modes.trap:
+            raise CompileError(
+                "numbers that are not finite are trapped on the CPU only, and this function is compiled for 'cuda'.",
+                hint="compile it without target='cuda': the bits are the same.",
+            )
+
+    # What the table points to.
+
+    def _captured_arrays(self, device: Device) -> Iterator[tuple[int, Any]]:
+        """The arrays of captured tensors and constants, with their slots: moved to the GPU where they are not there."""
+        for slot, array in self._constant_slots.items():
+            if slot not in self._owned:
+                self._owned[slot] = device.upload(array)
+            yield slot, self._owned[slot]
+        if self._generator is not None:
+            self._random = random_on(device, self._generator)
+            self._random.follow()
+        for slot, tracked in self._captured:
+            if self._random is not None and any(tracked.tensor is state for state in self._random.states):
+                yield slot, self._random.array
+            else:
+                yield slot, resident(device, tracked.tensor)
+
+    def _written_arrays(self, held: Mapping[int, Any]) -> list[Any]:
+        """The arrays of captured tensors that the program writes."""
+        ids = set(map(id, self._written))
+        return [held[slot] for slot, tracked in self._captured if id(tracked.tensor) in ids]
+
+    def _offsets(self) -> Iterator[tuple[int, int]]:
+        """How far behind the address of its array the element of a slot stands, in bytes."""
+        yield from ((slot, 8 * number) for number, slot in enumerate(self._scalar_slots))
+        if self._random is not None:
+            draw = self._random.states[1]
+            for slot, tracked in self._captured:
+                yield slot, 8 if tracked.tensor is draw else 0
+
+    def _scalar_arrays(self, device: Device) -> dict[int, Any]:
+        """The block of a call's scalars, for their slots."""
+        if not self._scalar_slots:
+            return {}
+        # A block of its own for each call: the one before may not have been read yet.
+        self._block = device.upload(self._scalars)
+        return dict.fromkeys(self._scalar_slots, self._block)
+
+    def _argument(self, device: Device, leaf: Any, is_written: bool, written: Sequence[Any]) -> Any:
+        """The array of an argument on the GPU, apart from what the program writes."""
+        array = _elements(leaf)
+        if is_written:
+            if not isinstance(leaf, Tensor) or not device.holds(array) or not array.flags.c_contiguous:
+                raise ArgumentError(
+                    "an argument that a compiled function updates in place is not a contiguous tensor on the GPU.",
+                    hint='move it there: x.to("cuda")',
+                )
+            return array
+        there = device.upload(array)
+        overlaps = there is array and (self._written_leaves or any(_overlap(device, there, other) for other in written))
+        return there.copy() if overlaps else there
+
+    def _advance(self, times: int) -> None:
+        """Do to the random state of the CPU what the runs do to that of the GPU."""
+        if self._random is not None:
+            seed, draw = self._random.generator.get_state()
+            self._random.note(seed, (draw + times * self._draws) % 2**64)
+
+
+def _elements(leaf: Any) -> Any:
+    """The array of an argument, wherever it is."""
+    if isinstance(leaf, Tensor):
+        leaf._expect_current()
+        return leaf._array
+    return np.asarray(leaf) if isinstance(leaf, np.generic) else leaf
+
+
+def resident(device: Device, tensor: Tensor) -> Any:
+    """The array of a tensor on the GPU, where the tensor is moved if it is not there."""
+    if not device.holds(tensor._array):
+        tensor._move("cuda")
+    return tensor._array
+
+
+def _overlap(device: Device, x: Any, y: Any) -> bool:
+    a, b = device.address(x), device.address(y)
+    return a < b + int(y.nbytes) and b < a + int(x.nbytes)
+
+
+class DeviceRandom:
+    """The random state of a generator on the GPU, seed and draw. The state on the CPU runs ahead of it, as if no check
+    failed; where one has, it is set to what the GPU has come to."""
+
+    def __init__(self, device: Device, generator: Generator) -> None:
+        self.device = device
+        self.generator = generator
+        self.states = generator.seed_state, generator.draw_state
+        self.array = device.upload(np.array(generator.get_state(), np.uint64))
+        self._noted = generator.get_state()
+        device.when_failed.append(self._restore)
+
+    def follow(self) -> None:
+        """Tell the GPU a state that did not come from there."""
+        if self.generator.get_state() != self._noted:
+            self._noted = self.generator.get_state()
+            # Not into the old array: runs that have been launched may still read it.
+            self.array = self.device.upload(np.array(self._noted, np.uint64))
+
+    def note(self, seed: int, draw: int) -> None:
+        """Note the state that the GPU will have come to."""
+        self.generator.words[1][...] = draw
+        self._noted = seed, draw
+
+    def set(self, seed: int, draw: int) -> None:
+        """Give both sides a state."""
+        self.generator.set_state((seed, draw))
+        self.follow()
+
+    def _restore(self) -> None:
+        seed, draw = self.array.get().tolist()
+        self.generator.set_state((seed, draw))
+        self._noted = seed, draw
+
+
+_randoms: WeakKeyDictionary[Generator, DeviceRandom] = WeakKeyDictionary()
+
+
+def random_on(device: Device, generator: Generator) -> DeviceRandom:
+    """The random state of a generator on the GPU."""
+    found = _randoms.get(generator)
+    if found is None:
+        found = _randoms[generator] = DeviceRandom(device, generator)
+    return found
