@@ -11,13 +11,12 @@ import numpy as np
 from lucid.codegen.cuda.device import Device, gpu
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
-from lucid.ir.graph import Value
 from lucid.modes import epoch, modes
 from lucid.program import Program
 from lucid.pytree import unflatten
 from lucid.random import Generator
 from lucid.tensor import Tensor
-from lucid.trace import Loop, Trace
+from lucid.trace import Loop
 
 
 class DeviceProgram(Program):
@@ -56,9 +55,8 @@ class DeviceProgram(Program):
         written = self._written_arrays(held)
         for slot, number, is_written in self._arguments:
             held[slot] = self._argument(device, leaves[number], is_written, written)
-        for slot, index, tensor in self._grads_read:
-            owner: Any = tensor if index is None else leaves[index]
-            held[slot] = device.upload(owner._grad._array)
+        for slot, owner in self._grads_read:
+            held[slot] = device.upload(owner.in_call(leaves)._grad._array)
         arrays = [device.empty(type) for type in executable.output_types]
         held |= dict(enumerate(arrays, len(self._traced.inputs)))
         tensors = [Tensor._wrap(array) for array in arrays]

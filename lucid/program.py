@@ -21,7 +21,7 @@ from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.frames import Frame, address, is_native, native
 from lucid.guards import Guards, define
-from lucid.ir.graph import Graph, Value
+from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch, modes

@@ -375,3 +375,9 @@ def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: py
         monkeypatch.setattr(nvrtc(), "version", version)
         identities.add(CUDATarget().identity())
     assert len(identities) == 3
+
+
+def test_trapping_is_for_the_cpu(calls: Calls) -> None:
+    double = lucid.compile(lambda x: x * 2.0, target="cuda", trap="nan")
+    with pytest.raises(CompileError, match="numbers that are not finite are trapped on the CPU only"):
+        double(X)

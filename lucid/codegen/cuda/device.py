@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -71,6 +74,8 @@ class Device:
         self.architecture = f"sm_{cupy.cuda.Device().compute_capability}"
         self.status = cupy.zeros(STATUS_WORDS, "int64")
         self.checks: list[tuple[str, str]] = []  # of all executables, with the dtypes of their values
+        self._folder: str | None = None
+        self._numbers = itertools.count()  # of files in the folder
         self.when_failed: list[Callable[[], None]] = []  # called before the error of a check is raised
 
     # Memory. An array here is a cupy.ndarray.
@@ -136,13 +141,16 @@ class Device:
 
     def load(self, image: bytes, names: Sequence[str]) -> Functions:
         """The functions of machine code. They keep it loaded."""
-        import tempfile  # which lucid itself does not load
+        if self._folder is None:  # CuPy may read a file as late as at the first launch
+            import shutil  # which importing Lucid does not load
+            import tempfile
 
-        with tempfile.NamedTemporaryFile(prefix="lucid-", suffix=".cubin") as file:
-            file.write(image)
-            file.flush()
-            module = self._cupy.RawModule(path=file.name)
-            return {name: module.get_function(name) for name in names}
+            self._folder = tempfile.mkdtemp(prefix="lucid-cuda-")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = Path(self._folder, f"{next(self._numbers)}.cubin")
+        path.write_bytes(image)
+        module = self._cupy.RawModule(path=str(path))
+        return {name: module.get_function(name) for name in names}
 
     def launch(self, function: Callable[..., None], launch: Launch, addresses: Sequence[int], first_check: int) -> None:
         """Launch a function on the current stream. The numbers of its checks are counted from `first_check` on."""

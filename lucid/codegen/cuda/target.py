@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from lucid.codegen.cuda.device import Functions, architecture, gpu, uninterrupted
+from lucid.codegen.cuda.executable import PlannedExecutable, written_later
 from lucid.codegen.cuda.nvrtc import nvrtc
-from lucid.codegen.cuda.plan import LaunchPlan
-from lucid.codegen.target import Code, Like
-from lucid.errors import CompileError
+from lucid.codegen.target import Code
 from lucid.ir.graph import Graph
-from lucid.ir.types import tensor_type
 
 if TYPE_CHECKING:
     from lucid.codegen.cuda.module import Module
@@ -45,13 +38,7 @@ class CUDATarget:
 
     def load(self, code: Code, graph: Callable[[], Graph]) -> CUDAExecutable:
         """See `Target.load`."""
-
-        def written() -> Module:
-            from lucid.codegen.cuda.module import write_module
-
-            return write_module(graph())
-
-        return CUDAExecutable(code, written)
+        return CUDAExecutable(code, written_later(graph))
 
 
 def assemble(module: Module, architecture: str) -> bytes:
@@ -59,41 +46,23 @@ def assemble(module: Module, architecture: str) -> bytes:
     return nvrtc().compile(module.text, architecture).image
 
 
-class CUDAExecutable:
+class CUDAExecutable(PlannedExecutable):
     """The compiled graph. A run puts its launches on the current stream of CuPy and does not wait for them; the
-    addresses in a table are those of arrays on the GPU."""
+    addresses in a table are those of arrays on the GPU. The errors of checks come from `Device.download`."""
 
     def __init__(self, code: Code, module: Callable[[], Module]) -> None:
-        self.code = code
-        self.is_done = False
-        self.module = functools.cache(module)
-        self.plan = LaunchPlan.from_json(code.plan)
-        self.output_types = tuple(map(tensor_type, self.plan.outputs))
+        super().__init__(code, module)
         self._loaded: tuple[Functions, list[int], int] | None = None
         self._arena: Any = None
         self._stream: Any = None
         self._graphs: dict[tuple[int, ...], Any] = {}
 
-    @property
-    def graph(self) -> Graph:
-        """The planned graph."""
-        return self.module().graph
-
-    @property
-    def may_fail(self) -> bool:
-        """Whether the graph has checks. Their errors come from `Device.download`."""
-        return bool(self.plan.checks)
-
-    def new_table(self) -> npt.NDArray[np.uint64]:
-        """See `Executable.new_table`."""
-        return np.zeros(self.plan.slots, np.uint64)
-
     def run(self, table: int) -> None:
         """Launch once on the arrays of the table at an address: see `Executable.run`."""
         self.is_done = False
         device = gpu()
-        functions, addresses, first_check = self._loaded or self._load()
-        given = (ctypes.c_uint64 * self.plan.slots).from_address(table)
+        functions, addresses, first_check = self.loaded()
+        given = self.given(table)
         addresses[: self.plan.slots] = given
 
         def launch() -> None:
@@ -107,6 +76,11 @@ class CUDAExecutable:
             else:
                 launch()
             self.is_done = True
+
+    def loaded(self) -> tuple[Functions, list[int], int]:
+        """The functions, the addresses of the storages that the latest run has used, and the number of the first check
+        among those of the device. They are loaded at the first run."""
+        return self._loaded or self._load()
 
     def _load(self) -> tuple[Functions, list[int], int]:
         device, plan = gpu(), self.plan
@@ -131,22 +105,3 @@ class CUDAExecutable:
             return
         self._graphs[key] = graph = self._graphs.pop(key) or gpu().capture(launch)  # the latest used goes to the end
         gpu().replay(graph)
-
-    def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> None:
-        """See `Executable.record`: nothing here looks into arrays by itself."""
-
-    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
-        """Launch many times, each on arrays further on: see `Executable.repeat`."""
-        given = (ctypes.c_uint64 * self.plan.slots).from_address(table)
-        for _ in range(times):
-            self.run(table)
-            for slot, stride in zip(slots.tolist(), strides.tolist(), strict=True):
-                given[slot] += stride
-
-    def llvm_ir(self) -> str:
-        """There is none: raises CompileError."""
-        raise CompileError("a program for CUDA has no LLVM IR.", hint="cuda_source() shows its CUDA C.")
-
-    def assembly(self) -> str:
-        """There is none: raises CompileError."""
-        raise CompileError("a program for CUDA has no assembly.", hint="cuda_source() shows its CUDA C.")

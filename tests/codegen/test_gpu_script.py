@@ -1,0 +1,61 @@
+"""The script for machines with a GPU, as far as it goes without one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from lucid.codegen.cuda.device import Device
+from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.text import parse
+from tests.codegen.fake_cupy import installed, make
+from tests.codegen.simulated import need_compiler
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+
+
+def test_without_a_gpu_it_says_what_is_missing() -> None:
+    run = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
+    if run.returncode == 0:
+        pytest.skip("there is a GPU")
+    assert "target 'cuda'" in run.stderr
+    assert "hint:" in run.stderr
+
+
+def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import gpu as script
+
+    small = {
+        "map": "graph(%x: f32[50]) { %y = exp %x; return %y }",
+        "matmul": "graph(%x: f32[4, 6], %y: f32[6, 5]) { %z = matmul %x, %y; return %z }",
+    }
+    assert script.operations(run_pipeline(parse(small["matmul"])).final) == 2 * 4 * 6 * 5
+
+    def time(run: Callable[[], None]) -> float:
+        run()
+        return 0.001
+
+    with installed() as calls:
+        device = Device(make())
+        monkeypatch.setattr("lucid.codegen.cuda.target.gpu", lambda: device)
+        with mock.patch.object(script, "GRAPHS", small):
+            rows = list(script.table(device, time, bandwidth=1.0, peak=1.0))
+    assert [row.split(" | ")[:2] for row in rows[2:]] == [["| map", "kernel_0"], ["| matmul", "product_f32_nn"]]
+    assert "0 | 40% |" in rows[2]
+    assert "24% |" in rows[3]
+    assert len(calls.launches) == 4
+
+
+@pytest.mark.parametrize("name", ["dropout", "convolution", "gather", "scatter_add", "sort", "rows", "matmul^T"])
+def test_its_graphs_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import gpu as script
+
+    run_pipeline(parse(script.GRAPHS[name]))
