@@ -98,6 +98,32 @@ graph @state_written_before_a_check(%i: i64[4], %n: i64[], %w: state f32[4]) {
   return ; %w <- %v
 }
 ---
+graph @state_written_before_a_loop_with_a_check(%i: i64[3], %w: state f32[4]) {
+  %v: f32[4] @ %w = neg %w  # error: expected no write to a state before the last check, got one of %w: f32[4].
+  scan %i, length=3, carries=0, sequences=1 (%i: i64[]) {
+    check %i, %i, message="no"
+    return
+  }
+  return ; %w <- %v
+}
+---
+graph @state_written_by_a_loop_with_a_check(%i: i64[3], %w: state f32[4]) {
+  %v: f32[4] @ %w = scan %w, %i, length=3, carries=1, sequences=1 (%w: f32[4], %i: i64[]) {
+    check %i, %i, message="no"
+    %0: f32[4] = neg %w
+    return %0
+  }  # error: expected no write to a state before the last check, got one of %w: f32[4].
+  return ; %w <- %v
+}
+---
+graph @grad_in_a_loop(%x: f32[3, 4]) {
+  %y: f32[3, 4] = scan %x, length=3, carries=0, sequences=1 (%a: f32[4]) {
+    %g: f32[4] = grad %a, %a, %a  # error: expected grad at the top level only, got it in a region of scan.
+    return %g
+  }
+  return %y
+}
+---
 graph @grad_in_a_region(%x: f32[4]) {
   %y: f32[4] = fused %x (%a: f32[4]) {
     %g: f32[4] = grad %a, %a, %a  # error: expected grad at the top level only, got it in a region of fused.
