@@ -23,7 +23,7 @@ from lucid.ir.ops.movement import Broadcast, Reshape, ScatterSlice, Slice, Trans
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.reduction import Sum
 from lucid.ir.ops.structure import Const
-from lucid.ir.passes.differentiate import sweep
+from lucid.ir.passes.differentiate import recorded, sweep
 
 # Movements of one operand. A sum of moved values is the moved sum.
 MOVES = (Reshape, Transpose, Broadcast, Slice, ScatterSlice)
@@ -35,23 +35,16 @@ def is_kept(node: Node) -> bool:
     return not node.op.is_cheap or isinstance(node.op, Random)
 
 
-def recorded(scan: Scan) -> Scan:
+def recorded_scan(scan: Scan) -> Scan:
     """The scan with the carries of each run, and the results that are kept, among its stacked results."""
-    nodes: list[Node] = []
-    for node in scan.body.nodes:
-        op = node.op.recorded()
-        if op is not node.op:
-            types = op.infer([value.type for value in node.inputs])[len(node.outputs) :]
-            node = replace(node, op=op, outputs=(*node.outputs, *map(Value, types)))
-        nodes.append(node)
+    nodes = tuple(map(recorded, scan.body.nodes))
     wanted = [*scan.body.arguments[: scan.carries]]
     wanted += [value for node in nodes if is_kept(node) for value in node.outputs]
     stacked = set(scan.body.outputs[scan.carries :])
     missing = tuple(value for value in dict.fromkeys(wanted) if value not in stacked)
     if not missing and all(x is y for x, y in zip(nodes, scan.body.nodes, strict=True)):
         return scan
-    body = replace(scan.body, nodes=tuple(nodes), outputs=(*scan.body.outputs, *missing))
-    return replace(scan, body=body)
+    return replace(scan, body=replace(scan.body, nodes=nodes, outputs=(*scan.body.outputs, *missing)))
 
 
 def pullback(

@@ -82,9 +82,9 @@ class Scan(Op):
         return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
 
     def recorded(self) -> Op:
-        from lucid.ir.scan_derivative import recorded
+        from lucid.ir.scan_derivative import recorded_scan
 
-        return recorded(self)
+        return recorded_scan(self)
 
     def pullback(
         self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]

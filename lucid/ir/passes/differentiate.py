@@ -57,14 +57,11 @@ def sweep(builder: Builder, gradients: dict[Value, Expr], wrt: Sequence[Value]) 
         if all(g is None for g in reached) or not active.intersection(node.inputs):
             continue
         builder.location = node.location
-        op = node.op.recorded()
-        if op is not node.op:
-            types = op.infer([value.type for value in node.inputs])[len(node.outputs) :]
-            node = builder.nodes[place] = replace(node, op=op, outputs=(*node.outputs, *map(Value, types)))
+        node = builder.nodes[place] = recorded(node)
         results = tuple(builder.wrap(value) for value in node.outputs)
         operands = tuple(builder.wrap(value) for value in node.inputs)
         reached += [None] * (len(results) - len(reached))
-        found = op.pullback(tuple(reached), results, operands)
+        found = node.op.pullback(tuple(reached), results, operands)
         if len(found) != len(node.inputs):
             raise _wrong(node, f"gives {len(found)} gradients for {len(node.inputs)} operands")
         for value, g in zip(node.inputs, found, strict=True):
@@ -73,6 +70,15 @@ def sweep(builder: Builder, gradients: dict[Value, Expr], wrt: Sequence[Value]) 
                     raise _wrong(node, f"gives a gradient {g.type} for an operand {value.type}")
                 gradients[value] = gradients[value] + g if value in gradients else g
     return gradients
+
+
+def recorded(node: Node) -> Node:
+    """The node of the recorded form of an op: it has the same results, then others."""
+    op = node.op.recorded()
+    if op is node.op:
+        return node
+    types = op.infer([value.type for value in node.inputs])[len(node.outputs) :]
+    return replace(node, op=op, outputs=(*node.outputs, *map(Value, types)))
 
 
 def _wrong(node: Node, what: str) -> GradientError:
