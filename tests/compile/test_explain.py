@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lucid.compiler import load_target
 from lucid.errors import CompileError
 from lucid.explanation import Explanation
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.passes.fuse import Obstacle
 from lucid.ir.text import parse
 from lucid.ir.types import TensorType, float32
 from lucid.program import Program
@@ -114,6 +116,12 @@ def test_a_loop_counts_all_its_runs() -> None:
 )
 def test_neighbours_have_a_reason(text: str, reason: str) -> None:
     assert reason in {pair.reason for pair in of_text(text).apart}
+
+
+def test_the_page_on_explanations_lists_the_reasons() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text()
+    reasons = "".join(f"- {obstacle.value.format('...')}\n" for obstacle in Obstacle)
+    assert f"\n\n{reasons}\n" in page
 
 
 def test_a_text_that_is_fused_already_has_no_reasons() -> None:
