@@ -6,6 +6,7 @@ and `lucid.random` for the stream. Gradients flow into `mean`, `std`, `low` and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 
@@ -93,6 +94,20 @@ def normal(mean: Operand = 0.0, std: Operand = 1.0, size: Size = None, dtype: ob
     mean, std = _parameter(mean), _parameter(std)
     shape, kind = _extents("normal", (mean, std), size, dtype)
     return _cast(mean, kind) + _cast(std, kind) * _normal(shape, kind)
+
+
+def truncated_normal(low: float, high: float, size: Size = None, dtype: object = float32) -> Tensor:
+    """Numbers of the standard normal distribution between two bounds, where others are cut off.
+
+    With a and b the probabilities of numbers below the bounds, times 2^32 and rounded towards each other, each is the z
+    of `randn` for a + floor(word i * (b - a) / 2^32). Raises ArgumentError where no word lies between them.
+    """
+    first, last = (2.0**31 * math.erfc(-bound / math.sqrt(2.0)) for bound in (low, high))
+    between = math.ceil(first), math.floor(last)
+    if not between[0] < between[1]:
+        raise ArgumentError(f"no normal numbers lie between {low} and {high}.")
+    kind = _float("truncated_normal", dtype)
+    return draw(lambda number: RandomNormal(number, _shape(size), kind, *between))
 
 
 def bernoulli(p: Operand, size: Size = None) -> Tensor:

@@ -159,6 +159,7 @@ def _all() -> list[Sample]:
     add(RandomWord(1, (5, 3)), SEED, np.uint64(2))
     for dtype in (float32, float64):
         add(RandomNormal(0, (7, 9), dtype), SEED, np.uint64(2))
+    add(RandomNormal(0, (7, 9), float32, 2**31, 2**31 + 2**29), SEED, np.uint64(2))
     add(sr.Const(0.5, TensorType(float64, (2, 3))))
     add(sr.Iota(1, TensorType(int64, (4, 3))))
     add(sr.Grad(), ANY, OTHER, ANY)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import no_grad
-from lucid.sampling import normal, uniform
+from lucid.sampling import normal, truncated_normal, uniform
 from lucid.tensor import Array, Number, Tensor
 
 
@@ -41,6 +44,36 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Values of the normal distribution with a mean and a standard deviation."""
     return _fill(tensor, normal(mean, std, tensor.shape, tensor.dtype))
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+    """Values of the normal distribution with a mean and a standard deviation, those outside of a ... b cut off."""
+    if not std > 0.0 or not a < b:
+        raise ArgumentError(f"trunc_normal_ takes std above 0 and a below b, got std={std!r}, a={a!r} and b={b!r}.")
+    z = truncated_normal((a - mean) / std, (b - mean) / std, tensor.shape, tensor.dtype)
+    return _fill(tensor, (mean + std * z).clip(a, b))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """A matrix of shape (out, ...), its other axes taken as one, with orthogonal rows or columns of length `gain`.
+
+    Saxe, McClelland and Ganguli, arXiv:1312.6120, section 3. From the QR decomposition of a normal matrix, which NumPy
+    computes: not in compiled functions.
+    """
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_ takes a tensor of at least two axes, got shape {tensor.shape}.")
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    matrix = normal(0.0, 1.0, (max(rows, columns), min(rows, columns)), "float64").numpy()
+    q, r = np.linalg.qr(matrix)
+    q = q * np.sign(np.diag(r))  # so that each orthogonal matrix is equally likely
+    return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Ones on the diagonal of a matrix, zeros elsewhere."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_ takes a tensor of two axes, got shape {tensor.shape}.")
+    return _fill(tensor, ops.eye(*tensor.shape))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:

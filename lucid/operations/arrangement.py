@@ -144,7 +144,7 @@ def _triangle(name: str, x: Operand, k: int, lower: bool) -> Tensor:
         raise ShapeError(f"{name} takes a tensor of at least two axes, got shape {tensor.shape}.")
     rows, columns = tensor.shape[-2:]
     distance = expand_dims(arange(columns), 0) - expand_dims(arange(rows), 1)
-    return where(distance <= k if lower else distance >= k, tensor, 0)
+    return where(distance <= k if lower else distance >= k, tensor, False)  # of any dtype
 
 
 def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, **aliases: Any) -> Tensor:

@@ -1,0 +1,133 @@
+"""Which functions take which dtypes, and what they give: a row a function, all eight dtypes, eager and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import Tensor
+from lucid.errors import DTypeError
+from lucid.ir.types import DTYPES, DType, bool_, float32, int64, uint64
+
+Rule = Callable[[DType], DType | None]  # the dtype of the result, None where the operand is refused
+
+
+def same(dtype: DType) -> DType | None:
+    return dtype
+
+
+def number(dtype: DType) -> DType | None:
+    return None if dtype == bool_ else dtype
+
+
+def integer(dtype: DType) -> DType | None:
+    return dtype if dtype.is_integer else None
+
+
+def bits(dtype: DType) -> DType | None:
+    return None if dtype.is_float else dtype
+
+
+def floating(dtype: DType) -> DType | None:
+    return dtype if dtype.is_float else float32
+
+
+def wide(dtype: DType) -> DType | None:
+    return dtype if dtype.is_float or dtype == uint64 else int64
+
+
+def truth(dtype: DType) -> DType | None:
+    return bool_
+
+
+def position(dtype: DType) -> DType | None:
+    return None if dtype == bool_ else int64
+
+
+def place(dtype: DType) -> DType | None:
+    return int64
+
+
+Function = Callable[[Any, Any], Any]  # of NumPy or Lucid, and a matrix
+ROWS: dict[str, tuple[Rule, Function]] = {
+    "reshape": (same, lambda library, x: x.reshape(6)),
+    "transpose": (same, lambda library, x: x.T),
+    "broadcast": (same, lambda library, x: library.broadcast_to(x, (2, 2, 3))),
+    "slice": (same, lambda library, x: x[:, ::-2]),
+    "index": (same, lambda library, x: x[np.array([1, 0, 1])]),
+    "concatenate": (same, lambda library, x: library.concatenate([x, x])),
+    "stack": (same, lambda library, x: library.stack([x, x], 1)),
+    "flip": (same, lambda library, x: library.flip(x)),
+    "roll": (same, lambda library, x: library.roll(x, 2)),
+    "tile": (same, lambda library, x: library.tile(x, 2)),
+    "tril": (same, lambda library, x: library.tril(x)),
+    "where": (same, lambda library, x: library.where(x > 0, x, x)),
+    "zeros_like": (same, lambda library, x: library.zeros_like(x)),
+    "diagonal": (same, lambda library, x: library.diagonal(x)),
+    "add": (number, lambda library, x: x + x),
+    "subtract": (number, lambda library, x: x - x),
+    "multiply": (number, lambda library, x: x * x),
+    "floor_divide": (number, lambda library, x: x // x),
+    "remainder": (number, lambda library, x: x % x),
+    "absolute": (number, lambda library, x: abs(x)),
+    "negative": (number, lambda library, x: -x),
+    "maximum": (number, lambda library, x: library.maximum(x, x[::-1])),
+    "sign": (number, lambda library, x: library.sign(x)),
+    "max": (number, lambda library, x: library.max(x, 1)),
+    "min": (number, lambda library, x: library.min(x, 0)),
+    "argmax": (position, lambda library, x: library.argmax(x, 1)),
+    "argsort": (place, lambda library, x: library.argsort(x, 1)),
+    "shift": (integer, lambda library, x: x << (x & x)),
+    "and": (bits, lambda library, x: x & x[::-1]),
+    "not": (bits, lambda library, x: ~x),
+    "sum": (wide, lambda library, x: library.sum(x, 1)),
+    "prod": (wide, lambda library, x: library.prod(x, 0)),
+    "cumsum": (wide, lambda library, x: library.cumsum(x, 1)),
+    "mean": (floating, lambda library, x: library.mean(x, 1)),
+    "divide": (floating, lambda library, x: x / x),
+    "exp": (floating, lambda library, x: library.exp(x)),
+    "sqrt": (floating, lambda library, x: library.sqrt(x)),
+    "equal": (truth, lambda library, x: x == x[::-1]),
+    "less": (truth, lambda library, x: x < x[::-1]),
+    "any": (truth, lambda library, x: library.any(x, 1)),
+    "all": (truth, lambda library, x: library.all(x)),
+    "isnan": (truth, lambda library, x: library.isnan(x)),
+}
+MATRIX = np.array([[1, 2, 3], [3, 1, 2]])
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_dtypes(name: str) -> None:
+    rule, function = ROWS[name]
+    taken = [dtype for dtype in DTYPES if rule(dtype) is not None]
+    operands = [Tensor(MATRIX.astype(dtype.numpy)) for dtype in taken]
+
+    def every(*operands: Tensor) -> list[Tensor]:
+        return [function(lucid, x) for x in operands]
+
+    for call in (every, lucid.compile(every)):
+        for x, found in zip(operands, call(*operands), strict=True):
+            assert found.dtype == rule(x.dtype)
+            exact = x.numpy() if rule is not floating else x.numpy().astype("float64")
+            with np.errstate(all="ignore"):
+                np.testing.assert_allclose(found.numpy(), function(np, exact), rtol=1e-6)
+    for dtype in set(DTYPES) - set(taken):
+        with pytest.raises(DTypeError):
+            function(lucid, Tensor(MATRIX.astype(dtype.numpy)))
+
+
+def test_creation() -> None:
+    def make(dtype: DType) -> list[Tensor]:
+        shape = (2, 2)
+        return [
+            *(lucid.zeros(shape, dtype=dtype), lucid.full(shape, 1, dtype=dtype), lucid.ones(shape, dtype=dtype)),
+            *(lucid.arange(2, dtype=dtype), lucid.eye(2, dtype=dtype), lucid.linspace(0, 1, 2, dtype=dtype)),
+        ]
+
+    for dtype in DTYPES:
+        for call in (make, lucid.compile(make)):
+            assert {x.dtype for x in call(dtype)} == {dtype}
