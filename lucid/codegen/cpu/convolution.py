@@ -49,15 +49,7 @@ class Convolve(ConvolutionTiles):
             source = self.at(builder, panel, builder.sub(first, start))
             to = self.at(builder, target, builder.add(builder.mul(h, line), builder.mul(builder.sub(first, begin), by)))
 
-            def channel(i: ir.Value, _: Values) -> Values:
-                ends = (
-                    self.at(builder, source, builder.mul(i, i64(self.columns))),
-                    self.at(builder, to, builder.mul(i, plane)),
-                )
-                builder.call(self.copy, [*ends, count, i64(1), by])
-                return []
-
-            loop(builder, i64(0), rows, 1, [], channel)
+            builder.call(self.copy, [source, to, rows, count, i64(self.columns), plane, i64(1), by])
             return []
 
         loop(builder, builder.udiv(start, places), self.divided(builder, stop, places), 1, [], row)
@@ -71,6 +63,7 @@ class Convolve(ConvolutionTiles):
         rows = plan["rows"]
         panel_rows = builder.mul(self.divided(builder, rows, i64(self.rows)), i64(self.rows))
         places, panel = self.scratch(builder, worker, [plan["gathered"], builder.mul(panel_rows, i64(self.columns))])
+        self.fill_zeros(builder, places, plan["gathered"])
 
         def unit(number: ir.Value) -> None:
             blocks, groups = plan["blocks"], plan["groups"]
@@ -80,7 +73,7 @@ class Convolve(ConvolutionTiles):
             target = builder.add(
                 builder.mul(which, builder.mul(rows, plan["plane"])), builder.mul(block, plan["moved"])
             )
-            builder.call(self.gather, [source, places, plan.pointer, block])
+            self.gather_block(builder, plan, source, places, block)
 
             def sweep(which: ir.Value, _: Values) -> Values:
                 first = builder.add(plan["records"], builder.mul(which, i64(len(SWEEP))))
@@ -165,6 +158,7 @@ class Weigh(ConvolutionTiles):
         sums_rows = builder.mul(self.divided(builder, rows, i64(self.rows)), i64(self.rows))
         sizes = [builder.mul(count, i64(self.columns)) for count in (sums_rows, builder.add(block_size, i64(QUAD)))]
         places, sums, panel = self.scratch(builder, worker, [plan["gathered"], *sizes])
+        self.fill_zeros(builder, places, plan["gathered"])
 
         def unit(number: ir.Value) -> None:
             groups, outputs, positions = plan["groups"], plan["outputs"], plan["positions"]
@@ -180,7 +174,7 @@ class Weigh(ConvolutionTiles):
                 n, block = index
                 of_group = builder.add(builder.mul(n, groups), group)
                 source = self.at(builder, image, builder.mul(of_group, plan["image"]))
-                builder.call(self.gather, [source, places, plan.pointer, block])
+                self.gather_block(builder, plan, source, places, block)
                 done = builder.mul(block, block_size)
                 count = self.smaller(builder, block_size, builder.sub(positions, done))
                 channel = builder.add(builder.mul(of_group, outputs), first)
@@ -194,11 +188,6 @@ class Weigh(ConvolutionTiles):
             row = builder.add(builder.mul(which, outputs), first)
             target = self.at(builder, result, builder.mul(row, rows))
 
-            def tap(i: ir.Value, _: Values) -> Values:
-                ends = self.at(builder, sums, builder.mul(i, i64(self.columns))), self.at(builder, target, i)
-                builder.call(self.copy, [*ends, columns, i64(1), rows])
-                return []
-
-            loop(builder, i64(0), rows, 1, [], tap)
+            builder.call(self.copy, [sums, target, rows, columns, i64(self.columns), i64(1), i64(1), rows])
 
         return unit

@@ -129,40 +129,48 @@ class ConvolutionTiles(Tiles):
         choose(1)
 
     def write_copy(self) -> ir.Function:
-        """(source, target, count, source_step, target_step): a row of elements copied."""
-        function, builder = self.begin("copy", 2, 3)
-        source, target, count, source_step, target_step = function.args
+        """(source, target, rows, count, source_row, target_row, source_step, target_step): `rows` rows of `count`
+        elements copied, from one row and one element to the next so many elements on."""
+        function, builder = self.begin("copy", 2, 6)
+        source, target, rows, count, source_row, target_row, source_step, target_step = function.args
         dense = builder.icmp_signed("==", builder.add(source_step, target_step), i64(2))
 
-        def vector(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)
-            self.store_masked(
-                builder, self.load_masked(builder, self.at(builder, source, i), mask), self.at(builder, target, i), mask
-            )
+        def lines(move: Callable[[ir.Value, ir.Value], None], start: ir.Value, end: ir.Value) -> None:
+            def line(row: ir.Value, _: Values) -> Values:
+                move(
+                    self.at(builder, source, start, builder.mul(row, source_row)),
+                    self.at(builder, target, end, builder.mul(row, target_row)),
+                )
+                return []
+
+            loop(builder, i64(0), rows, 1, [], line)
+
+        def vectors(i: ir.Value, _: Values) -> Values:
+            mask = self.first(builder, builder.sub(count, i), self.lanes)  # which all rows share
+            lines(lambda x, y: self.store_masked(builder, self.load_masked(builder, x, mask), y, mask), i, i)
             return []
 
-        def element(i: ir.Value, _: Values) -> Values:
-            x = self.load(builder, self.at(builder, source, builder.mul(i, source_step)), self.scalar)
-            self.store(builder, x, self.at(builder, target, builder.mul(i, target_step)))
+        def elements(i: ir.Value, _: Values) -> Values:
+            start, end = builder.mul(i, source_step), builder.mul(i, target_step)
+            lines(lambda x, y: self.store(builder, self.load(builder, x, self.scalar), y), start, end)
             return []
 
         with builder.if_else(dense) as (side_by_side, apart):
             with side_by_side:
-                loop(builder, i64(0), count, self.lanes, [], vector)
+                loop(builder, i64(0), count, self.lanes, [], vectors)
             with apart:
-                loop(builder, i64(0), count, 1, [], element)
+                loop(builder, i64(0), count, 1, [], elements)
         builder.ret_void()
         return function
 
     def write_gather(self) -> ir.Function:
-        """(image, places, plan, block): the places of a block, zeros where they lie outside the image."""
+        """(image, places, plan, block): the places of a block that lie in the image."""
         function, builder = self.begin("gather", 3, 1)
         image, places, pointer, block = function.args
         plan = PlanWords(builder, pointer, GATHERED)
         extents, origins, advances, steps = map(plan.triple, ("extent", "origin", "advance", "step"))
         phases, counts = plan.triple("phases"), plan.triple("places")
         channel, plane = plan["channel"], builder.mul(builder.mul(counts[0], counts[1]), counts[2])
-        self.fill_zeros(builder, places, plan["gathered"])
         starts = [builder.add(origins[axis], builder.mul(block, advances[axis])) for axis in AXES]
 
         def inside(axis: int, phase: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
@@ -181,22 +189,33 @@ class ConvolutionTiles(Tiles):
             number = self.position(builder, which, phases)
             count = builder.sub(spans[2][2], spans[2][1])
 
-            def row(index: Sequence[ir.Value]) -> None:
-                of_channel, places_index = index[0], [*index[1:], spans[2][1]]
-                met = [builder.add(spans[axis][0], builder.mul(places_index[axis], steps[axis])) for axis in AXES]
+            rows = builder.sub(spans[1][2], spans[1][1])
+
+            def layer(index: Sequence[ir.Value]) -> None:
+                of_channel, at = index[0], [index[1], spans[1][1], spans[2][1]]
+                met = [builder.add(spans[axis][0], builder.mul(at[axis], steps[axis])) for axis in AXES]
                 source = self.position(builder, [of_channel, *met], [i64(0), *extents])
                 target = builder.add(builder.mul(of_channel, channel), builder.mul(number, plane))
-                target = builder.add(target, self.position(builder, places_index, counts))
+                target = builder.add(target, self.position(builder, at, counts))
                 ends = self.at(builder, image, source), self.at(builder, places, target)
-                builder.call(self.copy, [*ends, count, steps[2], i64(1)])
+                strides = builder.mul(steps[1], extents[2]), counts[2], steps[2], i64(1)
+                builder.call(self.copy, [*ends, rows, count, *strides])
 
-            ranges = [(i64(0), plan_channels), *((span[1], span[2]) for span in spans[:2])]
-            self.nest(builder, ranges, row)
+            self.nest(builder, [(i64(0), plan_channels), spans[0][1:]], layer)
 
         plan_channels = plan["channels"]
         self.nest(builder, [(i64(0), count) for count in phases], phase)
         builder.ret_void()
         return function
+
+    def gather_block(
+        self, builder: ir.IRBuilder, plan: PlanWords, image: ir.Value, places: ir.Value, block: ir.Value
+    ) -> None:
+        """Gather a block of an image in places that are zeros, or hold another image's: what lies in an image is the
+        same for all, if it is one block. Else padding may be where another block has elements."""
+        with builder.if_then(builder.icmp_signed("!=", plan["blocks"], i64(1))):
+            self.fill_zeros(builder, places, plan["gathered"])
+        builder.call(self.gather, [image, places, plan.pointer, block])
 
     def nest(
         self,
