@@ -79,8 +79,6 @@ from lucid.nn.padding import (
     ReplicationPad1d,
     ReplicationPad2d,
     ReplicationPad3d,
-    Upsample,
-    UpsamplingNearest2d,
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
@@ -102,6 +100,15 @@ from lucid.nn.pooling import (
 )
 from lucid.nn.recurrent import GRU, LSTM, RNN
 from lucid.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from lucid.nn.resampling import (
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 from lucid.nn.transformer import (
     TransformerDecoder,
     TransformerDecoderLayer,
@@ -156,6 +163,7 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
+    "Fold",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
@@ -191,6 +199,8 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RNNCell",
@@ -218,7 +228,9 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "Unflatten",
+    "Unfold",
     "Upsample",
+    "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",

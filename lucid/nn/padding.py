@@ -1,4 +1,4 @@
-"""Layers that pad, and that enlarge by repetition."""
+"""Layers that pad."""
 
 from __future__ import annotations
 
@@ -151,34 +151,3 @@ class CircularPad3d(_Pad):
 
     axes = 3
     mode = "circular"
-
-
-class Upsample(Module):
-    """Enlarges inputs of shape (N, C, ...) by repeating elements; see `lucid.nn.functional.interpolate`."""
-
-    def __init__(
-        self,
-        size: int | Sequence[int] | None = None,
-        scale_factor: float | Sequence[float] | None = None,
-        mode: str = "nearest",
-    ) -> None:
-        super().__init__()
-        self.size = tuple(size) if isinstance(size, Sequence) else size
-        self.scale_factor = tuple(scale_factor) if isinstance(scale_factor, Sequence) else scale_factor
-        self.mode = mode
-
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.interpolate(x, self.size, self.scale_factor, self.mode)
-
-    def extra_repr(self) -> str:
-        given = f"size={self.size}" if self.size is not None else f"scale_factor={self.scale_factor}"
-        return f"{given}, mode={self.mode!r}"
-
-
-class UpsamplingNearest2d(Upsample):
-    """Enlarges inputs of shape (N, C, H, W) by repeating elements."""
-
-    def __init__(
-        self, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
-    ) -> None:
-        super().__init__(size, scale_factor)

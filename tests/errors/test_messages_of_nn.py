@@ -136,14 +136,44 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
     (
         lambda: F.interpolate(ones(1, 1, 2), 4, mode="cubic"),
         ArgumentError,
-        "interpolate takes mode=\"nearest\", got 'cubic'.",
+        'interpolate along 1 axes takes mode="nearest", "nearest-exact", "linear", got \'cubic\'.',
         None,
     ),
     (lambda: F.interpolate(ones(1, 1, 2)), ArgumentError, "interpolate takes either size or scale_factor.", None),
     (
-        lambda: F.interpolate(ones(1, 1, 2), 3),
+        lambda: F.interpolate(ones(1, 1, 2), 0),
         ArgumentError,
-        "interpolate makes each extent of (2,) a whole multiple of itself, got size=(3,).",
+        "interpolate gives at least one element along each axis, got [0] from (2,).",
+        None,
+    ),
+    (
+        lambda: F.interpolate(ones(1, 1, 2), 3, align_corners=False),
+        ArgumentError,
+        "interpolate takes align_corners where it interpolates, got mode='nearest'.",
+        None,
+    ),
+    (
+        lambda: F.pixel_shuffle(ones(1, 3, 2, 2), 2),
+        ShapeError,
+        "pixel_shuffle takes channels on axis -3 that 4 divides, got shape (1, 3, 2, 2).",
+        None,
+    ),
+    (
+        lambda: F.pixel_unshuffle(ones(1, 3, 2, 3), 2),
+        ShapeError,
+        "pixel_unshuffle takes rows and columns that 2 divides, got shape (1, 3, 2, 3).",
+        None,
+    ),
+    (
+        lambda: F.unfold(ones(1, 3, 2, 3), 3),
+        ShapeError,
+        "unfold with windows of (3, 3) does not fit into (2, 3) elements.",
+        None,
+    ),
+    (
+        lambda: F.fold(ones(1, 7, 4), 3, 2),
+        ShapeError,
+        "fold takes columns of a multiple of 4 taps at 4 positions, got shape (1, 7, 4).",
         None,
     ),
     (

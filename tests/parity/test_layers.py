@@ -141,19 +141,6 @@ def test_padding_that_crops(pad: tuple[int, ...]) -> None:
     assert_same_both(lambda x: F.pad(x, pad), lambda x: torch.nn.functional.pad(x, pad), [normal(3, 4)])
 
 
-@pytest.mark.parametrize(
-    ("options", "shape"),
-    [
-        ({"scale_factor": 2}, (2, 3, 4)),
-        ({"scale_factor": (2, 3)}, (2, 3, 4, 5)),
-        ({"size": (4, 15)}, (2, 3, 4, 5)),
-        ({"scale_factor": 2.0}, (1, 2, 2, 3, 2)),
-    ],
-)
-def test_upsample(options: dict[str, Any], shape: tuple[int, ...]) -> None:
-    assert_same_module(nn.Upsample(**options), torch.nn.Upsample(**options), [normal(*shape)])
-
-
 @pytest.mark.parametrize("max_norm", [0.5, 1e3])
 @pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.5, np.inf])
 def test_clip_grad_norm(max_norm: float, norm_type: float) -> None:

@@ -77,7 +77,7 @@ from lucid.nn.functional.loss import (
     smooth_l1_loss,
 )
 from lucid.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
-from lucid.nn.functional.padding import interpolate, pad
+from lucid.nn.functional.padding import pad
 from lucid.nn.functional.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -92,6 +92,7 @@ from lucid.nn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from lucid.nn.functional.resampling import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -131,6 +132,7 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -160,6 +162,8 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -179,4 +183,5 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "triplet_margin_loss",
+    "unfold",
 ]

@@ -1,4 +1,4 @@
-"""Padding, and enlarging by repetition."""
+"""Padding."""
 
 from __future__ import annotations
 
@@ -70,53 +70,3 @@ def _added(x: Tensor, axis: int, count: int, mode: str, value: Number, at_end: b
 
 def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     return x[(*(slice(None),) * axis, slice(start, stop))]
-
-
-def interpolate(
-    x: Input,
-    size: int | Sequence[int] | None = None,
-    scale_factor: float | Sequence[float] | None = None,
-    mode: str = "nearest",
-) -> Tensor:
-    """x of shape (N, C, ...) enlarged along the axes behind C, to a size or by a factor, each element repeated.
-
-    Each extent becomes a whole multiple of itself, and `mode` is "nearest": others raise ArgumentError.
-    """
-    tensor = ops.as_tensor(x)
-    if tensor.ndim < 3:
-        raise ShapeError(f"interpolate takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
-    if mode != "nearest":
-        raise ArgumentError(f'interpolate takes mode="nearest", got {mode!r}.')
-    result = tensor
-    for axis, count in enumerate(_repetitions(tensor.shape[2:], size, scale_factor), 2):
-        if count > 1:
-            spread = (*result.shape[: axis + 1], count, *result.shape[axis + 1 :])
-            joined = (*result.shape[:axis], result.shape[axis] * count, *result.shape[axis + 1 :])
-            result = ops.broadcast_to(result.unsqueeze(axis + 1), spread).reshape(joined)
-    return result
-
-
-def _repetitions(
-    shape: tuple[int, ...], size: int | Sequence[int] | None, scale_factor: float | Sequence[float] | None
-) -> list[int]:
-    """How often the elements of each axis are repeated."""
-    if size is not None and scale_factor is None:
-        name, given = "size", _for_each(shape, size)
-        factors = [value / extent if extent else 1.0 for extent, value in zip(shape, given, strict=True)]
-    elif scale_factor is not None and size is None:
-        name, given = "scale_factor", _for_each(shape, scale_factor)
-        factors = given
-    else:
-        raise ArgumentError("interpolate takes either size or scale_factor.")
-    if any(factor < 1 or factor != int(factor) for factor in factors):
-        raise ArgumentError(
-            f"interpolate makes each extent of {shape} a whole multiple of itself, got {name}={tuple(given)}."
-        )
-    return [int(factor) for factor in factors]
-
-
-def _for_each(shape: tuple[int, ...], given: float | Sequence[float]) -> list[float]:
-    values = list(given) if isinstance(given, Sequence) else [given] * len(shape)
-    if len(values) != len(shape):
-        raise ArgumentError(f"interpolate takes a value for each of {len(shape)} axes, got {given!r}.")
-    return values
