@@ -40,8 +40,9 @@ class ConvolutionTiles(Tiles):
         self.module = module
         self.copy = self.write_copy()
         self.gather = self.write_gather()
-        shapes = {(rows, vectors) for rows in (1, self.rows) for vectors in range(1, self.vectors + 1)}
-        self.tiles = {shape: self.write_tile(*shape) for shape in sorted(shapes)}
+        self.heights = [rows for rows in (1, 2, 4, 8) if rows <= self.rows]
+        shapes = [(rows, vectors) for rows in self.heights for vectors in range(1, self.vectors + 1)]
+        self.tiles = {shape: self.write_tile(*shape) for shape in shapes}
 
     def write_tile(self, rows: int, vectors: int) -> ir.Function:
         """(a, b, c, row_offsets, offsets, depth, count, add): a tile of C, `columns` apart, from sums of `depth`
@@ -97,36 +98,37 @@ class ConvolutionTiles(Tiles):
         """Run tiles down the rows of a panel of so many columns, at pointers to A, B, C, the offsets of rows and the
         offsets of products."""
         a, b, c, row_offsets, offsets = pointers
+        whole = builder.mul(builder.udiv(rows, i64(self.rows)), i64(self.rows))
+        rest = builder.sub(rows, whole)
 
-        def run(count: int, vectors: int) -> None:
-            def tile(i: ir.Value, _: Values) -> Values:
-                target = self.at(builder, c, builder.mul(i, i64(self.columns)))
-                left = self.smaller(builder, i64(count), builder.sub(rows, i))
-                from_row = builder.gep(row_offsets, [i], source_etype=I64)
-                builder.call(self.tiles[count, vectors], [a, b, target, from_row, offsets, depth, left, add])
+        def tile(i: ir.Value, height: int, vectors: int) -> None:
+            target = self.at(builder, c, builder.mul(i, i64(self.columns)))
+            left = self.smaller(builder, i64(height), builder.sub(rows, i))
+            from_row = builder.gep(row_offsets, [i], source_etype=I64)
+            builder.call(self.tiles[height, vectors], [a, b, target, from_row, offsets, depth, left, add])
+
+        def run(vectors: int) -> None:
+            def rows_of(i: ir.Value, _: Values) -> Values:
+                tile(i, self.rows, vectors)
                 return []
 
-            loop(builder, i64(0), rows, count, [], tile)
+            loop(builder, i64(0), whole, self.rows, [], rows_of)
+            with builder.if_then(builder.icmp_signed(">", rest, i64(0))):
+                self.least(builder, rest, self.heights, lambda height: tile(whole, height, vectors))
 
-        def choose(vectors: int) -> None:
-            if vectors < self.vectors:
-                enough = builder.icmp_signed("<=", columns, i64(vectors * self.lanes))
-                with builder.if_else(enough) as (these, more):
-                    with these:
-                        by_rows(vectors)
-                    with more:
-                        choose(vectors + 1)
-            else:
-                by_rows(vectors)
+        widths = [vectors * self.lanes for vectors in range(1, self.vectors + 1)]
+        self.least(builder, columns, widths, lambda width: run(width // self.lanes))
 
-        def by_rows(vectors: int) -> None:
-            with builder.if_else(builder.icmp_signed("==", rows, i64(1))) as (one, several):
-                with one:
-                    run(1, vectors)
-                with several:
-                    run(self.rows, vectors)
-
-        choose(1)
+    def least(self, builder: ir.IRBuilder, count: ir.Value, sizes: Sequence[int], body: Callable[[int], None]) -> None:
+        """Run a body for the first of ascending sizes that holds `count`; the last one does."""
+        if len(sizes) == 1:
+            body(sizes[0])
+            return
+        with builder.if_else(builder.icmp_signed("<=", count, i64(sizes[0]))) as (fits, too_small):
+            with fits:
+                body(sizes[0])
+            with too_small:
+                self.least(builder, count, sizes[1:], body)
 
     def write_copy(self) -> ir.Function:
         """(source, target, rows, count, source_row, target_row, source_step, target_step): `rows` rows of `count`
