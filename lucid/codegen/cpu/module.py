@@ -212,9 +212,12 @@ class ModuleWriter:
     def words(self, words: tuple[int, ...]) -> ir.GlobalVariable:
         """A constant array of words."""
         if words not in self.plans:
-            constant = ir.Constant(ir.ArrayType(I64, len(words)), words)
-            self.plans[words] = ir.GlobalVariable(self.module, constant.type, f"plan_{len(self.plans)}")
-            self.plans[words].initializer = constant
+            type = ir.ArrayType(I64, len(words))
+            self.plans[words] = ir.GlobalVariable(self.module, type, f"plan_{len(self.plans)}")
+            # As text at once: thousands of words would take a microsecond each.
+            self.plans[words].initializer = ir.FormattedConstant(
+                type, f"[{', '.join(f'i64 {word}' for word in words)}]"
+            )
             self.plans[words].global_constant = True
             self.plans[words].linkage = "internal"
         return self.plans[words]
