@@ -21,7 +21,7 @@ PARTS = {  # of modules, which have checked their arguments
     *("check_approximation", "check_probability", "check_reduction", "resolved_padding"),
     *("drop", "drop_to_alpha", "channel_mask_shape", "sample_mask_shape"),
 }
-SECONDS = 5  # what none of the calls may take
+SECONDS = 5  # of the processor, which none of the calls may take
 
 
 def odd_arguments() -> list[Any]:
@@ -58,10 +58,10 @@ def _time_is_limited() -> Iterator[None]:
     def too_long(*_: object) -> None:
         raise AssertionError(f"a call takes more than {SECONDS} s")
 
-    before = signal.signal(signal.SIGALRM, too_long)
+    before = signal.signal(signal.SIGPROF, too_long)
     yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
 
 
 def test_every_wrong_argument_is_refused_in_order() -> None:
@@ -82,7 +82,7 @@ def test_every_wrong_argument_is_refused_in_order() -> None:
         if arguments and (name.startswith("Tensor.") or generator.random() < 0.5):
             arguments[0] = generator.choice(tensors())
         shown = ", ".join(repr(argument)[:40] for argument in arguments)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             every[name](*arguments)
         except fine:
