@@ -35,7 +35,7 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
     (
         lambda: lucid.compile(abs, target="tpu"),
         ArgumentError,
-        "target 'tpu' is not known; expected 'cpu' or 'cuda-sim'.",
+        "target 'tpu' is not known; expected 'cpu', 'cuda' or 'cuda-sim'.",
         None,
     ),
     (
@@ -125,7 +125,7 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
     (
         lambda: lucid.compile(abs, target="cuda-sim").lower(ones(2)).assembly(),
         CompileError,
-        "a program for 'cuda-sim' has no assembly.",
+        "a program for CUDA has no assembly.",
         "cuda_source() shows its CUDA C.",
     ),
     (

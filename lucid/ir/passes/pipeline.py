@@ -133,8 +133,8 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
         start = time.perf_counter()
         before, graph = graph, step.run(graph)
         milliseconds[step.stage] = (time.perf_counter() - start) * 1e3
-        TRACE.debug("%s: %.1f ms, %d nodes", step.stage, milliseconds[step.stage], len(graph.nodes))
         _expect_same_interface(step, before, graph)
+        TRACE.debug("%s: %.1f ms, %d nodes", step.stage, milliseconds[step.stage], len(graph.nodes))
         enter(step.stage, graph)
     return Stages(graphs, milliseconds)
 
