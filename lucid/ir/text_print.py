@@ -16,6 +16,7 @@ from lucid.ir.types import DType, TensorType
 WIDTH = 120
 COMMENT_COLUMN = 88  # comments are aligned here at the latest
 INDENT = "  "
+LINES_AROUND = 20  # of a note, before and behind it
 
 
 def print_graph(graph: Graph, locations: bool = True, names: bool = True) -> str:
@@ -42,8 +43,14 @@ def print_lines(graph: Graph) -> list[Line]:
 
 
 def print_with_note(graph: Graph, at: Node | Graph, note: str) -> str:
-    """The text of a graph with a note under a node, or under the return of the graph or of a region."""
-    return _joined(_Printer(True, {at: note}).graph(graph))
+    """The text of a graph with a note under a node, or under the return of the graph or of a region; of a long text,
+    the part around it."""
+    lines = _joined(_Printer(True, {at: note}).graph(graph)).split("\n")
+    place = next((number for number, line in enumerate(lines) if line.lstrip() == f"^ {note}"), 0)
+    first, last = max(place - LINES_AROUND, 0), place + LINES_AROUND + 1
+    before = [f"... ({first} lines)"] if first else []
+    after = [f"... ({len(lines) - last} lines)"] if len(lines) > last else []
+    return "\n".join([*before, *lines[first:last], *after])
 
 
 def value_names(graph: Graph, hints: bool = True) -> dict[Value, str]:

@@ -294,3 +294,15 @@ def test_bad_graphs(graph: Graph, expected: str) -> None:
         verify(graph)
     assert caught.value.sentence == expected
     assert f"  ^ {expected}\n" in str(caught.value)
+
+
+def test_an_error_in_a_long_graph_shows_the_part_around_it() -> None:
+    chain = "\n".join(f"%x{i + 1} = neg %x{i}" for i in range(500))
+    graph = parse(f"graph @f(%x0: f32[4]) {{\n{chain}\nreturn %x500\n}}")
+    bad = replace(graph.nodes[250], inputs=(Value(TYPE, "lost"),))
+    with pytest.raises(VerificationError) as caught:
+        verify(graph.with_nodes([*graph.nodes[:250], bad, *graph.nodes[251:]]))
+    lines = str(caught.value).split("\n")
+    assert lines[0] == "expected operands that are defined before, got %lost: f32[4]."
+    assert (lines[1], lines[-1]) == ("... (232 lines)", "... (231 lines)")
+    assert lines[21:24] == ["  %x251: f32[4] = neg %lost?", f"  ^ {lines[0]}", "  %x252: f32[4] = neg %x251"]
