@@ -4,8 +4,8 @@ A run of the backward gets the gradients of the carries that the forward's run h
 gives those of the carries that it was given. What it needs of the forward beside the operands comes from further
 results: the carries of each run, and what is dear to compute. Everything else is computed again, from these.
 
-The gradient of a constant is a sum over all runs. Where a run's share is a matrix product or a sum, the runs stack
-its operands, and one product or sum outside the loop does the work of all: the gradient of a recurrent weight is one
+The gradient of a constant is a sum over all runs. Where a run's share is a matrix product, a sum or a scatter_add, the
+runs stack its operands, and one op outside the loop does the work of all: the gradient of a recurrent weight is one
 large matrix product. Other shares are added up in a carry.
 """
 
@@ -18,6 +18,7 @@ from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Add, Neg
+from lucid.ir.ops.indexing import ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Broadcast, Reshape, ScatterSlice, Slice, Transpose
 from lucid.ir.ops.random import Random
@@ -196,6 +197,8 @@ class _Backward:
             return lambda: stack().sum(axes)
         if isinstance(node.op, Matmul):
             return self.product(node)
+        if isinstance(node.op, ScatterAdd):
+            return self.scattered(node.op, *node.inputs)
         x, op = self.total(node.inputs[0]), node.op
         return lambda: self.outer.expr(op, x().value)
 
@@ -206,7 +209,9 @@ class _Backward:
             return value in self.sequences
         if isinstance(node.op, Add):
             return all(map(self.splits, node.inputs))
-        return isinstance(node.op, Sum | Matmul) or (isinstance(node.op, (*MOVES, Neg)) and self.splits(node.inputs[0]))
+        if isinstance(node.op, (*MOVES, Neg)):
+            return self.splits(node.inputs[0])
+        return isinstance(node.op, Sum | Matmul | ScatterAdd)
 
     def add_up(self, value: Value) -> Callable[[], Expr]:
         number = len(self.carries) + len(self.added)
@@ -219,17 +224,23 @@ class _Backward:
         op, rank = node.op, node.output.type.rank
         a, b = (self.stack(operand) for operand in node.inputs)
 
-        def side(x: Expr, summed: int) -> Expr:
-            # [runs, batch..., m, k] -> [batch..., m, runs, k] -> [batch..., m, runs * k], and so where k comes first
-            axes = [*range(1, rank + 1)]
-            axes.insert(summed, 0)
-            shape = list(x.shape[1:])
-            shape[summed] *= x.shape[0]
-            return x.transpose(tuple(axes)).reshape(tuple(shape))
-
         def make() -> Expr:
-            first = side(a(), rank - 2 if op.transpose_a else rank - 1)
-            second = side(b(), rank - 1 if op.transpose_b else rank - 2)
+            first = _joined(a(), rank - 2 if op.transpose_a else rank - 1)
+            second = _joined(b(), rank - 1 if op.transpose_b else rank - 2)
             return first.matmul(second, op.transpose_a, op.transpose_b)
 
         return make
+
+    def scattered(self, op: ScatterAdd, updates: Value, indices: Value) -> Callable[[], Expr]:
+        """The sum of the updates of all runs: one scatter_add, which adds those of the runs one behind the other."""
+        x, places = self.stack(updates), self.stack(indices)
+        return lambda: _joined(x(), op.axis).scatter_add(_joined(places(), op.axis), op.axis, op.extent)
+
+
+def _joined(stack: Expr, axis: int) -> Expr:
+    """The values of all runs, one behind the other along an axis: [runs, ..., n, ...] -> [..., runs * n, ...]."""
+    axes = [*range(1, len(stack.shape))]
+    axes.insert(axis, 0)
+    shape = list(stack.shape[1:])
+    shape[axis] *= stack.shape[0]
+    return stack.transpose(tuple(axes)).reshape(tuple(shape))

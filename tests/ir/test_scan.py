@@ -11,6 +11,7 @@ from lucid.errors import CheckError, ParseError
 from lucid.ir.graph import Graph, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.ops.indexing import ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.simplify import simplify
@@ -128,6 +129,30 @@ def test_the_gradient_of_a_weight_is_one_product_over_all_steps() -> None:
     assert (products(graph), products(forward), products(backward)) == (1, 1, 1)
     (product,) = (node for node in graph.nodes if isinstance(node.op, Matmul))
     assert [value.type.shape for value in product.inputs] == [(10, 3), (10, 3)]
+
+
+def test_the_gradient_of_a_table_is_one_scatter_over_all_steps() -> None:
+    text = """graph(%h: f64[2, 3], %i: i64[5, 2], %w: f64[4, 3], %seed: f64[2, 3]) {
+      %last = scan %h, %i, %w, length=5, carries=1, sequences=1 (%h: f64[2, 3], %i: i64[2], %w: f64[4, 3]) {
+        %j: i64[2, 1] = reshape %i; %e = gather %w, %j, axis=0; %n = mul %h, %e; %t = tanh %n; return %t
+      }
+      %g = grad %last, %seed, %w; return %g, %last
+    }"""
+    graph = simplify(differentiate(parse(text)))
+    _, backward = scans(graph)
+    assert not any(isinstance(node.op, ScatterAdd) for node in backward.nodes)
+    assert sum(isinstance(node.op, ScatterAdd) for node in graph.nodes) == 1
+    generator, step = np.random.default_rng(0), 1e-6
+    h, w, seed = (generator.standard_normal(shape) for shape in ((2, 3), (4, 3), (2, 3)))
+    places = np.array([[0, 3], [3, 3], [1, 0], [-1, 2], [2, 2]])
+    got = interpret(graph, [h, places, w, seed]).outputs[0]
+    for index in np.ndindex(w.shape):
+        values = []
+        for sign in (1, -1):
+            moved = w.copy()
+            moved[index] += sign * step
+            values.append(float((interpret(graph, [h, places, moved, seed]).outputs[1] * seed).sum()))
+        assert got[index] == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-8)
 
 
 def test_a_backward_computes_no_gradient_that_nobody_asks_for() -> None:
