@@ -9,7 +9,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two pips in one environment would get into each other's way
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-parity lint types format wheel bench bench-overhead clean
+.PHONY: help demo test test-all lint types format wheel bench bench-overhead clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -17,12 +17,11 @@ help: ## Show the targets
 demo: $(VENV)/installed-demo ## Train a classifier of scanned digits through one compiled step
 	$(VENV)/bin/python examples/01_train_digits.py
 
-test: $(VENV)/installed-dev ## Run the tests
+test: $(VENV)/installed-dev ## Run the tests; those against PyTorch are skipped without it
 	$(VENV)/bin/python -m pytest
 
-test-parity: $(VENV)/installed-dev $(VENV)/installed-torch-parity ## Run the tests against PyTorch (installs it)
-	$(VENV)/bin/python -c 'import torch; print("PyTorch", torch.__version__)'
-	$(VENV)/bin/python -m pytest tests/parity
+test-all: $(VENV)/installed-dev $(VENV)/installed-torch-parity ## Install PyTorch and run the tests, those against it included
+	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/installed-dev ## Check style and layout
 	$(VENV)/bin/python -m ruff check .

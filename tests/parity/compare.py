@@ -11,6 +11,7 @@ import lucid.nn as nn
 from lucid import Tensor
 
 torch = pytest.importorskip("torch", reason="PyTorch, the reference of these tests, is not installed")
+torch.set_num_threads(1)  # its threads wait for each other in loops, and the arrays are small
 
 
 def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:

@@ -74,33 +74,32 @@ def attention(**options: Any) -> tuple[nn.MultiheadAttention, Any]:
     return ours, theirs
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"bias": False},
-        {"batch_first": True},
-        {"add_bias_kv": True},
-        {"add_zero_attn": True},
-        {"add_bias_kv": True, "add_zero_attn": True, "batch_first": True},
-        {"kdim": 4, "vdim": 5},
-        {"kdim": 4, "bias": False, "batch_first": True},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("call", [{}, {"average_attn_weights": False}])
-@pytest.mark.parametrize("batched", [True, False])
-def test_multihead_attention(options: dict[str, Any], call: dict[str, Any], batched: bool) -> None:
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"bias": False},
+    {"batch_first": True},
+    {"add_bias_kv": True},
+    {"add_zero_attn": True},
+    {"add_bias_kv": True, "add_zero_attn": True, "batch_first": True},
+    {"kdim": 4, "vdim": 5},
+    {"kdim": 4, "bias": False, "batch_first": True},
+]
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize(("number", "options"), enumerate(OPTIONS), ids=str)
+def test_multihead_attention(number: int, options: dict[str, Any], averaged: bool) -> None:
+    """Each choice of options with averaged weights and without; one of the two has a batch."""
+    batched = averaged == (number % 2 == 0)
+    call = {} if averaged else {"average_attn_weights": False}
     ours, theirs = attention(**options)
     leading = [(2, L), (2, S)] if options.get("batch_first") else [(L, 2), (S, 2)]
     if not batched:
         leading = [(L,), (S,)]
     kdim, vdim = options.get("kdim", 6), options.get("vdim", 6)
     inputs = [normal(*leading[0], 6), normal(*leading[1], kdim, seed=1), normal(*leading[1], vdim, seed=2)]
-    for number in (0, 1):
-        assert_same_both(
-            Part(ours, call, number), Part(theirs, call, number), inputs, (0, 1, 2) if not number else (0, 1)
-        )
+    for part, wrt in ((0, (0, 1, 2)), (1, (0, 1))):
+        assert_same_both(Part(ours, call, part), Part(theirs, call, part), inputs, wrt)
 
 
 @pytest.mark.parametrize("attn_shape", [None, (L, S), (4, L, S)])
