@@ -217,6 +217,12 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
         "the gradient has the shape of the tensor, (), got (3,).",
         None,
     ),
+    (
+        lambda: lucid.sampling.truncated_normal(9.0, 10.0),
+        ArgumentError,
+        "no normal numbers lie between 9.0 and 10.0.",
+        None,
+    ),
 ]
 
 
