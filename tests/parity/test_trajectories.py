@@ -222,3 +222,35 @@ def test_no_module_is_left_out() -> None:
     names = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     without_weights = {name for chosen in WITHOUT_WEIGHTS.values() for name in chosen}
     assert names == {*MODULES, *LOSSES} | without_weights | HOLD_OTHERS | DRAW_OTHER_MASKS
+
+
+def test_accumulated_clipped_and_averaged() -> None:
+    """Gradients of three batches, limited in their norm, a step of Adam, averages of weights: in one compiled step."""
+    batches = [normal(3, 5, 4, seed=step, dtype="float64") for step in range(4)]
+
+    def steps(library: Any, model: Any, optimizer: Any, wrap: Callable[..., Any], tensor: Any) -> tuple[Any, list[Any]]:
+        averages = library.optim.swa_utils
+        averaged = averages.AveragedModel(model, avg_fn=averages.get_ema_avg_fn(0.9))
+
+        def update(xs: Any) -> Any:
+            optimizer.zero_grad()
+            for number in range(3):
+                ((model(xs[number]) - xs[number][:, :2]) ** 2).mean().backward()
+            norm = library.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            optimizer.step()
+            averaged.update_parameters(model)
+            return norm
+
+        step = wrap(update)
+        return averaged, [step(tensor(batches[number % 4])).item() for number in range(STEPS)]
+
+    lucid.seed(0)
+    ours, theirs = (library.nn.Linear(4, 2) for library in (lucid, torch))
+    ours.astype("float64")
+    theirs.double().load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
+    optimizers = optim.Adam(ours.parameters(), lr=0.02), torch.optim.Adam(theirs.parameters(), lr=0.02)
+    found = steps(lucid, ours, optimizers[0], lucid.compile, Tensor)
+    expected = steps(torch, theirs, optimizers[1], lambda step: step, torch.tensor)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-8)
+    for name, tensor in expected[0].state_dict().items():
+        np.testing.assert_allclose(found[0].state_dict()[name], tensor.numpy(), rtol=1e-8, err_msg=name)
