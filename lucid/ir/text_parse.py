@@ -311,7 +311,7 @@ class _Parser(Scanner):
         """The op, its type rule applied, and the types of its results, which agree with the declared ones."""
         said = implied_attributes(op_class, [result.type for result in declared if result.type is not None])
         attributes = {**said, **attributes}
-        for attribute in dataclasses.fields(op_class):  # type: ignore[arg-type]
+        for attribute in op_class.fields:
             required = attribute.default is dataclasses.MISSING and attribute.default_factory is dataclasses.MISSING
             if required and attribute.name not in attributes:
                 typed = ", or the type of its result" if attribute.name in ("type", "shape", "dtype") else ""

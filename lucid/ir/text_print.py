@@ -179,7 +179,7 @@ def _one_a_line(items: Sequence[str], indent: str) -> Iterator[str]:
 def attribute_texts(node: Node) -> Iterator[str]:
     """Each attribute that must be written, as `name=value`."""
     implied = implied_attributes(node.op, [value.type for value in node.outputs])
-    for field in dataclasses.fields(node.op):  # type: ignore[arg-type]
+    for field in node.op.fields:
         value = getattr(node.op, field.name)
         if isinstance(value, Graph):
             continue
@@ -196,7 +196,7 @@ def implied_attributes(op: Op | type[Op], results: Sequence[TensorType]) -> dict
         return {}
     (type,) = results
     said: dict[str, object] = {"type": type, "shape": type.shape, "dtype": type.dtype}
-    required = [field.name for field in dataclasses.fields(op) if field.default is dataclasses.MISSING]  # type: ignore[arg-type]
+    required = [field.name for field in op.fields if field.default is dataclasses.MISSING]
     return {name: value for name, value in said.items() if name in required}
 
 

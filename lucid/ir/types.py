@@ -71,6 +71,7 @@ float64 = DType("f64", "float64", Kind.FLOAT, 64, signed=True)
 DTYPES = (bool_, uint8, uint32, uint64, int32, int64, float32, float64)
 BY_SHORT_NAME = {dtype.short: dtype for dtype in DTYPES}
 _BY_NAME = {dtype.name: dtype for dtype in DTYPES}
+_BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}  # NumPy takes long to say the name of a dtype
 
 
 def as_dtype(source: object) -> DType:
@@ -83,6 +84,8 @@ def as_dtype(source: object) -> DType:
     """
     if isinstance(source, DType):
         return source
+    if isinstance(source, np.dtype) and source in _BY_NUMPY:
+        return _BY_NUMPY[source]
     try:
         name = np.dtype(source).name  # type: ignore[call-overload]
     except (TypeError, ValueError):

@@ -21,7 +21,6 @@ Not held here: that values that live at the same time do not overlap in the aren
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from typing import Any, NoReturn
@@ -62,7 +61,7 @@ def attribute_types(op_class: type[Op]) -> dict[str, Any]:
     """The declared type of each attribute of an op, in order."""
     if op_class not in _attribute_types:
         hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
-        fields = dataclasses.fields(op_class)  # type: ignore[arg-type]  # `op` makes it a dataclass
+        fields = op_class.fields
         _attribute_types[op_class] = {field.name: hints[field.name] for field in fields}
     return _attribute_types[op_class]
 

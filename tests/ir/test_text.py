@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -179,6 +179,7 @@ class Everything(Op):
 
 def test_every_kind_of_attribute_round_trips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(REGISTRY, "everything", Everything)
+    monkeypatch.setattr(Everything, "fields", fields(Everything))
     body = parse("graph @twice(%x: f32[]) { %y = add %x, %x; return %y }")
     assert_round_trip(one_node(Everything("", body, body)))
     attributes: dict[str, Any] = {

@@ -40,6 +40,7 @@ class Op:
     """
 
     name: ClassVar[str]
+    fields: ClassVar[tuple[dataclasses.Field[Any], ...]] = ()  # of its attributes, in order
     is_cheap: ClassVar[bool] = False  # may be computed again in the backward rather than saved
 
     @property
@@ -80,7 +81,7 @@ class Op:
 
     def attributes(self) -> dict[str, Any]:
         """The fields of the op by name, in order."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in self.fields}
 
     def regions(self) -> tuple[Graph, ...]:
         """The graphs inside the op."""
@@ -109,6 +110,7 @@ def op(cls: type[T]) -> type[T]:
     assert issubclass(cls, Op)
     assert cls.__doc__, f"{cls.__name__} needs a docstring"
     cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
+    cls.fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass now
     registry = USER_REGISTRY if "." in cls.name else REGISTRY
     assert cls.name not in registry, f"op {cls.name} is declared twice"
     registry[cls.name] = cls
