@@ -45,7 +45,7 @@ class WindowMovement(Movement):
         """The leading axes, then the two groups of axes that the op moves, of as many as the stride has."""
         rank = len(self.stride)
         fields = self.dilation, self.low
-        if x.rank < 2 * rank or any(len(field) != rank for field in fields) or min(*self.stride, *self.dilation) < 1:
+        if not 1 <= rank <= x.rank // 2 or {*map(len, fields)} != {rank} or min(*self.stride, *self.dilation) < 1:
             raise ShapeError(f"{self.name} takes positive strides and dilations for axes of the operand, got {x}.")
         split = x.rank - rank
         return x.shape[: split - rank], x.shape[split - rank : split], x.shape[split:]
