@@ -163,7 +163,7 @@ class TestThreads:
         batches = iter(DataLoader(data, 1, num_workers=2, prefetch_factor=3))
         for count in (1, 2, 3):
             next(batches)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while len(data.fetched) < count + 6 and time.monotonic() < deadline:
                 time.sleep(0.001)
             time.sleep(0.02)

@@ -18,7 +18,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
     *("--window-size=1400,900", "--remote-debugging-pipe"),
 )
-PATIENCE = 30.0  # seconds until a browser that does not answer fails a test
+PATIENCE = 120.0  # seconds until a browser that does not answer fails a test
 
 
 class Browser:
