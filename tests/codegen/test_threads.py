@@ -140,7 +140,7 @@ def test_a_worker_leaves_the_callers_core_and_may_still_run_anywhere() -> None:
         assert os.sched_getaffinity(0) == allowed
         return left
 
-    # A busy system may send it back at any time, and a worker that stays is rarely moved: most of some twenty tries tell.
+    # A busy system may send it back at any time, but it rarely moves one that stays: most of some twenty tries tell.
     assert any(sum(leaves() for _ in range(20)) >= 15 for _ in range(20))
     os.sched_setaffinity(0, {core})
     leave(core)  # there is nowhere to go

@@ -34,6 +34,7 @@ output, gradient = outcome(dropout)
 assert set(gradient[0]) <= {0.0, 2.0}
 assert output == [[x * g for x, g in zip([1.0, 2.0, 3.0, 4.0], gradient[0])]]
 assert outcome(lucid.compile(dropout)) == (output, gradient)
+assert lucid.compile(dropout).lower(Tensor([1.0])).explore("page.html").exists()
 print(lucid.__file__)
 """
 
