@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from lucid.ir.text import parse
 
 
@@ -34,6 +36,10 @@ def test_the_demo_trains_shows_and_writes_its_page(command: Callable[..., object
     assert "lucid-demo.html shows every stage" in output
 
 
-def test_a_page_that_cannot_be_written_is_an_error(command: Callable[..., object]) -> None:
+def test_a_page_that_cannot_be_written_is_an_error(
+    command: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lucid.cli.demo.EAGER_STEPS", 2)
+    monkeypatch.setattr("lucid.cli.demo.STEPS", 3)
     errors = command("demo", "--output", "no/where.html", code=3).errors
     assert errors.endswith("error: no/where.html can't be written: No such file or directory.\n")
