@@ -13,7 +13,7 @@ import pytest
 
 from lucid.codegen.cuda.module import Module, write_module
 from lucid.codegen.cuda.plan import Launch, LaunchPlan
-from lucid.codegen.cuda.simulator.library import FORWARD, HEADER, OPTIONS, Library, build, compiler
+from lucid.codegen.cuda.simulator.library import FORWARD, HEADER, Library, build, compiler, options
 from lucid.codegen.cuda.simulator.target import SimulatorExecutable
 from lucid.codegen.target import Code
 from lucid.errors import CompileError
@@ -38,7 +38,7 @@ def compile_on_host(text: str, folder: Path) -> ctypes.CDLL:
     """The library of C++ functions that use the vocabulary of CUDA C."""
     need_compiler()
     (folder / "functions.cpp").write_text(f'#include "{HEADER}"\n{text}')
-    command = [compiler(), *OPTIONS, "-shared", "-fPIC", "-o", "functions.so", "functions.cpp"]
+    command = [compiler(), *options(), "-shared", "-fPIC", "-o", "functions.so", "functions.cpp"]
     subprocess.run(command, cwd=folder, check=True)
     return ctypes.CDLL(str(folder / "functions.so"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -17,10 +18,18 @@ from lucid.errors import CompileError, LucidError
 HEADER = Path(__file__).with_name("host.h")
 
 # As NVRTC_OPTIONS: no contraction. Stretches of the arena hold values of different types one after the other.
-OPTIONS = ("-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE")
+_OPTIONS = ("-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno-strict-aliasing", "-U_FORTIFY_SOURCE")
 _SHARED = ("-shared", "-fPIC", "-fno-stack-protector", "-fcf-protection=none")
 
 FORWARD, REVERSE = 0, 1  # orders of threads and blocks; a larger number is the seed of a shuffled one
+
+
+@functools.cache
+def options() -> tuple[str, ...]:
+    """The options of the compiler; with fused multiply-adds as instructions, where the processor has them."""
+    cpuinfo = Path("/proc/cpuinfo")
+    fma = platform.machine() == "x86_64" and cpuinfo.exists() and " fma " in cpuinfo.read_text()
+    return (*_OPTIONS, "-mfma") if fma else _OPTIONS
 
 
 class SimulationError(LucidError, RuntimeError):
@@ -44,7 +53,7 @@ def compiler() -> str:
 def identity() -> str:
     """What a library depends on beside the CUDA C: the compiler, its options, the header."""
     version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False).stdout
-    return f"cuda-sim {version.splitlines()[:1]} {OPTIONS} {_SHARED} {HEADER.read_text()}"
+    return f"cuda-sim {version.splitlines()[:1]} {options()} {_SHARED} {HEADER.read_text()}"
 
 
 def build(text: str, functions: Sequence[str]) -> bytes:
@@ -55,9 +64,8 @@ def build(text: str, functions: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lucid-cuda-sim-") as folder:
         (path := Path(folder, "kernels.cpp")).write_text(source)
         library = Path(folder, "kernels.so")
-        run = subprocess.run(
-            [compiler(), *OPTIONS, *_SHARED, "-o", str(library), str(path)], capture_output=True, text=True, check=False
-        )
+        command = [compiler(), *options(), *_SHARED, "-o", str(library), str(path)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             raise CompileError(f"{compiler()} refuses the CUDA C of a program: {run.stderr.strip()[:2000]}")
         return library.read_bytes()
