@@ -20,6 +20,8 @@ from lucid.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RECORDS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", *RECORDS]
 
 BLOCK = re.compile(
     r"^```python(?P<raises> raises)?\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<output>.*?)^```\n)?",
@@ -93,11 +95,37 @@ def test_the_readme_shows_a_program_and_its_ir() -> None:
     assert all(block["output"] for block in blocks)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+def links(page: Path) -> list[Path]:
+    """The files and folders of the project that a page leads to."""
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    return [(page.parent / target).resolve() for target in targets if "://" not in target]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    named = re.findall(r"`((?:lucid|tests|docs|examples|benchmarks)/[\w./]*\w)(?:/|\*[\w.]*)?`", page.read_text())
+    for path in (*links(page), *(ROOT / name for name in named)):
+        assert path.exists() or list(path.parent.glob(f"{path.name}*")), path
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    reached = {PAGES[0]}
+    waiting = [PAGES[0]]
+    while waiting:
+        found = {path for path in links(waiting.pop()) if path.suffix == ".md"} - reached
+        reached |= found
+        waiting += found
+    assert reached >= set(PAGES)
+    assert RECORDS[0].parent in links(PAGES[0])
+
+
+def test_records_are_numbered_and_have_four_parts() -> None:
+    parts = ["Context", "Decision", "Alternatives considered", "Consequences"]
+    for number, record in enumerate(RECORDS, 1):
+        text = record.read_text()
+        assert record.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number}. ")
+        assert re.findall("^## (.*)", text, re.MULTILINE) == parts, record.name
 
 
 if __name__ == "__main__":
