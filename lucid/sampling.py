@@ -45,7 +45,7 @@ def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
     >>> import lucid
     >>> lucid.seed(0)
     >>> print(rand(3))
-    [0.399046, 0.8805202, 0.7357072]
+    [0.39904642, 0.88052016, 0.73571277]
     """
     return _unit(ops.integers(shape), _float("rand", dtype))
 
