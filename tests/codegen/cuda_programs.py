@@ -276,7 +276,7 @@ def optimizers() -> Iterator[str]:
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHORTENED = {"01_train_digits.py": ("--epochs", "1")}  # those that take long before they compile
+SHORTENED = {"01_train_digits.py": ("--epochs", "1"), "04_lstm_adding.py": ("--length", "8", "--steps", "50")}
 
 
 def example(name: str) -> Program:
