@@ -27,18 +27,22 @@ MAX_THREADS = 256
 # small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
 WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
 
-# `@left` counts the chunks that nobody has claimed. A worker claims by subtracting one: what was there before, where
-# positive, is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task,
-# context and count may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
+# Each worker has a share of the chunks, the same stretch of each job, so that what one job has written is in the cache
+# of the worker that reads it in the next; who is done with its own share helps with those of others. `@left` counts the
+# chunks of a share that nobody has claimed. A worker claims by subtracting one: what was there before, where positive,
+# is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task, context and
+# the end of the share may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
+# `@job` is the number of the job.
 _TEXT = """
 target triple = "{triple}"
 target datalayout = "{layout}"
 
-@left = internal global i64 0, align 64
+@left = internal global [{max_threads} x [8 x i64]] zeroinitializer, align 64
+@ends = internal global [{max_threads} x i64] zeroinitializer, align 64
+@job = internal global i64 0, align 64
 @done = internal global i64 0, align 64
 @task = internal global ptr null, align 64
 @context = internal global ptr null
-@count = internal global i64 0
 @wanted = internal global i64 0, align 64
 @started = internal global i64 0
 @sleeping = internal global i64 0, align 64
@@ -65,23 +69,40 @@ declare void @free(ptr)
 {pause_declaration}
 
 {placement}
-; Claim chunks and run them until none is left.
+; Claim chunks and run them until none is left: first those of the worker's own share.
 define internal void @work(i64 %worker) {{
 entry:
+  %wanted = load i64, ptr @wanted
+  br label %share
+share:
+  %offset = phi i64 [ 0, %entry ], [ %offset_after, %empty ]
+  %some_share = icmp sle i64 %offset, %wanted
+  br i1 %some_share, label %open, label %end
+open:
+  %sum = add i64 %worker, %offset
+  %over = icmp sgt i64 %sum, %wanted
+  %shares = add i64 %wanted, 1
+  %around = sub i64 %sum, %shares
+  %number = select i1 %over, i64 %around, i64 %sum
+  %left = getelementptr [{max_threads} x [8 x i64]], ptr @left, i64 0, i64 %number
   br label %claim
 claim:
-  %seen = load atomic i64, ptr @left acquire, align 8
+  %seen = load atomic i64, ptr %left acquire, align 8
   %some = icmp sgt i64 %seen, 0
-  br i1 %some, label %take, label %end
+  br i1 %some, label %take, label %empty
 take:
-  %ticket = atomicrmw sub ptr @left, i64 1 acq_rel
+  %ticket = atomicrmw sub ptr %left, i64 1 acq_rel
   %mine = icmp sgt i64 %ticket, 0
-  br i1 %mine, label %run, label %end
+  br i1 %mine, label %run, label %empty
+empty:
+  %offset_after = add i64 %offset, 1
+  br label %share
 run:
   %task = load ptr, ptr @task
   %context = load ptr, ptr @context
-  %count = load i64, ptr @count
-  %chunk = sub i64 %count, %ticket
+  %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
+  %share_end = load i64, ptr %end_place
+  %chunk = sub i64 %share_end, %ticket
   call void %task(ptr %context, i64 %chunk, i64 %worker)
   %before = atomicrmw add ptr @done, i64 1 seq_cst
   %asleep = load atomic i64, ptr @waiting seq_cst, align 8
@@ -102,14 +123,15 @@ entry:
   %worker = ptrtoint ptr %number to i64
   br label %busy
 busy:
+  %known = load atomic i64, ptr @job acquire, align 8
   %callers = load atomic i32, ptr @callers_core monotonic, align 4
   call void @lucid_leave_core(i32 %callers)
   call void @work(i64 %worker)
   br label %spin
 spin:
   %turn = phi i64 [ 0, %busy ], [ %next, %again ]
-  %seen = load atomic i64, ptr @left acquire, align 8
-  %some = icmp sgt i64 %seen, 0
+  %seen = load atomic i64, ptr @job acquire, align 8
+  %some = icmp ne i64 %seen, %known
   br i1 %some, label %busy, label %idle
 idle:
   {pause}
@@ -123,8 +145,8 @@ park:
   %sleepers = atomicrmw add ptr @sleeping, i64 1 seq_cst
   br label %look
 look:
-  %now = load atomic i64, ptr @left seq_cst, align 8
-  %job = icmp sgt i64 %now, 0
+  %now = load atomic i64, ptr @job seq_cst, align 8
+  %job = icmp ne i64 %now, %known
   %stop = load atomic i64, ptr @stopping seq_cst, align 8
   %last = icmp ne i64 %stop, 0
   %up = or i1 %job, %last
@@ -204,9 +226,27 @@ publish:
   store atomic i32 %core, ptr @callers_core monotonic, align 4
   store ptr %task, ptr @task
   store ptr %context, ptr @context
-  store i64 %count, ptr @count
   store atomic i64 0, ptr @done release, align 8
-  store atomic i64 %count, ptr @left seq_cst, align 8
+  %workers = load i64, ptr @wanted ; fewer than before, where not all could be started
+  %shares = add i64 %workers, 1
+  br label %deal
+deal:
+  %number = phi i64 [ 0, %publish ], [ %following_share, %deal ]
+  %begin = phi i64 [ 0, %publish ], [ %end_of_share, %deal ]
+  %following_share = add i64 %number, 1
+  %scaled = mul i64 %following_share, %count
+  %end_of_share = sdiv i64 %scaled, %shares
+  %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
+  store i64 %end_of_share, ptr %end_place
+  %size = sub i64 %end_of_share, %begin
+  %left = getelementptr [{max_threads} x [8 x i64]], ptr @left, i64 0, i64 %number
+  store atomic i64 %size, ptr %left release, align 8
+  %dealt = icmp eq i64 %following_share, %shares
+  br i1 %dealt, label %call_workers, label %deal
+call_workers:
+  %number_of_job = load i64, ptr @job
+  %next_job = add i64 %number_of_job, 1
+  store atomic i64 %next_job, ptr @job seq_cst, align 8
   %sleepers = load atomic i64, ptr @sleeping seq_cst, align 8
   %asleep = icmp sgt i64 %sleepers, 0
   br i1 %asleep, label %rouse, label %help
@@ -301,7 +341,6 @@ end:
 
 ; In the child of a fork there are no workers, and the lock may have been held by one.
 define void @lucid_forget() {{
-  store atomic i64 0, ptr @left seq_cst, align 8
   store atomic i64 0, ptr @sleeping seq_cst, align 8
   store atomic i64 0, ptr @waiting seq_cst, align 8
   store i64 0, ptr @started
