@@ -117,7 +117,13 @@ for _n, _shape in SHAPES.items():
     MODULES[f"ConvTranspose{_n}d"] = case(
         lambda nn, n=_n: getattr(nn, f"ConvTranspose{n}d")(4, 2, 3, stride=2, padding=1), *_shape
     )
-WITHOUT_WEIGHTS[PLANE] |= {name: {"scale_factor": 2} for name in ("Upsample", "UpsamplingNearest2d")}
+WITHOUT_WEIGHTS[LINE]["Fold"] = {"output_size": (4, 4), "kernel_size": 2}
+WITHOUT_WEIGHTS[PLANE] |= {
+    **{name: {"scale_factor": 2} for name in ("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d")},
+    "PixelShuffle": {"upscale_factor": 2},
+    "Unfold": {"kernel_size": (2, 3), "padding": 1},
+}
+WITHOUT_WEIGHTS[2, 2, 4, 6] = {"PixelUnshuffle": {"downscale_factor": 2}}
 
 SIGNS = np.where(normal(5, seed=7) < 0.0, -1.0, 1.0)
 TARGET, OTHER = normal(5, 3, seed=1, dtype="float64"), normal(5, 3, seed=2, dtype="float64")
