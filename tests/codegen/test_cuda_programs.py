@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -114,9 +113,13 @@ def distinct(found: list[Module]) -> dict[str, str]:
 
 @cache
 def figures() -> dict[str, dict[str, Figures]]:
-    """What NVRTC says of every function of every program, for each architecture."""
+    """What NVRTC says of every function of every program, each for one of the architectures in turn."""
     functions = list(distinct(modules()).items())
-    parts = [dict(functions[start : start + PER_LIBRARY]) for start in range(0, len(functions), PER_LIBRARY)]
+    jobs = []
+    for number, architecture in enumerate(ARCHITECTURES):
+        some = functions[number :: len(ARCHITECTURES)]
+        parts = (dict(some[start : start + PER_LIBRARY]) for start in range(0, len(some), PER_LIBRARY))
+        jobs += [(architecture, part) for part in parts]
     compile_with_nvrtc("", ARCHITECTURES[0])
     with ThreadPoolExecutor(COMPILERS) as pool:
 
@@ -127,7 +130,7 @@ def figures() -> dict[str, dict[str, Figures]]:
             return architecture, found
 
         result: dict[str, dict[str, Figures]] = {architecture: {} for architecture in ARCHITECTURES}
-        for architecture, found in pool.map(of_part, itertools.product(ARCHITECTURES, parts)):
+        for architecture, found in pool.map(of_part, jobs):
             result[architecture] |= found
     return result
 
