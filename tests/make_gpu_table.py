@@ -58,4 +58,4 @@ def _kind(name: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(figures()))
+    PAGE.write_text(page(figures(everywhere=True)))

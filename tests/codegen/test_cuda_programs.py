@@ -112,12 +112,12 @@ def distinct(found: list[Module]) -> dict[str, str]:
 
 
 @cache
-def figures() -> dict[str, dict[str, Figures]]:
-    """What NVRTC says of every function of every program, each for one of the architectures in turn."""
+def figures(everywhere: bool = False) -> dict[str, dict[str, Figures]]:
+    """What NVRTC says of every function of every program, for each architecture or for one of them in turn."""
     functions = list(distinct(modules()).items())
     jobs = []
     for number, architecture in enumerate(ARCHITECTURES):
-        some = functions[number :: len(ARCHITECTURES)]
+        some = functions if everywhere else functions[number :: len(ARCHITECTURES)]
         parts = (dict(some[start : start + PER_LIBRARY]) for start in range(0, len(some), PER_LIBRARY))
         jobs += [(architecture, part) for part in parts]
     compile_with_nvrtc("", ARCHITECTURES[0])
