@@ -7,14 +7,16 @@ from hypothesis import given
 
 from lucid.codegen.lowering import is_lowered, lower
 from lucid.ir.graph import Graph, Value
-from lucid.ir.ops.elementwise import Cast
+from lucid.ir.ops.elementwise import Cast, Exp
 from lucid.ir.ops.structure import Fused
-from lucid.ir.passes.fuse import VIEWS, fuse, separations
+from lucid.ir.passes.cost import operations
+from lucid.ir.passes.fuse import LARGEST, VIEWS, fuse, separations
 from lucid.ir.passes.order import order
 from lucid.ir.passes.outline import SOURCES
 from lucid.ir.passes.prune import prune
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse, print_graph
+from lucid.ir.types import float32
 from lucid.ir.verify import verify
 from tests.ir.graphs import graphs
 from tests.passes.rewriting import assert_equal_values, assert_rewrites, assert_unchanged
@@ -427,6 +429,18 @@ def _lower_all(graph: Graph, given: Graph) -> None:
     for node in graph.nodes:
         if isinstance(node.op, Fused) and id(node.op) not in old:
             lower(node)
+
+
+def test_a_kernel_has_a_bounded_number_of_operations() -> None:
+    """Else a chain like this, from a loop that Python unrolls, would take LLVM minutes."""
+    count = 2 * LARGEST // operations(Exp(), (float32,))
+    chain = "\n".join(f"%{n + 1}: f32[8] = exp %{n};" for n in range(count))
+    graph = parse(f"graph(%0: f32[8]) {{ {chain} return %{count} }}")
+    found = fuse(graph)
+    assert 2 <= len(found.nodes) <= 4
+    assert_equal_values(graph, found)
+    reasons = {pair.reason for pair in separations(graph)}
+    assert all(reason.startswith("one kernel of both would take long to compile") for reason in reasons)
 
 
 @given(graphs())

@@ -24,6 +24,7 @@ from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.windows import Unwindow, Window
+from lucid.ir.passes.cost import combining, operations
 from lucid.ir.passes.groups import Groups
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, outline
@@ -58,6 +59,11 @@ def _joined(graph: Graph) -> _Plan:
     return plan
 
 
+# The most scalar operations for an element of a kernel. LLVM takes more than in proportion to compile more; only
+# long loops that Python unrolls come near.
+LARGEST = 4_000
+
+
 class Obstacle(enum.Enum):
     """Why two groups are not one kernel. The words leave a place for details."""
 
@@ -65,6 +71,7 @@ class Obstacle(enum.Enum):
     DOMAINS = "they run over different elements: {}"
     ELSEWHERE = "one reads what the other computes elsewhere than in place, so it must be in memory"
     ROWS = "one walks rows of windows, the other elements across the ends of rows"
+    LARGE = "one kernel of both would take long to compile: {} scalar operations for an element"
     CIRCLE = "a third kernel needs one of them and is needed by the other"
     SWEEPS = "forward and backward stay apart: what is recomputed would be computed in the forward again"
     CHECKED = "a check waits for one of them, and for nothing else"
@@ -151,6 +158,14 @@ def _walks_across_rows(node: Node) -> bool:
     return isinstance(node.op, Random)
 
 
+def _work(node: Node) -> int:
+    """The scalar operations for an element of a node."""
+    dtypes = tuple(value.type.dtype for value in node.inputs)
+    if isinstance(node.op, Elementwise | Random):
+        return operations(node.op, dtypes)
+    return combining(node.op, dtypes[0]) if isinstance(node.op, Reduction) else 1
+
+
 class _Plan:
     """The nodes that are computed, by number; what each reads through the views above it; and their groups."""
 
@@ -171,6 +186,7 @@ class _Plan:
             for read in reads:
                 if read.value in self.number and not read.in_place:
                     self.apart[number] |= 1 << self.number[read.value]
+        self.work = [_work(node) for node in self.nodes]
         # Whether a group walks the rows of windows, whose neighbours stand in a pattern; and whether it walks elements
         # on and on, across the ends of rows. It does one or the other.
         self.in_rows = [any(read.in_window for read in reads) for reads in self.reads]
@@ -303,12 +319,16 @@ class _Plan:
             return Obstacle.ELSEWHERE
         if (self.in_rows[a] or self.in_rows[b]) and (self.on_and_on[a] or self.on_and_on[b]):
             return Obstacle.ROWS
+        if self.work[a] + self.work[b] > LARGEST:
+            return Obstacle.LARGE
         return None if self.groups.may_merge(a, b) else Obstacle.CIRCLE
 
     def detail(self, a: int, b: int, obstacle: Obstacle) -> str:
         """What an obstacle's words leave a place for."""
         if obstacle is Obstacle.NO_LOOPS:
             return self.nodes[a if self.domain[a] is None else b].op.name
+        if obstacle is Obstacle.LARGE:
+            return str(self.work[a] + self.work[b])
         return f"{self.domain[a]}, and {self.domain[b]}"
 
     def join(self, a: int, b: int) -> bool:
@@ -323,6 +343,7 @@ class _Plan:
         everything_apart, last_sweep = self.apart[a] | self.apart[b], max(self.sweep[a], self.sweep[b])
         group = self.groups.merge(a, b)
         self.domain[group], self.apart[group], self.sweep[group] = domain, everything_apart, last_sweep
+        self.work[group] = self.work[a] + self.work[b]
         self.in_rows[group] = self.in_rows[a] or self.in_rows[b]
         self.on_and_on[group] = self.on_and_on[a] or self.on_and_on[b]
         return True
