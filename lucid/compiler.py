@@ -16,27 +16,24 @@ import numpy as np
 
 import lucid.explorer as explorer
 from lucid.audit import Audit
-from lucid.code_guards import CodeObserver
 from lucid.codegen.rules import KernelRule
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
 from lucid.errors import ArgumentError, CompileError, ShapeError, TraceError
+from lucid.host_program import HostProgram
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
-from lucid.ir.types import as_dtype
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
 from lucid.modes import modes
 from lucid.nn.module import Module
-from lucid.observed import Observed, record_reads
 from lucid.program import Program
-from lucid.pytree import Spec, flatten, unflatten
+from lucid.pytree import Spec
 from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
 from lucid.signature import Key, argument_names, flatten_call, key_of, signature
 from lucid.tensor import Tensor
-from lucid.trace import Trace
-from lucid.tracing import Tracer, tracing
+from lucid.traced_call import trace_call
 
 if TYPE_CHECKING:
     from lucid.explanation import Explanation
@@ -75,7 +72,7 @@ def _program_class(target: Target) -> type[Program]:
         from lucid.device_program import DeviceProgram
 
         return DeviceProgram
-    return Program
+    return HostProgram
 
 
 @overload
@@ -233,7 +230,7 @@ class CompiledFunction:
         with RUN_LOCK:
             program = self._find(leaves, spec)
             if audited:
-                self._audit.compare(program, self._trace(leaves, spec)[0])
+                self._audit.compare(program, trace_call(self._function, self._name, leaves, spec)[0])
             self._fast = FastPath.after(self._fast, program, args, leaves) if not kwargs else None
             return program(leaves)
 
@@ -311,7 +308,7 @@ class CompiledFunction:
 
     def _build(self, leaves: list[Any], spec: Spec) -> Program:
         start = time.perf_counter()
-        trace, result_spec = self._trace(leaves, spec)
+        trace, result_spec = trace_call(self._function, self._name, leaves, spec)
         milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)
         TRACE.info("%s(%s) is traced in %.1f ms: %d nodes", self._name, signature(leaves, spec), milliseconds, count)
         kind = _program_class(self._target)
@@ -320,39 +317,6 @@ class CompiledFunction:
             return kind(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)
         forward, backward = split(trace, self._target, self._pipeline)
         return kind(trace, result_spec, forward, backward, signature(leaves, spec), self._trap)
-
-    def _trace(self, leaves: list[Any], spec: Spec) -> tuple[Trace, Spec]:
-        """Run the function once with symbols."""
-        tracer = Tracer(self._name)
-        names = argument_names(self._function, spec)
-        by_identity = {id(leaf): _entered(leaf) for leaf in leaves}
-        entered = [by_identity[id(leaf)] for leaf in leaves]
-        with CodeObserver(self._function) as observer, tracing(tracer):
-            symbols: list[Any] = []
-            for number, (leaf, name) in enumerate(zip(entered, names, strict=True)):
-                if isinstance(leaf, Tensor):
-                    tracer.enter_argument(leaf, number, name)
-                    symbols.append(leaf)
-                elif isinstance(leaf, float):
-                    symbols.append(tracer.scalars.input(name, leaf, f"leaves[{number}]"))
-                else:
-                    symbols.append(leaf)
-            args, kwargs = unflatten(spec, symbols)
-
-            def record(owner: Observed, name: str, value: object) -> None:
-                if modes.tracer is tracer and not tracer.is_new(owner):
-                    tracer.guards.attribute(owner, name, value)
-
-            stop = record_reads(record)
-            try:
-                result = self._function(*args, **kwargs)
-            finally:
-                stop()
-            _expect_unchanged(symbols, spec, (args, kwargs))
-            result_leaves, result_spec = flatten(result)
-            trace = tracer.finish(result_leaves)
-        observer.guard(tracer.guards)
-        return trace, result_spec
 
 
 class BoundFunction:
@@ -423,16 +387,6 @@ class CompiledModule(CompiledFunction):
         return f"<compiled {self.module!r}>"
 
 
-def _expect_unchanged(leaves: Sequence[Any], spec: Spec, call: tuple[Any, Any]) -> None:
-    """Raise where the traced function has changed a list or dict that it was given."""
-    now, spec_now = flatten(call)
-    if spec_now != spec or any(x is not y for x, y in zip(leaves, now, strict=True)):
-        raise TraceError(
-            "a compiled function changed a list or dict that is its argument; later calls would not change theirs.",
-            hint="return what is new, for instance as {**d, 'key': value}.",
-        )
-
-
 def _leading_extent(leaves: Sequence[Any]) -> int:
     """The extent of the leading axis of all arrays among the leaves of a call."""
     shapes = [leaf.shape for leaf in leaves if isinstance(leaf, np.ndarray | Tensor)]
@@ -451,19 +405,4 @@ def _first_element(leaf: Any) -> Any:
         if leaf.requires_grad:
             raise ArgumentError("repeat takes tensors that require no gradient.", hint="pass x.detach()")
         return Tensor(leaf.numpy()[0])
-    return leaf
-
-
-def _entered(leaf: Any) -> Any:
-    """The tensor that stands for an array argument in a trace, or for a detached one, which is traced like a tensor
-    with storage of its own; other arguments as they are."""
-    if isinstance(leaf, np.floating) and not isinstance(leaf, float):
-        leaf = np.asarray(leaf)
-    if isinstance(leaf, np.ndarray):
-        as_dtype(leaf.dtype)
-        return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
-    if isinstance(leaf, Tensor) and leaf._alias is not None and leaf._owner() is not None:
-        tensor = Tensor._wrap(leaf.numpy())
-        tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
-        return tensor
     return leaf

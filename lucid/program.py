@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,33 +15,48 @@ import numpy as np
 
 import lucid.eager as eager
 import lucid.explorer as explorer
-from lucid.codegen.target import Executable, Like
+from lucid.codegen.target import Executable
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled
-from lucid.debug.lines import write_lines
-from lucid.errors import ArgumentError, CheckError, CompileError
-from lucid.frames import Frame, address, is_native, native
+from lucid.errors import ArgumentError, CompileError
+from lucid.frames import Frame
 from lucid.guards import Guards, define
 from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import TRACED
 from lucid.joint import Backward
-from lucid.modes import epoch, modes
-from lucid.nonfinite import Watch
+from lucid.modes import epoch
 from lucid.pytree import Spec, unflatten
 from lucid.random import draw_serials
 from lucid.scalars import Scalar
 from lucid.signature import flatten_call, signature
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
-from lucid.trace import Loop, Outside, Trace, TracedOutput, Tracked
+from lucid.trace import Outside, Trace, TracedOutput, Tracked
 from lucid.values import Values
 
 if TYPE_CHECKING:
     from lucid.explanation import Explanation
 
 
-class Program(Readable):
-    """One specialization of a compiled function: what `lower` returns and `programs` lists."""
+@dataclass(frozen=True)
+class DirectParts:
+    """What a direct call needs of a program: the leaves whose arrays it takes, the frames, and what runs."""
+
+    arguments: list[int]
+    frames: list[Frame]
+    executable: Executable
+    run: Callable[[int], int]
+    ran: Callable[[int], bool]
+
+
+class Program(Readable, ABC):
+    """One specialization of a compiled function: what `lower` returns and `programs` lists.
+
+    Where arrays are, and how the machine code gets at them, is for the two kinds of programs to say.
+    """
+
+    # Captured tensors whose arrays are looked at in each call, with their slots.
+    irregular: list[tuple[int, Array]]
 
     def __init__(
         self,
@@ -100,7 +116,7 @@ class Program(Readable):
     @property
     def captured_arrays(self) -> list[Array]:
         """The arrays that the program reads without being given them, in the order of `Trace.captured_arrays`."""
-        return [*self._constants.values(), *(_array_of(tracked.tensor) for _, tracked in self._captured)]
+        return [*self._constants.values(), *(array_of(tracked.tensor) for _, tracked in self._captured)]
 
     def values(self, *args: Any, **kwargs: Any) -> Values:
         """Every value that a call with these arguments computes, by name, module or line, without any effect of the
@@ -121,12 +137,12 @@ class Program(Readable):
     def inputs(self, leaves: Sequence[Any], run: int | None = None) -> list[Array]:
         """The arrays that a call on these leaves reads, in the order of the inputs of the traced graph; or those that
         one run of a `repeat` reads, whose arrays have a leading axis."""
-        found: dict[int, Array] = {slot: _array_of(tracked.tensor) for slot, tracked in self._captured}
+        found: dict[int, Array] = {slot: array_of(tracked.tensor) for slot, tracked in self._captured}
         for slot, number, _ in self._arguments:
-            array = _array_of(leaves[number])
+            array = array_of(leaves[number])
             found[slot] = array if run is None else np.asarray(array[run])
         for slot, owner in self._grads_read:
-            found[slot] = _array_of(owner.in_call(leaves)._grad)
+            found[slot] = array_of(owner.in_call(leaves)._grad)
         self._begin(leaves)
         found |= {slot: self._scalars[number].copy() for number, slot in enumerate(self._scalar_slots)}
         found |= self._constant_slots
@@ -191,33 +207,13 @@ class Program(Readable):
         self._refresh()
         self.epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
 
+    @abstractmethod
     def _lay_out(self) -> None:
-        """Make room for results, and tables with the addresses of scalars and constants."""
-        executable = self._compiled.executable
-        types = executable.output_types  # those of the trace, then what a backward needs
-        self._frames = [Frame(types, executable.new_table(), len(self._traced.inputs)) for _ in range(2)]
-        for frame in self._frames:
-            for i, slot in enumerate(self._scalar_slots):
-                frame.table[slot] = address(self._scalars) + 8 * i
-            for slot, array in self._constant_slots.items():
-                frame.table[slot] = address(array)
+        """Make what a call writes to and reads from, beside Python objects."""
 
+    @abstractmethod
     def _refresh(self) -> bool:
-        """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
-        for slot, tracked in self._captured:
-            tensor = tracked.tensor
-            if tensor._array is None or tensor.type != tracked.initial.type:
-                return False
-            for frame in self._frames:
-                frame.table[slot] = address(_array_of(tensor))
-        written = [_writable(_array_of(tensor)) for tensor in self._written]
-        self._written_ids = {id(array) for array in written}
-        self._written_apart = all(array.base is None for array in written)
-        states = {id(tensor) for tensor in self._written}
-        read = [(slot, _array_of(t.tensor)) for slot, t in self._captured if id(t.tensor) not in states]
-        self.irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
-        self.epoch = epoch.count
-        return True
+        """Look at captured tensors again; false where one is not what was compiled for."""
 
     def ready(self, leaves: Sequence[Any]) -> bool:
         """Whether the guards hold for a call whose leaves have this program's signature."""
@@ -240,40 +236,19 @@ class Program(Readable):
         finally:
             self.running = False
 
-    def _call(self, leaves: Sequence[Any]) -> Any:
-        if self._written_leaves:
-            self._expect_apart(leaves)
-        frame = self._frames[0]
-        self._frames.reverse()
-        tensors, table = frame.claim(), frame.table
-        held = []  # arrays stay alive until the native call returns
-        for slot, number, is_written in self._arguments:
-            array = _array_of(leaves[number])
-            array = _writable(array) if is_written else self._readable(array, leaves)
-            held.append(array)
-            table[slot] = address(array)
-        for slot, array in self.irregular:
-            array = self._readable(array, leaves)
-            held.append(array)
-            table[slot] = address(array)
-        for slot, owner in self._grads_read:
-            array = native(owner.in_call(leaves)._grad._array)
-            held.append(array)
-            table[slot] = address(array)
-        drawn_from = self._begin(leaves)
-        watch = Watch(self._traced, self.inputs(leaves)) if self._trap or modes.trap else None
-        try:
-            self._compiled.executable.run(frame.table_address)
-        except KeyboardInterrupt:
-            if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
-                self._finish(leaves, tensors, drawn_from)
-            raise
-        if watch is not None:
-            watch.expect_finite([_array_of(tensor) for tensor in tensors[: self._shown.start]])
-        result = self._finish(leaves, tensors, drawn_from)
-        if self._lines:
-            write_lines(self._lines, [_array_of(tensors[number]) for number in self._shown])
-        return result
+    @abstractmethod
+    def _call(self, leaves: Sequence[Any]) -> Any: ...
+
+    @abstractmethod
+    def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
+        """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
+        the target cannot do that by itself."""
+
+    @abstractmethod
+    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
+        extent. Results are stacked; grads are those of the last run. Where a check fails, nothing has changed.
+        The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
 
     # What surrounds the native code, as lines of Python: each program has those that it needs. They are generated since
     # looking for what there is to do would take longer than to do it. They see `leaves`, `tensors` and `drawn_from`.
@@ -316,82 +291,6 @@ class Program(Readable):
             "results": self._all_results,
         }
 
-    def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
-        """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
-        the target cannot do that by itself."""
-        if self._grads_read or self._written_leaves or self._lines or self._trap:
-            return None
-        executable = self._compiled.executable
-        likes = [Like(slot, _array_of(leaves[number])) for slot, number, _ in self._arguments]
-        kept = [(slot, tracked.initial.type.nbytes) for slot, tracked in self._captured]
-        for frame in self._frames:
-            frame.record = executable.record(frame.table_address, kept, likes)
-        record = self._frames[0].record
-        if record is None:
-            return None
-        numbers = [number for _, number, _ in self._arguments]
-        return DirectParts(numbers, self._frames, executable, record.run, record.ran)
-
-    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
-        """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
-        extent. Results are stacked; grads are those of the last run. Where a check fails, nothing has changed.
-        The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
-        self._expect_repeatable()
-        executable, first = self._compiled.executable, len(self._traced.inputs)
-        types = executable.output_types
-        frame = Frame(types, self._frames[0].table.copy(), first)
-        stacking = (*range(self._result_count), *self._shown)
-        stacked = {n: np.empty((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
-        inputs = [(slot, self._readable(_array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
-        moving = [*inputs, *((first + number, array) for number, array in stacked.items())]
-        held = [(slot, self._readable(array, ())) for slot, array in self.irregular]
-        for slot, array in (*moving, *held):
-            frame.table[slot] = address(array)
-        drawn_from = self._begin(leaves)
-        before = [_array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
-        if drawn_from is not None:
-            seed, draw = drawn_from
-            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
-        results = [Tensor._wrap(stacked[number]) for number in range(self._result_count)]
-        tensors = [*results, *frame.tensors[self._result_count :]]
-        slots = np.array([slot for slot, _ in moving], np.int64)
-        strides = np.array([array.nbytes // times for _, array in moving], np.int64)
-        try:
-            if self._trap or modes.trap:
-                self._run_watched(leaves, times, frame, (slots, strides), stacked)
-            else:
-                executable.repeat(frame.table_address, times, slots, strides)
-        except CheckError:
-            for tensor, array in zip(self._written, before, strict=True):
-                np.copyto(_array_of(tensor), array)
-            raise
-        except KeyboardInterrupt:
-            if executable.is_done:
-                self._finish(leaves, tensors, drawn_from)
-            raise
-        self._finish(leaves, tensors, drawn_from)
-        write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
-        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
-
-    def _run_watched(
-        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, Any], stacked: Mapping[int, Array]
-    ) -> None:
-        """Run `times` times, each of them watched. Where one gives what is not finite, nothing has changed."""
-        start = Watch(self._traced, self.inputs(leaves, 0))
-        slots, strides = moving
-        for run in range(times):
-            watch = Watch(self._traced, self.inputs(leaves, run))
-            self._compiled.executable.run(frame.table_address)
-            outputs = [
-                stacked[number][run] if number in stacked else _array_of(tensor)
-                for number, tensor in enumerate(frame.tensors[: self._shown.start])
-            ]
-            problem = watch.problem(outputs)
-            if problem is not None:
-                start.restore()
-                raise problem
-            frame.table[slots] += strides.astype(np.uint64)
-
     def _expect_repeatable(self) -> None:
         if self.backward is not None:
             raise CompileError(
@@ -408,31 +307,6 @@ class Program(Readable):
                 "a function that updates an argument in place can't be repeated.",
                 hint="let it update a tensor that it captures, such as a registered buffer.",
             )
-
-    def _expect_apart(self, leaves: Sequence[Any]) -> None:
-        """Raise where two arrays that the program writes overlap: which of the writes stays would be left open."""
-        written = [_array_of(leaves[number]) for number in self._written_leaves]
-        others = [*written, *(_array_of(tensor) for tensor in self._written)]
-        for number, array in enumerate(written):
-            if any(np.may_share_memory(array, other) for other in others[number + 1 :]):
-                raise ArgumentError(
-                    "two arrays that a compiled function updates in place overlap.",
-                    hint="pass arrays with memory of their own: numpy.array(x).",
-                )
-
-    def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
-        """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
-        if self._is_plain(array) and not self._written_leaves:
-            return array
-        if not is_native(array):
-            return native(array)
-        written = [_array_of(tensor) for tensor in self._written]
-        written += [_array_of(leaves[number]) for number in self._written_leaves]
-        return array.copy() if any(np.may_share_memory(array, other) for other in written) else array
-
-    def _is_plain(self, array: Array) -> bool:
-        """Whether the program may read an array where it lies, whatever captured tensors it writes."""
-        return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
 
     def _write_grads(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         for owner, output in self._grads_written:
@@ -464,18 +338,7 @@ class Program(Readable):
         return found
 
 
-@dataclass(frozen=True)
-class DirectParts:
-    """What a direct call needs of a program: the leaves whose arrays it takes, the frames, and what runs."""
-
-    arguments: list[int]
-    frames: list[Frame]
-    executable: Executable
-    run: Callable[[int], int]
-    ran: Callable[[int], bool]
-
-
-def _array_of(leaf: Any) -> Array:
+def array_of(leaf: Any) -> Array:
     """The elements of an argument, or of a captured tensor."""
     array: Any = leaf
     if isinstance(leaf, Tensor):
@@ -487,16 +350,6 @@ def _array_of(leaf: Any) -> Array:
         raise ArgumentError(
             "a function compiled for the CPU was given, or captures, a tensor that is on the GPU.",
             hint='compile it with target="cuda", or bring the tensor here: x.to("cpu"), model.to("cpu")',
-        )
-    return array
-
-
-def _writable(array: Array) -> Array:
-    """An array that native code can update in place; ArgumentError for any other."""
-    if not is_native(array) or not array.flags.writeable:
-        raise ArgumentError(
-            "an array that a compiled function updates in place is read-only or not contiguous.",
-            hint="pass a copy: numpy.array(x)",
         )
     return array
 

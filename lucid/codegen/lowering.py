@@ -1,9 +1,9 @@
 """Lowering: from a node to its kernel.
 
 The body of a fused node, or a single node taken as a body of one, is evaluated at the index of each element that is
-stored: first the demand for each value at each index is followed from the stores back to the arguments, through the
-index maps of movement ops; then the values are written down in the order of the body, those that an index looks up
-before what is read at it.
+stored: first the demand for each value at each index is followed from the stores back to the arguments
+(`demand.py`); then the values are written down in the order of the body, those that an index looks up before what is
+read at it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lucid.codegen.collapse import collapse
+from lucid.codegen.demand import Demand, Demands
 from lucid.codegen.kernel import (
     Accumulate,
     Apply,
-    Bounds,
     Buffer,
     Constant,
     Expression,
@@ -33,13 +33,13 @@ from lucid.codegen.kernel import (
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.index import Axis, Index, Known, delinear, linear, of
-from lucid.ir.ops.base import Element, Elementwise, Movement, Op, Piece, Reduction
+from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
 from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.meaning import meaning
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Fused, Iota
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, Extent, Shape
+from lucid.ir.types import DType, Shape
 
 # The ops that a kernel can contain. A Fused node may hold any of them, and no other.
 LOWERED = (Elementwise, Movement, Reduction, Random, Const, Iota)
@@ -86,15 +86,6 @@ class _Body:
         return _Body(node.inputs, (node,), node.outputs)
 
 
-@dataclass(frozen=True)
-class _Demand:
-    """A value wanted at an index, where `bounds` hold: elsewhere it may be anything but must not touch memory."""
-
-    value: Value
-    index: tuple[Index, ...]
-    bounds: Bounds = ()
-
-
 @dataclass
 class _Loops:
     """The axes of one stage, the index of the reduced operand in it, and what it is to do."""
@@ -103,7 +94,7 @@ class _Loops:
     index: tuple[Index, ...]
     is_empty: bool
     reductions: list[Node] = field(default_factory=list)
-    stores: list[tuple[Buffer, _Demand]] = field(default_factory=list)
+    stores: list[tuple[Buffer, Demand]] = field(default_factory=list)
 
 
 class _Lowering:
@@ -121,35 +112,28 @@ class _Lowering:
         self.values: list[Expression] = []
         self.number_of: dict[Expression, int] = {}
         self.producer = {value: inner for inner in body.nodes for value in inner.outputs}
-        self.pieces: dict[_Demand, list[tuple[Bounds, _Demand]]] = {}
-        self.sources: dict[_Demand, list[_Demand]] = {}
-        # Elements that indices look up stand in them as axes of their own, until they are values with a number.
-        self.looked_up: dict[Axis, _Demand] = {}
-        self.axis_of: dict[tuple[_Demand | Index, Extent], Axis] = {}
-        # So do positions that bounds hold within an operand: what is computed of them is simplified for that range.
-        self.held: dict[Axis, Index] = {}
-        self.demands: dict[Value, list[_Demand]] = {}
-        self.built: dict[_Demand, int] = {}
+        self.demands = Demands()
+        self.built: dict[Demand, int] = {}
 
     def kernel(self) -> Kernel:
         reductions = [inner for inner in self.body.nodes if isinstance(inner.op, Reduction)]
         axes, kept, stages = self.reduction_loops(reductions) if reductions else self.map_loops()
         for stage in stages:
             for reduction in stage.reductions:
-                self.demand(_Demand(reduction.inputs[0], stage.index))
+                self.demands.add(Demand(reduction.inputs[0], stage.index))
             for _, wanted in stage.stores:
-                self.demand(wanted)
+                self.demands.add(wanted)
         for inner in reversed(self.body.nodes):
-            for wanted in self.demands.get(inner.output, ()):
-                self.follow(inner, wanted)
+            for wanted in self.demands.of(inner.output):
+                self.demands.follow(inner, wanted)
         results = {
             inner: (number, which)
             for number, stage in enumerate(stages)
             for which, inner in enumerate(stage.reductions)
         }
         for value in (*dict.fromkeys(self.body.arguments), *(inner.output for inner in self.body.nodes)):
-            for wanted in self.demands.get(value, ()):
-                for ready in self.in_order(wanted):
+            for wanted in self.demands.of(value):
+                for ready in self.demands.in_order(wanted, self.built):
                     node = self.producer.get(ready.value)
                     self.built[ready] = (
                         self.load(ready) if node is None else self.build(node, ready, kept, results.get(node))
@@ -166,7 +150,7 @@ class _Lowering:
         for output, buffer in self.outputs():
             if output.type.size != self.body.outputs[0].type.size:
                 raise self.error(f"stores {output.type} beside {self.body.outputs[0].type}")
-            stage.stores.append((buffer, _Demand(output, _reshaped(index, shape, output.type.shape))))
+            stage.stores.append((buffer, Demand(output, _reshaped(index, shape, output.type.shape))))
         return _without_units(axes), index, [stage]
 
     def reduction_loops(self, reductions: Sequence[Node]) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
@@ -197,10 +181,10 @@ class _Lowering:
             if output.type.size == first.output.type.size and (
                 level[output] or output.type.size != first.inputs[0].type.size
             ):
-                epilogue.stores.append((buffer, _Demand(output, _reshaped(kept, kept_shape, output.type.shape))))
+                epilogue.stores.append((buffer, Demand(output, _reshaped(kept, kept_shape, output.type.shape))))
             elif output.type.size == first.inputs[0].type.size:
                 stage = stages[level[output]]
-                stage.stores.append((buffer, _Demand(output, _reshaped(stage.index, shape, output.type.shape))))
+                stage.stores.append((buffer, Demand(output, _reshaped(stage.index, shape, output.type.shape))))
             else:
                 raise self.error(f"stores {output.type} beside a reduction of {first.inputs[0].type} over {reduced}")
         stages.append(epilogue)
@@ -221,127 +205,41 @@ class _Lowering:
             level[inner.output] = above + isinstance(inner.op, Reduction)
         return level
 
-    # Demand, backwards.
-
-    def demand(self, wanted: _Demand) -> None:
-        known = self.demands.setdefault(wanted.value, [])
-        if wanted not in known:
-            known.append(wanted)
-
-    def follow(self, inner: Node, wanted: _Demand) -> None:
-        """Demand the operands that a node needs at an index. The operand of a reduction is demanded by its stage."""
-        match inner.op:
-            case Elementwise():
-                sources = [_Demand(operand, wanted.index, wanted.bounds) for operand in inner.inputs]
-            case Random():
-                sources = [_Demand(operand, ()) for operand in inner.inputs]
-            case Movement() as movement:
-                pieces = self.pieces[wanted] = []
-                types = [operand.type for operand in inner.inputs]
-                # What a user's op says of elements need not hold where there are none.
-                for piece in movement.pieces(wanted.index, types) if inner.output.type.size else ():
-                    open_bounds = _open_bounds(piece.bounds)
-                    if open_bounds is not None:
-                        every = tuple(dict.fromkeys((*wanted.bounds, *open_bounds)))
-                        index = self.held_index(self.looked_up_index(inner, piece, every), open_bounds)
-                        pieces.append((open_bounds, _Demand(inner.inputs[piece.operand], index, every)))
-                sources = [source for _, source in pieces]
-            case _:
-                sources = []
-        self.sources[wanted] = sources
-        for source in sources:
-            self.demand(source)
-
-    def looked_up_index(self, inner: Node, piece: Piece, bounds: Bounds) -> tuple[Index, ...]:
-        """The index of a piece; what it looks up in an operand is demanded too."""
-        found = []
-        for part, extent in zip(piece.index, inner.inputs[piece.operand].type.shape, strict=True):
-            if isinstance(part, Element) and extent == 1:
-                part = Index()
-            elif isinstance(part, Element):
-                wanted = _Demand(inner.inputs[part.operand], part.index, bounds)
-                self.demand(wanted)
-                axis = self.axis_of.setdefault((wanted, extent), Axis(-1 - len(self.axis_of), extent))
-                self.looked_up[axis] = wanted
-                part = of(axis)
-            found.append(part)
-        return tuple(found)
-
-    def held_index(self, index: tuple[Index, ...], bounds: Bounds) -> tuple[Index, ...]:
-        """An index, with an axis in place of each position that a bound holds below an extent."""
-        extents, found = dict(bounds), []
-        for part in index:
-            if part in extents:
-                extent = extents[part]
-                axis = self.axis_of.setdefault((part, extent), Axis(-1 - len(self.axis_of), extent))
-                self.held[axis] = part
-                part = of(axis)
-            found.append(part)
-        return tuple(found)
-
     # Values, forwards.
-
-    def in_order(self, wanted: _Demand) -> Iterator[_Demand]:
-        """What must be built for a demand and is not yet, each after what it needs, then the demand itself.
-
-        The order of the body is enough for what is read at plain indices, so that nothing else is found there.
-        """
-        waiting = [wanted]
-        while waiting:
-            last = waiting[-1]
-            if missing := [need for need in self.needs(last) if need not in self.built]:
-                waiting += reversed(missing)
-                continue
-            waiting.pop()
-            if last not in self.built:
-                yield last
-
-    def needs(self, wanted: _Demand) -> Iterator[_Demand]:
-        yield from self.sources.get(wanted, ())
-        if self.looked_up:
-            for index in (*wanted.index, *(index for index, _ in wanted.bounds)):
-                yield from self.lookups(index)
-
-    def lookups(self, index: Index) -> Iterator[_Demand]:
-        for axis in index.axes():
-            if axis in self.looked_up:
-                yield self.looked_up[axis]
-            elif axis in self.held:
-                yield from self.lookups(self.held[axis])
 
     def known(self, index: Index) -> Index:
         """An index with the values that it looks up, and the positions that bounds hold, in their places."""
         known = {}
         for axis in index.axes():
-            if axis in self.looked_up:
-                number = self.add(OnAxis(self.built[self.looked_up[axis]], axis.extent))
+            if axis in self.demands.looked_up:
+                number = self.add(OnAxis(self.built[self.demands.looked_up[axis]], axis.extent))
                 known[axis] = of(Known(number, axis.extent))
-            elif axis in self.held:
-                known[axis] = self.known(self.held[axis])
+            elif axis in self.demands.held:
+                known[axis] = self.known(self.demands.held[axis])
         return index.substitute(known) if known else index
 
     def add(self, value: Expression) -> int:
-        if self.axis_of:
+        if self.demands.axis_of:
             value = map_indices(value, self.known)
         if value not in self.number_of:
             self.number_of[value] = len(self.values)
             self.values.append(value)
         return self.number_of[value]
 
-    def load(self, wanted: _Demand) -> int:
+    def load(self, wanted: Demand) -> int:
         buffer = self.buffer_of[wanted.value]
         return self.add(Load(buffer, linear(wanted.index, buffer.type.shape), wanted.bounds))
 
-    def build(self, inner: Node, wanted: _Demand, kept: tuple[Index, ...], result: tuple[int, int] | None) -> int:
+    def build(self, inner: Node, wanted: Demand, kept: tuple[Index, ...], result: tuple[int, int] | None) -> int:
         op, dtype = inner.op, inner.output.type.dtype
         match op:
             case Elementwise():
-                args = (self.built[_Demand(operand, wanted.index, wanted.bounds)] for operand in inner.inputs)
+                args = (self.built[Demand(operand, wanted.index, wanted.bounds)] for operand in inner.inputs)
                 return self.add(Apply(op, tuple(args), dtype))
             case Movement():
                 return self.moved(op, wanted, dtype)
             case Random():
-                words = tuple(self.built[_Demand(operand, ())] for operand in inner.inputs)
+                words = tuple(self.built[Demand(operand, ())] for operand in inner.inputs)
                 return self.add(RandomElement(op, linear(wanted.index, op.shape), words, dtype))
             case Const():
                 return self.add(Constant(op.value, dtype))
@@ -355,9 +253,9 @@ class _Lowering:
                 return self.add(Result(*result, dtype))
         raise AssertionError(f"{op.name} is not lowered")
 
-    def moved(self, op: Movement, wanted: _Demand, dtype: DType) -> int:
+    def moved(self, op: Movement, wanted: Demand, dtype: DType) -> int:
         result: int | None = None
-        for bounds, source in reversed(self.pieces[wanted]):
+        for bounds, source in reversed(self.demands.pieces[wanted]):
             inside = self.built[source]
             if not bounds:
                 result = inside
@@ -378,7 +276,7 @@ class _Lowering:
             assert isinstance(inner.op, Reduction)
             along = inner.op.axes
             position = linear([loops.index[axis] for axis in along], tuple(shape[axis] for axis in along))
-            operand = self.built[_Demand(inner.inputs[0], loops.index)]
+            operand = self.built[Demand(inner.inputs[0], loops.index)]
             accumulated.append(Accumulate(inner.op, operand, position))
         stores = (
             Store(buffer, linear(wanted.index, wanted.value.type.shape), self.built[wanted])
@@ -397,18 +295,6 @@ def _reshaped(index: tuple[Index, ...], shape: Shape, other: Shape) -> tuple[Ind
 
 def _without_units(axes: Iterable[Axis]) -> tuple[Axis, ...]:
     return tuple(axis for axis in axes if axis.extent != 1)
-
-
-def _open_bounds(bounds: Bounds) -> Bounds | None:
-    """The bounds that may fail, or None where one always does."""
-    still_open = []
-    for index, extent in bounds:
-        low, high = index.bounds
-        if high < 0 or max(low, 0) >= extent:
-            return None
-        if low < 0 or high >= extent:
-            still_open.append((index, extent))
-    return tuple(still_open)
 
 
 def _reduced_axes(

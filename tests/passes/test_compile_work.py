@@ -17,7 +17,6 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.target import _write
-from lucid.compiler import CompiledFunction
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.elementwise import Neg
 from lucid.ir.passes.copies import Copies
@@ -25,6 +24,7 @@ from lucid.ir.passes.pipeline import PIPELINE
 from lucid.ir.types import TensorType, float32
 from lucid.ir.verify import verify
 from lucid.signature import flatten_call
+from lucid.traced_call import trace_call
 
 # What a program of twice the size may take: twice, and a little for what each layer has to tell the others.
 GROWTH = 2.3
@@ -80,9 +80,7 @@ def unrolled(count: int) -> Graph:
 
 
 def traced(step: Callable[..., object]) -> Graph:
-    compiled = lucid.compile(step)
-    assert isinstance(compiled, CompiledFunction)
-    trace, _ = compiled._trace(*flatten_call((np.ones((4, 4), np.float32),), {}))
+    trace, _ = trace_call(step, "step", *flatten_call((np.ones((4, 4), np.float32),), {}))
     return trace.graph
 
 

@@ -1,0 +1,406 @@
+"""The thread pool as LLVM IR over pthreads. What it does is said in `pool.py`."""
+
+from __future__ import annotations
+
+MAX_THREADS = 256
+# Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
+# small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
+WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
+
+# Each worker has a share of the chunks, the same stretch of each job, so that what one job has written is in the cache
+# of the worker that reads it in the next; who is done with its own share helps with those of others. `@left` counts the
+# chunks of a share that nobody has claimed. A worker claims by subtracting one: what was there before, where positive,
+# is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task, context and
+# the end of the share may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
+# `@job` is the number of the job.
+_TEXT = """
+target triple = "{triple}"
+target datalayout = "{layout}"
+
+@left = internal global [{max_threads} x [8 x i64]] zeroinitializer, align 64
+@ends = internal global [{max_threads} x i64] zeroinitializer, align 64
+@job = internal global i64 0, align 64
+@done = internal global i64 0, align 64
+@task = internal global ptr null, align 64
+@context = internal global ptr null
+@wanted = internal global i64 0, align 64
+@started = internal global i64 0
+@sleeping = internal global i64 0, align 64
+@stopping = internal global i64 0
+@callers_core = internal global i32 -1, align 64
+@mutex = internal global [128 x i8] zeroinitializer, align 64
+@wake = internal global [128 x i8] zeroinitializer, align 64
+@waiting = internal global i64 0, align 64
+@finished = internal global [128 x i8] zeroinitializer, align 64
+@handles = internal global [{max_threads} x i64] zeroinitializer
+@scratch = internal global [{max_threads} x ptr] zeroinitializer
+@scratch_size = internal global [{max_threads} x i64] zeroinitializer
+
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_join(i64, ptr)
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+declare i32 @posix_memalign(ptr, i64, i64)
+declare void @free(ptr)
+{pause_declaration}
+
+{placement}
+; Claim chunks and run them until none is left: first those of the worker's own share.
+define internal void @work(i64 %worker) {{
+entry:
+  %wanted = load i64, ptr @wanted
+  br label %share
+share:
+  %offset = phi i64 [ 0, %entry ], [ %offset_after, %empty ]
+  %some_share = icmp sle i64 %offset, %wanted
+  br i1 %some_share, label %open, label %end
+open:
+  %sum = add i64 %worker, %offset
+  %over = icmp sgt i64 %sum, %wanted
+  %shares = add i64 %wanted, 1
+  %around = sub i64 %sum, %shares
+  %number = select i1 %over, i64 %around, i64 %sum
+  %left = getelementptr [{max_threads} x [8 x i64]], ptr @left, i64 0, i64 %number
+  br label %claim
+claim:
+  %seen = load atomic i64, ptr %left acquire, align 8
+  %some = icmp sgt i64 %seen, 0
+  br i1 %some, label %take, label %empty
+take:
+  %ticket = atomicrmw sub ptr %left, i64 1 acq_rel
+  %mine = icmp sgt i64 %ticket, 0
+  br i1 %mine, label %run, label %empty
+empty:
+  %offset_after = add i64 %offset, 1
+  br label %share
+run:
+  %task = load ptr, ptr @task
+  %context = load ptr, ptr @context
+  %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
+  %share_end = load i64, ptr %end_place
+  %chunk = sub i64 %share_end, %ticket
+  call void %task(ptr %context, i64 %chunk, i64 %worker)
+  %before = atomicrmw add ptr @done, i64 1 seq_cst
+  %asleep = load atomic i64, ptr @waiting seq_cst, align 8
+  %sleeps = icmp ne i64 %asleep, 0
+  br i1 %sleeps, label %tell, label %claim
+tell:
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %told = call i32 @pthread_cond_broadcast(ptr @finished)
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %claim
+end:
+  ret void
+}}
+
+; The life of a worker: work, spin, sleep.
+define internal ptr @live(ptr %number) {{
+entry:
+  %worker = ptrtoint ptr %number to i64
+  br label %busy
+busy:
+  %known = load atomic i64, ptr @job acquire, align 8
+  %callers = load atomic i32, ptr @callers_core monotonic, align 4
+  call void @lucid_leave_core(i32 %callers)
+  call void @work(i64 %worker)
+  br label %spin
+spin:
+  %turn = phi i64 [ 0, %busy ], [ %next, %again ]
+  %seen = load atomic i64, ptr @job acquire, align 8
+  %some = icmp ne i64 %seen, %known
+  br i1 %some, label %busy, label %idle
+idle:
+  {pause}
+  %next = add i64 %turn, 1
+  %tired = icmp sge i64 %next, {worker_spins}
+  br i1 %tired, label %park, label %again
+again:
+  br label %spin
+park:
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %sleepers = atomicrmw add ptr @sleeping, i64 1 seq_cst
+  br label %look
+look:
+  %now = load atomic i64, ptr @job seq_cst, align 8
+  %job = icmp ne i64 %now, %known
+  %stop = load atomic i64, ptr @stopping seq_cst, align 8
+  %last = icmp ne i64 %stop, 0
+  %up = or i1 %job, %last
+  br i1 %up, label %rise, label %sleep
+sleep:
+  %woken = call i32 @pthread_cond_wait(ptr @wake, ptr @mutex)
+  br label %look
+rise:
+  %fewer = atomicrmw sub ptr @sleeping, i64 1 seq_cst
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  br i1 %last, label %end, label %busy
+end:
+  ret ptr null
+}}
+
+define internal void @wake_all() {{
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  %woken = call i32 @pthread_cond_broadcast(ptr @wake)
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  ret void
+}}
+
+; Start the wanted workers; fewer where the system refuses.
+define internal void @start() {{
+entry:
+  %m = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  %w = call i32 @pthread_cond_init(ptr @wake, ptr null)
+  %f = call i32 @pthread_cond_init(ptr @finished, ptr null)
+  %wanted = load i64, ptr @wanted
+  br label %more
+more:
+  %n = phi i64 [ 0, %entry ], [ %worker, %created ]
+  %enough = icmp sge i64 %n, %wanted
+  br i1 %enough, label %end, label %create
+create:
+  %worker = add i64 %n, 1
+  %number = inttoptr i64 %worker to ptr
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %failed = call i32 @pthread_create(ptr %handle, ptr null, ptr @live, ptr %number)
+  %refused = icmp ne i32 %failed, 0
+  br i1 %refused, label %fewer, label %created
+created:
+  br label %more
+fewer:
+  store i64 %n, ptr @wanted
+  br label %end
+end:
+  store i64 %n, ptr @started
+  ret void
+}}
+
+; Run task(context, chunk, worker) for each chunk below count. One job runs at a time.
+define void @lucid_parallel(ptr %task, ptr %context, i64 %count) {{
+entry:
+  %wanted = load i64, ptr @wanted
+  %alone = icmp eq i64 %wanted, 0
+  %single = icmp sle i64 %count, 1
+  %here = or i1 %alone, %single
+  br i1 %here, label %serial, label %ready
+serial:
+  %chunk = phi i64 [ 0, %entry ], [ %following, %one ]
+  %more = icmp slt i64 %chunk, %count
+  br i1 %more, label %one, label %end
+one:
+  call void %task(ptr %context, i64 %chunk, i64 0)
+  %following = add i64 %chunk, 1
+  br label %serial
+ready:
+  %started = load i64, ptr @started
+  %cold = icmp eq i64 %started, 0
+  br i1 %cold, label %warm_up, label %publish
+warm_up:
+  call void @start()
+  br label %publish
+publish:
+  %core = call i32 @this_core()
+  store atomic i32 %core, ptr @callers_core monotonic, align 4
+  store ptr %task, ptr @task
+  store ptr %context, ptr @context
+  store atomic i64 0, ptr @done release, align 8
+  %workers = load i64, ptr @wanted ; fewer than before, where not all could be started
+  %shares = add i64 %workers, 1
+  br label %deal
+deal:
+  %number = phi i64 [ 0, %publish ], [ %following_share, %deal ]
+  %begin = phi i64 [ 0, %publish ], [ %end_of_share, %deal ]
+  %following_share = add i64 %number, 1
+  %scaled = mul i64 %following_share, %count
+  %end_of_share = sdiv i64 %scaled, %shares
+  %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
+  store i64 %end_of_share, ptr %end_place
+  %size = sub i64 %end_of_share, %begin
+  %left = getelementptr [{max_threads} x [8 x i64]], ptr @left, i64 0, i64 %number
+  store atomic i64 %size, ptr %left release, align 8
+  %dealt = icmp eq i64 %following_share, %shares
+  br i1 %dealt, label %call_workers, label %deal
+call_workers:
+  %number_of_job = load i64, ptr @job
+  %next_job = add i64 %number_of_job, 1
+  store atomic i64 %next_job, ptr @job seq_cst, align 8
+  %sleepers = load atomic i64, ptr @sleeping seq_cst, align 8
+  %asleep = icmp sgt i64 %sleepers, 0
+  br i1 %asleep, label %rouse, label %help
+rouse:
+  call void @wake_all()
+  br label %help
+help:
+  call void @work(i64 0)
+  br label %wait
+wait:
+  %turn = phi i64 [ 0, %help ], [ %next, %again ]
+  %done = load atomic i64, ptr @done acquire, align 8
+  %all = icmp eq i64 %done, %count
+  br i1 %all, label %end, label %idle
+idle:
+  {pause}
+  %next = add i64 %turn, 1
+  %long = icmp sge i64 %next, {caller_spins}
+  br i1 %long, label %sleep, label %again
+again:
+  br label %wait
+sleep:
+  ; The worker may be waiting for its core: an idle one, such as this will be, takes it over.
+  %locked = call i32 @pthread_mutex_lock(ptr @mutex)
+  store atomic i64 1, ptr @waiting seq_cst, align 8
+  br label %look
+look:
+  %now = load atomic i64, ptr @done seq_cst, align 8
+  %enough = icmp eq i64 %now, %count
+  br i1 %enough, label %rise, label %doze
+doze:
+  %woken = call i32 @pthread_cond_wait(ptr @finished, ptr @mutex)
+  br label %look
+rise:
+  store atomic i64 0, ptr @waiting seq_cst, align 8
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %end
+end:
+  ret void
+}}
+
+; Memory of at least `size` bytes that is the worker's own until it asks again.
+define ptr @lucid_scratch(i64 %worker, i64 %size) {{
+entry:
+  %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
+  %size_slot = getelementptr [{max_threads} x i64], ptr @scratch_size, i64 0, i64 %worker
+  %have = load i64, ptr %size_slot
+  %old = load ptr, ptr %slot
+  %fits = icmp sge i64 %have, %size
+  br i1 %fits, label %use, label %grow
+use:
+  ret ptr %old
+grow:
+  call void @free(ptr %old)
+  %failed = call i32 @posix_memalign(ptr %slot, i64 64, i64 %size)
+  store i64 %size, ptr %size_slot
+  %new = load ptr, ptr %slot
+  ret ptr %new
+}}
+
+define void @lucid_want(i64 %workers) {{
+  store i64 %workers, ptr @wanted
+  ret void
+}}
+
+define void @lucid_stop() {{
+entry:
+  %started = load i64, ptr @started
+  %none = icmp eq i64 %started, 0
+  br i1 %none, label %end, label %signal
+signal:
+  store atomic i64 1, ptr @stopping seq_cst, align 8
+  call void @wake_all()
+  br label %join
+join:
+  %n = phi i64 [ 0, %signal ], [ %next, %joined ]
+  %all = icmp sge i64 %n, %started
+  br i1 %all, label %clear, label %joined
+joined:
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %thread = load i64, ptr %handle
+  %result = call i32 @pthread_join(i64 %thread, ptr null)
+  %next = add i64 %n, 1
+  br label %join
+clear:
+  store atomic i64 0, ptr @stopping seq_cst, align 8
+  store i64 0, ptr @started
+  br label %end
+end:
+  ret void
+}}
+
+; In the child of a fork there are no workers, and the lock may have been held by one.
+define void @lucid_forget() {{
+  store atomic i64 0, ptr @sleeping seq_cst, align 8
+  store atomic i64 0, ptr @waiting seq_cst, align 8
+  store i64 0, ptr @started
+  ret void
+}}
+"""
+
+# Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
+# threads take as long as one. Forbidding that core for a moment moves the worker.
+_LINUX_PLACEMENT = """
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+
+define internal i32 @this_core() {
+  %core = call i32 @sched_getcpu()
+  ret i32 %core
+}
+
+; Move the calling thread elsewhere if it runs on a core, and may run on others.
+define void @lucid_leave_core(i32 %left) {
+entry:
+  %allowed = alloca i1024
+  %core = call i32 @sched_getcpu()
+  %together = icmp eq i32 %core, %left
+  %known = icmp ult i32 %core, 1024
+  %look = and i1 %together, %known
+  br i1 %look, label %ask, label %end
+ask:
+  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
+  %all = load i1024, ptr %allowed
+  %place = zext i32 %core to i1024
+  %bit = shl i1024 1, %place
+  %others = xor i1024 %all, %bit
+  %none = icmp eq i1024 %others, 0
+  %answered = icmp eq i32 %failed, 0
+  %some = xor i1 %none, true
+  %can = and i1 %answered, %some
+  br i1 %can, label %move, label %end
+move:
+  store i1024 %others, ptr %allowed
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  store i1024 %all, ptr %allowed
+  %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  br label %end
+end:
+  ret void
+}
+"""
+
+_NO_PLACEMENT = """
+define internal i32 @this_core() {
+  ret i32 -1
+}
+
+define void @lucid_leave_core(i32 %left) {
+  ret void
+}
+"""
+
+
+def pool_text(triple: str, layout: str) -> str:
+    """The pool for a kind of machine, as a module."""
+    pause_declaration, pause = _pause(triple)
+    return _TEXT.format(
+        triple=triple,
+        layout=layout,
+        max_threads=MAX_THREADS,
+        worker_spins=WORKER_SPINS,
+        caller_spins=CALLER_SPINS,
+        pause_declaration=pause_declaration,
+        pause=pause,
+        placement=_LINUX_PLACEMENT if "linux" in triple else _NO_PLACEMENT,
+    )
+
+
+def _pause(triple: str) -> tuple[str, str]:
+    """The declaration and the call of what tells a processor that a loop is waiting."""
+    if triple.startswith(("x86_64", "i386", "i686")):
+        return "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
+    if triple.startswith(("aarch64", "arm64")):
+        return "declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"
+    return "", "fence seq_cst"

@@ -1,0 +1,194 @@
+"""A program whose arrays are in the memory of this process: machine code reads and writes them where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lucid.codegen.target import Like
+from lucid.debug.lines import write_lines
+from lucid.errors import ArgumentError, CheckError
+from lucid.frames import Frame, address, is_native, native
+from lucid.modes import epoch, modes
+from lucid.nonfinite import Watch
+from lucid.program import DirectParts, Program, array_of
+from lucid.pytree import unflatten
+from lucid.tensor import Array, Tensor
+from lucid.trace import Loop
+
+
+class HostProgram(Program):
+    """A program for a target that runs on the CPU. Captured tensors stay where the user's arrays are."""
+
+    def _lay_out(self) -> None:
+        """Make room for results, and tables with the addresses of scalars and constants."""
+        executable = self._compiled.executable
+        types = executable.output_types  # those of the trace, then what a backward needs
+        self._frames = [Frame(types, executable.new_table(), len(self._traced.inputs)) for _ in range(2)]
+        for frame in self._frames:
+            for i, slot in enumerate(self._scalar_slots):
+                frame.table[slot] = address(self._scalars) + 8 * i
+            for slot, array in self._constant_slots.items():
+                frame.table[slot] = address(array)
+
+    def _refresh(self) -> bool:
+        """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
+        for slot, tracked in self._captured:
+            tensor = tracked.tensor
+            if tensor._array is None or tensor.type != tracked.initial.type:
+                return False
+            for frame in self._frames:
+                frame.table[slot] = address(array_of(tensor))
+        written = [_writable(array_of(tensor)) for tensor in self._written]
+        self._written_ids = {id(array) for array in written}
+        self._written_apart = all(array.base is None for array in written)
+        states = {id(tensor) for tensor in self._written}
+        read = [(slot, array_of(t.tensor)) for slot, t in self._captured if id(t.tensor) not in states]
+        self.irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
+        self.epoch = epoch.count
+        return True
+
+    def _call(self, leaves: Sequence[Any]) -> Any:
+        if self._written_leaves:
+            self._expect_apart(leaves)
+        frame = self._frames[0]
+        self._frames.reverse()
+        tensors, table = frame.claim(), frame.table
+        held = []  # arrays stay alive until the native call returns
+        for slot, number, is_written in self._arguments:
+            array = array_of(leaves[number])
+            array = _writable(array) if is_written else self._readable(array, leaves)
+            held.append(array)
+            table[slot] = address(array)
+        for slot, array in self.irregular:
+            array = self._readable(array, leaves)
+            held.append(array)
+            table[slot] = address(array)
+        for slot, owner in self._grads_read:
+            array = native(owner.in_call(leaves)._grad._array)
+            held.append(array)
+            table[slot] = address(array)
+        drawn_from = self._begin(leaves)
+        watch = Watch(self._traced, self.inputs(leaves)) if self._trap or modes.trap else None
+        try:
+            self._compiled.executable.run(frame.table_address)
+        except KeyboardInterrupt:
+            if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
+                self._finish(leaves, tensors, drawn_from)
+            raise
+        if watch is not None:
+            watch.expect_finite([array_of(tensor) for tensor in tensors[: self._shown.start]])
+        result = self._finish(leaves, tensors, drawn_from)
+        if self._lines:
+            write_lines(self._lines, [array_of(tensors[number]) for number in self._shown])
+        return result
+
+    def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
+        """See `Program.prepare_direct`."""
+        if self._grads_read or self._written_leaves or self._lines or self._trap:
+            return None
+        executable = self._compiled.executable
+        likes = [Like(slot, array_of(leaves[number])) for slot, number, _ in self._arguments]
+        kept = [(slot, tracked.initial.type.nbytes) for slot, tracked in self._captured]
+        for frame in self._frames:
+            frame.record = executable.record(frame.table_address, kept, likes)
+        record = self._frames[0].record
+        if record is None:
+            return None
+        numbers = [number for _, number, _ in self._arguments]
+        return DirectParts(numbers, self._frames, executable, record.run, record.ran)
+
+    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """See `Program.repeat`."""
+        self._expect_repeatable()
+        executable, first = self._compiled.executable, len(self._traced.inputs)
+        types = executable.output_types
+        frame = Frame(types, self._frames[0].table.copy(), first)
+        stacking = (*range(self._result_count), *self._shown)
+        stacked = {n: np.empty((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
+        inputs = [(slot, self._readable(array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
+        moving = [*inputs, *((first + number, array) for number, array in stacked.items())]
+        held = [(slot, self._readable(array, ())) for slot, array in self.irregular]
+        for slot, array in (*moving, *held):
+            frame.table[slot] = address(array)
+        drawn_from = self._begin(leaves)
+        before = [array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
+        if drawn_from is not None:
+            seed, draw = drawn_from
+            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
+        results = [Tensor._wrap(stacked[number]) for number in range(self._result_count)]
+        tensors = [*results, *frame.tensors[self._result_count :]]
+        slots = np.array([slot for slot, _ in moving], np.int64)
+        strides = np.array([array.nbytes // times for _, array in moving], np.int64)
+        try:
+            if self._trap or modes.trap:
+                self._run_watched(leaves, times, frame, (slots, strides), stacked)
+            else:
+                executable.repeat(frame.table_address, times, slots, strides)
+        except CheckError:
+            for tensor, array in zip(self._written, before, strict=True):
+                np.copyto(array_of(tensor), array)
+            raise
+        except KeyboardInterrupt:
+            if executable.is_done:
+                self._finish(leaves, tensors, drawn_from)
+            raise
+        self._finish(leaves, tensors, drawn_from)
+        write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
+        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+
+    def _run_watched(
+        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, Any], stacked: Mapping[int, Array]
+    ) -> None:
+        """Run `times` times, each of them watched. Where one gives what is not finite, nothing has changed."""
+        start = Watch(self._traced, self.inputs(leaves, 0))
+        slots, strides = moving
+        for run in range(times):
+            watch = Watch(self._traced, self.inputs(leaves, run))
+            self._compiled.executable.run(frame.table_address)
+            outputs = [
+                stacked[number][run] if number in stacked else array_of(tensor)
+                for number, tensor in enumerate(frame.tensors[: self._shown.start])
+            ]
+            problem = watch.problem(outputs)
+            if problem is not None:
+                start.restore()
+                raise problem
+            frame.table[slots] += strides.astype(np.uint64)
+
+    def _expect_apart(self, leaves: Sequence[Any]) -> None:
+        """Raise where two arrays that the program writes overlap: which of the writes stays would be left open."""
+        written = [array_of(leaves[number]) for number in self._written_leaves]
+        others = [*written, *(array_of(tensor) for tensor in self._written)]
+        for number, array in enumerate(written):
+            if any(np.may_share_memory(array, other) for other in others[number + 1 :]):
+                raise ArgumentError(
+                    "two arrays that a compiled function updates in place overlap.",
+                    hint="pass arrays with memory of their own: numpy.array(x).",
+                )
+
+    def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
+        """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
+        if self._is_plain(array) and not self._written_leaves:
+            return array
+        if not is_native(array):
+            return native(array)
+        written = [array_of(tensor) for tensor in self._written]
+        written += [array_of(leaves[number]) for number in self._written_leaves]
+        return array.copy() if any(np.may_share_memory(array, other) for other in written) else array
+
+    def _is_plain(self, array: Array) -> bool:
+        """Whether the program may read an array where it lies, whatever captured tensors it writes."""
+        return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
+
+
+def _writable(array: Array) -> Array:
+    """An array that native code can update in place; ArgumentError for any other."""
+    if not is_native(array) or not array.flags.writeable:
+        raise ArgumentError(
+            "an array that a compiled function updates in place is read-only or not contiguous.",
+            hint="pass a copy: numpy.array(x)",
+        )
+    return array

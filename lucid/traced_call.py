@@ -1,0 +1,81 @@
+"""The trace of one call: a function runs with symbols in the place of what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lucid.code_guards import CodeObserver
+from lucid.errors import TraceError
+from lucid.ir.types import as_dtype
+from lucid.modes import modes
+from lucid.observed import Observed, record_reads
+from lucid.pytree import Spec, flatten, unflatten
+from lucid.signature import argument_names
+from lucid.tensor import Tensor
+from lucid.trace import Trace
+from lucid.tracing import Tracer, tracing
+
+
+def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], spec: Spec) -> tuple[Trace, Spec]:
+    """Run a function once with symbols for the leaves of a call: the trace, and how its results form what it returns.
+
+    Raises TraceError for Python that a graph cannot represent.
+    """
+    tracer = Tracer(name)
+    names = argument_names(function, spec)
+    by_identity = {id(leaf): _entered(leaf) for leaf in leaves}
+    entered = [by_identity[id(leaf)] for leaf in leaves]
+    with CodeObserver(function) as observer, tracing(tracer):
+        symbols: list[Any] = []
+        for number, (leaf, argument) in enumerate(zip(entered, names, strict=True)):
+            if isinstance(leaf, Tensor):
+                tracer.enter_argument(leaf, number, argument)
+                symbols.append(leaf)
+            elif isinstance(leaf, float):
+                symbols.append(tracer.scalars.input(argument, leaf, f"leaves[{number}]"))
+            else:
+                symbols.append(leaf)
+        args, kwargs = unflatten(spec, symbols)
+
+        def record(owner: Observed, attribute: str, value: object) -> None:
+            if modes.tracer is tracer and not tracer.is_new(owner):
+                tracer.guards.attribute(owner, attribute, value)
+
+        stop = record_reads(record)
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            stop()
+        _expect_unchanged(symbols, spec, (args, kwargs))
+        result_leaves, result_spec = flatten(result)
+        trace = tracer.finish(result_leaves)
+    observer.guard(tracer.guards)
+    return trace, result_spec
+
+
+def _expect_unchanged(leaves: Sequence[Any], spec: Spec, call: tuple[Any, Any]) -> None:
+    """Raise where the traced function has changed a list or dict that it was given."""
+    now, spec_now = flatten(call)
+    if spec_now != spec or any(x is not y for x, y in zip(leaves, now, strict=True)):
+        raise TraceError(
+            "a compiled function changed a list or dict that is its argument; later calls would not change theirs.",
+            hint="return what is new, for instance as {**d, 'key': value}.",
+        )
+
+
+def _entered(leaf: Any) -> Any:
+    """The tensor that stands for an array argument in a trace, or for a detached one, which is traced like a tensor
+    with storage of its own; other arguments as they are."""
+    if isinstance(leaf, np.floating) and not isinstance(leaf, float):
+        leaf = np.asarray(leaf)
+    if isinstance(leaf, np.ndarray):
+        as_dtype(leaf.dtype)
+        return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
+    if isinstance(leaf, Tensor) and leaf._alias is not None and leaf._owner() is not None:
+        tensor = Tensor._wrap(leaf.numpy())
+        tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
+        return tensor
+    return leaf
