@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-def load(name: str) -> ModuleType:
-    """An example as a module."""
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(name: str, *arguments: str | Path) -> str:
-    """What an example prints, with all warnings as errors."""
-    command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.examples import EXAMPLES, load, run
 
 
 def test_the_autoencoder_learns(tmp_path: Path) -> None:
@@ -44,7 +21,7 @@ def test_the_autoencoder_learns(tmp_path: Path) -> None:
 
 
 def test_the_autoencoder_prints_what_it_promises(tmp_path: Path) -> None:
-    printed = run("05_autoencoder_digits", "--epochs", "1", "--out", tmp_path)
+    printed = run(EXAMPLES / "05_autoencoder_digits.py", "--epochs", "1", "--out", tmp_path).stdout
     assert [line.split()[0] for line in printed.splitlines()] == ["step", "bound", "written"]
 
 

@@ -1,10 +1,7 @@
 """The examples run and do what they say."""
 
 import gzip
-import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,32 +9,17 @@ import numpy as np
 import pytest
 
 from lucid.ir.text import parse, print_graph
+from tests.examples import EXAMPLES, load, run
 
-ROOT = Path(__file__).parents[1]
-CNN = ROOT / "examples" / "03_cnn.py"
-DIGITS = ROOT / "examples" / "01_train_digits.py"
-ADDING = ROOT / "examples" / "04_lstm_adding.py"
-LINEAR_DROPOUT = ROOT / "examples" / "02_linear_dropout.py"
-
-
-def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run Python with all warnings as errors."""
-    command = [sys.executable, "-W", "error", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+CNN = EXAMPLES / "03_cnn.py"
+DIGITS = EXAMPLES / "01_train_digits.py"
+ADDING = EXAMPLES / "04_lstm_adding.py"
+LINEAR_DROPOUT = EXAMPLES / "02_linear_dropout.py"
 
 
 @pytest.fixture(scope="module")
 def digits() -> ModuleType:
-    """The example as a module."""
-    spec = importlib.util.spec_from_file_location("train_digits", DIGITS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+    return load("01_train_digits")
 
 
 def test_the_demo_prints_and_writes_what_it_promises(tmp_path: Path) -> None:

@@ -362,10 +362,6 @@ class Module(Observed):
                 return name
         return next((name for name, member in _tree(self) if member is child), None)
 
-    def name_of_tensor(self, tensor: Tensor) -> str | None:
-        """The dotted name of a parameter or buffer here or below, or None."""
-        return next((name for name, member in _tree(self) if member is tensor), None)
-
     def __repr__(self) -> str:
         children = [
             f"({name}): {module!r}".replace("\n", "\n  ")

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 import lucid
-import lucid.nn as nn
-import lucid.optim as optim
 from lucid import Tensor, ones, zeros
 from lucid.errors import (
     ArgumentError,
     CheckError,
     DTypeError,
     GradientError,
-    LucidError,
     ShapeError,
 )
-from lucid.ir.text import parse
+from tests.errors.messages import Case, expect_message
 
-
-def sgd(**settings: Any) -> optim.SGD:
-    return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
-
-
-def ir(statements: str) -> Any:
-    return parse(f"graph(%x: f32[4, 3], %i: i64[4], %b: bool[4]) {{ {statements}; return %y }}")
-
-
-CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
+CASES: list[Case] = [
     (lambda: Tensor(["a"]), DTypeError, "a tensor takes numbers, or nested lists of numbers, got ['a'].", None),
     (
         lambda: Tensor([1.0], dtype="complex64"),
@@ -226,9 +211,6 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "sentence", "hint"), CASES, ids=[str(n) for n in range(len(CASES))])
-def test_message(call: Callable[[], Any], kind: type[LucidError], sentence: str, hint: str | None) -> None:
-    with pytest.raises(kind) as caught:
-        call()
-    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
-    assert type(caught.value) is kind
+@pytest.mark.parametrize("case", CASES, ids=[str(n) for n in range(len(CASES))])
+def test_message(case: Case) -> None:
+    expect_message(case)

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-import lucid.nn as nn
-import lucid.optim as optim
 from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
     DTypeError,
-    LucidError,
     ShapeError,
 )
-from lucid.ir.text import parse
+from tests.errors.messages import Case, expect_message
 
-
-def sgd(**settings: Any) -> optim.SGD:
-    return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
-
-
-def ir(statements: str) -> Any:
-    return parse(f"graph(%x: f32[4, 3], %i: i64[4], %b: bool[4]) {{ {statements}; return %y }}")
-
-
-CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
+CASES: list[Case] = [
     (
         lambda: __import__("copy").deepcopy(ones(2).requires_grad_() * 2.0),
         ArgumentError,
@@ -70,9 +55,6 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "sentence", "hint"), CASES, ids=[str(n) for n in range(len(CASES))])
-def test_message(call: Callable[[], Any], kind: type[LucidError], sentence: str, hint: str | None) -> None:
-    with pytest.raises(kind) as caught:
-        call()
-    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
-    assert type(caught.value) is kind
+@pytest.mark.parametrize("case", CASES, ids=[str(n) for n in range(len(CASES))])
+def test_message(case: Case) -> None:
+    expect_message(case)

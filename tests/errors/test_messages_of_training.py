@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,22 +12,17 @@ import lucid.optim as optim
 from lucid import ones
 from lucid.errors import (
     ArgumentError,
-    LucidError,
     StateDictError,
 )
-from lucid.ir.text import parse
 from lucid.optim import lr_scheduler as schedules
+from tests.errors.messages import Case, expect_message
 
 
 def sgd(**settings: Any) -> optim.SGD:
     return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
 
 
-def ir(statements: str) -> Any:
-    return parse(f"graph(%x: f32[4, 3], %i: i64[4], %b: bool[4]) {{ {statements}; return %y }}")
-
-
-CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
+CASES: list[Case] = [
     (lambda: optim.SGD([], 0.1), ArgumentError, "SGD got no parameters.", "pass model.parameters()."),
     (
         lambda: optim.SGD(nn.Parameter([1.0]), 0.1),
@@ -187,9 +181,6 @@ CASES: list[tuple[Callable[[], Any], type[LucidError], str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "sentence", "hint"), CASES, ids=[str(n) for n in range(len(CASES))])
-def test_message(call: Callable[[], Any], kind: type[LucidError], sentence: str, hint: str | None) -> None:
-    with pytest.raises(kind) as caught:
-        call()
-    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
-    assert type(caught.value) is kind
+@pytest.mark.parametrize("case", CASES, ids=[str(n) for n in range(len(CASES))])
+def test_message(case: Case) -> None:
+    expect_message(case)

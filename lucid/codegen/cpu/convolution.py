@@ -22,8 +22,6 @@ from lucid.codegen.cpu.convolution_plan import AXES, CONVOLVE, SWEEP, WEIGH
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
 from lucid.codegen.cpu.tiles import QUAD
 
-Pointers = Sequence[ir.Value]
-
 
 class Convolve(ConvolutionTiles):
     """The task of a convolution and of the gradient of its x: see `ConvolutionTiles.write_task`."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]
-Gradient = "Expr | None"
 
 REGISTRY: dict[str, type[Op]] = {}  # the op of each name
 USER_REGISTRY: dict[str, type[Op]] = {}  # the same for the ops of users, whose names have a namespace
