@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
 from lucid.codegen.cuda.nest import NARROW
-from lucid.codegen.cuda.product import DEPTH, EACH, MOST_MATRICES, SIDE, THREADS, TILE
+from lucid.codegen.cuda.product import ACROSS_K, ALONG_K, MOST_MATRICES, THREADS, TILE, tile_words
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
 from lucid.codegen.kernel import Bounds, index_text
@@ -97,20 +97,7 @@ _BODY = """\
                         const bool inside = i2 < {columns} && i4 < end && {b_inside};
                         b_tile[l][r] = inside ? b[{b_place}] : {zero};
                     }}
-                    __syncthreads();  // the tiles are written
-                    // No further: a zero from behind the end would turn a sum of -0 into 0.
-                    const int depth = end - inner0 < {depth} ? end - inner0 : {depth};
-#pragma unroll 4
-                    for (int l = 0; l < depth; ++l) {{
-#pragma unroll
-                        for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-                            for (int j = 0; j < {each}; ++j) {{
-                                sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
-                            }}
-                        }}
-                    }}
-                    __syncthreads();  // the tiles have been read
+{multiply}
                 }}
 #pragma unroll
                 for (int i = 0; i < {each}; ++i) {{
@@ -135,8 +122,8 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
     """The CUDA C function of a product: pointers to A, B and C. It runs on any grid whose blocks along x are the tiles
     of C and have THREADS threads, and whose blocks along y share out the matrices."""
     type, index = C_TYPES[product.dtype], "long long" if product.is_wide else "int"
-    lines = {False: (f"i % {TILE}", f"i / {TILE}"), True: (f"i / {DEPTH}", f"i % {DEPTH}")}
-    (a_line, a_step), (b_line, b_step) = lines[product.a.along_inner], lines[product.b.along_inner]
+    a_line, a_step = ALONG_K if product.a.along_inner else ACROSS_K
+    b_line, b_step = ALONG_K if product.b.along_inner else ACROSS_K
     bounds = f"__launch_bounds__({THREADS}, {1 if product.is_wide or product.dtype != float32 else 2}) "
     pointers = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
     return _BODY.format(
@@ -146,10 +133,7 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
         c_text=index_text(product.c),
         head="\n".join(function_head(name, pointers, guarded, bounds=bounds)),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
-        type=type,
         index=index,
-        zero="0.0f" if product.dtype == float32 else "0.0",
-        fma="fmaf" if product.dtype == float32 else "fma",
         matrices=product.matrices.extent,
         rows=product.rows.extent,
         columns=product.columns.extent,
@@ -158,12 +142,6 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
         chunk=max(product.chunk, 1),
         outer_inside=bounds_condition(product.outer_bounds),
         across=math.ceil(product.columns.extent / TILE),
-        tile=TILE,
-        depth=DEPTH,
-        each=EACH,
-        side=SIDE,
-        size=TILE * DEPTH,
-        threads=THREADS,
         a_line=a_line,
         a_step=a_step,
         a_place=index_expression(product.a.position),
@@ -173,6 +151,7 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
         b_place=index_expression(product.b.position),
         b_inside=bounds_condition(product.b.bounds),
         c_place=index_expression(product.c),
+        **tile_words(product.dtype, "inner0", 5),
     )
 
 

@@ -21,8 +21,8 @@ THREADS = SIDE * SIDE
 MOST_MATRICES = 4096  # blocks along the batch; a longer one goes round in the kernel
 
 # Where element i of a tile stands, as (along m or n, along k). Neighbouring threads read neighbouring elements.
-_ALONG_K = f"i / {DEPTH}", f"i % {DEPTH}"
-_ACROSS_K = f"i % {TILE}", f"i / {TILE}"
+ALONG_K = f"i / {DEPTH}", f"i % {DEPTH}"
+ACROSS_K = f"i % {TILE}", f"i / {TILE}"
 
 _BODY = """\
 // C = A B for each matrix of a batch: A is {a_layout}, B is {b_layout}, C is m x n, all row-major.
@@ -53,20 +53,7 @@ _BODY = """\
                     const bool inside = column0 + r < n && k0 + l < end;
                     b_tile[l][r] = inside ? b_matrix[{b_place}] : {zero};
                 }}
-                __syncthreads();  // the tiles are written
-                // No further: a zero from behind the end would turn a sum of -0 into 0.
-                const int depth = end - k0 < {depth} ? end - k0 : {depth};
-#pragma unroll 4
-                for (int l = 0; l < depth; ++l) {{
-#pragma unroll
-                    for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-                        for (int j = 0; j < {each}; ++j) {{
-                            sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
-                        }}
-                    }}
-                }}
-                __syncthreads();  // the tiles have been read
+{multiply}
             }}
 #pragma unroll
             for (int i = 0; i < {each}; ++i) {{
@@ -85,6 +72,39 @@ _BODY = """\
 """
 
 
+# What a block does with a tile of each factor, once it is there.
+_MULTIPLY = """\
+__syncthreads();  // the tiles are written
+// No further: a zero from behind the end would turn a sum of -0 into 0.
+const int depth = end - {start} < {depth} ? end - {start} : {depth};
+#pragma unroll 4
+for (int l = 0; l < depth; ++l) {{
+#pragma unroll
+    for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+        for (int j = 0; j < {each}; ++j) {{
+            sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {side} * j], sum[i][j]);
+        }}
+    }}
+}}
+__syncthreads();  // the tiles have been read
+"""
+
+
+def tile_words(dtype: DType, start: str, level: int) -> dict[str, object]:
+    """What the texts of products have in common, by the names that they format: sizes, words for a dtype, and the
+    multiplication of two tiles that begin at the step `start`, indented by so many levels."""
+    sizes = {"tile": TILE, "depth": DEPTH, "each": EACH, "side": SIDE, "size": TILE * DEPTH, "threads": THREADS}
+    words = {
+        "type": C_TYPES[dtype],
+        "zero": "0.0f" if dtype == float32 else "0.0",
+        "fma": "fmaf" if dtype == float32 else "fma",
+    }
+    lines = _MULTIPLY.format(start=start, **sizes, **words).splitlines()
+    multiply = "\n".join(line if line.startswith("#") else INDENT * level + line for line in lines)
+    return {**sizes, **words, "multiply": multiply}
+
+
 def print_product(
     name: str, dtype: DType, transpose_a: bool, transpose_b: bool, wide: bool = False, guarded: bool = False
 ) -> str:
@@ -96,8 +116,8 @@ def print_product(
     type, long = C_TYPES[dtype], "(long long)" if wide else ""
     a_place = f"{long}(k0 + l) * m + row0 + r" if transpose_a else f"{long}(row0 + r) * k + k0 + l"
     b_place = f"{long}(column0 + r) * k + k0 + l" if transpose_b else f"{long}(k0 + l) * n + column0 + r"
-    a_line, a_step = _ACROSS_K if transpose_a else _ALONG_K
-    b_line, b_step = _ALONG_K if transpose_b else _ACROSS_K
+    a_line, a_step = ACROSS_K if transpose_a else ALONG_K
+    b_line, b_step = ALONG_K if transpose_b else ACROSS_K
     parameters = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
     sizes = ["int m", "int n", "int k", "int chunk", "int matrices"]
     return _BODY.format(
@@ -109,22 +129,14 @@ def print_product(
         ),
         c_place=f"{long}r * n + s",
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
-        type=type,
-        zero="0.0f" if dtype == float32 else "0.0",
-        fma="fmaf" if dtype == float32 else "fma",
-        tile=TILE,
         last=TILE - 1,
-        depth=DEPTH,
-        each=EACH,
-        side=SIDE,
-        size=TILE * DEPTH,
-        threads=THREADS,
         a_line=a_line,
         a_step=a_step,
         a_place=a_place,
         b_line=b_line,
         b_step=b_step,
         b_place=b_place,
+        **tile_words(dtype, "k0", 4),
     )
 
 
