@@ -99,6 +99,10 @@ class ModuleError(LucidError, AttributeError):
     """A module to which something was assigned before `super().__init__()` had run."""
 
 
+class UnknownMethodError(LucidError, AttributeError):
+    """A method that the formulas of an op were written with and that is not there."""
+
+
 class StateDictError(LucidError, KeyError):
     """A state_dict that does not match its module or optimizer."""
 

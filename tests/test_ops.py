@@ -271,6 +271,10 @@ def test_a_family_evaluates_as_its_ops_do(sample: Sample) -> None:
     ("rule", "sentence"),
     [
         (lambda op, g, y, x: (g, g), "the derivative of neg gives 2 gradients for 1 operands."),
+        (
+            lambda op, g, y, x: g,
+            "the derivative of neg gives Expr where a tuple of one gradient an operand is expected.",
+        ),
         (lambda op, g, y, x: (g.sum((0,)),), "the derivative of neg gives a gradient f32[] for an operand f32[2]."),
     ],
 )

@@ -5,12 +5,16 @@ Derivative rules and rewrites are written with Exprs, so that they read as formu
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, NoReturn
 
+from lucid.errors import UnknownMethodError
 from lucid.ir.graph import Location, Node, Value
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
-from lucid.ir.ops.base import Op
+from lucid.ir.ops.base import REGISTRY, Elementwise, Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.indexing import Gather, ScatterAdd
 from lucid.ir.ops.movement import Broadcast, Concatenate, Reshape, ScatterSlice, Slice, Transpose
@@ -58,6 +62,11 @@ class Expr:
     def __init__(self, builder: Builder, value: Value) -> None:
         self.builder = builder
         self.value = value
+
+    if not TYPE_CHECKING:  # a checker knows what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise UnknownMethodError(f"a value in a `vjp` or a pass has no method `{name}`.", hint=_instead_of(name))
 
     @property
     def type(self) -> TensorType:
@@ -180,3 +189,19 @@ class Expr:
 
     def matmul(self, other: Expr, transpose_a: bool = False, transpose_b: bool = False) -> Expr:
         return self.apply(Matmul(transpose_a, transpose_b), other)
+
+
+def _instead_of(name: str) -> str:
+    """How to write what was meant by a method that there is not: the op of that name, or what is called alike."""
+    if name not in REGISTRY:
+        known = [method for method in vars(Expr) if not method.startswith("_")]
+        close = difflib.get_close_matches(name, [*known, *REGISTRY], n=1)
+        if not close:
+            return "formulas are written with operators, and `x.apply(...)` of the ops in lucid.ir.ops and your own."
+        return f"there is `{close[0]}`." if close[0] in known else _instead_of(close[0])
+    op = REGISTRY[name]
+    needed = ", ".join(field.name for field in op.fields if field.default is MISSING)
+    others = "".join(f", {other}" for other in "yz"[: op.arity - 1]) if issubclass(op, Elementwise) else ""
+    return (
+        f"apply the op: `from {op.__module__} import {op.__name__}`, then `x.apply({op.__name__}({needed}){others})`."
+    )

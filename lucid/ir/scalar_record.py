@@ -6,10 +6,11 @@ in the key of the disk cache: two ops with one record compute the same.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from lucid.errors import ArgumentError, DTypeError
+from lucid.errors import ArgumentError, DTypeError, UnknownMethodError
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, bool_
 
@@ -38,6 +39,14 @@ class Record(Scalars[Term]):
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.lines: list[str] = []
+
+    if not TYPE_CHECKING:  # a checker knows what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            known = [method for method in vars(Scalars) if not method.startswith("_")]
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"there is `{close[0]}`." if close else f"it has {', '.join(known)}."
+            raise UnknownMethodError(f"{self.owner}: the vocabulary has no `{name}`.", hint=hint)
 
     def operand(self, dtype: DType) -> Term:
         """A new operand."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid.errors import LucidError
+from lucid.errors import LucidError, UnknownMethodError
 from lucid.extend import Unary, op
 from lucid.ir.graph import same
 from lucid.ir.ops import REGISTRY
@@ -279,6 +279,7 @@ CAST = "convert with s.cast(x, dtype)."
         ),
         (SCALAR.format("None"), "tests.cell: `scalar` returns an element, got None.", None),
         (SCALAR.format("s.constant('1', x.dtype)"), "tests.cell: a constant is a Python number, got '1'.", None),
+        (SCALAR.format("s.sqr(x)"), "tests.cell: the vocabulary has no `sqr`.", "there is `sqrt`."),
         (
             SCALAR.format("s.less(x, x)"),
             "tests.cell: `scalar` gives bool where float32 is expected.",
@@ -309,6 +310,38 @@ def test_a_formula_that_does_not_fit(body: str, message: str, hint: str | None) 
         with pytest.raises(LucidError) as caught:
             function(cell(), np.ones(2, np.float32))
         assert (caught.value.sentence, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "hint"),
+    [
+        (
+            "g * x.tanh()",
+            "tanh",
+            "apply the op: `from lucid.ir.ops.elementwise import Tanh`, then `x.apply(Tanh())`.",
+        ),
+        (
+            "x.maximum(g)",
+            "maximum",
+            "apply the op: `from lucid.ir.ops.elementwise import Maximum`, then `x.apply(Maximum(), y)`.",
+        ),
+        (
+            "x.cumulated(g)",
+            "cumulated",
+            "formulas are written with operators, and `x.apply(...)` of the ops in lucid.ir.ops and your own.",
+        ),
+        ("x.sqr()", "sqr", "there is `sqrt`."),
+    ],
+)
+def test_a_derivative_with_a_method_that_there_is_not(
+    body: str, name: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Softsign, "vjp", lambda self, g, y, x: (eval(body, {"g": g, "x": x}),))
+    y = lucid.apply(Softsign(), lucid.Tensor([1.0, 2.0], requires_grad=True))
+    with pytest.raises(UnknownMethodError) as caught:
+        y.sum().backward()
+    assert caught.value.sentence == f"a value in a `vjp` or a pass has no method `{name}`."
+    assert caught.value.hint == hint
 
 
 def test_a_wrong_formula_in_a_parsed_graph_reaches_no_code_generator() -> None:

@@ -62,6 +62,12 @@ def sweep(builder: Builder, gradients: dict[Value, Expr], wrt: Sequence[Value]) 
         operands = tuple(builder.wrap(value) for value in node.inputs)
         reached += [None] * (len(results) - len(reached))
         found = node.op.pullback(tuple(reached), results, operands)
+        if not isinstance(found, tuple):
+            raise _wrong(
+                node,
+                f"gives {type(found).__name__} where a tuple of one gradient an operand is expected",
+                "return a tuple: `return (g * x,)` for one operand; None stands for no gradient.",
+            )
         if len(found) != len(node.inputs):
             raise _wrong(node, f"gives {len(found)} gradients for {len(node.inputs)} operands")
         for value, g in zip(node.inputs, found, strict=True):
@@ -81,11 +87,11 @@ def recorded(node: Node) -> Node:
     return replace(node, op=op, outputs=(*node.outputs, *map(Value, types)))
 
 
-def _wrong(node: Node, what: str) -> GradientError:
+def _wrong(node: Node, what: str, hint: str | None = None) -> GradientError:
     """The error of a derivative rule that breaks its contract."""
     location = node.location
     where = (location.file, location.line) if location is not None and location.file else None
-    return GradientError(f"the derivative of {node.op.name} {what}.", where=where)
+    return GradientError(f"the derivative of {node.op.name} {what}.", where=where, hint=hint)
 
 
 def _depending_on(values: Sequence[Value], nodes: Sequence[Node]) -> set[Value]:
