@@ -25,6 +25,13 @@ from lucid.tensor import Tensor
 draw_serials = itertools.count(1)  # numbers what has drawn, in the order of time
 
 
+def checked_seed(seed: int) -> int:
+    """A seed modulo 2^64. Raises ArgumentError for what is no integer."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ArgumentError(f"seed takes an integer, got {seed!r}.")
+    return int(seed) % 2**64
+
+
 class Generator:
     """A stream of random numbers: its seed, and the number of its next draw."""
 
@@ -37,14 +44,13 @@ class Generator:
 
     def seed(self, seed: int) -> None:
         """Start the stream of a seed from its first draw. Seeds are taken modulo 2^64."""
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-            raise ArgumentError(f"seed takes an integer, got {seed!r}.")
+        seed = checked_seed(seed)
         if current_tracer() is not None:
             raise TraceError(
                 "the random state can't be seeded while a function is traced; later calls would not seed it.",
                 hint="call lucid.seed outside the compiled function.",
             )
-        self.seed_state.numpy()[...] = int(seed) % 2**64
+        self.seed_state.numpy()[...] = seed
         self.draw_state.numpy()[...] = 0
 
     def get_state(self) -> tuple[int, int]:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from lucid.conversion import to_array
 from lucid.data.collate import collate
-from lucid.data.sampler import SPLITS, Indices, checked_seed, permutation
+from lucid.data.sampler import SPLITS, Indices, permutation
 from lucid.errors import ArgumentError
+from lucid.random import checked_seed
 
 Sample = TypeVar("Sample", covariant=True)
 

@@ -10,8 +10,9 @@ import numpy as np
 from lucid.data.collate import collate
 from lucid.data.dataset import Dataset, checked_indices, fetch_batch
 from lucid.data.prefetch import prefetch
-from lucid.data.sampler import Indices, RandomSampler, Sampler, SequentialSampler, checked_seed
+from lucid.data.sampler import Indices, RandomSampler, Sampler, SequentialSampler
 from lucid.errors import ArgumentError, StateDictError
+from lucid.random import checked_seed
 
 
 class DataLoader:

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lucid.errors import ArgumentError
 from lucid.ir import philox
+from lucid.random import checked_seed
 
 Indices = npt.NDArray[np.int64]
 
@@ -69,10 +69,3 @@ def permutation(count: int, seed: int, draw: int) -> Indices:
     """
     words = philox.words(seed, draw, 2 * count).astype(np.uint64).reshape(count, 2)
     return np.argsort(words[:, 0] | words[:, 1] << np.uint64(32), kind="stable")
-
-
-def checked_seed(seed: int) -> int:
-    """A seed modulo 2^64. Raises ArgumentError for what is no integer."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ArgumentError(f"seed takes an integer, got {seed!r}.")
-    return int(seed) % 2**64
