@@ -5,6 +5,8 @@ from lucid._installation import check_installation
 check_installation()
 
 
+from typing import TYPE_CHECKING
+
 from lucid import data, debug, extend, nn, optim
 from lucid.audit import audit
 from lucid.autograd import grad
@@ -23,6 +25,7 @@ from lucid.ir.types import (
     uint64,
 )
 from lucid.loops import scan
+from lucid.missing_names import refuse_names_of
 from lucid.modes import enable_grad, is_grad_enabled, no_grad
 from lucid.operations import (
     absolute,
@@ -339,3 +342,6 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

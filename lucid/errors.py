@@ -103,6 +103,10 @@ class UnknownMethodError(LucidError, AttributeError):
     """A method that the formulas of an op were written with and that is not there."""
 
 
+class MissingNameError(LucidError, AttributeError):
+    """A name that Lucid does not have: one of PyTorch's, or a typo."""
+
+
 class StateDictError(LucidError, KeyError):
     """A state_dict that does not match its module or optimizer."""
 

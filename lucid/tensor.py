@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError
 from lucid.ir.types import as_dtype
+from lucid.missing_names import refuse
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
 from lucid.operations import Operand
 
@@ -58,6 +59,11 @@ class Tensor(TensorCore):
         self._initialize(copied(data, dtype), None)
         if requires_grad:
             self.requires_grad = True
+
+    if not TYPE_CHECKING:  # type checkers know themselves which names there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse("Tensor", name, dir(Tensor))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
         return ufuncs.apply(ufunc, method, operands, options)

@@ -1,5 +1,8 @@
 """Modules: the parts that networks are made of."""
 
+from typing import TYPE_CHECKING
+
+from lucid.missing_names import refuse_names_of
 from lucid.nn import functional, init, utils
 from lucid.nn.activation import (
     CELU,
@@ -240,3 +243,6 @@ __all__ = [
     "init",
     "utils",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

@@ -1,5 +1,8 @@
 """Optimizers, schedules of their learning rate, and averages of weights."""
 
+from typing import TYPE_CHECKING
+
+from lucid.missing_names import refuse_names_of
 from lucid.optim import lr_scheduler, swa_utils
 from lucid.optim.adadelta import Adadelta
 from lucid.optim.adagrad import Adagrad
@@ -30,3 +33,6 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

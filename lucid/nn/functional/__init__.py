@@ -3,6 +3,9 @@
 Inputs are Tensors or NumPy arrays, float32 or float64. Results have the dtype of the input.
 """
 
+from typing import TYPE_CHECKING
+
+from lucid.missing_names import refuse_names_of
 from lucid.nn.functional.activation import (
     celu,
     check_approximation,
@@ -185,3 +188,6 @@ __all__ = [
     "triplet_margin_loss",
     "unfold",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

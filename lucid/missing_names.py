@@ -1,0 +1,161 @@
+"""Names that Lucid does not have: what to write for PyTorch's, and which name a typo is near.
+
+As a rule a thing has one name in Lucid, so PyTorch's other names are no aliases; whoever asks for one is told what to
+write. None of this runs but for a name that was not found.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import NoReturn
+
+from lucid.errors import MissingNameError
+
+# What to write, by the owner of the name in Lucid and the name in PyTorch: `t` is the tensor, F is lucid.nn.functional.
+WRITE_INSTEAD: dict[str, dict[str, str]] = {
+    "Tensor": {
+        "float": 't.astype("float32")',
+        "double": 't.astype("float64")',
+        "int": 't.astype("int32")',
+        "long": 't.astype("int64")',
+        "bool": 't.astype("bool")',
+        "byte": 't.astype("uint8")',
+        "type_as": "t.astype(x.dtype)",
+        "cpu": 't.to("cpu")',
+        "cuda": 't.to("cuda")',
+        "contiguous": "t",
+        "repeat": "lucid.tile(t, (2, 1))",
+        "tile": "lucid.tile(t, (2, 1))",
+        "expand_as": "t.expand(x.shape)",
+        "broadcast_to": "lucid.broadcast_to(t, shape)",
+        "view_as": "t.reshape(x.shape)",
+        "reshape_as": "t.reshape(x.shape)",
+        "ravel": "t.reshape(-1)",
+        "t": "t.T",
+        "swapaxes": "t.transpose(0, 1)",
+        "moveaxis": "lucid.moveaxis(t, 0, 1)",
+        "movedim": "lucid.moveaxis(t, 0, 1)",
+        "unbind": "list(t)",
+        "narrow": "t[:, start:stop]",
+        "masked_fill": "lucid.where(mask, value, t)",
+        "masked_fill_": "t.copy_(lucid.where(mask, value, t))",
+        "where": "lucid.where(mask, t, x)",
+        "new_zeros": "lucid.zeros(shape, dtype=t.dtype)",
+        "new_ones": "lucid.ones(shape, dtype=t.dtype)",
+        "add": "t + x",
+        "sub": "t - x",
+        "mul": "t * x",
+        "div": "t / x",
+        "neg": "-t",
+        "matmul": "t @ x.T",
+        "mm": "t @ x.T",
+        "bmm": "lucid.bmm(a, b)",
+        "eq": "t == x",
+        "ne": "t != x",
+        "lt": "t < x",
+        "le": "t <= x",
+        "gt": "t > x",
+        "ge": "t >= x",
+        "absolute": "t.abs()",
+        "amax": "t.max(1)",
+        "amin": "t.min(1)",
+        "clamp_min": "t.clip(min=0.0)",
+        "clamp_max": "t.clip(max=1.0)",
+        "softmax": "F.softmax(t, 1)",
+        "log_softmax": "F.log_softmax(t, 1)",
+        "add_": "t += x",
+        "sub_": "t -= x",
+        "mul_": "t *= x",
+        "div_": "t /= x",
+        "normal_": "lucid.nn.init.normal_(t)",
+        "uniform_": "lucid.nn.init.uniform_(t)",
+        "is_floating_point": "t.dtype.is_float",
+        "nelement": "t.numel()",
+    },
+    "lucid": {
+        "cat": "lucid.concatenate((t, x))",
+        "concat": "lucid.concatenate((t, x))",
+        "manual_seed": "lucid.seed(0)",
+        "from_numpy": "lucid.as_tensor(array)",
+        "allclose": "numpy.allclose(t, x)",
+        "isclose": "abs(t - x) <= 1e-6",
+        "abs": "lucid.absolute(t)",
+        "neg": "-t",
+        "sub": "t - x",
+        "mul": "t * x",
+        "div": "t / x",
+        "pow": "t ** 2.0",
+        "mm": "t @ x.T",
+        "eq": "t == x",
+        "ne": "t != x",
+        "lt": "t < x",
+        "le": "t <= x",
+        "gt": "t > x",
+        "ge": "t >= x",
+        "clamp": "lucid.clip(t, 0.0, 1.0)",
+        "unsqueeze": "lucid.expand_dims(t, 0)",
+        "swapaxes": "lucid.transpose(t, 0, 1)",
+        "movedim": "lucid.moveaxis(t, 0, 1)",
+        "empty": "lucid.zeros(shape)",
+        "empty_like": "lucid.zeros_like(t)",
+        "amax": "lucid.max(t, 1)",
+        "amin": "lucid.min(t, 1)",
+        "numel": "t.numel()",
+        "softmax": "lucid.nn.functional.softmax(t, 1)",
+        "log_softmax": "lucid.nn.functional.log_softmax(t, 1)",
+        "detach": "t.detach()",
+        "clone": "t.clone()",
+        "inference_mode": "lucid.no_grad()",
+        "float": "lucid.float32",
+        "double": "lucid.float64",
+        "int": "lucid.int32",
+        "long": "lucid.int64",
+        "bool": "lucid.bool_",
+        "utils": "lucid.data",
+    },
+    "lucid.nn": {
+        "LazyLinear": "nn.Linear(3, 4)",
+        "LazyConv2d": "nn.Conv2d(3, 4, 3)",
+        "CosineSimilarity": "F.cosine_similarity(t, x)",
+        "PairwiseDistance": "F.pairwise_distance(t, x)",
+        "Softmax2d": "nn.Softmax(-3)",
+        "Transformer": "nn.TransformerEncoder(layer, 2)",
+        "SyncBatchNorm": "nn.BatchNorm2d(3)",
+        "NLLLoss2d": "nn.NLLLoss()",
+    },
+    "lucid.nn.functional": {
+        "upsample": "F.interpolate(image, scale_factor=2)",
+        "threshold": "lucid.where(t > 0.5, t, value)",
+        "softmin": "F.softmax(-t, 1)",
+    },
+    "lucid.optim": {
+        "SparseAdam": "optim.Adam(parameters, lr=0.001)",
+        "ASGD": "optim.swa_utils.AveragedModel(model)",
+    },
+}
+
+
+def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
+    """Raise the AttributeError of a name that an owner, `Tensor` or a module, does not have."""
+    if name.startswith("_"):  # what protocols ask for again and again: nobody reads the answer
+        raise AttributeError(f"{owner} has no attribute {name!r}")
+    table = WRITE_INSTEAD[owner]
+    hint = None
+    if name in table:
+        hint = f"write `{table[name]}`."
+    elif owner == "Tensor" and name.endswith("_") and name[:-1] in known:
+        hint = f"write `t.copy_(t.{name[:-1]}(...))`."
+    elif near := get_close_matches(name, [each for each in known if not each.startswith("_")], n=1):
+        hint = f"did you mean `{near[0]}`?"
+    raise MissingNameError(f"{owner} has no {name!r}.", hint=hint)
+
+
+def refuse_names_of(module: str) -> Callable[[str], NoReturn]:
+    """The `__getattr__` of a module."""
+
+    def missing(name: str) -> NoReturn:
+        refuse(module, name, dir(sys.modules[module]))
+
+    return missing

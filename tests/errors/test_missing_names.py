@@ -1,0 +1,124 @@
+"""Names of PyTorch that Lucid does not have, and typos: the hint says what to write, and protocols notice nothing."""
+
+import copy
+import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import nn, optim
+from lucid.errors import MissingNameError
+from lucid.missing_names import WRITE_INSTEAD
+from lucid.nn import functional
+
+OWNERS = {
+    "Tensor": lucid.Tensor([1.0]),
+    "lucid": lucid,
+    "lucid.nn": nn,
+    "lucid.nn.functional": functional,
+    "lucid.optim": optim,
+}
+PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
+
+
+def entries() -> Iterator[tuple[str, str, str]]:
+    for owner, table in WRITE_INSTEAD.items():
+        for name, instead in table.items():
+            yield owner, name, instead
+
+
+@pytest.mark.parametrize(("owner", "name", "instead"), [*entries()], ids=lambda text: text)
+def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: str) -> None:
+    assert not hasattr(OWNERS[owner], name)
+    with pytest.raises(MissingNameError) as raised:
+        getattr(OWNERS[owner], name)
+    assert str(raised.value).startswith(f"{owner} has no {name!r}.\n")
+    assert raised.value.hint == f"write `{instead}`."
+    if "cuda" in instead:
+        return
+    model = nn.Linear(3, 4)
+    names = {
+        "lucid": lucid,
+        "nn": nn,
+        "F": functional,
+        "optim": optim,
+        "numpy": np,
+        "t": lucid.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]),
+        "x": lucid.Tensor([[1.0, -2.0, 3.0], [-4.0, 5.0, -6.0]]),
+        "a": lucid.ones((2, 3, 4)),
+        "b": lucid.ones((2, 4, 3)),
+        "image": lucid.ones((1, 3, 4, 4)),
+        "array": np.ones(3),
+        "mask": lucid.Tensor([[True, False, True], [False, True, False]]),
+        "value": 0.5,
+        "shape": (2, 3),
+        "start": 0,
+        "stop": 2,
+        "model": model,
+        "layer": nn.TransformerEncoderLayer(4, 2, 8),
+        "parameters": model.parameters(),
+    }
+    exec(instead, names)
+
+
+def test_typos_are_told_the_name_that_is_near() -> None:
+    for owner, name, near in [
+        (functional, "cros_entropy", "cross_entropy"),
+        (nn, "Lienar", "Linear"),
+        (optim, "Addam", "Adam"),
+        (lucid, "concatenat", "concatenate"),
+        (lucid.Tensor([1.0]), "reshpe", "reshape"),
+    ]:
+        with pytest.raises(MissingNameError) as raised:
+            getattr(owner, name)
+        assert raised.value.hint == f"did you mean `{near}`?"
+
+
+def test_in_place_forms_of_methods() -> None:
+    t = lucid.Tensor([4.0])
+    with pytest.raises(MissingNameError) as raised:
+        t.sqrt_()  # type: ignore[attr-defined]
+    assert raised.value.hint == "write `t.copy_(t.sqrt(...))`."
+
+
+def test_a_name_that_is_near_nothing_has_no_hint() -> None:
+    with pytest.raises(MissingNameError) as raised:
+        lucid.qqqqq  # type: ignore[attr-defined]  # noqa: B018
+    assert raised.value.hint is None
+    assert "qqqqq  # type" in str(raised.value)  # the user's line
+
+
+def test_protocols_notice_nothing() -> None:
+    t = lucid.Tensor([1.0, 2.0])
+    assert getattr(t, "float", None) is None
+    for name in ("__array_interface__", "_repr_html_", "_ipython_display_"):
+        with pytest.raises(AttributeError) as raised:
+            getattr(t, name)
+        assert type(raised.value) is AttributeError
+    assert copy.deepcopy(t).tolist() == [1.0, 2.0]
+    assert np.asarray(t).tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match="tensors are not pickled"):
+        pickle.dumps(t)
+    with pytest.raises(ImportError, match="cannot import name 'cat'"):
+        from lucid import cat  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_a_compiled_step_gives_the_hint_too() -> None:
+    with pytest.raises(MissingNameError, match=r"Tensor has no 'masked_fill'\."):
+        lucid.compile(lambda x: x.masked_fill(x < 0, 0.0))(lucid.Tensor([1.0]))
+
+
+def test_the_page_has_the_whole_table() -> None:
+    rows = re.findall(r"^\| `(\S+)` \| `(.+)` \|$", PAGE.read_text(), re.MULTILINE)
+    prefix = {
+        "Tensor": "t.",
+        "lucid": "torch.",
+        "lucid.nn": "nn.",
+        "lucid.nn.functional": "F.",
+        "lucid.optim": "optim.",
+    }
+    assert rows == [(prefix[owner] + name, instead) for owner, name, instead in entries()]
