@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+import lucid.array_functions as array_functions
 import lucid.autograd as autograd
 import lucid.operations as ops
 import lucid.ufuncs as ufuncs
@@ -67,6 +68,9 @@ class Tensor(TensorCore):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
         return ufuncs.apply(ufunc, method, operands, options)
+
+    def __array_function__(self, function: Callable[..., Any], _: Any, arguments: Any, options: Any) -> Any:
+        return array_functions.apply(function, arguments, options)
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
