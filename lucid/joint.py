@@ -24,15 +24,13 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.base import Array, Op
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.partition import partition
-from lucid.ir.passes.pipeline import PIPELINE, TRACED, Pass, Stages, cut, run_pipeline
+from lucid.ir.passes.pipeline import PARTITIONED, PIPELINE, TRACED, Pass, Stages, cut, run_pipeline
 from lucid.ir.types import TensorType
 from lucid.modes import modes
 from lucid.nonfinite import Watch
 from lucid.stages import Readable
 from lucid.tensor import Tensor
 from lucid.trace import Trace, TracedOutput
-
-PARTITIONED = "partitioned"  # the stage at which forward and backward become two graphs
 
 
 def differentiable_results(trace: Trace) -> list[TracedOutput]:

@@ -22,7 +22,7 @@ from lucid.errors import ArgumentError, CompileError
 from lucid.frames import Frame
 from lucid.guards import Guards, define
 from lucid.ir.graph import Graph
-from lucid.ir.passes.pipeline import TRACED
+from lucid.ir.passes.pipeline import PARTITIONED, TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch
 from lucid.pytree import Spec, unflatten
@@ -101,7 +101,7 @@ class Program(Readable, ABC):
         found, backward = super().explain(profile), self.backward
         if backward is None:
             return found
-        forward, own = self.graph("partitioned"), backward.graph("partitioned")
+        forward, own = self.graph(PARTITIONED), backward.graph(PARTITIONED)
         saved = forward.outputs[len(forward.outputs) - len(backward.saved_types) :]
         return replace(
             found,

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 from lucid.compilation import PLANNED, Compiled
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
-from lucid.ir.passes.pipeline import FUSED
+from lucid.ir.passes.pipeline import FUSED, PARTITIONED, REMATERIALIZED
 from lucid.ir.text import print_graph
 
 if TYPE_CHECKING:
     from lucid.codegen.cpu.timed import Timing
     from lucid.codegen.kernel import Kernel
     from lucid.explanation import Explanation
+
+
+# Why a program lacks a stage that others have.
+_OTHER_KIND = {
+    REMATERIALIZED: f"the backward of this program is a program of its own: both are {PARTITIONED} instead.",
+    PARTITIONED: f"no backward of this program runs later: it is {REMATERIALIZED} instead.",
+}
 
 
 class Readable:
@@ -43,7 +50,9 @@ class Readable:
         if stage is None:
             return self._compiled.stages().final
         if stage not in graphs:
-            raise CompileError(f"there is no stage {stage!r}; expected one of {', '.join(graphs)}.")
+            raise CompileError(
+                f"there is no stage {stage!r}; expected one of {', '.join(graphs)}.", hint=_OTHER_KIND.get(stage)
+            )
         return graphs[stage]
 
     def ir(self, stage: str | None = None) -> str:
@@ -72,9 +81,9 @@ class Readable:
         if unfused is not None and any(isinstance(node.op, Fused) for node in unfused.nodes):
             unfused = None  # it was read from a text that somebody has fused
         found = explain(self._title(), planned, unfused, self._timing() if profile else None)
-        if unfused is None or "rematerialized" not in graphs:
+        if unfused is None or REMATERIALIZED not in graphs:
             return found
-        again = recomputed_in(graphs["simplified"], graphs["rematerialized"])
+        again = recomputed_in(graphs["simplified"], graphs[REMATERIALIZED])
         return replace(found, saved=saved_in(unfused, planned), recomputed=again)
 
     def _timing(self) -> Timing:

@@ -12,7 +12,7 @@ import pytest
 
 import lucid
 from lucid.codegen import cache
-from lucid.errors import LucidError
+from lucid.errors import CompileError, LucidError
 from lucid.extend import Context, Graph, Node, Pass, Value, rewrite
 from lucid.ir.ops.elementwise import Neg
 from lucid.ir.passes.pipeline import PIPELINE, extended
@@ -94,6 +94,26 @@ def test_passes_of_one_stage_run_in_the_order_given() -> None:
     ]
 
 
+@pytest.mark.parametrize("after", ["partitioned", "rematerialized"])
+def test_a_pass_behind_either_name_runs_in_both_kinds_of_program(after: str) -> None:
+    x = lucid.Tensor([1.0, -2.0], requires_grad=True)
+    noted = lucid.compile(odd, passes=[Pass("noted", nothing, after=after)])
+    later = noted.lower(x)
+    assert later.stages[3:5] == ("partitioned", "noted")
+    assert later.backward.stages[:2] == ("partitioned", "noted")
+    assert noted.lower(X).stages[3:5] == ("rematerialized", "noted")
+    with pytest.raises(CompileError) as caught:
+        later.ir("rematerialized")
+    assert caught.value.sentence == (
+        "there is no stage 'rematerialized'; expected one of traced, differentiated, simplified, partitioned, noted, "
+        "ordered, fused, planned."
+    )
+    assert caught.value.hint == ("the backward of this program is a program of its own: both are partitioned instead.")
+    with pytest.raises(CompileError) as caught:
+        noted.lower(X).ir("partitioned")
+    assert caught.value.hint == "no backward of this program runs later: it is rematerialized instead."
+
+
 def test_a_pass_may_come_first() -> None:
     assert extended([Pass("first", nothing, after="traced")])[0].stage == "first"
 
@@ -112,6 +132,10 @@ def test_a_pass_may_come_first() -> None:
             "ordered, fused.",
         ),
         ([Pass("fused", nothing, after="fused")], "a pass leads to a stage with a name of its own, got 'fused'."),
+        (
+            [Pass("partitioned", nothing, after="fused")],
+            "a pass leads to a stage with a name of its own, got 'partitioned'.",
+        ),
         ([Pass("a b", nothing, after="fused")], "a pass leads to a stage with a name of its own, got 'a b'."),
     ],
 )

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lucid.errors import ArgumentError, VerificationError
@@ -33,7 +33,9 @@ class Pass:
     after: str = ""
 
 
-TRACED, FUSED = "traced", "fused"  # stages that others ask for
+# Stages that others ask for. A forward and a backward that run at different times are `partitioned` where all other
+# programs are `rematerialized`: see `cut`.
+TRACED, REMATERIALIZED, PARTITIONED, FUSED = "traced", "rematerialized", "partitioned", "fused"
 
 PIPELINE: tuple[Pass, ...] = (
     # First: every other pass wants to see the backward, and a grad op names values that others would replace.
@@ -42,7 +44,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("simplified", simplify),
     # After simplify, whose sharing would join a recomputed value to the first one again; before fuse, which then finds
     # what is recomputed right beside what reads it.
-    Pass("rematerialized", rematerialize),
+    Pass(REMATERIALIZED, rematerialize),
     # After all that changes shapes of sums, before fuse: the order of a sum must not depend on what it is fused with.
     Pass("ordered", order),
     # Last: it hides ops in regions.
@@ -70,6 +72,7 @@ class Stages:
 
 def extended(passes: Iterable[Pass], pipeline: tuple[Pass, ...] = PIPELINE) -> tuple[Pass, ...]:
     """A pipeline with further passes, each behind the stage that it names: those of one stage in the order given.
+    `partitioned` and `rematerialized` are one place.
 
     Raises ArgumentError for a pass without a stage of its own, or behind a stage that there is not.
     """
@@ -81,8 +84,10 @@ def extended(passes: Iterable[Pass], pipeline: tuple[Pass, ...] = PIPELINE) -> t
                 hint='write lucid.extend.Pass("name", function, after="fused").',
             )
         stages = [TRACED, *(step.stage for step in steps)]
-        if not re.fullmatch(r"\w+", added.stage) or added.stage in stages:
+        if not re.fullmatch(r"\w+", added.stage) or added.stage in (*stages, PARTITIONED):
             raise ArgumentError(f"a pass leads to a stage with a name of its own, got {added.stage!r}.")
+        if added.after == PARTITIONED:
+            added = replace(added, after=REMATERIALIZED)
         if added.after not in stages:
             known = ", ".join(stages)
             raise ArgumentError(f"the pass {added.stage} follows {added.after!r}, which is no stage of {known}.")
