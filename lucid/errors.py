@@ -99,12 +99,8 @@ class ModuleError(LucidError, AttributeError):
     """A module to which something was assigned before `super().__init__()` had run."""
 
 
-class UnknownMethodError(LucidError, AttributeError):
-    """A method that the formulas of an op were written with and that is not there."""
-
-
 class MissingNameError(LucidError, AttributeError):
-    """A name that Lucid does not have: one of PyTorch's, or a typo."""
+    """A name that Lucid does not have: one of PyTorch's, a method in the formula of an op, or a typo."""
 
 
 class StateDictError(LucidError, KeyError):

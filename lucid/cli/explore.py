@@ -10,6 +10,7 @@ from lucid.cli.show import add_subject
 from lucid.cli.subjects import subject_of
 from lucid.explorer.page import page
 from lucid.explorer.report import Exhibit
+from lucid.program import Program
 
 EXAMPLES = """\
   lucid explore train.py:train_step --input x=64x784xf32 --input y=64xi64 -o report.html
@@ -26,7 +27,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     subject = subject_of(options.subject, options.inputs, options.train)
-    types = ", ".join(str(value.type) for value in next(iter(subject.parts.values())).graph().arguments)
+    first = next(iter(subject.parts.values()))
+    if isinstance(first, Program):
+        types = first.signature
+    else:
+        types = ", ".join(str(value.type) for value in first.graph().arguments)
     name = options.subject.rpartition(":")[2]
     try:
         print(explorer.write(page([Exhibit(name, types, subject.parts)]), options.output))

@@ -58,6 +58,11 @@ def input_of(text: str) -> Input:
         try:
             ast.literal_eval(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
+            like = _TYPE.fullmatch(value)
+            if like is not None and (like[1] or value[-1].isdigit()) and like[2] not in BY_SHORT_NAME:
+                raise ArgumentTypeError(
+                    f"there is no dtype {like[2]!r}; it is one of {', '.join(BY_SHORT_NAME)}"
+                ) from None
             raise ArgumentTypeError(
                 f"expected NAME=64x784xf32, NAME=FILE.npy or NAME=VALUE with a Python value, got {text!r}"
             ) from None

@@ -101,9 +101,14 @@ def _arguments(function: Any, reference: str, inputs: Sequence[Input]) -> tuple[
     """The arguments of a call. Raises UsageError where they are not those that the function takes."""
     args = [given.value() for given in inputs if not given.name]
     kwargs = {given.name: given.value() for given in inputs if given.name}
+    taken = inspect.signature(function).parameters
+    unknown = [name for name in kwargs if name not in taken]
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        raise UsageError(f"{reference} has no argument {unknown[0]}; it takes ({', '.join(taken)}).")
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
-        taken = ", ".join(inspect.signature(function).parameters)
-        raise UsageError(f"{reference} takes ({taken}): {error}; give each as --input NAME=64x784xf32") from None
+        raise UsageError(
+            f"{reference} takes ({', '.join(taken)}): {error}; give each as --input NAME=64x784xf32"
+        ) from None
     return args, kwargs

@@ -34,14 +34,15 @@ function button(className, text, act) {
   return element;
 }
 
+// As explain() writes them: three digits, in powers of 1000.
 function bytes(number) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
-  while (number >= 1024 && unit < units.length - 1) {
-    number /= 1024;
+  while (number >= 999.5 && unit < units.length - 1) {
+    number /= 1000;
     unit += 1;
   }
-  return `${unit && number < 10 ? number.toFixed(1) : Math.round(number)} ${units[unit]}`;
+  return `${Number(number.toPrecision(3))} ${units[unit]}`;
 }
 
 function milliseconds(number) {

@@ -2,6 +2,11 @@
 
 const FORMS = [["loops", "Loops"], ["llvm", "LLVM"], ["assembly", "Assembly"], ["cuda", "CUDA"]];
 
+// A call by the number that explain() gives it, and the name of its code, which equal calls share.
+function named(call) {
+  return call.number < 0 ? call.name : `${call.number}  ${call.name}`;
+}
+
 const kernels = {
   build() {
     const root = byId("kernels");
@@ -24,7 +29,7 @@ const kernels = {
       row.style.borderLeftColor = `var(--${GROUPS[node.group]})`;
       row.setAttribute("aria-current", number === state.call);
       if (found.has(call.node)) row.classList.add("found");
-      row.append(make("b", "", call.name), make("span", "right", bytes(call.read + call.written)), make("span", "ops", call.ops));
+      row.append(make("b", "", named(call)), make("span", "right", bytes(call.read + call.written)), make("span", "ops", call.ops));
       row.title = `${call.ops}\n${node.module}`;
       return row;
     }));
@@ -43,7 +48,7 @@ const kernels = {
     const call = part().calls.calls[state.call];
     if (!call) return;
     const kernel = part().calls.kernels[call.kernel];
-    const title = make("b", "mono", call.name);
+    const title = make("b", "mono", named(call));
     const forms = make("div", "segments");
     for (const [form, name] of FORMS) {
       const choice = button("", name, () => { state.form = form; this.texts(); });
@@ -57,7 +62,7 @@ const kernels = {
     this.bar.replaceChildren(title, ...(kernel ? [forms] : []), make("span", "note", shared > 1 ? `${work}; one kernel for ${shared} calls` : work));
     this.apart.replaceChildren(...call.apart.map(([other, value, reason]) => {
       const line = make("div");
-      line.append("not one with ", button("chip", part().calls.calls[other].name, () => this.choose(other)), make("span", "mono", `%${value}`), `  ${reason}`);
+      line.append("not one with ", button("chip", named(part().calls.calls[other]), () => this.choose(other)), make("span", "mono", `%${value}`), `  ${reason}`);
       return line;
     }));
     const final = part().stages[last()];

@@ -1,12 +1,13 @@
 """What a program runs, call by call, and the text of each kernel in every form that it has.
 
-    {"calls": [{"name": "kernel_3", "node": 17, "ops": "add relu", "kernel": 3 or -1, "depth": 0,
+    {"calls": [{"name": "kernel_3", "number": 7, "node": 17, "ops": "add relu", "kernel": 3 or -1, "depth": 0,
                 "read": 65536, "written": 32768, "operations": 16384,      # bytes; as `explain` counts them
                 "apart": [[5, "8", "a matmul has a kernel of its own"]]}],  # neighbours, and why they are not one
      "kernels": [{"name": "kernel_3", "loops": "...", "llvm": "...", "assembly": "...", "cuda": "..."}]}
 
-Calls come in order, those in the body of a loop behind it and one deeper. Equal nodes share one kernel. A call without
-a kernel, such as a matrix product, is made by hand for each target.
+Calls come in order, those in the body of a loop behind it and one deeper. A number is that of the row of `explain`, -1
+where that has none, as for a check. Equal nodes share one kernel. A call without a kernel, such as a matrix product, is
+made by hand for each target.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
         made.append(
             {
                 "name": f"kernel_{kernels[kernel]}" if kernel is not None else node.op.name,
+                "number": row.number if row is not None else -1,
                 "node": stages.nodes[node],
                 "ops": _ops(node),
                 "kernel": kernels[kernel] if kernel is not None else -1,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, NoReturn
 
-from lucid.errors import UnknownMethodError
+from lucid.errors import MissingNameError
 from lucid.ir.graph import Location, Node, Value
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
@@ -66,7 +66,7 @@ class Expr:
     if not TYPE_CHECKING:  # a checker knows what there is
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise UnknownMethodError(f"a value in a `vjp` or a pass has no method `{name}`.", hint=_instead_of(name))
+            raise MissingNameError(f"a value in a `vjp` or a pass has no method `{name}`.", hint=_instead_of(name))
 
     @property
     def type(self) -> TensorType:

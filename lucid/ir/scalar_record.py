@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from lucid.errors import ArgumentError, DTypeError, UnknownMethodError
+from lucid.errors import ArgumentError, DTypeError, MissingNameError
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, bool_
 
@@ -46,7 +46,7 @@ class Record(Scalars[Term]):
             known = [method for method in vars(Scalars) if not method.startswith("_")]
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"there is `{close[0]}`." if close else f"it has {', '.join(known)}."
-            raise UnknownMethodError(f"{self.owner}: the vocabulary has no `{name}`.", hint=hint)
+            raise MissingNameError(f"{self.owner}: the vocabulary has no `{name}`.", hint=hint)
 
     def operand(self, dtype: DType) -> Term:
         """A new operand."""

@@ -18,7 +18,7 @@ def test_a_step_is_written_to_a_page(command: Callable[..., Any], tmp_path: Path
     assert command("explore", "train.py:train_step", *inputs, "-o", "page.html").output == "page.html\n"
     (program,) = data_of(tmp_path / "page.html")["programs"]
     assert program["name"] == "train_step"
-    assert program["signature"].startswith("f32[2, 8], i64[2]")
+    assert program["signature"] == "f32[2, 8], i64[2]", "as in Python: without the learning rate"
     assert [part["title"] for part in program["parts"]] == ["program"]
 
 
@@ -26,6 +26,7 @@ def test_an_ir_file_is_written_to_a_page(command: Callable[..., Any], tmp_path: 
     (tmp_path / "f.ir").write_text("graph @f(%x: f32[4]) { %0 = exp %x; %1 = neg %0; return %1 }")
     assert command("explore", "f.ir").output == "report.html\n"
     (program,) = data_of(tmp_path / "report.html")["programs"]
+    assert program["signature"] == "f32[4]"
     assert program["parts"][0]["stages"][-1]["name"] == "planned"
 
 

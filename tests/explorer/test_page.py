@@ -21,6 +21,7 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.elementwise import Add, Neg
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.types import TensorType, float32
+from lucid.tables import with_unit
 from tests.explorer.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -194,6 +195,12 @@ def test_each_kernel_is_shown_in_every_form(browser: Browser, page: Path) -> Non
     browser.evaluate("[...document.querySelectorAll('.call')].at(-1).click()")
     assert browser.evaluate("[...document.querySelectorAll('.call')].at(-1).getAttribute('aria-current')") == "true"
     assert count == browser.evaluate("document.querySelectorAll('.call').length")
+    names = browser.evaluate("[...document.querySelectorAll('.call b')].map((e) => e.textContent.split('  '))")
+    numbers = [name[0] for name in names if len(name) == 2]
+    assert numbers == [str(number) for number in range(len(numbers))]
+    assert len(numbers) > 3
+    for number in (0, 8, 999, 1000, 2570, 33_000, 999_499, 999_500, 1_048_576):
+        assert browser.evaluate(f"bytes({number})") == with_unit(number, "B")
 
 
 def test_the_memory_plan_shows_each_block(browser: Browser, page: Path) -> None:

@@ -88,6 +88,9 @@ def test_a_step_is_reported_as_it_is(make: Make) -> None:
         if call["name"] != "check"
     ]
     assert work == [(row.work.read, row.work.written, row.work.operations) for row in explained.rows]
+    numbers = [call["number"] for call in part["calls"]["calls"] if call["name"] != "check"]
+    assert numbers == [row.number for row in explained.rows]
+    assert {call["number"] for call in part["calls"]["calls"] if call["name"] == "check"} <= {-1}
     assert sum(len(call["apart"]) for call in part["calls"]["calls"]) == 2 * len(explained.apart) > 0
     files = [file["name"] for file in data["files"]]
     assert "steps.py" in files

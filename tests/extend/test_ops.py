@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid.errors import LucidError, UnknownMethodError
+from lucid.errors import LucidError, MissingNameError
 from lucid.extend import Unary, op
 from lucid.ir.graph import same
 from lucid.ir.ops import REGISTRY
@@ -338,7 +338,7 @@ def test_a_derivative_with_a_method_that_there_is_not(
 ) -> None:
     monkeypatch.setattr(Softsign, "vjp", lambda self, g, y, x: (eval(body, {"g": g, "x": x}),))
     y = lucid.apply(Softsign(), lucid.Tensor([1.0, 2.0], requires_grad=True))
-    with pytest.raises(UnknownMethodError) as caught:
+    with pytest.raises(MissingNameError) as caught:
         y.sum().backward()
     assert caught.value.sentence == f"a value in a `vjp` or a pass has no method `{name}`."
     assert caught.value.hint == hint
