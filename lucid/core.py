@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cuda.device import gpu
-from lucid.errors import ArgumentError, DTypeError, TraceError, unknown_value
+from lucid.errors import ArgumentError, DTypeError, TraceError, ended_trace
 from lucid.ir.graph import Value
 from lucid.ir.types import DType, Shape, TensorType, as_dtype
 from lucid.modes import current_tracer
@@ -130,7 +130,7 @@ class TensorCore:
         if tracer is not None:
             tracer.forbid_reading(self, wanted)
         if self._array is None:
-            raise unknown_value(wanted)
+            raise ended_trace(wanted)
         return self._host()
 
     def _host(self) -> Array:

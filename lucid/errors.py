@@ -114,8 +114,18 @@ def unknown_value(wanted: str) -> TraceError:
     """The error of reading a traced tensor; `wanted` is what asked for its value, as users write it."""
     if wanted in ("bool()", "int()", "float()", "an index"):
         hint = "use lucid.where(condition, a, b), or take the decision outside the compiled function."
+    elif wanted.startswith("format("):
+        hint = 'lucid.debug.print("{:.3f}", tensor) prints it at each call.'
     else:
         hint = "return the tensor, and read it outside the compiled function."
     return TraceError(
         f"{wanted} needs the value of a tensor that is only known when the compiled step runs.", hint=hint
+    )
+
+
+def ended_trace(wanted: str) -> TraceError:
+    """The error of reading a traced tensor that was kept beyond its trace."""
+    return TraceError(
+        f"{wanted} needs the value of a tensor of a trace that has ended, which never had one.",
+        hint="return the tensor from the compiled function, and read what the call gives.",
     )

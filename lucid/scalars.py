@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import lucid.ir.ops.elementwise as ew
+from lucid.errors import TraceError
 from lucid.ir.graph import Value
 from lucid.ir.ops.base import Op
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
     from lucid.tracing import Tracer
+
+# NumPy's functions that stand for Python's operators: `np.float64(2.0) * a` calls np.multiply.
+_OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
+    np.absolute: operator.abs,
+    np.add: operator.add,
+    np.divide: operator.truediv,
+    np.equal: operator.eq,
+    np.floor_divide: operator.floordiv,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.multiply: operator.mul,
+    np.negative: operator.neg,
+    np.not_equal: operator.ne,
+    np.power: operator.pow,
+    np.remainder: operator.mod,
+    np.subtract: operator.sub,
+}
 
 
 class Scalar:
@@ -24,7 +46,6 @@ class Scalar:
     """
 
     __slots__ = ("source", "symbol", "tracer", "value")
-    __array_ufunc__ = None
 
     def __init__(self, tracer: Tracer, symbol: Value, value: float, source: str) -> None:
         self.tracer = tracer
@@ -111,7 +132,25 @@ class Scalar:
     def __ne__(self, other: object) -> Any:
         return self._compare("!=", operator.ne, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        raise TraceError(
+            "a float argument of a compiled function can't be looked up in a dict or a set: it may change from call to "
+            "call.",
+            hint="look up float(a): a call with another value compiles again.",
+        )
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        if any(hasattr(type(x), "__array_function__") and not isinstance(x, np.ndarray) for x in operands):
+            return NotImplemented  # a Tensor answers
+        function = _OPERATORS.get(ufunc)
+        if function is None or method != "__call__" or options or not all(isinstance(x, int | float) for x in operands):
+            raise TraceError(
+                f"np.{ufunc.__name__} can't take a float argument of a compiled function: it may change from call to "
+                "call.",
+                hint="use Python's operators, Lucid's functions, or Python's math, as in math.sqrt(a): then a call "
+                "with another value compiles again.",
+            )
+        return function(*(x if isinstance(x, Scalar) else float(x) for x in operands))
 
     def __bool__(self) -> bool:
         return bool(self._compare("!=", operator.ne, 0.0))

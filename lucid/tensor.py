@@ -57,7 +57,11 @@ class Tensor(TensorCore):
     __slots__ = ()
 
     def __init__(self, data: object, requires_grad: bool = False, dtype: object = None) -> None:
-        self._initialize(copied(data, dtype), None)
+        traced = ops.of_scalars(data, dtype)
+        if traced is None:
+            self._initialize(copied(data, dtype), None)
+        else:
+            self._initialize(None, traced._symbol)
         if requires_grad:
             self.requires_grad = True
 
@@ -98,8 +102,8 @@ class Tensor(TensorCore):
         return f"Tensor({format_array(self._host())}, grad={grad})"
 
     def __format__(self, spec: str) -> str:
-        if spec and self._array is not None and self.size == 1:
-            return format(self.item(), spec)
+        if spec and self.size == 1:
+            return format(self._single(f"format(..., {spec!r})"), spec)
         return format(str(self), spec)
 
     def __str__(self) -> str:

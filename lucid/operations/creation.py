@@ -12,12 +12,14 @@ import numpy as np
 from lucid.conversion import to_array
 from lucid.core import Number, TensorCore
 from lucid.errors import ArgumentError
-from lucid.ir.ops.elementwise import Equal, Less, Where
+from lucid.ir.ops.elementwise import Detach, Equal, Less, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
 from lucid.operations.arguments import as_integer, as_number, as_shape
-from lucid.operations.operands import Operand, apply_op, as_tensor, cast, common, integers
+from lucid.operations.movement import stack
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, integers, is_weak
+from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -27,12 +29,36 @@ def _shape(shape: Any) -> Shape:
     return integers(shape)
 
 
+def of_scalars(data: object, dtype: object = None) -> Tensor | None:
+    """What `Tensor(data, dtype)` holds where floats of a traced call are among its numbers; None for other data."""
+    if current_tracer() is None or not _holds_scalar(data):
+        return None
+    tensor = _stacked(data)
+    return apply_op(Detach(), tensor if dtype is None else cast(tensor, as_dtype(dtype)))
+
+
+def _holds_scalar(data: object) -> bool:
+    return any(map(_holds_scalar, data)) if isinstance(data, list | tuple) else type(data) is Scalar
+
+
+def _stacked(data: Any) -> Tensor:
+    if isinstance(data, list | tuple):
+        return stack([_stacked(item) for item in data])
+    return cast(as_tensor(data), float32) if is_weak(data) else as_tensor(data)
+
+
+def _dtype_of(number: Any) -> DType:
+    return float32 if type(number) is Scalar else as_dtype(to_array(number).dtype)
+
+
 def full(shape: Sequence[int], value: Number, dtype: object = None) -> Tensor:
     """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(value)` unless given."""
     shape = as_shape(shape)
     if not isinstance(value, bool | int | float | np.generic | TensorCore) or np.ndim(value):
         raise ArgumentError(f"full takes a number, got {reprlib.repr(value)}.")
-    chosen = as_dtype(dtype) if dtype is not None else as_dtype(to_array(value).dtype)
+    chosen = as_dtype(dtype) if dtype is not None else _dtype_of(value)
+    if isinstance(value, Scalar):
+        return broadcast_to(cast(value.tensor(), chosen), shape)
     type = TensorType(chosen, shape)
     tracer = current_tracer()
     if tracer is not None:

@@ -286,8 +286,9 @@ def test_a_tensor_that_leaves_the_trace() -> None:
         with pytest.raises(LucidError, match=r"of a trace was used outside|of an earlier trace"):
             use(kept[0])
     for use in (Tensor.numpy, Tensor.item, float, bool):
-        with pytest.raises(TraceError, match="only known when the compiled step runs"):
+        with pytest.raises(TraceError, match="needs the value of a tensor of a trace that has ended") as caught:
             use(kept[0])
+        assert caught.value.hint == "return the tensor from the compiled function, and read what the call gives."
     with pytest.raises(LucidError, match=r"of an earlier trace|used outside"):
         lucid.compile(lambda x: x + kept[0])(Tensor([1.0]))
 
