@@ -21,7 +21,7 @@ from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
-from lucid.ir.passes.fuse import separations
+from lucid.ir.passes.fuse import Obstacle, separations
 from lucid.ir.passes.outline import SOURCES
 from lucid.ir.text_print import value_names
 from lucid.tables import table, with_unit
@@ -112,7 +112,11 @@ class Explanation:
             yield from ("", *_measured(self.measurement, self.work))
         if self.apart:
             yield from ("", "not fused")
-            yield from table([[f"{x.first} and {x.second}", f"%{x.value}", x.reason] for x in self.apart])
+            told = [x for x in self.apart if not x.reason.endswith(_NO_LOOPS)]
+            if told:
+                yield from table([[f"{x.first} and {x.second}", f"%{x.value}", x.reason] for x in told])
+            if len(told) < len(self.apart):
+                yield _with_kernels_of_their_own([x for x in self.apart if x not in told])
         for title, values in (("saved for the backward", self.saved), ("computed again", self.recomputed)):
             if values:
                 yield from ("", f"{title}: {with_unit(sum(kept.bytes for kept in values), 'B')}")
@@ -129,6 +133,15 @@ class Explanation:
             lines.append([*cells, *(_times(row, self.measurement) if self.measurement else [])])
         lines.append(["", "all", "", "", *_amounts(self.work), *[""] * len(times)])
         yield from table(lines, right_from=4)
+
+
+_NO_LOOPS = Obstacle.NO_LOOPS.value.format("")
+
+
+def _with_kernels_of_their_own(pairs: Sequence[Apart]) -> str:
+    """A line for all the pairs of which one is no loop nest."""
+    ops = ", ".join(dict.fromkeys(pair.reason.removesuffix(_NO_LOOPS) for pair in pairs))
+    return f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} with {ops}: what is no loop nest has a kernel of its own"
 
 
 def _times(row: Row, measurement: Measurement) -> list[str]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Item: TypeAlias = "int | slice | Tensor | None"
 
 
+SELECT = "use lucid.where(mask, x, 0.0), or multiply by the mask"
+
+
 def get_item(x: Tensor, key: Any) -> Tensor:
     """x[key] for integers, slices, `...`, None, and integer tensors, arrays and lists, as in NumPy.
 
@@ -45,7 +48,8 @@ def get_item(x: Tensor, key: Any) -> Tensor:
 
 def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
     """x with x[key] replaced: what `x[key] = value` assigns."""
-    items = [item.__index__() if isinstance(item, TensorCore) and not item.ndim else item for item in _items(x, key)]
+    keys = _items(x, key, "use x = lucid.where(mask, 0.0, x), with what you assign in the place of 0.0")
+    items = [item.__index__() if isinstance(item, TensorCore) and not item.ndim else item for item in keys]
     if any(isinstance(item, TensorCore) for item in items):
         raise ArgumentError(
             "elements at integer tensors can't be assigned.",
@@ -58,18 +62,20 @@ def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
     return apply_op(ew.Where(), inside, spread, x)
 
 
-def _items(x: Tensor, key: Any) -> list[Item]:
-    """What a key says for each axis of x, with the slices that `...` and missing items stand for."""
+def _items(x: Tensor, key: Any, instead_of_mask: str = SELECT) -> list[Item]:
+    """What a key says for each axis of x, with the slices that `...` and missing items stand for. The error for a mask
+    has the hint `instead_of_mask`."""
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(item is not None and item is not Ellipsis for item in keys)
     ellipses = [at for at, item in enumerate(keys) if item is Ellipsis]  # keys may be tensors, which == would compare
     if used > x.ndim or len(ellipses) > 1:
         raise CheckError(f"too many indices for a tensor of shape {x.shape}: {used}.")
     at = ellipses[0] if ellipses else len(keys)
-    return [*map(_item, keys[:at]), *[slice(None)] * (x.ndim - used), *map(_item, keys[at + 1 :])]
+    before, behind = ([_item(item, instead_of_mask) for item in part] for part in (keys[:at], keys[at + 1 :]))
+    return [*before, *[slice(None)] * (x.ndim - used), *behind]
 
 
-def _item(item: Any) -> Item:
+def _item(item: Any, instead_of_mask: str) -> Item:
     """What an item of a key is, or the error that says why it is none."""
     if item is None or isinstance(item, slice):
         return item
@@ -81,7 +87,7 @@ def _item(item: Any) -> Item:
         if index.dtype == bool_:
             raise ArgumentError(
                 "a tensor can't be indexed by a mask: how many elements that selects is only known when it runs.",
-                hint="use lucid.where(mask, x, 0.0), or multiply by the mask",
+                hint=instead_of_mask,
             )
         if not index.dtype.is_integer:
             raise DTypeError(f"only integer tensors can index, got {index.dtype}.")

@@ -118,6 +118,15 @@ def test_neighbours_have_a_reason(text: str, reason: str) -> None:
     assert reason in {pair.reason for pair in of_text(text).apart}
 
 
+def test_pairs_with_what_is_no_loop_nest_are_one_line() -> None:
+    explanation = step().explain()
+    kept_apart = [pair for pair in explanation.apart if pair.reason.startswith("matmul is no loop nest")]
+    (line,) = (line for line in str(explanation).splitlines() if "no loop nest" in line)
+    assert line == f"{len(kept_apart)} pairs with matmul: what is no loop nest has a kernel of its own"
+    text = str(of_text("graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %a; return %y }"))
+    assert text.endswith("\nnot fused\n1 pair with matmul: what is no loop nest has a kernel of its own")
+
+
 def test_the_page_on_explanations_lists_the_reasons() -> None:
     page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text()
     reasons = "".join(f"- {obstacle.value.format('...')}\n" for obstacle in Obstacle)

@@ -47,6 +47,8 @@ def fuse(graph: Graph) -> Graph:
     if FUSION.isEnabledFor(logging.DEBUG):
         FUSION.debug("%s: %d nodes become %d", graph.name, len(plan.graph.nodes), len(fused.nodes))
         for a, b, value, obstacle in plan.neighbours():
+            if obstacle is Obstacle.NO_LOOPS:  # nearly every step has many, and nobody could do anything about them
+                continue
             names = (plan.name(a), plan.name(b), value.name or value.type)
             FUSION.debug("  %s and %s at %s: %s", *names, obstacle.value.format(plan.detail(a, b, obstacle)))
     return fused
