@@ -93,3 +93,14 @@ def test_stages_are_dumped_where_asked(tmp_path: Path, monkeypatch: pytest.Monke
 def test_random_graphs_keep_every_bit(graph: Graph) -> None:
     # The interpreter takes no notice of orders, and these graphs have no long sums.
     assert_equal_values(graph, run_pipeline(graph).final)
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LUCID_DUMP", str(tmp_path / "file"))
+    for _ in range(2):
+        assert len(run_pipeline(parse("graph(%x: f32[4]) { %y = neg %x; return %y }")).graphs) > 1
+    error = capsys.readouterr().err
+    assert error == f"lucid: could not write {tmp_path / 'file'}: NotADirectoryError: Not a directory\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -112,7 +114,8 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
     """Run passes one after the other and verify the graph after each.
 
     Where the environment variable LUCID_DUMP names a directory, the text of each stage is written there, as
-    `0-train_step/00-traced.ir` for the first program of the process; also of the stage that does not verify.
+    `0-train_step/00-traced.ir` for the first program of the process; also of the stage that does not verify. Where it
+    can't be written, stderr says so once, and the script goes on.
     """
     dump = os.environ.get("LUCID_DUMP")
     folder = Path(dump, f"{next(_programs)}-{identifier(graph.name) or 'graph'}") if dump else None
@@ -122,8 +125,7 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
 
     def enter(stage: str, graph: Graph) -> None:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{len(graphs):02}-{stage}.ir").write_text(print_graph(graph) + "\n")
+            _write(folder / f"{len(graphs):02}-{stage}.ir", print_graph(graph) + "\n")
         try:
             verify(graph, sound)
         except VerificationError as error:
@@ -142,6 +144,19 @@ def run_pipeline(graph: Graph, pipeline: tuple[Pass, ...] = PIPELINE) -> Stages:
         TRACE.debug("%s: %.1f ms, %d nodes", step.stage, milliseconds[step.stage], len(graph.nodes))
         enter(step.stage, graph)
     return Stages(graphs, milliseconds)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    except OSError as error:
+        _say_once(f"lucid: could not write {file.parents[1]}: {type(error).__name__}: {error.strerror}")
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _expect_same_interface(step: Pass, before: Graph, after: Graph) -> None:
