@@ -7,6 +7,7 @@ every write to such an attribute bumps it; the others run at each call.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +118,8 @@ class GuardRecorder:
         else:
             text = f"{expression} is {self.bind(value)}"
         target = self.after_epoch if epoch else self.always
+        if type(value) in (dict, list):
+            value = copy.copy(value)  # what it held: the container itself may change
         target.setdefault(text, Condition(text, subject or expression, expression, value))
 
     def _constant(self, description: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lucid.guards import Guards
+from lucid.guards import Guards, describe
 from lucid.pytree import Spec
 from lucid.signature import Key, key_text
 from lucid.tables import table
@@ -55,7 +55,7 @@ def broken_guard(guards: Guards, leaves: Sequence[Any], names: Sequence[str]) ->
     """The first guard of a program that does not hold for the leaves of a call: what it is about, was and is."""
     for condition in guards.broken(leaves):
         subject = re.sub(r"leaves\[(\d+)\]", lambda leaf: names[int(leaf[1])], condition.subject)
-        return subject, _shown(condition.traced), _shown(guards.current(condition, leaves))
+        return subject, *_both_shown(condition.traced, guards.current(condition, leaves))
     return "whether an argument is also captured", "no", "yes"
 
 
@@ -91,6 +91,26 @@ def _distance(a: Any, b: Any) -> float:
         return float(a != b)
     pairs = [*itertools.zip_longest(a, b)]  # the key of a tensor says more than that of an array
     return len([x for x, y in pairs if x != y]) / len(pairs)
+
+
+def _both_shown(before: object, now: object) -> tuple[str, str]:
+    """Two values as texts that differ, where they are dicts or lists whose items do."""
+    texts = _shown(before), _shown(now)
+    if texts[0] != texts[1] or not isinstance(before, dict | list) or type(before) is not type(now):
+        return texts
+    items = [dict(each) if isinstance(each, dict) else dict(enumerate(each)) for each in (before, now)]
+    first, second = items
+    apart = [
+        [key for key in own if key not in other or describe(own[key]) != describe(other[key])]
+        for own, other in ((first, second), (second, first))
+    ]
+    another = "another " if apart[0] == apart[1] else ""
+    return _counted(first, apart[0], ""), _counted(second, apart[1], another)
+
+
+def _counted(items: dict[Any, Any], apart: list[Any], another: str) -> str:
+    held = f", with {another}{_cut(', '.join(map(repr, apart)))}" if apart else ""
+    return f"{len(items)} items{held}"
 
 
 def _shown(value: object) -> str:

@@ -114,3 +114,18 @@ def test_methods_and_modules_explain_themselves() -> None:
     compiled = lucid.compile(model)
     compiled(np.ones(3))
     assert compiled.explain().rows[0].ops == ("add",)
+
+
+def test_a_module_that_was_added_or_replaced_is_named() -> None:
+    model = nn.Sequential(*(nn.Linear(64, 64) for _ in range(4)))
+    step = lucid.compile(lambda x: model(x))
+    x = np.ones((2, 64), np.float32)
+    step(x)
+    model.add_module("extra", nn.ReLU())
+    step(x)
+    model.add_module("extra", nn.Tanh())
+    step(x)
+    assert causes(step)[1:] == [
+        "Sequential._modules was 4 items, is 5 items, with 'extra'",
+        "Sequential._modules was 5 items, with 'extra', is 5 items, with another 'extra'",
+    ]
