@@ -142,6 +142,12 @@ def compile(
                 hint="call the function inside `with lucid.debug.trap_nan():`.",
             )
         return function
+    if isinstance(function, type):
+        name = function.__name__
+        raise ArgumentError(
+            f"compile takes a function or a Module, got the class {name}.",
+            hint=f"make an instance first: lucid.compile({name}(...)).",
+        )
     if not callable(function):
         raise ArgumentError(f"compile takes a function or a Module, got {function!r}.")
     for rule in kernel_rules:
@@ -392,8 +398,11 @@ def _leading_extent(leaves: Sequence[Any]) -> int:
     shapes = [leaf.shape for leaf in leaves if isinstance(leaf, np.ndarray | Tensor)]
     extents = {shape[:1] for shape in shapes}
     if len(extents) != 1 or not extents <= {shape[:1] for shape in shapes if shape and shape[0] > 0}:
-        found = ", ".join(map(str, shapes)) or "of no array"
-        raise ShapeError(f"repeat takes arrays that share a leading axis with elements, got shapes {found}.")
+        found = f"shapes {', '.join(map(str, shapes))}" if shapes else "no array"
+        raise ShapeError(
+            f"repeat takes arrays that share a leading axis with elements, got {found}.",
+            hint="the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs.",
+        )
     return int(shapes[0][0])
 
 

@@ -110,14 +110,20 @@ class StateDictError(LucidError, KeyError):
         return str(self.args[0])
 
 
+_INSTEAD_OF = {
+    "bool()": "use lucid.where(condition, a, b), or take the decision outside the compiled function.",
+    "int()": 'return the tensor, and read it outside the compiled function; x.astype("int64") converts inside it.',
+    "float()": "return the tensor, and read it outside the compiled function; inside it, write lucid.sqrt(x).",
+    "an index": "index a tensor with it, x[i]; what a range or a list takes is an argument that is a Python int.",
+}
+
+
 def unknown_value(wanted: str) -> TraceError:
     """The error of reading a traced tensor; `wanted` is what asked for its value, as users write it."""
-    if wanted in ("bool()", "int()", "float()", "an index"):
-        hint = "use lucid.where(condition, a, b), or take the decision outside the compiled function."
-    elif wanted.startswith("format("):
+    if wanted.startswith("format("):
         hint = 'lucid.debug.print("{:.3f}", tensor) prints it at each call.'
     else:
-        hint = "return the tensor, and read it outside the compiled function."
+        hint = _INSTEAD_OF.get(wanted, "return the tensor, and read it outside the compiled function.")
     return TraceError(
         f"{wanted} needs the value of a tensor that is only known when the compiled step runs.", hint=hint
     )

@@ -128,8 +128,9 @@ class Program(Readable, ABC):
         found = signature(leaves, spec)
         if found != self.signature:
             raise ArgumentError(
-                f"values takes arguments of the program's signature, {self.signature}, got {found}.",
-                hint="lower the function for them: f.lower(x).values(x).",
+                f"values takes arguments of the program's signature, {self.signature}, got {found or 'none'}.",
+                hint="give it the arguments of a call, as in program.values(x); other signatures are lowered: "
+                "f.lower(x).values(x).",
             )
         with RUN_LOCK:
             return Values(self._traced, self.inputs(leaves))

@@ -225,3 +225,14 @@ def test_an_embedding_is_one_kernel_with_what_follows_and_its_gradient_another()
     ops = [node.op.name for node in step.lower(np.arange(30)).graph().nodes]
     assert ops.count("scatter_add") == 1
     assert "gather" not in ops  # it is in a fused node
+
+
+def test_an_assignment_at_a_mask_is_told_the_where_that_assigns() -> None:
+    h = lucid.Tensor([-1.0, 2.0])
+    with pytest.raises(ArgumentError) as caught:
+        h[h < 0] = 0.0
+    assert caught.value.hint == "use x = lucid.where(mask, 0.0, x), with what you assign in the place of 0.0"
+    assert lucid.where(h < 0, 0.0, h).tolist() == [0.0, 2.0]
+    with pytest.raises(ArgumentError) as caught:
+        h[h < 0]
+    assert caught.value.hint == "use lucid.where(mask, x, 0.0), or multiply by the mask"

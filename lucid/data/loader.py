@@ -13,6 +13,7 @@ from lucid.data.prefetch import prefetch
 from lucid.data.sampler import Indices, RandomSampler, Sampler, SequentialSampler
 from lucid.errors import ArgumentError, StateDictError
 from lucid.random import checked_seed
+from lucid.tensor import Tensor
 
 
 class DataLoader:
@@ -53,6 +54,11 @@ class DataLoader:
     ) -> None:
         if shuffle and sampler is not None:
             raise ArgumentError("DataLoader takes shuffle or a sampler, which says the order itself; got both.")
+        if isinstance(dataset, tuple) and all(isinstance(part, np.ndarray | Tensor) for part in dataset):
+            raise ArgumentError(
+                f"DataLoader takes a data set, got a tuple of {len(dataset)} arrays.",
+                hint="their rows are samples in DataLoader(TensorDataset(x, y)).",
+            )
         _check_integer("batch_size", batch_size, 1)
         _check_integer("num_workers", num_workers, 0)
         _check_integer("prefetch_factor", prefetch_factor, 1)

@@ -54,7 +54,7 @@ class _Preparation:
                 parts.append(self.field(name, spec or "", conversion))
         unused = {*range(len(self.args)), *self.kwargs} - self.used
         if unused:
-            raise ValueError(f"no place for {', '.join(map(str, sorted(unused, key=str)))}")
+            raise ValueError(f"a place {{}} is missing for {', '.join(map(str, sorted(unused, key=str)))}")
         return "".join(parts), self.values
 
     def field(self, name: str, spec: str, conversion: str | None) -> str:

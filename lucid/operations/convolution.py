@@ -82,7 +82,10 @@ def _check(name: str, x: Tensor, weight: Tensor, axes: int, channels: int, group
     if x.shape[1] != channels:
         raise ShapeError(
             f"a {name} with a weight of shape {weight.shape} and groups={groups} takes inputs of {channels} channels "
-            f"on axis 1, got {x.shape}."
+            f"on axis 1, got {x.shape}.",
+            hint=f"channels come first: x.permute({', '.join(map(str, (0, axes + 1, *range(1, axes + 1))))})"
+            if x.shape[-1] == channels
+            else None,
         )
     if weight.shape[0] % groups:
         raise ShapeError(f"a {name} in {groups} groups takes a weight whose axis 0 they divide, got {weight.shape}.")

@@ -180,7 +180,9 @@ def step_counter() -> Tensor:
 
 def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
     """Raise ArgumentError unless 0 <= value < below."""
-    if not isinstance(value, Real) or not 0.0 <= value < below:
+    if not isinstance(value, Real):
+        raise ArgumentError(f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.")
+    if not 0.0 <= value < below:
         end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
         raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")
 

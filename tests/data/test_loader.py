@@ -285,3 +285,10 @@ def test_any_iterable_of_arrays_trains_one_program(kind: str) -> None:
     lucid.seed(0)
     model.load_state_dict(nn.Linear(3, 2).state_dict())
     assert [step(x, y).item() for x, y in pairs] == losses
+
+
+def test_a_tuple_of_arrays_is_no_data_set() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        DataLoader((np.ones((4, 2)), np.ones(4)))
+    assert caught.value.sentence == "DataLoader takes a data set, got a tuple of 2 arrays."
+    assert caught.value.hint == "their rows are samples in DataLoader(TensorDataset(x, y))."

@@ -264,8 +264,8 @@ def test_long_arrays_are_shown_in_part(capsys: Output) -> None:
     [
         (("{} {}", 1), {}, "debug.print can't format '{} {}': IndexError: "),
         (("{name}",), {}, "debug.print can't format '{name}': KeyError: 'name'."),
-        (("{}", 1, 2), {}, "debug.print can't format '{}': ValueError: no place for 1."),
-        (("{}", 1), {"name": 2}, "debug.print can't format '{}': ValueError: no place for name."),
+        (("{}", 1, 2), {}, "debug.print can't format '{}': ValueError: a place {} is missing for 1."),
+        (("{}", 1), {"name": 2}, "debug.print can't format '{}': ValueError: a place {} is missing for name."),
         (("{:d}", lucid.Tensor(0.5)), {}, "debug.print can't format '{:d}': ValueError: Unknown format code 'd'"),
         (
             ("{!r}", lucid.Tensor(0.5)),

@@ -70,6 +70,18 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: F.cross_entropy(ones(2, 3), np.array([[0], [1]])),
+        ShapeError,
+        "scores of shape (2, 3) take integer targets of shape (2,), got int64 of shape (2, 1).",
+        "drop the axis of extent 1: targets.squeeze(1)",
+    ),
+    (
+        lambda: F.cross_entropy(ones(2, 3), np.array([True, False])),
+        DTypeError,
+        "a classification loss takes integer targets, got bool.",
+        'classes are integers: targets.astype("int64")',
+    ),
+    (
         lambda: F.mse_loss(ones(2), ones(2), "total"),
         ArgumentError,
         'a loss takes reduction="mean", "sum" or "none", got \'total\'.',
@@ -223,6 +235,15 @@ CASES: list[Case] = [
             "1, got (1, 2, 4)."
         ),
         None,
+    ),
+    (
+        lambda: F.conv2d(ones(2, 8, 8, 3), ones(4, 3, 3, 3)),
+        ShapeError,
+        (
+            "a convolution with a weight of shape (4, 3, 3, 3) and groups=1 takes inputs of 3 channels on axis "
+            "1, got (2, 8, 8, 3)."
+        ),
+        "channels come first: x.permute(0, 3, 1, 2)",
     ),
     (
         lambda: F.conv1d(ones(4), ones(1, 1, 2)),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import lucid
+import lucid.nn as nn
 from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
@@ -33,13 +36,13 @@ CASES: list[Case] = [
         lambda: lucid.compile(lambda x: x * 2.0).repeat(ones(2), ones(3)),
         ShapeError,
         "repeat takes arrays that share a leading axis with elements, got shapes (2,), (3,).",
-        None,
+        "the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs.",
     ),
     (
         lambda: lucid.compile(lambda x: x * 2.0).repeat(1.0),
         ShapeError,
-        "repeat takes arrays that share a leading axis with elements, got shapes of no array.",
-        None,
+        "repeat takes arrays that share a leading axis with elements, got no array.",
+        "the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs.",
     ),
     (
         lambda: lucid.compile(lambda x: x.copy_(x * 2.0)).repeat(np.ones((3, 2), np.float32)),
@@ -63,7 +66,31 @@ CASES: list[Case] = [
         lambda: lucid.compile(lambda x: int(x))(Tensor(1.0)),
         TraceError,
         "int() needs the value of a tensor that is only known when the compiled step runs.",
-        "use lucid.where(condition, a, b), or take the decision outside the compiled function.",
+        'return the tensor, and read it outside the compiled function; x.astype("int64") converts inside it.',
+    ),
+    (
+        lambda: lucid.compile(lambda x: math.sqrt(x))(Tensor(1.0)),
+        TraceError,
+        "float() needs the value of a tensor that is only known when the compiled step runs.",
+        "return the tensor, and read it outside the compiled function; inside it, write lucid.sqrt(x).",
+    ),
+    (
+        lambda: lucid.compile(lambda n: [*range(n)])(Tensor(3)),
+        TraceError,
+        "an index needs the value of a tensor that is only known when the compiled step runs.",
+        "index a tensor with it, x[i]; what a range or a list takes is an argument that is a Python int.",
+    ),
+    (
+        lambda: lucid.compile(nn.Linear),
+        ArgumentError,
+        "compile takes a function or a Module, got the class Linear.",
+        "make an instance first: lucid.compile(Linear(...)).",
+    ),
+    (
+        lambda: lucid.compile(lambda x: x * 2.0).lower(ones(2)).values(),
+        ArgumentError,
+        "values takes arguments of the program's signature, f32[2], got none.",
+        "give it the arguments of a call, as in program.values(x); other signatures are lowered: f.lower(x).values(x).",
     ),
     (
         lambda: lucid.compile(lambda x: lucid.seed(0))(ones(2)),

@@ -44,6 +44,12 @@ CASES: list[Case] = [
         "SGD has no hyperparameter speed.",
         None,
     ),
+    (
+        lambda: optim.SGD([nn.Parameter([1.0])], "0.1"),  # type: ignore[arg-type]
+        ArgumentError,
+        "SGD takes a number as lr, got lr='0.1'.",
+        None,
+    ),
     (lambda: optim.SGD([nn.Parameter([1.0])], -0.1), ArgumentError, "SGD takes lr of at least 0, got lr=-0.1.", None),
     (lambda: optim.Adam([nn.Parameter([1.0])], betas=0.9), ArgumentError, "Adam takes two betas, got betas=0.9.", None),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.activation import log_softmax
 from lucid.nn.functional.loss import check_reduction, reduced
 from lucid.tensor import Array, Tensor
@@ -76,10 +76,17 @@ def _class_loss(
     axis = _class_axis(log_probabilities)
     classes = log_probabilities.shape[axis]
     expected = log_probabilities.shape[:axis] + log_probabilities.shape[axis + 1 :]
-    if targets.shape != expected or not targets.dtype.is_integer:
+    if targets.shape != expected:
+        is_column = targets.shape == (*expected[:axis], 1, *expected[axis:])
         raise ShapeError(
             f"scores of shape {log_probabilities.shape} take integer targets of shape {expected}, "
-            f"got {targets.dtype} of shape {targets.shape}."
+            f"got {targets.dtype} of shape {targets.shape}.",
+            hint=f"drop the axis of extent 1: targets.squeeze({axis})" if is_column else None,
+        )
+    if not targets.dtype.is_integer:
+        raise DTypeError(
+            f"a classification loss takes integer targets, got {targets.dtype}.",
+            hint='classes are integers: targets.astype("int64")',
         )
     targets = targets.astype("int64")
     counted = targets != ignore_index
