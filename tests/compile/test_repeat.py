@@ -94,7 +94,7 @@ def test_what_can_not_be_repeated_says_so() -> None:
     step, model, _ = make()
     with pytest.raises(ShapeError, match=r"share a leading axis with elements, got shapes \(5, 8, 6\), \(4, 8\)"):
         step.repeat(XS, YS[:4])
-    with pytest.raises(ShapeError, match="of no array"):
+    with pytest.raises(ShapeError, match="got no array"):
         step.repeat(1.0, 2.0)
     with pytest.raises(ShapeError, match="leading axis"):
         step.repeat(XS[:0], YS[:0])
