@@ -76,7 +76,7 @@ def test_losses_stay_float32() -> None:
             r"targets of shape \(4,\), got int64 of shape \(2,\)",
         ),
         (lambda: F.cross_entropy(zeros(2, 3), zeros(2)), ShapeError, r"got \(2,\)(.|\n)*int64"),
-        (lambda: F.nll_loss(zeros(2, 3), zeros(2)), ShapeError, r"integer targets of shape \(2,\), got float32"),
+        (lambda: F.nll_loss(zeros(2, 3), zeros(2)), DTypeError, r"takes integer targets, got float32"),
         (lambda: F.cross_entropy(zeros(2, 3), [0, 1], label_smoothing=2.0), ArgumentError, "label_smoothing"),
         (lambda: F.cross_entropy(zeros(2, 3), [0, 1], weight=lucid.ones(2)), ShapeError, "3 classes"),
         (lambda: F.cross_entropy(zeros(2, 3), [0, 1], reduction="max"), ArgumentError, "reduction"),
