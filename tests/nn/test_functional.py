@@ -7,7 +7,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import Tensor
-from lucid.errors import ArgumentError, CheckError, LucidError, ShapeError
+from lucid.errors import ArgumentError, CheckError, DTypeError, LucidError, ShapeError
 
 
 def zeros(*shape: int) -> np.ndarray:
