@@ -61,17 +61,38 @@ def _holds_float64(data: Any) -> bool:
     return isinstance(data, np.ndarray) and data.dtype == np.float64
 
 
-def format_array(array: Array) -> str:
-    """Nested lists, each number in the fewest digits that give it back; long axes are shortened."""
-    shorten = array.size > 1000
+# Characters of a line; elements that stand on one line where they fit; elements from which on axes are shortened.
+WIDTH, FEW, MANY = 100, 12, 1000
 
-    def line(part: Array) -> str:
-        if part.ndim == 0:
-            return str(part[()])
-        if shorten and len(part) > 6:
-            rows = [*map(line, part[:3]), "...", *map(line, part[-3:])]
-        else:
-            rows = [line(row) for row in part]
-        return f"[{', '.join(rows)}]"
 
-    return line(array)
+def format_array(array: Array, indent: int = 0) -> str:
+    """Nested lists, each number in the fewest digits that give it back; long axes are shortened.
+
+    Rows of more than a few elements in all, and what does not fit one line, are written as NumPy writes arrays, with a
+    line a row; `indent` characters stand before the first one.
+    """
+    if array.size <= FEW or array.ndim == 1:
+        text = _on_one_line(array)
+        if len(text) <= WIDTH:
+            return text
+    return np.array2string(
+        array,
+        max_line_width=WIDTH + indent,
+        threshold=MANY,
+        edgeitems=3,
+        separator=", ",
+        prefix=" " * indent,
+        floatmode="unique",
+        suppress_small=False,
+        sign="-",
+    )
+
+
+def _on_one_line(array: Array) -> str:
+    if array.ndim == 0:
+        return str(array[()])
+    if array.size > MANY:
+        rows = [*map(_on_one_line, array[:3]), "...", *map(_on_one_line, array[-3:])]
+    else:
+        rows = [_on_one_line(row) for row in array]
+    return f"[{', '.join(rows)}]"

@@ -22,6 +22,8 @@ from lucid.operations import Operand
 
 __all__ = ["Array", "Number", "Tensor"]
 
+_NEXT_LINE = ",\n       "  # in the text of a tensor, below its elements
+
 
 def _reflected(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Operand], Tensor]:
     """The method of an operator whose right operand is the tensor."""
@@ -98,8 +100,12 @@ class Tensor(TensorCore):
     def __repr__(self) -> str:
         if self._array is None or self._is_traced():
             return f"Tensor(<{self.type}, traced>)"
-        grad = "None" if self._grad is None else format_array(self._grad._concrete("repr()"))
-        return f"Tensor({format_array(self._host())}, grad={grad})"
+        elements = format_array(self._host(), len("Tensor("))
+        grad = "None" if self._grad is None else format_array(self._grad._concrete("repr()"), len("Tensor(grad="))
+        if "\n" not in elements + grad and "..." not in elements:
+            return f"Tensor({elements}, grad={grad})"
+        parts = (elements, f"grad={grad}", f"shape={self.shape}, dtype={self.dtype.name}")
+        return f"Tensor({_NEXT_LINE.join(parts)})"
 
     def __format__(self, spec: str) -> str:
         if spec and self.size == 1:

@@ -139,6 +139,32 @@ class TestText:
 
     def test_long_axes_are_shortened(self) -> None:
         assert str(lucid.arange(2000)) == "[0, 1, 2, ..., 1997, 1998, 1999]"
+        assert repr(lucid.arange(2000)) == (
+            "Tensor([0, 1, 2, ..., 1997, 1998, 1999],\n       grad=None,\n       shape=(2000,), dtype=int64)"
+        )
+        text = repr(lucid.zeros(40, 50))
+        assert text.startswith("Tensor([[0., 0., 0., ..., 0., 0., 0.],\n        [0., 0., 0., ...")
+        assert text.endswith("]],\n       grad=None,\n       shape=(40, 50), dtype=float32)")
+
+    def test_more_than_a_few_stand_in_rows(self) -> None:
+        assert (
+            str(lucid.arange(15).reshape(3, 5))
+            == "[[ 0,  1,  2,  3,  4],\n [ 5,  6,  7,  8,  9],\n [10, 11, 12, 13, 14]]"
+        )
+        assert str(lucid.arange(12).reshape(3, 4)) == "[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]"
+        assert str(Tensor(np.full((2, 7), 1 / 3))).count("0.3333333333333333") == 14
+        assert max(map(len, str(lucid.arange(100.0)).splitlines())) <= 100
+
+    def test_the_gradient_stands_below(self) -> None:
+        x = Tensor(np.arange(14.0).reshape(2, 7), requires_grad=True)
+        (x * x).sum().backward()
+        assert repr(x) == (
+            "Tensor([[ 0.,  1.,  2.,  3.,  4.,  5.,  6.],\n"
+            "        [ 7.,  8.,  9., 10., 11., 12., 13.]],\n"
+            "       grad=[[ 0.,  2.,  4.,  6.,  8., 10., 12.],\n"
+            "             [14., 16., 18., 20., 22., 24., 26.]],\n"
+            "       shape=(2, 7), dtype=float64)"
+        )
 
 
 class TestIntoPython:
