@@ -281,12 +281,12 @@ class Tensor(TensorCore):
     __rlshift__ = _reflected(ops.left_shift)
     __rshift__ = ops.right_shift
     __rrshift__ = _reflected(ops.right_shift)
-    __and__ = ops.logical_and
-    __or__ = ops.logical_or
-    __xor__ = ops.logical_xor
+    __and__ = ops.bitwise_and
+    __or__ = ops.bitwise_or
+    __xor__ = ops.bitwise_xor
     __neg__ = ops.negative
     __abs__ = ops.absolute
-    __invert__ = ops.logical_not
+    __invert__ = ops.bitwise_not
     __lt__ = ops.less
     __le__ = ops.less_equal
     __gt__ = ops.greater

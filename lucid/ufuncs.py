@@ -13,16 +13,10 @@ import numpy as np
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError
-from lucid.ir.types import bool_
 
 if TYPE_CHECKING:
     from lucid.operations import Operand
     from lucid.tensor import Tensor
-
-
-def _on_truth(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A logical function of whether elements are not 0."""
-    return lambda *operands: operation(*(ops.as_tensor(x).astype(bool_) for x in operands))
 
 
 # The counterparts that have another name; the others are found by NumPy's.
@@ -34,15 +28,8 @@ RENAMED: Mapping[np.ufunc, Callable[..., Tensor]] = {
     np.arctan: ops.atan,
     np.arctan2: ops.atan2,
     np.arctanh: ops.atanh,
-    np.bitwise_and: ops.logical_and,
-    np.bitwise_or: ops.logical_or,
-    np.bitwise_xor: ops.logical_xor,
     np.fabs: ops.absolute,
-    np.invert: ops.logical_not,
-    np.logical_and: _on_truth(ops.logical_and),
-    np.logical_not: _on_truth(ops.logical_not),
-    np.logical_or: _on_truth(ops.logical_or),
-    np.logical_xor: _on_truth(ops.logical_xor),
+    np.invert: ops.bitwise_not,
     np.rint: ops.round,
 }
 

@@ -105,11 +105,12 @@ def minimum(x: Operand, y: Operand) -> Tensor:
 
 
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-    """x limited to the range from min to max, either of which may be missing; max where min is larger."""
+    """x limited to the range from min to max, either of which may be missing; max where min is larger. An element at a
+    bound still has its gradient, as in PyTorch."""
     result = as_tensor(x)
     if min is not None:
-        result = maximum(result, min)
-    return result if max is None else minimum(result, max)
+        result = where(less(result, min), min, result)
+    return result if max is None else where(greater(result, max), max, result)
 
 
 def square(x: Operand) -> Tensor:
@@ -234,24 +235,49 @@ def greater_equal(x: Operand, y: Operand) -> Tensor:
     return less_equal(y, x)
 
 
-def logical_and(x: Operand, y: Operand) -> Tensor:
+def bitwise_and(x: Operand, y: Operand) -> Tensor:
     """x & y, of bools or of the bits of integers."""
     return apply_op(ew.And(), *common((x, y)))
 
 
-def logical_or(x: Operand, y: Operand) -> Tensor:
+def bitwise_or(x: Operand, y: Operand) -> Tensor:
     """x | y, of bools or of the bits of integers."""
     return apply_op(ew.Or(), *common((x, y)))
 
 
-def logical_xor(x: Operand, y: Operand) -> Tensor:
+def bitwise_xor(x: Operand, y: Operand) -> Tensor:
     """x ^ y, of bools or of the bits of integers."""
     return apply_op(ew.Xor(), *common((x, y)))
 
 
-def logical_not(x: Operand) -> Tensor:
+def bitwise_not(x: Operand) -> Tensor:
     """~x: the complement of bools, or of the bits of integers."""
     return apply_op(ew.Not(), as_tensor(x))
+
+
+def logical_and(x: Operand, y: Operand) -> Tensor:
+    """Whether both are true: not 0."""
+    return bitwise_and(_truth(x), _truth(y))
+
+
+def logical_or(x: Operand, y: Operand) -> Tensor:
+    """Whether one at least is true: not 0."""
+    return bitwise_or(_truth(x), _truth(y))
+
+
+def logical_xor(x: Operand, y: Operand) -> Tensor:
+    """Whether just one is true: not 0."""
+    return bitwise_xor(_truth(x), _truth(y))
+
+
+def logical_not(x: Operand) -> Tensor:
+    """Whether x is false: 0."""
+    return bitwise_not(_truth(x))
+
+
+def _truth(x: Operand) -> Tensor:
+    """Whether elements are not 0."""
+    return cast(as_tensor(x), bool_)
 
 
 def left_shift(x: Operand, y: Operand) -> Tensor:

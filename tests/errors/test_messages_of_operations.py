@@ -175,7 +175,7 @@ CASES: list[Case] = [
     ),
     (lambda: lucid.seed("x"), ArgumentError, "seed takes an integer, got 'x'.", None),
     (
-        lambda: lucid.logical_and(ones(2), ones(2)),
+        lambda: lucid.bitwise_and(ones(2), ones(2)),
         DTypeError,
         "and takes bools, or integers of one dtype, got float32 and float32.",
         None,

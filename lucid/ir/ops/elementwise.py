@@ -80,7 +80,8 @@ class Pow(Binary):
         # d/db a^b = a^b log a, taken as 0 where a is 0: there y is 0 or 1 for every b >= 0.
         a, b = x
         log_a = a.equal(0.0).where(a.constant(0.0), a.log())
-        return g * b * a ** (b - 1.0), g * y * log_a
+        slope = b.equal(0.0).where(a.constant(0.0), b * a ** (b - 1.0))  # of a constant, also where a is 0
+        return g * slope, g * y * log_a
 
 
 @op

@@ -16,8 +16,10 @@ from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
 # A sum of more elements than LONG is made of sums of at most BLOCK: it rounds less, and has parts to give to threads.
+# One lane adds up to as many as one of many lanes does, so that a sum along columns rounds as little as one along rows.
 LONG = 2**14
 BLOCK = 2**12
+LONG_LANE, BLOCK_LANE = 2**9, 2**7
 
 # Lanes of a reduction along the last axis: below NARROW elements most would idle, from WIDE on more of them keep an
 # adder busy that starts an addition each cycle and ends it four cycles later.
@@ -49,7 +51,7 @@ def split_long_sum(node: Node, context: Context) -> Value | None:
     # sum x -> sum (sum of blocks of x)
     assert isinstance(node.op, Sum)
     (x,) = node.inputs
-    if node.op.lanes or prod(x.type.shape[axis] for axis in node.op.axes) <= LONG:
+    if node.op.lanes or not _is_long(x.type.shape, node.op.axes):
         return None
     return _sum_in_parts(context.expr(x), node.op.axes).reshape(node.output.type.shape).value
 
@@ -130,8 +132,8 @@ def chunk_for(products: Extent) -> Extent:
 
 
 def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
-    """The sum along axes, by steps of which none adds more than LONG elements to one result."""
-    if prod(x.shape[axis] for axis in axes) <= LONG:
+    """The sum along axes, by steps of which none is long."""
+    if not _is_long(x.shape, axes):
         return x.sum(axes)
     *outer, last = _groups(axes)
     if outer:
@@ -140,7 +142,7 @@ def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
     first = last[0]
     before, after = x.shape[:first], x.shape[last[-1] + 1 :]
     length = prod(x.shape[axis] for axis in last)
-    block = _block(length)
+    block = _block(length, BLOCK if lanes_for(x.shape, last) > 1 else BLOCK_LANE)
     blocks = -(-length // block)
     if blocks * block != length:
         x = x.reshape((*before, length, *after))
@@ -150,9 +152,14 @@ def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
     return _sum_in_parts(parts, (first,))
 
 
-def _block(length: Extent) -> Extent:
-    """The largest divisor of a length up to BLOCK, if that is not much less than BLOCK; else BLOCK, after padding."""
-    return next((block for block in range(BLOCK, BLOCK // 4, -1) if length % block == 0), BLOCK)
+def _is_long(shape: Shape, axes: tuple[int, ...]) -> bool:
+    """Whether a sum adds too many elements to one result."""
+    return prod(shape[axis] for axis in axes) > (LONG if lanes_for(shape, axes) > 1 else LONG_LANE)
+
+
+def _block(length: Extent, most: Extent) -> Extent:
+    """The largest divisor of a length up to `most`, if that is not much less; else `most`, after padding."""
+    return next((block for block in range(most, most // 4, -1) if length % block == 0), most)
 
 
 def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:

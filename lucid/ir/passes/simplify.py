@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import in_loops
@@ -25,7 +26,10 @@ def simplify(graph: Graph) -> Graph:
     Results keep their bits, except that a power may be rounded better. Runs after `differentiate`: a grad op names
     the very values it asks about, and replacing those changes the question.
     """
-    assert not any(isinstance(node.op, Grad) for node in graph.nodes), "simplify runs after differentiate"
+    if any(isinstance(node.op, Grad) for node in graph.nodes):
+        raise CompileError(
+            "simplify takes a graph whose grad ops are written out.", hint="run differentiate before it."
+        )
     for _ in range(ROUNDS):
         before = graph
         graph = in_loops(graph, lambda scan: simplify(scan.body))

@@ -191,4 +191,6 @@ def log_softmax(x: Input, dim: int = -1) -> Tensor:
 
 def _below_maximum(x: Tensor, dim: int) -> Tensor:
     """x minus its maximum along an axis. The shift cancels out of every use, so its gradient is left out."""
+    if x.size == 0:
+        return x - 0.0  # there is no maximum
     return x - x.detach().max(dim, keepdims=True)
