@@ -136,7 +136,8 @@ class HostProgram(Program):
                 self._finish(leaves, tensors, drawn_from)
             raise
         self._finish(leaves, tensors, drawn_from)
-        write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
+        if self._lines:  # else there is nothing to walk the runs for
+            write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
 
     def _run_watched(
