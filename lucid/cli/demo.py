@@ -69,7 +69,7 @@ def run(options: Namespace) -> int:
     except OSError as error:
         raise InputError(f"{options.output} can't be written: {error.strerror}.") from None
     print(f"{page} shows every stage of the training step: open it in a browser.")
-    print("For code of your own: lucid show train.py:model --input x=64x784xf32 --train --as kernels")
+    print("For code of your own: lucid show train.py:model --input 64x784xf32 --train --as kernels")
     return DONE
 
 

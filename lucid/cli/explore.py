@@ -14,7 +14,7 @@ from lucid.program import Program
 
 EXAMPLES = """\
   lucid explore train.py:train_step --input x=64x784xf32 --input y=64xi64 -o report.html
-  lucid explore train.py:model --input x=64x784xf32 --train
+  lucid explore train.py:model --input 64x784xf32 --train
   lucid explore step.ir"""
 
 

@@ -13,11 +13,11 @@ from lucid.cli.subjects import Subject, subject_of
 from lucid.stages import Readable
 
 EXAMPLES = """\
-  lucid show train.py:model --input x=64x784xf32
-  lucid show train.py:model --input x=64x784xf32 --train --all
+  lucid show train.py:model --input 64x784xf32
+  lucid show train.py:model --input 64x784xf32 --train --all
   lucid show train.py:train_step --input x=64x784xf32 --input y=64xi64 --stage fused
-  lucid show train.py:model --input x=64x784xf32 --stage traced --output model.ir
-  lucid show train.py:model --input x=64x784xf32 --as kernels --profile
+  lucid show train.py:model --input 64x784xf32 --stage traced --output model.ir
+  lucid show train.py:model --input 64x784xf32 --as kernels --profile
   lucid show step.ir --as asm"""
 
 # What `--as` shows of a program, as text. IR is told apart: it has stages.

@@ -13,22 +13,22 @@ from lucid.tensor import Array, Tensor
 class ReLU(Module):
     """x where x > 0, else 0."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.relu(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.relu(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.tanh(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.tanh(input)
 
 
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.sigmoid(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.sigmoid(input)
 
 
 class GELU(Module):
@@ -38,8 +38,8 @@ class GELU(Module):
         super().__init__()
         self.approximate = F.check_approximation(approximate)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.gelu(x, self.approximate)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
         return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
@@ -52,8 +52,8 @@ class LeakyReLU(Module):
         super().__init__()
         self.negative_slope = negative_slope
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.leaky_relu(x, self.negative_slope)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.leaky_relu(input, self.negative_slope)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
@@ -69,8 +69,8 @@ class PReLU(Module):
         self.num_parameters = check_positive_integer("PReLU", "num_parameters", num_parameters)
         self.weight = Parameter(full((num_parameters,), float(init)))
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.prelu(x, self.weight)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -79,8 +79,8 @@ class PReLU(Module):
 class ReLU6(Module):
     """x limited to the range from 0 to 6."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.relu6(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.relu6(input)
 
 
 class Hardtanh(Module):
@@ -91,8 +91,8 @@ class Hardtanh(Module):
         self.min_val = min_val
         self.max_val = max_val
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.hardtanh(x, self.min_val, self.max_val)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.hardtanh(input, self.min_val, self.max_val)
 
     def extra_repr(self) -> str:
         return f"min_val={self.min_val}, max_val={self.max_val}"
@@ -101,15 +101,15 @@ class Hardtanh(Module):
 class Hardsigmoid(Module):
     """x / 6 + 1/2, limited to the range from 0 to 1."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.hardsigmoid(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.hardsigmoid(input)
 
 
 class Hardswish(Module):
     """x * hardsigmoid(x)."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.hardswish(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.hardswish(input)
 
 
 class ELU(Module):
@@ -119,8 +119,8 @@ class ELU(Module):
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.elu(x, self.alpha)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.elu(input, self.alpha)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -133,8 +133,8 @@ class CELU(Module):
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.celu(x, self.alpha)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.celu(input, self.alpha)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -143,22 +143,22 @@ class CELU(Module):
 class SELU(Module):
     """The ELU with a scale and an alpha for which activations keep mean 0 and variance 1."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.selu(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.selu(input)
 
 
 class SiLU(Module):
     """x * sigmoid(x), also known as swish."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.silu(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.silu(input)
 
 
 class Mish(Module):
     """x * tanh(softplus(x))."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.mish(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.mish(input)
 
 
 class Softplus(Module):
@@ -169,8 +169,8 @@ class Softplus(Module):
         self.beta = beta
         self.threshold = threshold
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.softplus(x, self.beta, self.threshold)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -179,22 +179,22 @@ class Softplus(Module):
 class Softsign(Module):
     """x / (1 + |x|)."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.softsign(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.softsign(input)
 
 
 class Tanhshrink(Module):
     """x - tanh(x)."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.tanhshrink(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.tanhshrink(input)
 
 
 class LogSigmoid(Module):
     """The logarithm of 1 / (1 + exp(-x))."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.logsigmoid(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.logsigmoid(input)
 
 
 class GLU(Module):
@@ -204,8 +204,8 @@ class GLU(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.glu(x, self.dim)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.glu(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -218,8 +218,8 @@ class Softmax(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.softmax(x, self.dim)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -232,8 +232,8 @@ class LogSoftmax(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.log_softmax(x, self.dim)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.log_softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

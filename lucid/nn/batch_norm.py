@@ -80,8 +80,8 @@ class _BatchNorm(_ChannelNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(input)
         self.check_input(tensor, 1)
         training = self.training or self.running_mean is None
         momentum: float | Tensor = 0.0 if self.momentum is None else self.momentum
@@ -127,8 +127,8 @@ class _InstanceNorm(_ChannelNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(input)
         single = tensor.ndim == self.ranks[0]
         self.check_input(tensor, 0 if single else 1)
         current = self.training or self.running_mean is None

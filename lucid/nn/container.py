@@ -77,10 +77,10 @@ class Sequential(Container):
     def __init__(self, *modules: Module) -> None:
         super().__init__(modules)
 
-    def forward(self, x: Tensor | Array) -> Any:
+    def forward(self, input: Tensor | Array) -> Any:
         for module in self:
-            x = module(x)
-        return x
+            input = module(input)
+        return input
 
 
 class ModuleDict(Module):

@@ -106,14 +106,14 @@ class _Conv(_Convolution):
         )
         self.padding_mode = padding_mode
 
-    def forward(self, x: Tensor | Array) -> Tensor:
+    def forward(self, input: Tensor | Array) -> Tensor:
         padding: Size | str = self.padding
         if self.padding_mode != "zeros":
             ends = F.resolved_padding(type(self).__name__, padding, self.kernel_size, self.stride, self.dilation)
-            x = F.pad(x, [count for pair in reversed(ends) for count in pair], self.padding_mode)
+            input = F.pad(input, [count for pair in reversed(ends) for count in pair], self.padding_mode)
             padding = 0
         convolve = type(self).convolve
-        return convolve(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return convolve(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         mode = "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
@@ -171,10 +171,10 @@ class _ConvTranspose(_Convolution):
         )
         self.output_padding = each_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
+    def forward(self, input: Tensor | Array) -> Tensor:
         convolve = type(self).convolve
         return convolve(
-            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
         )
 
     def extra_repr(self) -> str:

@@ -53,8 +53,8 @@ class _Dropout(Module):
     def drop(self, x: Tensor) -> tuple[Tensor, DrawSource]:
         """The result in training, and where to look the draw of the mask up."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(input)
         shape = self.mask_shape(tensor)
         if not self.training:
             return tensor

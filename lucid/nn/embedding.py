@@ -70,8 +70,8 @@ class Embedding(Module):
         made.weight.requires_grad = not freeze
         return made
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.embedding(x, self.weight, self.padding_idx)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"

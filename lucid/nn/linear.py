@@ -34,15 +34,15 @@ class Linear(Module):
         self.weight = Parameter(uniform(-bound, bound, (out_features, in_features)))
         self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
 
 
 class Bilinear(Module):
-    """x1 @ weight[k] @ x2 + bias[k]: maps (..., in1_features) and (..., in2_features) to (..., out_features).
+    """input1 @ weight[k] @ input2 + bias[k]: maps (..., in1_features) and (..., in2_features) to (..., out_features).
 
     `weight` of shape (out_features, in1_features, in2_features) and `bias` of shape (out_features,), which is None
     where the argument is False, start uniform between -1/sqrt(in1_features) and 1/sqrt(in1_features), as in PyTorch.
@@ -60,8 +60,8 @@ class Bilinear(Module):
         self.weight = Parameter(uniform(-bound, bound, (out_features, in1_features, in2_features)))
         self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
 
-    def forward(self, x1: Tensor | Array, x2: Tensor | Array) -> Tensor:
-        return F.bilinear(x1, x2, self.weight, self.bias)
+    def forward(self, input1: Tensor | Array, input2: Tensor | Array) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
@@ -76,8 +76,8 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return ops.flatten(x, self.start_dim, self.end_dim)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return ops.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return "" if (self.start_dim, self.end_dim) == (1, -1) else f"{self.start_dim}, {self.end_dim}"
@@ -91,8 +91,8 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = tuple(unflattened_size)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(input)
         axis = one_axis(self.dim, tensor.ndim)
         extent, known = tensor.shape[axis], -math.prod(self.unflattened_size)
         sizes = [extent // known if size == -1 and known > 0 else size for size in self.unflattened_size]
@@ -107,5 +107,5 @@ class Unflatten(Module):
 class Identity(Module):
     """Returns its input unchanged."""
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return ops.as_tensor(input)

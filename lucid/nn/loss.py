@@ -14,8 +14,8 @@ class MSELoss(Module):
         super().__init__()
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.mse_loss(prediction, target, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Module):
@@ -25,8 +25,8 @@ class L1Loss(Module):
         super().__init__()
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.l1_loss(prediction, target, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.l1_loss(input, target, self.reduction)
 
 
 class SmoothL1Loss(Module):
@@ -37,8 +37,8 @@ class SmoothL1Loss(Module):
         self.reduction = F.check_reduction(reduction)
         self.beta = beta
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.smooth_l1_loss(prediction, target, self.reduction, self.beta)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
 
 
 class HuberLoss(Module):
@@ -49,8 +49,8 @@ class HuberLoss(Module):
         self.reduction = F.check_reduction(reduction)
         self.delta = delta
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.huber_loss(prediction, target, self.reduction, self.delta)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.huber_loss(input, target, self.reduction, self.delta)
 
 
 class BCELoss(Module):
@@ -63,8 +63,8 @@ class BCELoss(Module):
         self.register_buffer("weight", weight)
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.binary_cross_entropy(prediction, target, self.weight, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
 class BCEWithLogitsLoss(Module):
@@ -79,8 +79,8 @@ class BCEWithLogitsLoss(Module):
         self.register_buffer("pos_weight", pos_weight)
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, logits: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.binary_cross_entropy_with_logits(logits, target, self.weight, self.reduction, self.pos_weight)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
 class KLDivLoss(Module):
@@ -91,8 +91,8 @@ class KLDivLoss(Module):
         self.reduction = reduction if reduction == "batchmean" else F.check_reduction(reduction)
         self.log_target = log_target
 
-    def forward(self, log_probabilities: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.kl_div(log_probabilities, target, self.reduction, self.log_target)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.kl_div(input, target, self.reduction, self.log_target)
 
 
 class PoissonNLLLoss(Module):
@@ -105,9 +105,9 @@ class PoissonNLLLoss(Module):
         self.eps = eps
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array) -> Tensor:
+    def forward(self, log_input: Tensor | Array, target: Tensor | Array) -> Tensor:
         return F.poisson_nll_loss(
-            prediction, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+            log_input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
         )
 
 
@@ -120,8 +120,8 @@ class GaussianNLLLoss(Module):
         self.eps = eps
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, prediction: Tensor | Array, target: Tensor | Array, variance: Tensor | Array) -> Tensor:
-        return F.gaussian_nll_loss(prediction, target, variance, self.full, self.eps, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array, var: Tensor | Array) -> Tensor:
+        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
 class CosineEmbeddingLoss(Module):
@@ -132,8 +132,8 @@ class CosineEmbeddingLoss(Module):
         self.margin = margin
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, x1: Tensor | Array, x2: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.cosine_embedding_loss(x1, x2, target, self.margin, self.reduction)
+    def forward(self, input1: Tensor | Array, input2: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
 
 
 class MarginRankingLoss(Module):
@@ -144,8 +144,8 @@ class MarginRankingLoss(Module):
         self.margin = margin
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, x1: Tensor | Array, x2: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.margin_ranking_loss(x1, x2, target, self.margin, self.reduction)
+    def forward(self, input1: Tensor | Array, input2: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.margin_ranking_loss(input1, input2, target, self.margin, self.reduction)
 
 
 class TripletMarginLoss(Module):
@@ -182,8 +182,8 @@ class HingeEmbeddingLoss(Module):
         self.margin = margin
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, x: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.hinge_embedding_loss(x, target, self.margin, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.hinge_embedding_loss(input, target, self.margin, self.reduction)
 
 
 class SoftMarginLoss(Module):
@@ -193,8 +193,8 @@ class SoftMarginLoss(Module):
         super().__init__()
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, x: Tensor | Array, target: Tensor | Array) -> Tensor:
-        return F.soft_margin_loss(x, target, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.soft_margin_loss(input, target, self.reduction)
 
 
 class NLLLoss(Module):
@@ -208,8 +208,8 @@ class NLLLoss(Module):
         self.ignore_index = ignore_index
         self.reduction = F.check_reduction(reduction)
 
-    def forward(self, log_probabilities: Tensor | Array, targets: Tensor | Array) -> Tensor:
-        return F.nll_loss(log_probabilities, targets, self.weight, self.ignore_index, self.reduction)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(Module):
@@ -230,5 +230,5 @@ class CrossEntropyLoss(Module):
         self.reduction = F.check_reduction(reduction)
         self.label_smoothing = label_smoothing
 
-    def forward(self, logits: Tensor | Array, targets: Tensor | Array) -> Tensor:
-        return F.cross_entropy(logits, targets, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)

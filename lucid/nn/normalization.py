@@ -38,8 +38,8 @@ class LayerNorm(Module):
         self.register_parameter("weight", Parameter(ones(self.normalized_shape)) if affine else None)
         self.register_parameter("bias", Parameter(zeros(self.normalized_shape)) if affine and bias else None)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         shape = self.normalized_shape
@@ -98,8 +98,8 @@ class GroupNorm(Module):
         self.register_parameter("weight", Parameter(ones(num_channels)) if affine else None)
         self.register_parameter("bias", Parameter(zeros(num_channels)) if affine else None)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         affine = "" if self.affine else ", affine=False"

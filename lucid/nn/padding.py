@@ -24,8 +24,8 @@ class _Pad(Module):
         if len(self.padding) != 2 * self.axes:
             raise ArgumentError(f"{type(self).__name__} takes 1 or {2 * self.axes} numbers, got padding={padding!r}.")
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(x)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = ops.as_tensor(input)
         if tensor.ndim not in (self.axes + 1, self.axes + 2):
             raise ShapeError(
                 f"{type(self).__name__} takes inputs of {self.axes + 1} or {self.axes + 2} axes, got {tensor.shape}."

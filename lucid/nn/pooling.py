@@ -38,9 +38,9 @@ class _MaxPool(Module):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
-    def forward(self, x: Tensor | Array) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, input: Tensor | Array) -> Tensor | tuple[Tensor, Tensor]:
         geometry = self.kernel_size, self.stride, self.padding, self.dilation
-        return type(self).pool(x, *geometry, self.ceil_mode, self.return_indices)
+        return type(self).pool(input, *geometry, self.ceil_mode, self.return_indices)
 
     def extra_repr(self) -> str:
         return (
@@ -87,8 +87,8 @@ class AvgPool1d(Module):
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return F.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -115,9 +115,9 @@ class _AvgPool(Module):
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
-    def forward(self, x: Tensor | Array) -> Tensor:
+    def forward(self, input: Tensor | Array) -> Tensor:
         geometry = self.kernel_size, self.stride, self.padding
-        return type(self).pool(x, *geometry, self.ceil_mode, self.count_include_pad, self.divisor_override)
+        return type(self).pool(input, *geometry, self.ceil_mode, self.count_include_pad, self.divisor_override)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -144,8 +144,8 @@ class _AdaptivePool(Module):
         super().__init__()
         self.output_size = _kept(output_size)
 
-    def forward(self, x: Tensor | Array) -> Tensor:
-        return type(self).pool(x, self.output_size)
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return type(self).pool(input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"

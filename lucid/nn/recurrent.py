@@ -176,7 +176,7 @@ class _Recurrent(Module):
 class RNN(_Recurrent):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu, along a sequence: all hidden states, and each layer's last.
 
-    x: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: (D * num_layers, N,
+    input: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: (D * num_layers, N,
     hidden_size), or without N, where D is 2 if `bidirectional`, else 1; zeros where it is not given. The result is a
     pair: hidden states of the last layer (L, N, D * hidden_size), with the axes of x, and last hidden states, as hx.
 
@@ -210,8 +210,8 @@ class RNN(_Recurrent):
         last, hidden = scan(step, state[0], F.linear(x, weights.input, weights.bias()), reverse=reverse)
         return (last,), hidden
 
-    def forward(self, x: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
-        hidden, (last,) = self.outputs(x, None if hx is None else (hx,))
+    def forward(self, input: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
+        hidden, (last,) = self.outputs(input, None if hx is None else (hx,))
         return hidden, last
 
     def extra_repr(self) -> str:
@@ -221,7 +221,7 @@ class RNN(_Recurrent):
 class LSTM(_Recurrent):
     """Long short-term memory along a sequence: all hidden states, and the last hidden states and cells of each layer.
 
-    x: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: a pair of hidden states
+    input: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: a pair of hidden states
     (D * num_layers, N, proj_size or hidden_size) and cells (D * num_layers, N, hidden_size), or without N, where D is 2
     if `bidirectional`, else 1; zeros where it is not given. The result is a pair: hidden states of the last layer
     (L, N, D * size), with the axes of x, and the last states, as hx. The equations are those of `lstm_step`.
@@ -256,15 +256,15 @@ class LSTM(_Recurrent):
         last, hidden = scan(step, state, F.linear(x, weights.input, weights.bias()), reverse=reverse)
         return last, hidden
 
-    def forward(self, x: Input, hx: tuple[Input, Input] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        hidden, (last, cell) = self.outputs(x, hx)
+    def forward(self, input: Input, hx: tuple[Input, Input] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        hidden, (last, cell) = self.outputs(input, hx)
         return hidden, (last, cell)
 
 
 class GRU(_Recurrent):
     """Gated recurrent units along a sequence: all hidden states, and the last of each layer.
 
-    x: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: (D * num_layers, N,
+    input: (L, N, input_size), or (N, L, input_size) with `batch_first`, or (L, input_size); hx: (D * num_layers, N,
     hidden_size), or without N, where D is 2 if `bidirectional`, else 1; zeros where it is not given. The result is a
     pair: hidden states of the last layer (L, N, D * hidden_size), with the axes of x, and last hidden states, as hx.
     The equations are those of `gru_step`.
@@ -300,6 +300,6 @@ class GRU(_Recurrent):
         last, hidden = scan(step, state[0], F.linear(x, weights.input, early), reverse=reverse)
         return (last,), hidden
 
-    def forward(self, x: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
-        hidden, (last,) = self.outputs(x, None if hx is None else (hx,))
+    def forward(self, input: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
+        hidden, (last,) = self.outputs(input, None if hx is None else (hx,))
         return hidden, last

@@ -137,7 +137,7 @@ class _Cell(Module):
 class RNNCell(_Cell):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu: a step of `RNN`.
 
-    x: (N, input_size), hx: (N, hidden_size), or both without N; the result is like hx. `weight_ih`, `weight_hh`,
+    input: (N, input_size), hx: (N, hidden_size), or both without N; the result is like hx. `weight_ih`, `weight_hh`,
     `bias_ih` and `bias_hh` start uniform between -1/sqrt(hidden_size) and 1/sqrt(hidden_size).
     """
 
@@ -147,8 +147,8 @@ class RNNCell(_Cell):
         super().__init__(input_size, hidden_size, bias)
         self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
 
-    def forward(self, x: Input, hx: Input | None = None) -> Tensor:
-        element = self.element(x)
+    def forward(self, input: Input, hx: Input | None = None) -> Tensor:
+        element = self.element(input)
         return rnn_step(self.products(element), self.state(element, hx), self.weight_hh, self.nonlinearity)
 
     def extra_repr(self) -> str:
@@ -158,14 +158,14 @@ class RNNCell(_Cell):
 class LSTMCell(_Cell):
     """A step of `LSTM`: the next hidden state and cell, by the equations of `lstm_step`.
 
-    x: (N, input_size), hx: a pair (h, c) of shape (N, hidden_size) each, or all without N; the result is a pair like
-    hx. `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` have the rows of the input, forget, cell and output gates.
+    input: (N, input_size), hx: a pair (h, c) of shape (N, hidden_size) each, or all without N; the result is a pair
+    like hx. `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` have rows for the input, forget, cell and output gates.
     """
 
     gates = 4
 
-    def forward(self, x: Input, hx: tuple[Input, Input] | None = None) -> tuple[Tensor, Tensor]:
-        element = self.element(x)
+    def forward(self, input: Input, hx: tuple[Input, Input] | None = None) -> tuple[Tensor, Tensor]:
+        element = self.element(input)
         hidden, cell = (self.state(element, part) for part in ((None, None) if hx is None else hx))
         return lstm_step(self.products(element), hidden, cell, self.weight_hh, None)
 
@@ -173,13 +173,13 @@ class LSTMCell(_Cell):
 class GRUCell(_Cell):
     """A step of `GRU`: the next hidden state, by the equations of `gru_step`.
 
-    x: (N, input_size), hx: (N, hidden_size), or both without N; the result is like hx. `weight_ih`, `weight_hh`,
+    input: (N, input_size), hx: (N, hidden_size), or both without N; the result is like hx. `weight_ih`, `weight_hh`,
     `bias_ih` and `bias_hh` have the rows of the reset, update and new gates.
     """
 
     gates = 3
 
-    def forward(self, x: Input, hx: Input | None = None) -> Tensor:
-        element = self.element(x)
+    def forward(self, input: Input, hx: Input | None = None) -> Tensor:
+        element = self.element(input)
         early, late = gru_biases(self.bias_ih, self.bias_hh)
         return gru_step(F.linear(element, self.weight_ih, early), self.state(element, hx), self.weight_hh, late)

@@ -14,7 +14,7 @@ from lucid.ir.text import parse, print_graph
 
 
 def test_a_module_is_shown_as_in_evaluation_and_in_training(command: Callable[..., object]) -> None:
-    evaluation = parse(command("show", "train.py:model", "--input", "x=2x8xf32", "--stage", "traced").output)
+    evaluation = parse(command("show", "train.py:model", "--input", "input=2x8xf32", "--stage", "traced").output)
     assert "random_keep" not in {node.op.name for node in evaluation.nodes}
     assert len(evaluation.outputs) == 1
     training = parse(command("show", "train.py:model", "--input", "2x8xf32", "--train", "--stage", "traced").output)
@@ -86,22 +86,22 @@ def test_inputs_are_types_files_and_values(command: Callable[..., object], tmp_p
         (("train.py:Two",), 3, "error: expected a function or a module, got a class: train.py:Two.\n"),
         (("no.py:model",), 3, "error: no.py can't be read: there is no such file.\n"),
         (("train.py",), 3, "error: expected FILE.py:NAME, got 'train.py'.\n"),
-        (("train.py:model",), 2, "train.py:model takes (x): missing a required argument: 'x'; give each as --input"),
-        (("train.py:model", "--input", "z=32x64xf32"), 2, "train.py:model has no argument z; it takes (x)."),
+        (("train.py:model",), 2, "takes (input): missing a required argument: 'input'; give each as --input"),
+        (("train.py:model", "--input", "z=32x64xf32"), 2, "train.py:model has no argument z; it takes (input)."),
         (("train.py:two", "--input", "x=f32", "--input", "y=2"), 2, "has no argument y; it takes (x, scale)."),
         (
-            ("train.py:model", "--input", "x=3xbf16"),
+            ("train.py:model", "--input", "input=3xbf16"),
             2,
             "argument --input: there is no dtype 'bf16'; it is one of bool, ",
         ),
         (
-            ("train.py:model", "--input", "x=f16"),
+            ("train.py:model", "--input", "input=f16"),
             2,
             "there is no dtype 'f16'; it is one of bool, u8, u32, u64, i32, i64, f",
         ),
-        (("train.py:model", "--input", "x=four"), 2, "argument --input: expected NAME=64x784xf32, NAME=FILE.npy or"),
-        (("train.py:model", "--input", f"x={'9' * 18}x9xf64"), 2, "and a size in bytes below 2^63, got f64[9999"),
-        (("train.py:model", "--input", "x=no.npy"), 3, "error: no.npy is no array in NumPy's format: [Errno 2]"),
+        (("train.py:model", "--input", "input=four"), 2, "argument --input: expected NAME=64x784xf32, NAME=FILE.npy"),
+        (("train.py:model", "--input", f"input={'9' * 18}x9xf64"), 2, "and a size in bytes below 2^63, got f64[99"),
+        (("train.py:model", "--input", "input=no.npy"), 3, "error: no.npy is no array in NumPy's format: [Errno 2]"),
         (("train.py:square", "--input", "f32", "--train"), 2, "--train is for modules; train.py:square is a function"),
         (("train.py:square", "--input", "f32", "--stage", "no"), 3, "error: there is no stage 'no'; expected one of"),
         (("train.py:square", "--input", "f32", "--as", "asm", "--all"), 2, "--stage and --all choose among IR; --as a"),

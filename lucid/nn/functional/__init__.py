@@ -1,6 +1,7 @@
 """Layers and losses as functions: compositions of tensor operations.
 
-Inputs are Tensors or NumPy arrays, float32 or float64. Results have the dtype of the input.
+Inputs are Tensors or NumPy arrays, float32 or float64. Results have the dtype of the input. Arguments have PyTorch's
+names; in formulas, x stands for `input` and y for `target`.
 """
 
 from typing import TYPE_CHECKING

@@ -17,24 +17,24 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def relu(x: Input) -> Tensor:
+def relu(input: Input) -> Tensor:
     """x where x > 0, else 0."""
-    return ops.relu(x)
+    return ops.relu(input)
 
 
-def leaky_relu(x: Input, negative_slope: float | Scalar = 0.01) -> Tensor:
+def leaky_relu(input: Input, negative_slope: float | Scalar = 0.01) -> Tensor:
     """x where x > 0, else negative_slope * x. The gradient at 0 is the slope."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return ops.where(tensor > 0.0, tensor, tensor * negative_slope)
 
 
-def prelu(x: Input, weight: Tensor) -> Tensor:
+def prelu(input: Input, weight: Tensor) -> Tensor:
     """x where x > 0, else weight * x.
 
     weight: (1,), or (C,) for x of shape (N, C, ...). He et al., "Delving deep into rectifiers", arXiv:1502.01852,
     equation 1.
     """
-    tensor, weight = ops.as_tensor(x), ops.as_tensor(weight)
+    tensor, weight = ops.as_tensor(input), ops.as_tensor(weight)
     channels = tensor.shape[1] if tensor.ndim > 1 else 1
     if weight.shape not in ((1,), (channels,)):
         raise ShapeError(
@@ -44,25 +44,25 @@ def prelu(x: Input, weight: Tensor) -> Tensor:
     return ops.where(tensor > 0.0, tensor, tensor * slope)
 
 
-def elu(x: Input, alpha: float | Scalar = 1.0) -> Tensor:
+def elu(input: Input, alpha: float | Scalar = 1.0) -> Tensor:
     """x where x > 0, else alpha * (exp(x) - 1). Clevert et al., arXiv:1511.07289, equation 15."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor)) * alpha)
 
 
-def selu(x: Input) -> Tensor:
+def selu(input: Input) -> Tensor:
     """`elu` with a scale and an alpha for which activations keep mean 0 and variance 1.
 
     Klambauer et al., "Self-normalizing neural networks", arXiv:1706.02515, equations 2 and 14.
     """
-    return elu(x, SELU_ALPHA) * SELU_SCALE
+    return elu(input, SELU_ALPHA) * SELU_SCALE
 
 
-def celu(x: Input, alpha: float | Scalar = 1.0) -> Tensor:
+def celu(input: Input, alpha: float | Scalar = 1.0) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1). Barron, arXiv:1704.07483, equation 2."""
     if not isinstance(alpha, Real) or alpha == 0.0:
         raise ArgumentError(f"celu takes a number other than 0 as alpha, got {alpha!r}.")
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha)
 
 
@@ -71,85 +71,85 @@ def _below_zero(x: Tensor) -> Tensor:
     return ops.where(x > 0.0, 0.0, x)
 
 
-def tanh(x: Input) -> Tensor:
+def tanh(input: Input) -> Tensor:
     """The hyperbolic tangent of x."""
-    return ops.tanh(x)
+    return ops.tanh(input)
 
 
-def sigmoid(x: Input) -> Tensor:
+def sigmoid(input: Input) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return ops.sigmoid(x)
+    return ops.sigmoid(input)
 
 
-def logsigmoid(x: Input) -> Tensor:
+def logsigmoid(input: Input) -> Tensor:
     """The logarithm of `sigmoid`, computed without rounding small ones to 0."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return ops.minimum(tensor, 0.0) - ops.log1p(ops.exp(-abs(tensor)))
 
 
-def softplus(x: Input, beta: float | Scalar = 1.0, threshold: float | Scalar = 20.0) -> Tensor:
+def softplus(input: Input, beta: float | Scalar = 1.0, threshold: float | Scalar = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, which is x to rounding, and taken to be, where beta * x > threshold."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     scaled = tensor * beta
     linear = scaled > threshold
     return ops.where(linear, tensor, ops.log1p(ops.exp(ops.where(linear, 0.0, scaled))) / beta)
 
 
-def softsign(x: Input) -> Tensor:
+def softsign(input: Input) -> Tensor:
     """x / (1 + |x|)."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor / (abs(tensor) + 1.0)
 
 
-def silu(x: Input) -> Tensor:
+def silu(input: Input) -> Tensor:
     """x * sigmoid(x), also known as swish."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor * ops.sigmoid(tensor)
 
 
-def mish(x: Input) -> Tensor:
+def mish(input: Input) -> Tensor:
     """x * tanh(softplus(x)). Misra, arXiv:1908.08681, equation 1."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor * ops.tanh(softplus(tensor))
 
 
-def tanhshrink(x: Input) -> Tensor:
+def tanhshrink(input: Input) -> Tensor:
     """x - tanh(x)."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor - ops.tanh(tensor)
 
 
-def hardtanh(x: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0) -> Tensor:
+def hardtanh(input: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0) -> Tensor:
     """x limited to the range from min_val to max_val; the gradient at both ends is 0."""
     if not all(isinstance(end, Real) for end in (min_val, max_val)) or not min_val < max_val:
         raise ArgumentError(f"hardtanh takes min_val below max_val, got {min_val!r} and {max_val!r}.")
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return ops.where(tensor <= min_val, min_val, ops.where(tensor >= max_val, max_val, tensor))
 
 
-def relu6(x: Input) -> Tensor:
+def relu6(input: Input) -> Tensor:
     """x limited to the range from 0 to 6."""
-    return hardtanh(x, 0.0, 6.0)
+    return hardtanh(input, 0.0, 6.0)
 
 
-def hardsigmoid(x: Input) -> Tensor:
+def hardsigmoid(input: Input) -> Tensor:
     """x / 6 + 1/2, limited to the range from 0 to 1."""
-    return hardtanh(ops.as_tensor(x) + 3.0, 0.0, 6.0) / 6.0
+    return hardtanh(ops.as_tensor(input) + 3.0, 0.0, 6.0) / 6.0
 
 
-def hardswish(x: Input) -> Tensor:
+def hardswish(input: Input) -> Tensor:
     """x * hardsigmoid(x). Howard et al., "Searching for MobileNetV3", arXiv:1905.02244, section 5.2."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor * hardtanh(tensor + 3.0, 0.0, 6.0) / 6.0
 
 
-def gelu(x: Input, approximate: str = "none") -> Tensor:
+def gelu(input: Input, approximate: str = "none") -> Tensor:
     """x times the probability that a standard normal variable is below x.
 
     Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415, section 2. `approximate="tanh"` is the
     cheaper form given there: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))).
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     if check_approximation(approximate) == "none":
         return tensor * 0.5 * (ops.erf(tensor * math.sqrt(0.5)) + 1.0)
     inner = (tensor + 0.044715 * (tensor * tensor * tensor)) * math.sqrt(2.0 / math.pi)
@@ -163,12 +163,12 @@ def check_approximation(approximate: str) -> str:
     return approximate
 
 
-def glu(x: Input, dim: int = -1) -> Tensor:
+def glu(input: Input, dim: int = -1) -> Tensor:
     """a * sigmoid(b), where a and b are the halves of x along an axis.
 
     Dauphin et al., "Language modeling with gated convolutional networks", arXiv:1612.08083, section 2.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     axis = one_axis(dim, tensor.ndim)
     half, odd = divmod(tensor.shape[axis], 2)
     if odd:
@@ -177,15 +177,15 @@ def glu(x: Input, dim: int = -1) -> Tensor:
     return tensor[(*before, slice(half))] * ops.sigmoid(tensor[(*before, slice(half, None))])
 
 
-def softmax(x: Input, dim: int = -1) -> Tensor:
+def softmax(input: Input, dim: int = -1) -> Tensor:
     """exp(x) divided by its sum along an axis, computed from x minus its maximum: finite for logits of any size."""
-    exponentials = ops.exp(_below_maximum(ops.as_tensor(x), dim))
+    exponentials = ops.exp(_below_maximum(ops.as_tensor(input), dim))
     return exponentials / exponentials.sum(dim, keepdims=True)
 
 
-def log_softmax(x: Input, dim: int = -1) -> Tensor:
+def log_softmax(input: Input, dim: int = -1) -> Tensor:
     """The logarithm of `softmax`, computed without rounding small probabilities to 0."""
-    shifted = _below_maximum(ops.as_tensor(x), dim)
+    shifted = _below_maximum(ops.as_tensor(input), dim)
     return shifted - ops.log(ops.exp(shifted).sum(dim, keepdims=True))
 
 

@@ -12,25 +12,25 @@ Input = Tensor | Array
 
 
 def nll_loss(
-    log_probabilities: Input,
-    targets: Input,
+    input: Input,
+    target: Input,
     weight: Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
     """The negated log-probability of each target class.
 
-    log_probabilities: (N, C, ...) or (C,); targets: integers of shape (N, ...) or (), each from 0 to C - 1 or
+    input: (N, C, ...) or (C,); target: integers of shape (N, ...) or (), each from 0 to C - 1 or
     `ignore_index`, whose loss is 0; weight: (C,), a factor for each class. The mean is over the weights of the
     targets that count. Raises CheckError for a target out of range, before anything is written.
     """
-    x, y = ops.as_tensor(log_probabilities), ops.as_tensor(targets)
+    x, y = ops.as_tensor(input), ops.as_tensor(target)
     return _class_loss(x, y, weight, ignore_index, reduction, 0.0)
 
 
 def cross_entropy(
-    logits: Input,
-    targets: Input,
+    input: Input,
+    target: Input,
     weight: Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
@@ -38,11 +38,11 @@ def cross_entropy(
 ) -> Tensor:
     """The cross-entropy between targets and the softmax of logits, finite for logits of any size.
 
-    logits: (N, C, ...) or (C,). targets: classes, as for `nll_loss`, or probabilities of the shape of the logits,
+    input: logits (N, C, ...) or (C,). target: classes, as for `nll_loss`, or probabilities of the shape of the logits,
     whose mean is over N. `label_smoothing` mixes targets with the uniform distribution in that proportion
     (Szegedy et al., arXiv:1512.00567, section 7).
     """
-    x, y = ops.as_tensor(logits), ops.as_tensor(targets)
+    x, y = ops.as_tensor(input), ops.as_tensor(target)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy takes label_smoothing from 0 to 1, got {label_smoothing!r}.")
     log_probabilities = log_softmax(x, _class_axis(x))

@@ -11,7 +11,7 @@ from lucid.tensor import Tensor
 
 
 def conv1d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -24,11 +24,11 @@ def conv1d(
     `padding` counts zeros at each end; "valid" is none, "same" as many as keep L, for a stride of 1. The result is
     (N, O, (L + 2 padding - dilation (K - 1) - 1) // stride + 1). Raises ShapeError, DTypeError and ArgumentError.
     """
-    return _conv("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -37,11 +37,11 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """The cross-correlation of x (N, C, H, W), or (C, H, W), with weight (O, C / groups, K, K'): see `conv1d`."""
-    return _conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -51,11 +51,11 @@ def conv3d(
 ) -> Tensor:
     """The cross-correlation of x (N, C, D, H, W), or (C, D, H, W), with weight (O, C / groups, K, K', K''): see
     `conv1d`."""
-    return _conv("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -69,11 +69,13 @@ def conv_transpose1d(
     It is the gradient of `conv1d` by its input. The result has (L - 1) stride - 2 padding + dilation (K - 1) +
     output_padding + 1 positions. Raises ShapeError, DTypeError and ArgumentError.
     """
-    return _conv_transpose("conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def conv_transpose2d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -84,11 +86,13 @@ def conv_transpose2d(
 ) -> Tensor:
     """The transposed convolution of x (N, C, H, W), or (C, H, W), with weight (C, O / groups, K, K'): see
     `conv_transpose1d`."""
-    return _conv_transpose("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def conv_transpose3d(
-    x: Input,
+    input: Input,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Size = 1,
@@ -99,7 +103,9 @@ def conv_transpose3d(
 ) -> Tensor:
     """The transposed convolution of x (N, C, D, H, W), or (C, D, H, W), with weight (C, O / groups, K, K', K''): see
     `conv_transpose1d`."""
-    return _conv_transpose("conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:

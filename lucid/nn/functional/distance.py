@@ -34,9 +34,9 @@ def vector_norm(x: Tensor, p: float, dim: int | tuple[int, ...] | None = None, k
     return ops.where(zero, 0.0, ops.sqrt(safe) if p == 2.0 else safe ** (1.0 / p))
 
 
-def normalize(x: Input, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+def normalize(input: Input, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along an axis, or by eps where the norm is less."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return tensor / ops.maximum(vector_norm(tensor, p, dim, keepdims=True), eps)
 
 
@@ -53,13 +53,13 @@ def pairwise_distance(x1: Input, x2: Input, p: float = 2.0, eps: float = 1e-6, k
 
 
 def cosine_embedding_loss(
-    x1: Input, x2: Input, target: Input, margin: float | Scalar = 0.0, reduction: str = "mean"
+    input1: Input, input2: Input, target: Input, margin: float | Scalar = 0.0, reduction: str = "mean"
 ) -> Tensor:
-    """1 - cos(x1, x2) where the target is 1, max(0, cos(x1, x2) - margin) where it is -1.
+    """1 - cos(input1, input2) where the target is 1, max(0, cos(input1, input2) - margin) where it is -1.
 
-    x1, x2: (N, D) with a target of shape (N,), or (D,) with one of shape (). Squared norms have 1e-12 added.
+    input1, input2: (N, D) with a target of shape (N,), or (D,) with one of shape (). Squared norms have 1e-12 added.
     """
-    a, b = pair("cosine_embedding_loss", x1, x2)
+    a, b = pair("cosine_embedding_loss", input1, input2)
     y = ops.as_tensor(target)
     if a.ndim not in (1, 2) or y.shape != a.shape[:-1]:
         raise ShapeError(
@@ -97,21 +97,21 @@ def triplet_margin_loss(
 
 
 def margin_ranking_loss(
-    x1: Input, x2: Input, target: Input, margin: float | Scalar = 0.0, reduction: str = "mean"
+    input1: Input, input2: Input, target: Input, margin: float | Scalar = 0.0, reduction: str = "mean"
 ) -> Tensor:
-    """max(0, -y * (x1 - x2) + margin): 0 where x1 is larger by the margin for y = 1, smaller for y = -1."""
-    a, b = pair("margin_ranking_loss", x1, x2)
-    _, y = pair("margin_ranking_loss", x1, target)
+    """max(0, -y * (input1 - input2) + margin): 0 where input1 is larger by the margin for y = 1, smaller for y = -1."""
+    a, b = pair("margin_ranking_loss", input1, input2)
+    _, y = pair("margin_ranking_loss", input1, target)
     return reduced(ops.relu(-y * (a - b) + margin), reduction)
 
 
-def hinge_embedding_loss(x: Input, target: Input, margin: float | Scalar = 1.0, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(input: Input, target: Input, margin: float | Scalar = 1.0, reduction: str = "mean") -> Tensor:
     """A distance x where the target is 1, max(0, margin - x) where it is -1."""
-    distance, y = pair("hinge_embedding_loss", x, target)
+    distance, y = pair("hinge_embedding_loss", input, target)
     return reduced(ops.where(y == 1, distance, ops.relu(margin - distance)), reduction)
 
 
-def soft_margin_loss(x: Input, target: Input, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(input: Input, target: Input, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-y * x)) for targets y of 1 and -1, finite for x of any size."""
-    score, y = pair("soft_margin_loss", x, target)
+    score, y = pair("soft_margin_loss", input, target)
     return reduced(-logsigmoid(y * score), reduction)

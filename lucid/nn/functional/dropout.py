@@ -82,32 +82,32 @@ def sample_mask_shape(x: Tensor) -> tuple[int, ...]:
     return x.shape[:1] + (1,) * (x.ndim - 1)
 
 
-def dropout(x: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+def dropout(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
     """In training, elements of x set to 0 with probability p and the others scaled by 1 / (1 - p); else x itself.
 
     Srivastava et al., "Dropout", JMLR 15 (2014), in its inverted form.
     """
     p = check_probability(p)
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return drop(tensor, p)[0] if training else tensor
 
 
-def dropout1d(x: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
-    """`dropout` of whole channels. x: (N, C, L) or (C, L)."""
-    return _drop_channels(x, p, training, "dropout1d", 1)
+def dropout1d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+    """`dropout` of whole channels. input: (N, C, L) or (C, L)."""
+    return _drop_channels(input, p, training, "dropout1d", 1)
 
 
-def dropout2d(x: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
-    """`dropout` of whole channels. x: (N, C, H, W) or (C, H, W).
+def dropout2d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+    """`dropout` of whole channels. input: (N, C, H, W) or (C, H, W).
 
     Tompson et al., "Efficient object localization using convolutional networks", arXiv:1411.4280, section 3.2.
     """
-    return _drop_channels(x, p, training, "dropout2d", 2)
+    return _drop_channels(input, p, training, "dropout2d", 2)
 
 
-def dropout3d(x: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
-    """`dropout` of whole channels. x: (N, C, D, H, W) or (C, D, H, W)."""
-    return _drop_channels(x, p, training, "dropout3d", 3)
+def dropout3d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+    """`dropout` of whole channels. input: (N, C, D, H, W) or (C, D, H, W)."""
+    return _drop_channels(input, p, training, "dropout3d", 3)
 
 
 def _drop_channels(x: Input, p: float | Scalar, training: bool, name: str, axes: int) -> Tensor:
@@ -117,19 +117,19 @@ def _drop_channels(x: Input, p: float | Scalar, training: bool, name: str, axes:
     return drop(tensor, p, shape)[0] if training else tensor
 
 
-def alpha_dropout(x: Input, p: float | Scalar = 0.5, training: bool = False) -> Tensor:
+def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False) -> Tensor:
     """Dropout behind a SELU: mean 0 and variance 1 stay; see `drop_to_alpha`."""
     p = check_probability(p)
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return drop_to_alpha(tensor, p)[0] if training else tensor
 
 
-def drop_path(x: Input, p: float | Scalar = 0.0, training: bool = False, scale_by_keep: bool = True) -> Tensor:
+def drop_path(input: Input, p: float | Scalar = 0.0, training: bool = False, scale_by_keep: bool = True) -> Tensor:
     """`dropout` of whole elements of the first axis: of the branch of a residual block, for some samples.
 
     The others are scaled by 1 / (1 - p) if `scale_by_keep`. Huang et al., "Deep networks with stochastic depth",
     arXiv:1603.09382, equation 2.
     """
     p = check_probability(p)
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     return drop(tensor, p, sample_mask_shape(tensor), scale_by_keep)[0] if training else tensor

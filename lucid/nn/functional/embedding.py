@@ -11,7 +11,7 @@ Input = Tensor | Array
 
 
 def embedding(
-    x: Input,
+    input: Input,
     weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
@@ -26,7 +26,7 @@ def embedding(
     and take no other values: ArgumentError. Raises CheckError for an element of x out of range, before anything is
     written, and DTypeError and ShapeError.
     """
-    index, weight = ops.as_tensor(x), ops.as_tensor(weight)
+    index, weight = ops.as_tensor(input), ops.as_tensor(weight)
     if weight.ndim != 2:
         raise ShapeError(f"embedding takes a weight of shape (num, dim), got {weight.shape}.")
     if not index.dtype.is_integer:
@@ -59,13 +59,13 @@ def check_padding_idx(owner: str, padding_idx: int | None, count: int) -> int | 
     return padding_idx % count
 
 
-def one_hot(x: Input, num_classes: int = -1) -> Tensor:
+def one_hot(tensor: Input, num_classes: int = -1) -> Tensor:
     """int64 vectors with a 1 at each element of x, integers from 0 to num_classes - 1: (*x.shape, num_classes).
 
     PyTorch's default of -1, the largest element + 1, would be a shape that depends on data: ArgumentError. Raises
     CheckError for an element out of range, before anything is written.
     """
-    index = ops.as_tensor(x)
+    index = ops.as_tensor(tensor)
     if not index.dtype.is_integer:
         raise DTypeError(f"one_hot takes integers, got {index.dtype}.")
     if num_classes < 1:

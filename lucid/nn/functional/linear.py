@@ -11,12 +11,12 @@ from lucid.tensor import Array, Tensor
 Input = Tensor | Array
 
 
-def linear(x: Input, weight: Input, bias: Input | None = None) -> Tensor:
+def linear(input: Input, weight: Input, bias: Input | None = None) -> Tensor:
     """x @ weight.T + bias.
 
-    x: (..., in), weight: (out, in), bias: (out,); the result is (..., out). Raises ShapeError and DTypeError.
+    input: (..., in), weight: (out, in), bias: (out,); the result is (..., out). Raises ShapeError and DTypeError.
     """
-    tensor, weight = ops.as_tensor(x), ops.as_tensor(weight)
+    tensor, weight = ops.as_tensor(input), ops.as_tensor(weight)
     if weight.ndim != 2:
         raise ShapeError(f"a linear layer has a weight of shape (out, in), got {weight.shape}.")
     if tensor.ndim == 0 or tensor.shape[-1] != weight.shape[1]:
@@ -31,13 +31,13 @@ def linear(x: Input, weight: Input, bias: Input | None = None) -> Tensor:
     return product if bias is None else product + bias
 
 
-def bilinear(x1: Input, x2: Input, weight: Input, bias: Input | None = None) -> Tensor:
-    """x1 @ weight[k] @ x2 + bias[k] for each k.
+def bilinear(input1: Input, input2: Input, weight: Input, bias: Input | None = None) -> Tensor:
+    """input1 @ weight[k] @ input2 + bias[k] for each k.
 
-    x1: (..., in1), x2: (..., in2), weight: (out, in1, in2), bias: (out,); the result is (..., out). Raises ShapeError
-    and DTypeError.
+    input1: (..., in1), input2: (..., in2), weight: (out, in1, in2), bias: (out,); the result is (..., out). Raises
+    ShapeError and DTypeError.
     """
-    left, right, weight = ops.as_tensor(x1), ops.as_tensor(x2), ops.as_tensor(weight)
+    left, right, weight = ops.as_tensor(input1), ops.as_tensor(input2), ops.as_tensor(weight)
     if weight.ndim != 3:
         raise ShapeError(f"a bilinear layer has a weight of shape (out, in1, in2), got {weight.shape}.")
     outputs, inputs1, inputs2 = weight.shape

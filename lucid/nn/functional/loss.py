@@ -57,52 +57,50 @@ def pair(loss: str, prediction: Input, target: Input) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def mse_loss(prediction: Input, target: Input, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Input, target: Input, reduction: str = "mean") -> Tensor:
     """The squared difference."""
-    x, y = pair("mse_loss", prediction, target)
+    x, y = pair("mse_loss", input, target)
     difference = x - y
     return reduced(difference * difference, reduction)
 
 
-def l1_loss(prediction: Input, target: Input, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Input, target: Input, reduction: str = "mean") -> Tensor:
     """The absolute difference."""
-    x, y = pair("l1_loss", prediction, target)
+    x, y = pair("l1_loss", input, target)
     return reduced(abs(x - y), reduction)
 
 
-def smooth_l1_loss(prediction: Input, target: Input, reduction: str = "mean", beta: float | Scalar = 1.0) -> Tensor:
+def smooth_l1_loss(input: Input, target: Input, reduction: str = "mean", beta: float | Scalar = 1.0) -> Tensor:
     """d^2 / (2 * beta) where the absolute difference d is below beta, else d - beta / 2.
 
     Girshick, "Fast R-CNN", arXiv:1504.08083, equation 3.
     """
-    x, y = pair("smooth_l1_loss", prediction, target)
+    x, y = pair("smooth_l1_loss", input, target)
     if check_nonnegative("smooth_l1_loss", "beta", beta) == 0.0:
         return reduced(abs(x - y), reduction)
     distance = abs(x - y)
     return reduced(ops.where(distance < beta, distance * distance * 0.5 / beta, distance - 0.5 * beta), reduction)
 
 
-def huber_loss(prediction: Input, target: Input, reduction: str = "mean", delta: float | Scalar = 1.0) -> Tensor:
+def huber_loss(input: Input, target: Input, reduction: str = "mean", delta: float | Scalar = 1.0) -> Tensor:
     """d^2 / 2 where the absolute difference d is at most delta, else delta * (d - delta / 2).
 
     Huber, "Robust estimation of a location parameter", 1964.
     """
-    x, y = pair("huber_loss", prediction, target)
+    x, y = pair("huber_loss", input, target)
     check_positive("huber_loss", "delta", delta)
     distance = abs(x - y)
     far = (distance - 0.5 * delta) * delta
     return reduced(ops.where(distance <= delta, distance * distance * 0.5, far), reduction)
 
 
-def binary_cross_entropy(
-    prediction: Input, target: Input, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
+def binary_cross_entropy(input: Input, target: Input, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """-weight * (y * log(x) + (1 - y) * log(1 - x)) for probabilities x and y.
 
     Logarithms are at least -100, with a gradient of 0 where they would be less. A prediction outside of 0 to 1 gives
     NaN. `binary_cross_entropy_with_logits` is accurate, and has gradients, everywhere.
     """
-    x, y = pair("binary_cross_entropy", prediction, target)
+    x, y = pair("binary_cross_entropy", input, target)
     losses = -(y * _clamped_log(x) + (1.0 - y) * _clamped_log(1.0 - x))
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -113,7 +111,7 @@ def _clamped_log(x: Tensor) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(
-    logits: Input,
+    input: Input,
     target: Input,
     weight: Tensor | None = None,
     reduction: str = "mean",
@@ -123,19 +121,19 @@ def binary_cross_entropy_with_logits(
 
     `weight` and `pos_weight` broadcast to the logits; the latter multiplies y * log(x) alone.
     """
-    x, y = pair("binary_cross_entropy_with_logits", logits, target)
+    x, y = pair("binary_cross_entropy_with_logits", input, target)
     log_weight = 1.0 if pos_weight is None else (pos_weight - 1.0) * y + 1.0
     losses = (1.0 - y) * x - logsigmoid(x) * log_weight
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-def kl_div(log_probabilities: Input, target: Input, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(input: Input, target: Input, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence y * (log(y) - x) of log-probabilities x from probabilities y, elementwise.
 
     Where y is 0 it is 0. With `log_target`, y is given by its logarithm. The reduction may be "batchmean" as well:
     the sum divided by the first extent, which is the divergence by its definition.
     """
-    x, y = pair("kl_div", log_probabilities, target)
+    x, y = pair("kl_div", input, target)
     if log_target:
         losses = ops.exp(y) * (y - x)
     else:
@@ -149,7 +147,7 @@ def kl_div(log_probabilities: Input, target: Input, reduction: str = "mean", log
 
 
 def poisson_nll_loss(
-    prediction: Input,
+    input: Input,
     target: Input,
     log_input: bool = True,
     full: bool = False,
@@ -161,7 +159,7 @@ def poisson_nll_loss(
     It is rate - y * log(rate), where the rate is x + eps in the logarithm; with `full`, Stirling's approximation
     y * log(y) - y + log(2 * pi * y) / 2 of log(y!) is added where y > 1.
     """
-    x, y = pair("poisson_nll_loss", prediction, target)
+    x, y = pair("poisson_nll_loss", input, target)
     losses = ops.exp(x) - y * x if log_input else x - y * ops.log(x + eps)
     if full:
         large = y > 1.0
@@ -172,22 +170,22 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    prediction: Input,
+    input: Input,
     target: Input,
-    variance: Input,
+    var: Input,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:
     """The negated log-likelihood (log(v) + (x - y)^2 / v) / 2 of y under a normal distribution.
 
-    v is the variance, replaced by eps where it is less, with the gradient of v as if it were not. It has the shape of
+    v is `var`, replaced by eps where it is less, with the gradient of v as if it were not. It has the shape of
     the prediction x, that shape without its last axis, or one that broadcasts to it. `full` adds log(2 * pi) / 2.
     Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
-    x, y = pair("gaussian_nll_loss", prediction, target)
+    x, y = pair("gaussian_nll_loss", input, target)
     check_positive("gaussian_nll_loss", "eps", eps)
-    given = ops.as_tensor(variance)
+    given = ops.as_tensor(var)
     if given.shape != x.shape and given.shape == x.shape[:-1]:
         given = given.unsqueeze(-1)
     v = given + (ops.maximum(given, eps) - given).detach()

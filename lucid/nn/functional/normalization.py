@@ -52,7 +52,7 @@ def _normalized_axes(x: Tensor, normalized_shape: int | Sequence[int], name: str
 
 
 def layer_norm(
-    x: Input,
+    input: Input,
     normalized_shape: int | Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -62,20 +62,20 @@ def layer_norm(
 
     Ba, Kiros and Hinton, "Layer normalization", arXiv:1607.06450, equations 3 and 4; the variance is the biased one.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     axes = _normalized_axes(tensor, normalized_shape, "layer_norm")
     return _affine(_standardized(tensor, axes, eps)[0], weight, bias)
 
 
 def rms_norm(
-    x: Input, normalized_shape: int | Sequence[int], weight: Tensor | None = None, eps: float | None = None
+    input: Input, normalized_shape: int | Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / sqrt(mean(x * x) + eps) * weight, over the last axes of x, which have `normalized_shape`.
 
     eps is the distance from 1 to the next number of x's dtype unless given. Zhang and Sennrich, "Root mean square
     layer normalization", arXiv:1910.07467, equation 4.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     axes = _normalized_axes(tensor, normalized_shape, "rms_norm")
     if eps is None:
         eps = float(np.finfo(tensor.dtype.numpy).eps)
@@ -84,13 +84,13 @@ def rms_norm(
 
 
 def group_norm(
-    x: Input, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Input, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalization over the channels of each of `num_groups` groups and all positions, for each sample by itself.
 
-    x: (N, C, ...), weight and bias: (C,). Wu and He, "Group normalization", arXiv:1803.08494, equations 1 to 6.
+    input: (N, C, ...), weight and bias: (C,). Wu and He, "Group normalization", arXiv:1803.08494, equations 1 to 6.
     """
-    tensor, num_groups = ops.as_tensor(x), as_integer("group_norm takes a number of groups", num_groups)
+    tensor, num_groups = ops.as_tensor(input), as_integer("group_norm takes a number of groups", num_groups)
     if tensor.ndim < 2 or num_groups < 1 or tensor.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm of {num_groups} groups takes inputs of shape (N, C, ...) whose C they divide, "
@@ -102,7 +102,7 @@ def group_norm(
 
 
 def batch_norm(
-    x: Input,
+    input: Input,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     weight: Tensor | None = None,
@@ -113,11 +113,11 @@ def batch_norm(
 ) -> Tensor:
     """Normalization of each channel over samples and positions, in training; by running statistics in evaluation.
 
-    x: (N, C, ...), the others: (C,). In training, the running mean and the running unbiased variance, where given,
+    input: (N, C, ...), the others: (C,). In training, the running mean and the running unbiased variance, where given,
     are updated in place: new = old + momentum * (current - old). Ioffe and Szegedy, "Batch normalization",
     arXiv:1502.03167, algorithms 1 and 2.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     if tensor.ndim < 2:
         raise ShapeError(f"batch_norm takes inputs of shape (N, C, ...), got {tensor.shape}.")
     mean, variance = (_channelwise(values, tensor, "batch_norm") for values in (running_mean, running_var))
@@ -138,7 +138,7 @@ def batch_norm(
 
 
 def instance_norm(
-    x: Input,
+    input: Input,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
     weight: Tensor | None = None,
@@ -149,10 +149,10 @@ def instance_norm(
 ) -> Tensor:
     """Normalization of each channel of each sample over positions; by running statistics without `use_input_stats`.
 
-    x: (N, C, ...), the others: (C,). Running statistics, where given, are updated with the means over the samples.
+    input: (N, C, ...), the others: (C,). Running statistics, where given, are updated with the means over the samples.
     Ulyanov et al., "Instance normalization", arXiv:1607.08022, equation 2.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     if tensor.ndim < 3:
         raise ShapeError(f"instance_norm takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
     if not use_input_stats:

@@ -14,14 +14,14 @@ Input = Tensor | Array
 MODES = ("constant", "reflect", "replicate", "circular")
 
 
-def pad(x: Input, pad: Sequence[int], mode: str = "constant", value: Number = 0.0) -> Tensor:
+def pad(input: Input, pad: Sequence[int], mode: str = "constant", value: Number = 0.0) -> Tensor:
     """x with elements added at both ends of its last axes.
 
     `pad` holds the numbers before and after for the last axis, then for the one before it, and so on; a negative one
     crops. What is added is `value`, the elements mirrored at the edge ("reflect"), the edge itself ("replicate"), or
     the elements of the other end ("circular"). Raises ShapeError where there are too few elements for that.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     if mode not in MODES:
         raise ArgumentError(f"pad takes mode={', '.join(map(repr, MODES))}, got {mode!r}.")
     pad = as_integers("pad takes numbers of elements", pad)

@@ -78,7 +78,7 @@ class _Windows:
 
 
 def max_pool1d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -94,11 +94,13 @@ def max_pool1d(
     `return_indices`, the int64 positions of the elements in their channel come, too. Raises ShapeError and
     ArgumentError.
     """
-    return _max_pool(_Windows("max_pool1d", 1, kernel_size, stride, padding, dilation, ceil_mode), x, return_indices)
+    return _max_pool(
+        _Windows("max_pool1d", 1, kernel_size, stride, padding, dilation, ceil_mode), input, return_indices
+    )
 
 
 def max_pool2d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -107,11 +109,13 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The largest element of each window of x (N, C, H, W), or (C, H, W): see `max_pool1d`."""
-    return _max_pool(_Windows("max_pool2d", 2, kernel_size, stride, padding, dilation, ceil_mode), x, return_indices)
+    return _max_pool(
+        _Windows("max_pool2d", 2, kernel_size, stride, padding, dilation, ceil_mode), input, return_indices
+    )
 
 
 def max_pool3d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -120,11 +124,13 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The largest element of each window of x (N, C, D, H, W), or (C, D, H, W): see `max_pool1d`."""
-    return _max_pool(_Windows("max_pool3d", 3, kernel_size, stride, padding, dilation, ceil_mode), x, return_indices)
+    return _max_pool(
+        _Windows("max_pool3d", 3, kernel_size, stride, padding, dilation, ceil_mode), input, return_indices
+    )
 
 
 def avg_pool1d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -136,11 +142,13 @@ def avg_pool1d(
     Padding counts as zeros, or, without `count_include_pad`, not at all; what lies beyond it never counts. Raises
     ShapeError and ArgumentError.
     """
-    return _avg_pool(_Windows("avg_pool1d", 1, kernel_size, stride, padding, 1, ceil_mode), x, count_include_pad, None)
+    return _avg_pool(
+        _Windows("avg_pool1d", 1, kernel_size, stride, padding, 1, ceil_mode), input, count_include_pad, None
+    )
 
 
 def avg_pool2d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -150,11 +158,11 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window of x (N, C, H, W), or (C, H, W), or its sum over `divisor_override`: see `avg_pool1d`."""
     pool = _Windows("avg_pool2d", 2, kernel_size, stride, padding, 1, ceil_mode)
-    return _avg_pool(pool, x, count_include_pad, divisor_override)
+    return _avg_pool(pool, input, count_include_pad, divisor_override)
 
 
 def avg_pool3d(
-    x: Input,
+    input: Input,
     kernel_size: Size,
     stride: Size | None = None,
     padding: Size = 0,
@@ -165,42 +173,42 @@ def avg_pool3d(
     """The mean of each window of x (N, C, D, H, W), or (C, D, H, W), or its sum over `divisor_override`: see
     `avg_pool1d`."""
     pool = _Windows("avg_pool3d", 3, kernel_size, stride, padding, 1, ceil_mode)
-    return _avg_pool(pool, x, count_include_pad, divisor_override)
+    return _avg_pool(pool, input, count_include_pad, divisor_override)
 
 
-def adaptive_avg_pool1d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_avg_pool1d(input: Input, output_size: Lengths) -> Tensor:
     """The means of `output_size` windows that cover x (N, C, L), or (C, L).
 
     Window i of n begins at element floor(i L / n) and ends before ceil((i + 1) L / n). None keeps an axis as it is.
     Raises ShapeError and ArgumentError.
     """
-    return _adaptive_pool("adaptive_avg_pool1d", 1, x, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_pool("adaptive_avg_pool1d", 1, input, output_size, lambda x, axes: x.mean(axes))
 
 
-def adaptive_avg_pool2d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_avg_pool2d(input: Input, output_size: Lengths) -> Tensor:
     """The means of windows that cover x (N, C, H, W), or (C, H, W): see `adaptive_avg_pool1d`."""
-    return _adaptive_pool("adaptive_avg_pool2d", 2, x, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_pool("adaptive_avg_pool2d", 2, input, output_size, lambda x, axes: x.mean(axes))
 
 
-def adaptive_avg_pool3d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_avg_pool3d(input: Input, output_size: Lengths) -> Tensor:
     """The means of windows that cover x (N, C, D, H, W), or (C, D, H, W): see `adaptive_avg_pool1d`."""
-    return _adaptive_pool("adaptive_avg_pool3d", 3, x, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_pool("adaptive_avg_pool3d", 3, input, output_size, lambda x, axes: x.mean(axes))
 
 
-def adaptive_max_pool1d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool1d(input: Input, output_size: Lengths) -> Tensor:
     """The largest elements of windows that cover x (N, C, L), or (C, L): see `adaptive_avg_pool1d`. Of equal elements
     the first has the gradient."""
-    return _adaptive_pool("adaptive_max_pool1d", 1, x, output_size, first_max)
+    return _adaptive_pool("adaptive_max_pool1d", 1, input, output_size, first_max)
 
 
-def adaptive_max_pool2d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool2d(input: Input, output_size: Lengths) -> Tensor:
     """The largest elements of windows that cover x (N, C, H, W), or (C, H, W): see `adaptive_max_pool1d`."""
-    return _adaptive_pool("adaptive_max_pool2d", 2, x, output_size, first_max)
+    return _adaptive_pool("adaptive_max_pool2d", 2, input, output_size, first_max)
 
 
-def adaptive_max_pool3d(x: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool3d(input: Input, output_size: Lengths) -> Tensor:
     """The largest elements of windows that cover x (N, C, D, H, W), or (C, D, H, W): see `adaptive_max_pool1d`."""
-    return _adaptive_pool("adaptive_max_pool3d", 3, x, output_size, first_max)
+    return _adaptive_pool("adaptive_max_pool3d", 3, input, output_size, first_max)
 
 
 def _max_pool(pool: _Windows, x: Input, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:

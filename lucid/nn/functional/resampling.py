@@ -18,7 +18,7 @@ LINEAR = ("linear", "bilinear", "trilinear")  # by the number of axes
 
 
 def interpolate(
-    x: Input,
+    input: Input,
     size: int | Sequence[int] | None = None,
     scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
@@ -31,7 +31,7 @@ def interpolate(
     and three axes. With `align_corners` the first and the last elements of both lie on each other; otherwise their
     outer edges do. Raises ShapeError and ArgumentError.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     axes = tensor.ndim - 2
     if axes < 1:
         raise ShapeError(f"interpolate takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
@@ -102,12 +102,12 @@ def _at(x: Tensor, axis: int, places: Array) -> Tensor:
     return ops.take(x, places, axis)
 
 
-def pixel_shuffle(x: Input, upscale_factor: int) -> Tensor:
+def pixel_shuffle(input: Input, upscale_factor: int) -> Tensor:
     """Channels as pixels: (..., C r^2, H, W) becomes (..., C, H r, W r), r being upscale_factor. Raises ShapeError.
 
     Shi et al., "Real-time single image and video super-resolution", 2016, equation 4.
     """
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     (r,) = each_axis("pixel_shuffle", "upscale_factor", upscale_factor, 1)
     if tensor.ndim < 3 or tensor.shape[-3] % r**2:
         raise ShapeError(f"pixel_shuffle takes channels on axis -3 that {r**2} divides, got shape {tensor.shape}.")
@@ -116,10 +116,10 @@ def pixel_shuffle(x: Input, upscale_factor: int) -> Tensor:
     return parts.reshape(*batch, channels // r**2, height * r, width * r)
 
 
-def pixel_unshuffle(x: Input, downscale_factor: int) -> Tensor:
+def pixel_unshuffle(input: Input, downscale_factor: int) -> Tensor:
     """Pixels as channels, the inverse of `pixel_shuffle`: (..., C, H r, W r) becomes (..., C r^2, H, W). Raises
     ShapeError."""
-    tensor = ops.as_tensor(x)
+    tensor = ops.as_tensor(input)
     (r,) = each_axis("pixel_unshuffle", "downscale_factor", downscale_factor, 1)
     if tensor.ndim < 3 or tensor.shape[-1] % r or tensor.shape[-2] % r:
         raise ShapeError(f"pixel_unshuffle takes rows and columns that {r} divides, got shape {tensor.shape}.")
@@ -128,7 +128,7 @@ def pixel_unshuffle(x: Input, downscale_factor: int) -> Tensor:
     return parts.reshape(*batch, channels * r**2, height // r, width // r)
 
 
-def unfold(x: Input, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
+def unfold(input: Input, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
     """The windows of x (N, C, H, W), or (C, H, W), as columns: (N, C taps, positions), zeros where they reach beyond x.
 
     Raises ShapeError and ArgumentError.
@@ -141,11 +141,11 @@ def unfold(x: Input, kernel_size: Size, dilation: Size = 1, padding: Size = 0, s
         found = windows(x, kernel, positions, steps, by, low).permute(0, 1, 4, 5, 2, 3)
         return found.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(positions))
 
-    return with_batch("unfold", x, 2, columns)
+    return with_batch("unfold", input, 2, columns)
 
 
 def fold(
-    x: Input, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
+    input: Input, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
 ) -> Tensor:
     """The transpose of `unfold`: columns (N, C taps, positions), or without N, summed where windows overlap, as (N, C,
     *output_size). Raises ShapeError and ArgumentError."""
@@ -164,7 +164,7 @@ def fold(
         parts = x.reshape(count, rows // math.prod(kernel), *kernel, *positions).permute(0, 1, 4, 5, 2, 3)
         return sum_of_windows(parts, spatial, steps, by, low)
 
-    return with_batch("fold", x, 1, images)
+    return with_batch("fold", input, 1, images)
 
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
