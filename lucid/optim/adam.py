@@ -79,14 +79,15 @@ class Adam(Optimizer):
             step += 1
             count = step.astype("float64")
             rate = (lr / (1.0 - beta1**count)).astype(dtype)
-            correction = sqrt(1.0 - beta2**count).astype(dtype)
+            # Its inverse, for the whole parameter: dividing each element once more would take a quarter of the step.
+            correction = (1.0 / sqrt(1.0 - beta2**count)).astype(dtype)
             mean.copy_(mean * beta1 + gradient * share1)
             square.copy_(square * beta2 + gradient * gradient * share2)
             if setting(group, "amsgrad"):
                 largest = self.state_of("max_exp_avg_sq", number)
                 largest.copy_(maximum(largest, square))
                 square = largest
-            parameter.copy_(decayed - mean * rate / (sqrt(square) / correction + eps))
+            parameter.copy_(decayed - mean * rate / (sqrt(square) * correction + eps))
 
 
 class AdamW(Adam):

@@ -82,8 +82,8 @@ class NAdam(Optimizer):
             product *= now
             of_gradient = (lr * (1.0 - now) / (1.0 - product)).astype(dtype)
             of_mean = (lr * following / (1.0 - product * following)).astype(dtype)
-            correction = (1.0 - beta2**count).astype(dtype)
+            correction = (1.0 / (1.0 - beta2**count)).astype(dtype)  # multiplying elements is faster than dividing them
             mean.copy_(mean * beta1 + gradient * (1.0 - beta1))
             square.copy_(square * beta2 + gradient * gradient * (1.0 - beta2))
-            divisor = sqrt(square / correction) + eps
+            divisor = sqrt(square * correction) + eps
             parameter.copy_(decayed - (gradient * of_gradient + mean * of_mean) / divisor)
