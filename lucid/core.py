@@ -135,15 +135,22 @@ class TensorCore:
 
     def _host(self) -> Array:
         """The array, or a copy of it where the tensor is on a GPU."""
-        if self._alias is not None:
+        if self._viewed() is not None:
             self._expect_current()
         return self._array if isinstance(self._array, np.ndarray) else gpu().download(self._array)
+
+    def _viewed(self) -> tuple[Tensor, Op] | None:
+        """The tensor whose storage this one views, and how. None also where that tensor holds other elements by now,
+        so that this view has the former ones for itself."""
+        if self._alias is not None and self._alias[0]._version is not self._version:
+            self._alias = None
+        return self._alias
 
     def _expect_current(self) -> None:
         """Raise for a view of a tensor that has moved since: it sees what the elements were."""
         base = self
-        while base._alias is not None:
-            base = base._alias[0]
+        while (viewed := base._viewed()) is not None:
+            base = viewed[0]
         if base.device != self.device:
             raise ArgumentError(
                 f"a view of a tensor was used that has since been moved to {base.device!r}.",

@@ -75,8 +75,8 @@ def is_view(op: Op, base: Tensor) -> bool:
     if not isinstance(op, VIEWS):
         return False
     if isinstance(op, Reshape) and [e for e in op.shape if e != 1] != [e for e in base.shape if e != 1]:
-        while base._alias is not None:
-            base, inner = base._alias
+        while (viewed := base._viewed()) is not None:
+            base, inner = viewed
             if not isinstance(inner, Detach | Reshape):
                 return False
     return True
@@ -123,7 +123,7 @@ def _array(tensor: Tensor) -> Array:
             "a tensor of a trace was used outside it.",
             hint="return it from the compiled function instead of storing it elsewhere.",
         )
-    if tensor._alias is not None:
+    if tensor._viewed() is not None:
         tensor._expect_current()
     if not isinstance(tensor._array, np.ndarray):
         raise ArgumentError(

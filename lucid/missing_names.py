@@ -120,15 +120,12 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "LazyConv2d": "nn.Conv2d(3, 4, 3)",
         "CosineSimilarity": "F.cosine_similarity(t, x)",
         "PairwiseDistance": "F.pairwise_distance(t, x)",
-        "Softmax2d": "nn.Softmax(-3)",
         "Transformer": "nn.TransformerEncoder(layer, 2)",
         "SyncBatchNorm": "nn.BatchNorm2d(3)",
         "NLLLoss2d": "nn.NLLLoss()",
     },
     "lucid.nn.functional": {
         "upsample": "F.interpolate(image, scale_factor=2)",
-        "threshold": "lucid.where(t > 0.5, t, value)",
-        "softmin": "F.softmax(-t, 1)",
     },
     "lucid.optim": {
         "SparseAdam": "optim.Adam(parameters, lr=0.001)",

@@ -236,11 +236,30 @@ class Tensor(TensorCore):
     def _owner(self) -> Tensor | None:
         """The tensor whose elements these are: itself, or what it was detached from. None for views of other kinds."""
         owner = self
-        while owner._alias is not None:
-            owner, op = owner._alias
+        while (viewed := owner._viewed()) is not None:
+            owner, op = viewed
             if op.name != "detach":
                 return None
         return owner
+
+    def _become(self, result: Tensor) -> Tensor:
+        """Hold what an operation has made of this tensor from here on, as `inplace=True` asks for, and return it.
+
+        A leaf is updated in place. A computed tensor takes over the result with its history, while other tensors, and
+        the backward of what has read it, keep the elements that it had.
+        """
+        tracer = current_tracer()
+        is_from_outside = tracer is not None and self._symbol is None
+        if is_from_outside or (self._history is None and self._owner() is not None):
+            self._assign(result)
+            return self
+        if tracer is None:
+            self._array = result._array
+        else:
+            tracer.assign(self, result)
+        self._alias, self._version = result._viewed(), result._version
+        self._requires_grad, self._history = result._requires_grad, result._history
+        return self
 
     def _update(self, result: Tensor) -> Tensor:
         """`t += x`: in place for a leaf, a new tensor for a computed one (and where gradients are recorded, if it

@@ -74,7 +74,7 @@ def _entered(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
         return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
-    if isinstance(leaf, Tensor) and leaf._alias is not None and leaf._owner() is not None:
+    if isinstance(leaf, Tensor) and leaf._viewed() is not None and leaf._owner() is not None:
         tensor = Tensor._wrap(leaf.numpy())
         tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
         return tensor

@@ -138,16 +138,16 @@ class Tracer:
         return self.scopes.found_in(number, lambda: find(tensor))
 
     def _value(self, tensor: Tensor) -> Value:
-        if tensor._alias is not None and id(tensor) not in self._tracked:
-            return self._view_value(tensor)
+        viewed = tensor._viewed()
+        if viewed is not None and id(tensor) not in self._tracked:
+            return self._view_value(tensor, *viewed)
         if tensor._symbol is None:
             return self._capture(tensor).value
         self.scopes.number_of(tensor._symbol)
         return tensor._symbol
 
-    def _view_value(self, view: Tensor) -> Value:
-        """The value of a view: computed again where the tensor it views has been updated since."""
-        base, op = view._alias  # type: ignore[misc]  # the caller has looked
+    def _view_value(self, view: Tensor, base: Tensor, op: Op) -> Value:
+        """The value of a view of another tensor: computed again where that has been updated since."""
         updates = self._updates(base)
         memo = self._views.get(id(view))
         if memo is not None and memo[2] == updates:
@@ -162,8 +162,8 @@ class Tracer:
         return value
 
     def _updates(self, tensor: Tensor) -> int:
-        while tensor._alias is not None:
-            tensor = tensor._alias[0]
+        while (viewed := tensor._viewed()) is not None:
+            tensor = viewed[0]
         tracked = self._tracked.get(id(tensor))
         return tracked.updates if tracked is not None else 0
 
@@ -186,7 +186,7 @@ class Tracer:
         if not is_grad_enabled():
             return value
         tracked = self._tracked.get(id(tensor))
-        restarted = tracked is not None and tracked.updates > 0 and tensor._alias is None
+        restarted = tracked is not None and tracked.updates > 0 and tensor._viewed() is None
         if self._flow.is_unrecorded(value) or (restarted and self._flow.flows(value)):
             if value not in self._cut:
                 (self._cut[value],) = self.add(Detach(), value)
@@ -207,7 +207,7 @@ class Tracer:
                 self.note_result(tensor, value, values, recording)
         if operands and eager.is_view(op, operands[0]):
             (view,), (value,) = tensors, results
-            view._alias = operands[0], op
+            view._alias, view._version = (operands[0], op), operands[0]._version
             self._views[id(view)] = view, value, self._updates(view)
         return tensors
 
@@ -374,7 +374,7 @@ class Tracer:
 
     def _result(self, tensor: Tensor) -> TracedOutput:
         """A tensor that the function returns."""
-        if self._is_outside(tensor) and tensor._alias is None:
+        if self._is_outside(tensor) and tensor._viewed() is None:
             self._capture(tensor)
         tracked = self._tracked.get(id(tensor))
         passed = Outside.of(tracked) if tracked is not None and self._is_outside(tensor) else None

@@ -1,4 +1,8 @@
-"""Modules: the parts that networks are made of."""
+"""Modules: the parts that networks are made of.
+
+Constructors and `forward` have PyTorch's arguments. `device` ("cpu" or "cuda") and `dtype` (float32 by default, or
+float64) say where and as what the parameters of a module are made.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,7 @@ from lucid.nn.activation import (
     GELU,
     GLU,
     SELU,
+    Hardshrink,
     Hardsigmoid,
     Hardswish,
     Hardtanh,
@@ -23,10 +28,14 @@ from lucid.nn.activation import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
+    Softmin,
     Softplus,
+    Softshrink,
     Softsign,
     Tanh,
     Tanhshrink,
+    Threshold,
 )
 from lucid.nn.attention import MultiheadAttention
 from lucid.nn.batch_norm import (
@@ -170,6 +179,7 @@ __all__ = [
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -221,10 +231,14 @@ __all__ = [
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
     "Tanhshrink",
+    "Threshold",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",

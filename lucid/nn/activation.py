@@ -1,20 +1,33 @@
-"""Activation functions as modules."""
+"""Activation functions as modules. For `inplace`, see `lucid.nn.functional`."""
 
 from __future__ import annotations
 
 import lucid.nn.functional as F
+from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations import full
+from lucid.operations import as_tensor, full
+from lucid.operations.arguments import float_dtype
 from lucid.tensor import Array, Tensor
+
+
+def _shown(inplace: bool) -> str:
+    return ", inplace=True" if inplace else ""
 
 
 class ReLU(Module):
     """x where x > 0, else 0."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.relu(input)
+        return F.relu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Tanh(Module):
@@ -48,15 +61,16 @@ class GELU(Module):
 class LeakyReLU(Module):
     """x where x > 0, else negative_slope * x."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
+        self.inplace = inplace
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.leaky_relu(input, self.negative_slope)
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
+        return f"negative_slope={self.negative_slope}" + _shown(self.inplace)
 
 
 class PReLU(Module):
@@ -64,10 +78,13 @@ class PReLU(Module):
 
     weight: Parameter
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: str | None = None, dtype: object = None
+    ) -> None:
         super().__init__()
         self.num_parameters = check_positive_integer("PReLU", "num_parameters", num_parameters)
-        self.weight = Parameter(full((num_parameters,), float(init)))
+        self.weight = Parameter(full((num_parameters,), float(init), float_dtype("PReLU", dtype)))
+        self._place(device)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.prelu(input, self.weight)
@@ -79,86 +96,175 @@ class PReLU(Module):
 class ReLU6(Module):
     """x limited to the range from 0 to 6."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.relu6(input)
+        return F.relu6(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Hardtanh(Module):
     """x limited to the range from min_val to max_val."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.min_val = min_val
         self.max_val = max_val
+        self.inplace = inplace
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.hardtanh(input, self.min_val, self.max_val)
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}"
+        return f"min_val={self.min_val}, max_val={self.max_val}" + _shown(self.inplace)
+
+
+class Threshold(Module):
+    """x where x > threshold, else a value."""
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}" + _shown(self.inplace)
+
+
+class Hardshrink(Module):
+    """x where |x| > lambd, else 0."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Softshrink(Module):
+    """x, nearer to 0 by lambd, and 0 where |x| is at most lambd."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
 
 
 class Hardsigmoid(Module):
     """x / 6 + 1/2, limited to the range from 0 to 1."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.hardsigmoid(input)
+        return F.hardsigmoid(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Hardswish(Module):
     """x * hardsigmoid(x)."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.hardswish(input)
+        return F.hardswish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class ELU(Module):
     """x where x > 0, else alpha * (exp(x) - 1)."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
+        self.inplace = inplace
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.elu(input, self.alpha)
+        return F.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return f"alpha={self.alpha}" + _shown(self.inplace)
 
 
 class CELU(Module):
     """x where x > 0, else alpha * (exp(x / alpha) - 1)."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
+        self.inplace = inplace
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.celu(input, self.alpha)
+        return F.celu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        return f"alpha={self.alpha}" + _shown(self.inplace)
 
 
 class SELU(Module):
     """The ELU with a scale and an alpha for which activations keep mean 0 and variance 1."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.selu(input)
+        return F.selu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class SiLU(Module):
     """x * sigmoid(x), also known as swish."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.silu(input)
+        return F.silu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Mish(Module):
     """x * tanh(softplus(x))."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.mish(input)
+        return F.mish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Softplus(Module):
@@ -211,29 +317,43 @@ class GLU(Module):
         return f"dim={self.dim}"
 
 
-class Softmax(Module):
-    """exp(x) divided by its sum along an axis."""
+class _AlongAxis(Module):
+    """The base of layers along an axis: the last one unless given, which inputs of three axes or more demand."""
 
-    def __init__(self, dim: int = -1) -> None:
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongAxis):
+    """exp(x) divided by its sum along an axis; see `lucid.nn.functional.softmax`."""
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.softmax(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+
+class Softmin(_AlongAxis):
+    """exp(-x) divided by its sum along an axis; see `lucid.nn.functional.softmax`."""
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.softmin(input, self.dim)
 
 
-class LogSoftmax(Module):
-    """The logarithm of the softmax along an axis."""
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
+class LogSoftmax(_AlongAxis):
+    """The logarithm of the softmax along an axis; see `lucid.nn.functional.softmax`."""
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.log_softmax(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+
+class Softmax2d(Module):
+    """The softmax over the channels of inputs of shape (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        tensor = as_tensor(input)
+        if tensor.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d takes inputs of 3 or 4 axes, got {tensor.shape}.")
+        return F.softmax(tensor, -3)

@@ -13,6 +13,7 @@ from lucid.nn.functional.attention import attention_weights
 from lucid.nn.linear import Linear
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import float_dtype
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -48,6 +49,8 @@ class MultiheadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         super().__init__()
         self.embed_dim = check_positive_integer("MultiheadAttention", "embed_dim", embed_dim)
@@ -58,6 +61,7 @@ class MultiheadAttention(Module):
             )
         self.kdim = embed_dim if kdim is None else check_positive_integer("MultiheadAttention", "kdim", kdim)
         self.vdim = embed_dim if vdim is None else check_positive_integer("MultiheadAttention", "vdim", vdim)
+        dtype = float_dtype("MultiheadAttention", dtype)
         self.dropout = F.check_probability(dropout)
         self.add_zero_attn = add_zero_attn
         self.batch_first = batch_first
@@ -68,15 +72,16 @@ class MultiheadAttention(Module):
             ("k_proj_weight", None if together else (embed_dim, self.kdim)),
             ("v_proj_weight", None if together else (embed_dim, self.vdim)),
         ):
-            weight = None if shape is None else Parameter(init.xavier_uniform_(ops.zeros(shape)))
+            weight = None if shape is None else Parameter(init.xavier_uniform_(ops.zeros(shape, dtype=dtype)))
             self.register_parameter(name, weight)
-        self.register_parameter("in_proj_bias", Parameter(ops.zeros(3 * embed_dim)) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias)
+        self.register_parameter("in_proj_bias", Parameter(ops.zeros(3 * embed_dim, dtype=dtype)) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
         if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
         for name in ("bias_k", "bias_v"):
-            extra = Parameter(init.xavier_normal_(ops.zeros(1, 1, embed_dim))) if add_bias_kv else None
+            extra = Parameter(init.xavier_normal_(ops.zeros(1, 1, embed_dim, dtype=dtype))) if add_bias_kv else None
             self.register_parameter(name, extra)
+        self._place(device)
 
     def forward(
         self,

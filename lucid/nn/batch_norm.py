@@ -10,14 +10,16 @@ from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import float_dtype
 from lucid.tensor import Array, Tensor
 
 
 class _ChannelNorm(Module):
     """The base of layers that normalize channels, and keep running statistics of them if asked for.
 
-    With `affine`, `weight` starts as ones and `bias` as zeros. With `track_running_stats`, the buffers `running_mean`
-    and `running_var` are updated once a call in training, eager or compiled: new = old + momentum * (current - old).
+    With `affine`, `weight` starts as ones and `bias`, which is None where the argument is False, as zeros. With
+    `track_running_stats`, the buffers `running_mean` and `running_var` are updated once a call in training, eager or
+    compiled: new = old + momentum * (current - old).
     """
 
     ranks: ClassVar[tuple[int, ...]]  # of the inputs
@@ -29,7 +31,15 @@ class _ChannelNorm(Module):
     num_batches_tracked: Tensor | None
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device: str | None,
+        dtype: object,
+        bias: bool,
     ) -> None:
         super().__init__()
         owner = type(self).__name__
@@ -40,11 +50,13 @@ class _ChannelNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self.register_parameter("weight", Parameter(ops.ones(num_features)) if affine else None)
-        self.register_parameter("bias", Parameter(ops.zeros(num_features)) if affine else None)
-        self.register_buffer("running_mean", ops.zeros(num_features) if track_running_stats else None)
-        self.register_buffer("running_var", ops.ones(num_features) if track_running_stats else None)
+        zeros, ones = (make(num_features, dtype=float_dtype(owner, dtype)) for make in (ops.zeros, ops.ones))
+        self.register_parameter("weight", Parameter(ones) if affine else None)
+        self.register_parameter("bias", Parameter(zeros) if affine and bias else None)
+        self.register_buffer("running_mean", zeros if track_running_stats else None)
+        self.register_buffer("running_var", ones if track_running_stats else None)
         self.register_buffer("num_batches_tracked", ops.zeros(dtype="int64") if track_running_stats else None)
+        self._place(device)
 
     def check_input(self, x: Tensor, channel_axis: int) -> None:
         """Raise ShapeError where the rank or the number of channels is not what the layer takes."""
@@ -57,9 +69,10 @@ class _ChannelNorm(Module):
             )
 
     def extra_repr(self) -> str:
+        bias = ", bias=False" if self.affine and self.bias is None else ""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"track_running_stats={self.track_running_stats}{bias}"
         )
 
 
@@ -77,8 +90,12 @@ class _BatchNorm(_ChannelNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: str | None = None,
+        dtype: object = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         tensor = ops.as_tensor(input)
@@ -124,8 +141,12 @@ class _InstanceNorm(_ChannelNorm):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        device: str | None = None,
+        dtype: object = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         tensor = ops.as_tensor(input)

@@ -12,6 +12,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.windows import Size, each_axis
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -40,6 +41,8 @@ class _Convolution(Module):
         groups: int,
         bias: bool,
         weight_channels: tuple[int, int],
+        device: str | None,
+        dtype: object,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -50,9 +53,10 @@ class _Convolution(Module):
         self.padding = padding if isinstance(padding, str) else each_axis(name, "padding", padding, self.axes, 0)
         F.resolved_padding(name, padding, self.kernel_size, self.stride, self.dilation)  # or an error
         shape = (*weight_channels, *self.kernel_size)
-        bound = 1.0 / math.sqrt(math.prod(shape[1:]))
-        self.weight = Parameter(uniform(-bound, bound, shape))
-        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_channels)) if bias else None)
+        bound, dtype = 1.0 / math.sqrt(math.prod(shape[1:])), float_dtype(name, dtype)
+        self.weight = Parameter(uniform(-bound, bound, shape, dtype))
+        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_channels, dtype)) if bias else None)
+        self._place(device)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
@@ -93,6 +97,8 @@ class _Conv(_Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         name = type(self).__name__
         _check_channels(name, in_channels, out_channels, groups)
@@ -102,7 +108,7 @@ class _Conv(_Convolution):
             )
         channels = out_channels, in_channels // groups
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, weight_channels=channels
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, channels, device, dtype
         )
         self.padding_mode = padding_mode
 
@@ -163,11 +169,16 @@ class _ConvTranspose(_Convolution):
         groups: int = 1,
         bias: bool = True,
         dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         _check_channels(type(self).__name__, in_channels, out_channels, groups)
+        if padding_mode != "zeros":
+            raise ArgumentError(f'{type(self).__name__} takes padding_mode="zeros" only, got {padding_mode!r}.')
         channels = in_channels, out_channels // groups
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, weight_channels=channels
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, channels, device, dtype
         )
         self.output_padding = each_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
 

@@ -9,6 +9,7 @@ import lucid.nn.functional as F
 import lucid.operations as ops
 from lucid.errors import TraceError
 from lucid.modes import current_tracer
+from lucid.nn.functional.activation import in_place
 from lucid.nn.module import Module
 from lucid.random import DrawLog, DrawSource
 from lucid.tensor import Array, Tensor
@@ -17,14 +18,16 @@ from lucid.tensor import Array, Tensor
 class _Dropout(Module):
     """The base of modules that drop with a probability p in training, and pass their input in evaluation.
 
-    `p` may be set anew; it raises ArgumentError where it is no number from 0 to 1.
+    `p` may be set anew; it raises ArgumentError where it is no number from 0 to 1. For `inplace`, see
+    `lucid.nn.functional`.
     """
 
     p: float
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         self.p = p
+        self.inplace = inplace
         self._draws = DrawLog()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -60,10 +63,10 @@ class _Dropout(Module):
             return tensor
         result, source = self.drop(tensor)
         self._draws.note(source, self.p, shape)
-        return result
+        return in_place(tensor, result, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"p={self.p}"
+        return f"p={self.p}, inplace=True" if self.inplace else f"p={self.p}"
 
 
 class Dropout(_Dropout):

@@ -9,6 +9,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.embedding import check_padding_idx, check_plain_embedding
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import float_dtype
 from lucid.sampling import normal
 from lucid.tensor import Array, Tensor
 
@@ -33,6 +34,9 @@ class Embedding(Module):
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
         _weight: Tensor | Array | None = None,
+        _freeze: bool = False,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         super().__init__()
         self.num_embeddings = check_positive_integer("Embedding", "num_embeddings", num_embeddings)
@@ -45,10 +49,11 @@ class Embedding(Module):
                 f"Embedding({num_embeddings}, {embedding_dim}) takes a _weight of shape {shape}, "
                 f"got {ops.as_tensor(_weight).shape}."
             )
-        table = normal(0.0, 1.0, shape) if _weight is None else ops.as_tensor(_weight)
+        table = normal(0.0, 1.0, shape, float_dtype("Embedding", dtype)) if _weight is None else ops.as_tensor(_weight)
         if _weight is None and self.padding_idx is not None:
             table[self.padding_idx] = 0.0
-        self.weight = Parameter(table)
+        self.weight = Parameter(table, requires_grad=not _freeze)
+        self._place(device)
 
     @classmethod
     def from_pretrained(
@@ -66,9 +71,7 @@ class Embedding(Module):
         if table.ndim != 2:
             raise ShapeError(f"from_pretrained takes a table of shape (num, dim), got {table.shape}.")
         count, width = table.shape
-        made = cls(count, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table)
-        made.weight.requires_grad = not freeze
-        return made
+        return cls(count, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table, freeze)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.embedding(input, self.weight, self.padding_idx)

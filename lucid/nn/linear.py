@@ -11,7 +11,7 @@ from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import one_axis
+from lucid.operations.arguments import float_dtype, one_axis
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -26,13 +26,16 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: object = None
+    ) -> None:
         super().__init__()
         self.in_features = check_positive_integer("Linear", "in_features", in_features)
         self.out_features = check_positive_integer("Linear", "out_features", out_features)
-        bound = 1.0 / math.sqrt(in_features)
-        self.weight = Parameter(uniform(-bound, bound, (out_features, in_features)))
-        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
+        bound, dtype = 1.0 / math.sqrt(in_features), float_dtype("Linear", dtype)
+        self.weight = Parameter(uniform(-bound, bound, (out_features, in_features), dtype))
+        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features, dtype)) if bias else None)
+        self._place(device)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.linear(input, self.weight, self.bias)
@@ -51,14 +54,23 @@ class Bilinear(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         self.in1_features = check_positive_integer("Bilinear", "in1_features", in1_features)
         self.in2_features = check_positive_integer("Bilinear", "in2_features", in2_features)
         self.out_features = check_positive_integer("Bilinear", "out_features", out_features)
-        bound = 1.0 / math.sqrt(in1_features)
-        self.weight = Parameter(uniform(-bound, bound, (out_features, in1_features, in2_features)))
-        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features)) if bias else None)
+        bound, dtype = 1.0 / math.sqrt(in1_features), float_dtype("Bilinear", dtype)
+        self.weight = Parameter(uniform(-bound, bound, (out_features, in1_features, in2_features), dtype))
+        self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features, dtype)) if bias else None)
+        self._place(device)
 
     def forward(self, input1: Tensor | Array, input2: Tensor | Array) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)

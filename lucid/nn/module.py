@@ -299,6 +299,11 @@ class Module(Observed):
         bump_epoch()
         return self
 
+    def _place(self, device: str | None) -> None:
+        """Move what a constructor has made to the device that it was given, if any."""
+        if device is not None:
+            self.to(device)
+
     def train(self: M, mode: bool = True) -> M:
         """Set `training` here and in every module below: Dropout drops only where it is set."""
         if not isinstance(mode, bool):

@@ -10,6 +10,7 @@ from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations import ones, zeros
+from lucid.operations.arguments import float_dtype
 from lucid.tensor import Array, Tensor
 
 
@@ -29,14 +30,17 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = check_eps("LayerNorm", eps)
         self.elementwise_affine = elementwise_affine
-        affine = elementwise_affine
-        self.register_parameter("weight", Parameter(ones(self.normalized_shape)) if affine else None)
-        self.register_parameter("bias", Parameter(zeros(self.normalized_shape)) if affine and bias else None)
+        affine, shape, dtype = elementwise_affine, self.normalized_shape, float_dtype("LayerNorm", dtype)
+        self.register_parameter("weight", Parameter(ones(shape, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(zeros(shape, dtype=dtype)) if affine and bias else None)
+        self._place(device)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -58,13 +62,20 @@ class RMSNorm(Module):
     weight: Parameter | None
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = None if eps is None else check_eps("RMSNorm", eps)
         self.elementwise_affine = elementwise_affine
-        self.register_parameter("weight", Parameter(ones(self.normalized_shape)) if elementwise_affine else None)
+        weight = ones(self.normalized_shape, dtype=float_dtype("RMSNorm", dtype))
+        self.register_parameter("weight", Parameter(weight) if elementwise_affine else None)
+        self._place(device)
 
     def forward(self, x: Tensor | Array) -> Tensor:
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -78,14 +89,23 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Normalizes each of `num_groups` groups of channels of inputs (N, C, ...); see `lucid.nn.functional.group_norm`.
 
-    With `affine`, the result is multiplied by `weight`, which starts as ones, and `bias` is added, which starts as
-    zeros. Both have shape (C,).
+    With `affine`, the result is multiplied by `weight`, which starts as ones, and, with `bias`, `bias` is added, which
+    starts as zeros. Both have shape (C,).
     """
 
     weight: Parameter | None
     bias: Parameter | None
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         self.num_groups = check_positive_integer("GroupNorm", "num_groups", num_groups)
         self.num_channels = check_positive_integer("GroupNorm", "num_channels", num_channels)
@@ -95,12 +115,15 @@ class GroupNorm(Module):
             )
         self.eps = check_eps("GroupNorm", eps)
         self.affine = affine
-        self.register_parameter("weight", Parameter(ones(num_channels)) if affine else None)
-        self.register_parameter("bias", Parameter(zeros(num_channels)) if affine else None)
+        dtype = float_dtype("GroupNorm", dtype)
+        self.register_parameter("weight", Parameter(ones(num_channels, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(zeros(num_channels, dtype=dtype)) if affine and bias else None)
+        self._place(device)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         affine = "" if self.affine else ", affine=False"
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"
+        bias = ", bias=False" if self.affine and self.bias is None else ""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}{bias}"

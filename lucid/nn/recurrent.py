@@ -16,6 +16,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.nn.recurrent_cells import check_nonlinearity, gru_biases, gru_step, lstm_step, rnn_step
+from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -55,7 +56,9 @@ class _Recurrent(Module):
         batch_first: bool,
         dropout: float,
         bidirectional: bool,
-        proj_size: int = 0,
+        proj_size: int,
+        device: str | None,
+        dtype: object,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -71,6 +74,7 @@ class _Recurrent(Module):
                 f"{name} drops elements between layers, of which it has one: dropout={dropout!r} does nothing.",
                 stacklevel=3,
             )
+        dtype = float_dtype(name, dtype)
         bound, rows, width = 1.0 / math.sqrt(hidden_size), self.gates * hidden_size, self.output_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
@@ -81,7 +85,8 @@ class _Recurrent(Module):
                 if proj_size:
                     shapes["weight_hr"] = (proj_size, hidden_size)
                 for kind, shape in shapes.items():
-                    self.register_parameter(f"{kind}_{suffix}", Parameter(uniform(-bound, bound, shape)))
+                    self.register_parameter(f"{kind}_{suffix}", Parameter(uniform(-bound, bound, shape, dtype)))
+        self._place(device)
 
     @property
     def output_size(self) -> int:
@@ -198,8 +203,12 @@ class RNN(_Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
         self.nonlinearity = check_nonlinearity("RNN", nonlinearity)
 
     def run(self, x: Tensor, state: State, weights: Weights, reverse: bool) -> tuple[State, Tensor]:
@@ -245,8 +254,12 @@ class LSTM(_Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+        )
 
     def run(self, x: Tensor, state: State, weights: Weights, reverse: bool) -> tuple[State, Tensor]:
         def step(state: tuple[Tensor, Tensor], products: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -287,8 +300,12 @@ class GRU(_Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: str | None = None,
+        dtype: object = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
 
     def run(self, x: Tensor, state: State, weights: Weights, reverse: bool) -> tuple[State, Tensor]:
         early, late = gru_biases(weights.input_bias, weights.hidden_bias)

@@ -16,6 +16,7 @@ from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -93,17 +94,20 @@ class _Cell(Module):
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: str | None = None, dtype: object = None
+    ) -> None:
         super().__init__()
         name = type(self).__name__
         self.input_size = check_positive_integer(name, "input_size", input_size)
         self.hidden_size = check_positive_integer(name, "hidden_size", hidden_size)
         self.bias = bias
-        bound, rows = 1.0 / math.sqrt(hidden_size), self.gates * hidden_size
-        self.weight_ih = Parameter(uniform(-bound, bound, (rows, input_size)))
-        self.weight_hh = Parameter(uniform(-bound, bound, (rows, hidden_size)))
+        bound, rows, dtype = 1.0 / math.sqrt(hidden_size), self.gates * hidden_size, float_dtype(name, dtype)
+        self.weight_ih = Parameter(uniform(-bound, bound, (rows, input_size), dtype))
+        self.weight_hh = Parameter(uniform(-bound, bound, (rows, hidden_size), dtype))
         for bias_name in ("bias_ih", "bias_hh"):
-            self.register_parameter(bias_name, Parameter(uniform(-bound, bound, rows)) if bias else None)
+            self.register_parameter(bias_name, Parameter(uniform(-bound, bound, rows, dtype)) if bias else None)
+        self._place(device)
 
     def element(self, x: Input) -> Tensor:
         """The input, if it has the right shape; else ShapeError."""
@@ -143,8 +147,16 @@ class RNNCell(_Cell):
 
     gates = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh") -> None:
-        super().__init__(input_size, hidden_size, bias)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: str | None = None,
+        dtype: object = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
 
     def forward(self, input: Input, hx: Input | None = None) -> Tensor:

@@ -7,8 +7,8 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lucid.errors import ArgumentError, ShapeError
-from lucid.ir.types import Shape
+from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.ir.types import DType, Shape, as_dtype, float32
 
 Axes = int | Sequence[int] | None
 
@@ -47,6 +47,14 @@ def as_number(what: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ArgumentError(f"{what}, got {reprlib.repr(value)}.") from None
+
+
+def float_dtype(owner: str, dtype: object) -> DType:
+    """A dtype of floats, float32 for None; DTypeError for another one, which says whose argument it is."""
+    chosen = float32 if dtype is None else as_dtype(dtype)
+    if not chosen.is_float:
+        raise DTypeError(f"{owner} takes a dtype of floats, got {chosen}.")
+    return chosen
 
 
 def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:

@@ -31,6 +31,12 @@ MODULES: list[Callable[[Any], Any]] = [
     lambda nn: nn.LogSigmoid(),
     lambda nn: nn.GLU(),
     lambda nn: nn.GLU(0),
+    lambda nn: nn.Threshold(0.5, -1.5),
+    lambda nn: nn.Hardshrink(),
+    lambda nn: nn.Hardshrink(1.5),
+    lambda nn: nn.Softshrink(),
+    lambda nn: nn.Softshrink(1.5),
+    lambda nn: nn.ReLU(inplace=False),
 ]
 
 
@@ -52,6 +58,26 @@ def test_far_from_zero_and_at_it(make: Callable[[Any], Any]) -> None:
     """Where an exponential overflows or vanishes, values and gradients stay right; those at 0 are PyTorch's."""
     x = np.array([[-3e4, -200.0, -90.0, -30.0, 0.0, 30.0, 90.0, 200.0, 3e4, 1e-8, -1e-8, 1.0]], np.float32)
     assert_same_module(make(nn), make(torch.nn), [np.concatenate([x, x])])
+
+
+@pytest.mark.parametrize("name", ["Softmax", "Softmin", "LogSoftmax", "Softmax2d"])
+def test_along_axes(name: str) -> None:
+    for shape in [(4,), (5, 4), (2, 3, 4), (2, 3, 4, 5)]:
+        if name == "Softmax2d":
+            if len(shape) > 2:
+                assert_same_module(nn.Softmax2d(), torch.nn.Softmax2d(), [normal(*shape)])
+            continue
+        for dim in range(-len(shape), len(shape)):
+            assert_same_module(getattr(nn, name)(dim), getattr(torch.nn, name)(dim), [normal(*shape)])
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+def test_the_axis_and_the_dtype_that_are_not_given(name: str) -> None:
+    ours, theirs = getattr(F, name), getattr(torch.nn.functional, name)
+    for shape in [(4,), (5, 4)]:
+        assert_same_both(ours, theirs, [normal(*shape)])
+    assert_same_both(lambda x: ours(x, 0, dtype="float64"), lambda x: theirs(x, 0, dtype=torch.float64), [normal(5, 4)])
 
 
 @pytest.mark.parametrize(("shape", "parameters"), [((5, 4), 1), ((5, 4), 4), ((2, 4, 3, 2), 4), ((4,), 1), ((), 1)])

@@ -2,6 +2,10 @@
 
 Inputs are Tensors or NumPy arrays, float32 or float64. Results have the dtype of the input. Arguments have PyTorch's
 names; in formulas, x stands for `input` and y for `target`.
+
+With `inplace`, the input holds the result from then on, and is returned: a leaf, which requires no gradient then, is
+updated in place, and a computed tensor takes the result over, while views that were taken of it before keep the
+elements that they had.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +17,7 @@ from lucid.nn.functional.activation import (
     elu,
     gelu,
     glu,
+    hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
@@ -27,10 +32,13 @@ from lucid.nn.functional.activation import (
     sigmoid,
     silu,
     softmax,
+    softmin,
     softplus,
+    softshrink,
     softsign,
     tanh,
     tanhshrink,
+    threshold,
 )
 from lucid.nn.functional.attention import scaled_dot_product_attention
 from lucid.nn.functional.classification import cross_entropy, nll_loss
@@ -141,6 +149,7 @@ __all__ = [
     "gelu",
     "glu",
     "group_norm",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -182,10 +191,13 @@ __all__ = [
     "smooth_l1_loss",
     "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
     "tanhshrink",
+    "threshold",
     "triplet_margin_loss",
     "unfold",
 ]

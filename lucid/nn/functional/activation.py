@@ -17,15 +17,20 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def relu(input: Input) -> Tensor:
+def in_place(input: Input, result: Tensor, inplace: bool) -> Tensor:
+    """The result; with `inplace` the input, which holds the result from then on: see `lucid.nn.functional`."""
+    return ops.as_tensor(input)._become(result) if inplace else result
+
+
+def relu(input: Input, inplace: bool = False) -> Tensor:
     """x where x > 0, else 0."""
-    return ops.relu(input)
+    return in_place(input, ops.relu(input), inplace)
 
 
-def leaky_relu(input: Input, negative_slope: float | Scalar = 0.01) -> Tensor:
+def leaky_relu(input: Input, negative_slope: float | Scalar = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope * x. The gradient at 0 is the slope."""
     tensor = ops.as_tensor(input)
-    return ops.where(tensor > 0.0, tensor, tensor * negative_slope)
+    return in_place(input, ops.where(tensor > 0.0, tensor, tensor * negative_slope), inplace)
 
 
 def prelu(input: Input, weight: Tensor) -> Tensor:
@@ -44,26 +49,26 @@ def prelu(input: Input, weight: Tensor) -> Tensor:
     return ops.where(tensor > 0.0, tensor, tensor * slope)
 
 
-def elu(input: Input, alpha: float | Scalar = 1.0) -> Tensor:
+def elu(input: Input, alpha: float | Scalar = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha * (exp(x) - 1). Clevert et al., arXiv:1511.07289, equation 15."""
     tensor = ops.as_tensor(input)
-    return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor)) * alpha)
+    return in_place(input, ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor)) * alpha), inplace)
 
 
-def selu(input: Input) -> Tensor:
+def selu(input: Input, inplace: bool = False) -> Tensor:
     """`elu` with a scale and an alpha for which activations keep mean 0 and variance 1.
 
     Klambauer et al., "Self-normalizing neural networks", arXiv:1706.02515, equations 2 and 14.
     """
-    return elu(input, SELU_ALPHA) * SELU_SCALE
+    return in_place(input, elu(input, SELU_ALPHA) * SELU_SCALE, inplace)
 
 
-def celu(input: Input, alpha: float | Scalar = 1.0) -> Tensor:
+def celu(input: Input, alpha: float | Scalar = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1). Barron, arXiv:1704.07483, equation 2."""
     if not isinstance(alpha, Real) or alpha == 0.0:
         raise ArgumentError(f"celu takes a number other than 0 as alpha, got {alpha!r}.")
     tensor = ops.as_tensor(input)
-    return ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha)
+    return in_place(input, ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha), inplace)
 
 
 def _below_zero(x: Tensor) -> Tensor:
@@ -101,16 +106,16 @@ def softsign(input: Input) -> Tensor:
     return tensor / (abs(tensor) + 1.0)
 
 
-def silu(input: Input) -> Tensor:
+def silu(input: Input, inplace: bool = False) -> Tensor:
     """x * sigmoid(x), also known as swish."""
     tensor = ops.as_tensor(input)
-    return tensor * ops.sigmoid(tensor)
+    return in_place(input, tensor * ops.sigmoid(tensor), inplace)
 
 
-def mish(input: Input) -> Tensor:
+def mish(input: Input, inplace: bool = False) -> Tensor:
     """x * tanh(softplus(x)). Misra, arXiv:1908.08681, equation 1."""
     tensor = ops.as_tensor(input)
-    return tensor * ops.tanh(softplus(tensor))
+    return in_place(input, tensor * ops.tanh(softplus(tensor)), inplace)
 
 
 def tanhshrink(input: Input) -> Tensor:
@@ -119,28 +124,52 @@ def tanhshrink(input: Input) -> Tensor:
     return tensor - ops.tanh(tensor)
 
 
-def hardtanh(input: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0) -> Tensor:
+def hardtanh(
+    input: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0, inplace: bool = False
+) -> Tensor:
     """x limited to the range from min_val to max_val; the gradient at both ends is 0."""
     if not all(isinstance(end, Real) for end in (min_val, max_val)) or not min_val < max_val:
         raise ArgumentError(f"hardtanh takes min_val below max_val, got {min_val!r} and {max_val!r}.")
     tensor = ops.as_tensor(input)
-    return ops.where(tensor <= min_val, min_val, ops.where(tensor >= max_val, max_val, tensor))
+    return in_place(
+        input, ops.where(tensor <= min_val, min_val, ops.where(tensor >= max_val, max_val, tensor)), inplace
+    )
 
 
-def relu6(input: Input) -> Tensor:
+def relu6(input: Input, inplace: bool = False) -> Tensor:
     """x limited to the range from 0 to 6."""
-    return hardtanh(input, 0.0, 6.0)
+    return in_place(input, hardtanh(input, 0.0, 6.0), inplace)
 
 
-def hardsigmoid(input: Input) -> Tensor:
+def threshold(input: Input, threshold: float | Scalar, value: float | Scalar, inplace: bool = False) -> Tensor:
+    """x where x > threshold, else a value."""
+    tensor = ops.as_tensor(input)
+    return in_place(input, ops.where(tensor <= threshold, value, tensor), inplace)
+
+
+def hardshrink(input: Input, lambd: float | Scalar = 0.5) -> Tensor:
+    """x where |x| > lambd, else 0."""
+    tensor = ops.as_tensor(input)
+    return ops.where(abs(tensor) <= lambd, 0.0, tensor)
+
+
+def softshrink(input: Input, lambd: float | Scalar = 0.5) -> Tensor:
+    """x, nearer to 0 by lambd, and 0 where |x| is at most lambd. Raises ArgumentError for a lambd below 0."""
+    if not isinstance(lambd, Real) or not lambd >= 0.0:
+        raise ArgumentError(f"softshrink takes lambd of at least 0, got {lambd!r}.")
+    tensor = ops.as_tensor(input)
+    return ops.where(abs(tensor) <= lambd, tensor * 0.0, tensor - ops.sign(tensor) * lambd)
+
+
+def hardsigmoid(input: Input, inplace: bool = False) -> Tensor:
     """x / 6 + 1/2, limited to the range from 0 to 1."""
-    return hardtanh(ops.as_tensor(input) + 3.0, 0.0, 6.0) / 6.0
+    return in_place(input, hardtanh(ops.as_tensor(input) + 3.0, 0.0, 6.0) / 6.0, inplace)
 
 
-def hardswish(input: Input) -> Tensor:
+def hardswish(input: Input, inplace: bool = False) -> Tensor:
     """x * hardsigmoid(x). Howard et al., "Searching for MobileNetV3", arXiv:1905.02244, section 5.2."""
     tensor = ops.as_tensor(input)
-    return tensor * hardtanh(tensor + 3.0, 0.0, 6.0) / 6.0
+    return in_place(input, tensor * hardtanh(tensor + 3.0, 0.0, 6.0) / 6.0, inplace)
 
 
 def gelu(input: Input, approximate: str = "none") -> Tensor:
@@ -177,16 +206,39 @@ def glu(input: Input, dim: int = -1) -> Tensor:
     return tensor[(*before, slice(half))] * ops.sigmoid(tensor[(*before, slice(half, None))])
 
 
-def softmax(input: Input, dim: int = -1) -> Tensor:
-    """exp(x) divided by its sum along an axis, computed from x minus its maximum: finite for logits of any size."""
-    exponentials = ops.exp(_below_maximum(ops.as_tensor(input), dim))
-    return exponentials / exponentials.sum(dim, keepdims=True)
+def softmax(input: Input, dim: int | None = None, dtype: object = None) -> Tensor:
+    """exp(x) divided by its sum along an axis, computed from x minus its maximum: finite for logits of any size.
+
+    The axis is the last one unless given, which inputs of three axes or more demand (PyTorch would take the first or
+    the second): ArgumentError. With a dtype, x is cast to it first.
+    """
+    tensor, axis = _along("softmax", input, dim, dtype)
+    exponentials = ops.exp(_below_maximum(tensor, axis))
+    return exponentials / exponentials.sum(axis, keepdims=True)
 
 
-def log_softmax(input: Input, dim: int = -1) -> Tensor:
+def softmin(input: Input, dim: int | None = None, dtype: object = None) -> Tensor:
+    """`softmax` of -x."""
+    tensor, axis = _along("softmin", input, dim, dtype)
+    return softmax(-tensor, axis)
+
+
+def log_softmax(input: Input, dim: int | None = None, dtype: object = None) -> Tensor:
     """The logarithm of `softmax`, computed without rounding small probabilities to 0."""
-    shifted = _below_maximum(ops.as_tensor(input), dim)
-    return shifted - ops.log(ops.exp(shifted).sum(dim, keepdims=True))
+    tensor, axis = _along("log_softmax", input, dim, dtype)
+    shifted = _below_maximum(tensor, axis)
+    return shifted - ops.log(ops.exp(shifted).sum(axis, keepdims=True))
+
+
+def _along(name: str, x: Input, dim: int | None, dtype: object) -> tuple[Tensor, int]:
+    """The operand of a softmax, and its axis."""
+    tensor = ops.as_tensor(x)
+    if dim is None and tensor.ndim > 2:
+        raise ArgumentError(
+            f"{name} of {tensor.ndim} axes takes the one that it sums along, got dim=None.",
+            hint="the last one is dim=-1.",
+        )
+    return tensor if dtype is None else tensor.astype(dtype), -1 if dim is None else dim
 
 
 def _below_maximum(x: Tensor, dim: int) -> Tensor:

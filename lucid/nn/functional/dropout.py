@@ -11,7 +11,7 @@ from numbers import Real
 import lucid.operations as ops
 import lucid.random
 from lucid.errors import ArgumentError, DTypeError, ShapeError
-from lucid.nn.functional.activation import SELU_ALPHA, SELU_SCALE
+from lucid.nn.functional.activation import SELU_ALPHA, SELU_SCALE, in_place
 from lucid.random import DrawSource
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
@@ -82,46 +82,46 @@ def sample_mask_shape(x: Tensor) -> tuple[int, ...]:
     return x.shape[:1] + (1,) * (x.ndim - 1)
 
 
-def dropout(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+def dropout(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """In training, elements of x set to 0 with probability p and the others scaled by 1 / (1 - p); else x itself.
 
     Srivastava et al., "Dropout", JMLR 15 (2014), in its inverted form.
     """
     p = check_probability(p)
     tensor = ops.as_tensor(input)
-    return drop(tensor, p)[0] if training else tensor
+    return in_place(tensor, drop(tensor, p)[0] if training else tensor, inplace)
 
 
-def dropout1d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+def dropout1d(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout` of whole channels. input: (N, C, L) or (C, L)."""
-    return _drop_channels(input, p, training, "dropout1d", 1)
+    return _drop_channels(input, p, training, inplace, "dropout1d", 1)
 
 
-def dropout2d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+def dropout2d(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout` of whole channels. input: (N, C, H, W) or (C, H, W).
 
     Tompson et al., "Efficient object localization using convolutional networks", arXiv:1411.4280, section 3.2.
     """
-    return _drop_channels(input, p, training, "dropout2d", 2)
+    return _drop_channels(input, p, training, inplace, "dropout2d", 2)
 
 
-def dropout3d(input: Input, p: float | Scalar = 0.5, training: bool = True) -> Tensor:
+def dropout3d(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout` of whole channels. input: (N, C, D, H, W) or (C, D, H, W)."""
-    return _drop_channels(input, p, training, "dropout3d", 3)
+    return _drop_channels(input, p, training, inplace, "dropout3d", 3)
 
 
-def _drop_channels(x: Input, p: float | Scalar, training: bool, name: str, axes: int) -> Tensor:
+def _drop_channels(x: Input, p: float | Scalar, training: bool, inplace: bool, name: str, axes: int) -> Tensor:
     p = check_probability(p)
     tensor = ops.as_tensor(x)
     shape = channel_mask_shape(tensor, name, axes)
-    return drop(tensor, p, shape)[0] if training else tensor
+    return in_place(tensor, drop(tensor, p, shape)[0] if training else tensor, inplace)
 
 
-def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False) -> Tensor:
+def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout behind a SELU: mean 0 and variance 1 stay; see `drop_to_alpha`."""
     p = check_probability(p)
     tensor = ops.as_tensor(input)
-    return drop_to_alpha(tensor, p)[0] if training else tensor
+    return in_place(tensor, drop_to_alpha(tensor, p)[0] if training else tensor, inplace)
 
 
 def drop_path(input: Input, p: float | Scalar = 0.0, training: bool = False, scale_by_keep: bool = True) -> Tensor:
