@@ -43,7 +43,7 @@ COUNTERPARTS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     np.round: lambda a: ops.round(a),
     np.squeeze: lambda a, axis=None: ops.squeeze(a, axis),
     np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
-    np.std: lambda a, axis=None, *, ddof=0, keepdims=False: ops.std(a, axis, keepdims, ddof),
+    np.std: lambda a, axis=None, *, ddof=0, keepdims=False: ops.std(a, axis, keepdims=keepdims, correction=ddof),
     np.sum: lambda a, axis=None, *, keepdims=False: ops.sum(a, axis, keepdims),
     np.swapaxes: lambda a, axis1, axis2: ops.transpose(a, axis1, axis2),
     np.take: lambda a, indices, axis=None: ops.take(a, indices, axis),
@@ -51,7 +51,7 @@ COUNTERPARTS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     np.transpose: lambda a, axes=None: ops.permute(a, range(np.ndim(a))[::-1] if axes is None else axes),
     np.tril: lambda m, k=0: ops.tril(m, k),
     np.triu: lambda m, k=0: ops.triu(m, k),
-    np.var: lambda a, axis=None, *, ddof=0, keepdims=False: ops.var(a, axis, keepdims, ddof),
+    np.var: lambda a, axis=None, *, ddof=0, keepdims=False: ops.var(a, axis, keepdims=keepdims, correction=ddof),
     np.where: lambda condition, x, y: ops.where(condition, x, y),
     np.zeros_like: lambda a, dtype=None: ops.zeros_like(a, dtype),
 }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lucid.codegen.cuda.device import gpu
 from lucid.errors import ArgumentError, DTypeError, TraceError, ended_trace
 from lucid.ir.graph import Value
-from lucid.ir.types import DType, Shape, TensorType, as_dtype
+from lucid.ir.types import DTYPES, DType, Shape, TensorType, as_dtype
 from lucid.modes import current_tracer
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Number = bool | int | float
+
+_DTYPES = {dtype.name for dtype in DTYPES}
 
 
 class Version:
@@ -162,14 +164,12 @@ class TensorCore:
         """Where the elements are: "cpu" or "cuda"."""
         return "cpu" if self._array is None or isinstance(self._array, np.ndarray) else "cuda"
 
-    def to(self, device: str) -> Tensor:
-        """This tensor where its elements are on a device, "cpu" or "cuda"; else a leaf there with the same elements.
-        Raises CompileError where there is no GPU."""
-        if self._history is not None:
-            raise ArgumentError("a computed tensor can't be moved.", hint="use .detach() first")
-        expect_device(device)
+    def _to(self, device: str) -> Tensor:
+        """This tensor where its elements are on a device; else a leaf there with the same elements."""
         if device == self.device:
             return cast("Tensor", self)
+        if self._history is not None:
+            raise ArgumentError("a computed tensor can't be moved.", hint="use .detach() first")
         if current_tracer() is not None:
             raise TraceError("a tensor can't be moved while a function is traced.", hint="move it before the call.")
         moved = self._wrap(self._on(device))
@@ -262,6 +262,16 @@ class TensorCore:
         return tracer is not None and not tracer.is_new(self)
 
 
-def expect_device(device: str) -> None:
-    if device not in ("cpu", "cuda"):
+def device_and_dtype(device: object, dtype: object) -> tuple[str | None, object]:
+    """What `to` is given: a device, a dtype, or both, or a tensor that has them."""
+    if isinstance(device, TensorCore):
+        return device.device, device.dtype
+    if isinstance(device, str) and device in _DTYPES:
+        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.", hint=f'write dtype="{device}".')
+    if device is not None and not isinstance(device, str):
+        if dtype is not None:
+            raise ArgumentError(f"to takes a device and a dtype, got {device!r} and {dtype!r}.")
+        device, dtype = None, as_dtype(device)
+    if device not in (None, "cpu", "cuda"):
         raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")
+    return device, dtype

@@ -95,7 +95,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "gt": "t > x",
         "ge": "t >= x",
         "clamp": "lucid.clip(t, 0.0, 1.0)",
-        "unsqueeze": "lucid.expand_dims(t, 0)",
         "swapaxes": "lucid.transpose(t, 0, 1)",
         "movedim": "lucid.moveaxis(t, 0, 1)",
         "empty": "lucid.zeros(shape)",

@@ -28,6 +28,7 @@ from lucid.ir.types import (
 )
 from lucid.operations import Operand
 from lucid.operations.arguments import as_integer
+from lucid.operations.creation import made
 from lucid.operations.operands import is_weak
 from lucid.random import draw
 from lucid.scalars import Scalar
@@ -36,8 +37,10 @@ from lucid.tensor import Tensor
 Size = int | Sequence[int] | None
 
 
-def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
-    """Numbers spread evenly over [0, 1).
+def rand(
+    *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Numbers spread evenly over [0, 1), of float32 unless given.
 
     In float32, the upper 24 bits of word i, times 2^-24. In float64, the upper 53 bits of word 2i + 2^32 * word 2i + 1,
     times 2^-53.
@@ -47,28 +50,30 @@ def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
     >>> print(rand(3))
     [0.39904642, 0.88052016, 0.73571277]
     """
-    return _unit(ops.integers(shape), _float("rand", dtype))
+    return made(_unit(ops.integers(shape), _float("rand", dtype)), device, requires_grad)
 
 
-def randn(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
-    """Numbers of the standard normal distribution.
+def randn(
+    *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Numbers of the standard normal distribution, of float32 unless given.
 
     Each is the z below which such a number lies with probability (word i + 1/2) / 2^32, within 4 ulp: so they reach
     from -6.34 to 6.34.
     """
-    return _normal(ops.integers(shape), _float("randn", dtype))
+    return made(_normal(ops.integers(shape), _float("randn", dtype)), device, requires_grad)
 
 
-def rand_like(x: Operand) -> Tensor:
-    """`rand` of the shape and dtype of x."""
+def rand_like(x: Operand, *, dtype: object = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """`rand` of the shape of x, and of its dtype unless another is given."""
     x = ops.as_tensor(x)
-    return rand(x.shape, dtype=x.dtype)
+    return rand(x.shape, dtype=x.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(x: Operand) -> Tensor:
-    """`randn` of the shape and dtype of x."""
+def randn_like(x: Operand, *, dtype: object = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """`randn` of the shape of x, and of its dtype unless another is given."""
     x = ops.as_tensor(x)
-    return randn(x.shape, dtype=x.dtype)
+    return randn(x.shape, dtype=x.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
 def uniform(low: Operand = 0.0, high: Operand = 1.0, size: Size = None, dtype: object = None) -> Tensor:
@@ -128,8 +133,17 @@ def bernoulli(p: Operand, size: Size = None) -> Tensor:
     return (word.astype(float64) < ops.round(exact * 2.0**32)).astype(kind)
 
 
-def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None, dtype: object = int64) -> Tensor:
-    """Integers from low to high - 1, or from 0 to low - 1 where one bound is given: `randint(10, size)` works too.
+def randint(
+    low: int,
+    high: int | Sequence[int] | None = None,
+    size: Size = None,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers from low to high - 1, or from 0 to low - 1 where one bound is given: `randint(10, size)` works too. They
+    are int64 unless a dtype is given.
 
     With n = high - low, which may be up to 2^32, element i is low + floor(word i * n / 2^32). The probability of each
     integer differs from 1 / n by less than 2^-32.
@@ -138,7 +152,7 @@ def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None
         high, size = None, high
     first, last = (0, low) if high is None else (low, high)
     first, last = (as_integer("randint takes integers as bounds", bound) for bound in (first, last))
-    kind = as_dtype(dtype)
+    kind = int64 if dtype is None else as_dtype(dtype)
     count = last - first
     if not 0 < count <= 2**32:
         raise ArgumentError(f"randint takes bounds with 1 to 2^32 integers between them, got {first} and {last}.")
@@ -146,10 +160,10 @@ def randint(low: int, high: int | Sequence[int] | None = None, size: Size = None
         raise DTypeError(f"{kind} does not hold the integers from {first} to {last - 1}.")
     word = draw(lambda number: RandomWord(number, _shape(size)))
     steps = (word.astype(uint64) * count) >> 32
-    return (steps.astype(int64) + first if first else steps).astype(kind)
+    return made((steps.astype(int64) + first if first else steps).astype(kind), device, requires_grad)
 
 
-def randperm(n: int, dtype: object = int64) -> Tensor:
+def randperm(n: int, dtype: object = int64, *, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order: sorted by 64 random bits each, equal ones in ascending order.
 
     The bits of integer i are word 2i + 2^32 * word 2i + 1, so that a DataLoader shuffles by the same rule.
@@ -157,7 +171,7 @@ def randperm(n: int, dtype: object = int64) -> Tensor:
     count = as_integer("randperm takes a number of integers", n)
     if count < 0:
         raise ArgumentError(f"randperm takes a number of integers from 0 on, got {count}.")
-    return ops.argsort(_long_words((count,))).astype(dtype)
+    return made(ops.argsort(_long_words((count,))).astype(dtype), device, requires_grad)
 
 
 def _holds(dtype: DType, number: int) -> bool:
@@ -186,7 +200,7 @@ def _normal(shape: Shape, dtype: DType) -> Tensor:
 
 
 def _float(function: str, dtype: object) -> DType:
-    kind = as_dtype(dtype)
+    kind = float32 if dtype is None else as_dtype(dtype)
     if not kind.is_float:
         raise DTypeError(f"{function} gives floats, got dtype {kind}.")
     return kind

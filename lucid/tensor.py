@@ -13,7 +13,7 @@ import lucid.operations as ops
 import lucid.ufuncs as ufuncs
 from lucid.codegen.cuda.device import gpu
 from lucid.conversion import copied, format_array
-from lucid.core import Array, Number, TensorCore
+from lucid.core import Array, Number, TensorCore, device_and_dtype
 from lucid.errors import ArgumentError, DTypeError
 from lucid.ir.types import as_dtype
 from lucid.missing_names import refuse
@@ -398,7 +398,7 @@ class Tensor(TensorCore):
     flatten = ops.flatten
     transpose = ops.transpose
     squeeze = ops.squeeze
-    unsqueeze = ops.expand_dims
+    unsqueeze = ops.unsqueeze
     flip = ops.flip
     roll = ops.roll
     split = ops.split
@@ -415,9 +415,9 @@ class Tensor(TensorCore):
 
     view = reshape
 
-    def permute(self, *axes: int | Sequence[int]) -> Tensor:
-        """The tensor with its axes in another order: axis i of the result is axis axes[i] of it."""
-        return ops.permute(self, ops.integers(axes))
+    def permute(self, *dims: int | Sequence[int]) -> Tensor:
+        """The tensor with its axes in another order: axis i of the result is axis dims[i] of it."""
+        return ops.permute(self, ops.integers(dims))
 
     def expand(self, *shape: int | Sequence[int]) -> Tensor:
         """The tensor stretched to a shape, in which -1 keeps an extent."""
@@ -426,6 +426,19 @@ class Tensor(TensorCore):
     def astype(self, dtype: object) -> Tensor:
         """The elements converted by value to another dtype; the tensor itself where that is its own."""
         return ops.cast(self, as_dtype(dtype))
+
+    def to(self, device: object = None, dtype: object = None) -> Tensor:
+        """This tensor, or one with the same elements on a device, "cpu" or "cuda", and of a dtype.
+
+        The dtype may be the first argument, too, and another tensor stands for its device and dtype. On another device
+        it is a leaf; a computed tensor can't be moved. Raises CompileError where there is no GPU.
+
+        >>> Tensor([1, 2]).to(dtype="float64").dtype
+        lucid.float64
+        """
+        place, kind = device_and_dtype(device, dtype)
+        tensor = self if kind is None else self.astype(kind)
+        return tensor if place is None else tensor._to(place)
 
     @property
     def T(self) -> Tensor:  # noqa: N802  NumPy's name

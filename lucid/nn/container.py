@@ -16,9 +16,9 @@ C = TypeVar("C", bound="Container")
 class Container(Module):
     """The base of modules that are sequences: children are named 0, 1, 2, ..."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(modules or ())
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -48,8 +48,34 @@ class Container(Module):
 
     def extend(self: C, modules: Iterable[Module]) -> C:
         """Add modules at the end."""
-        for module in modules:
+        for module in list(modules):
             self.append(module)
+        return self
+
+    def insert(self: C, index: int, module: Module) -> C:
+        """Add a module before the one at a position; those behind are renamed."""
+        held = list(self)
+        held.insert(index, self._checked(module))
+        return self._hold(held)
+
+    def pop(self, key: int) -> Module:
+        """Take the module at a position out, and return it; those behind are renamed."""
+        held = list(self)
+        found = held.pop(key)
+        self._hold(held)
+        return found
+
+    def __delitem__(self, index: int | slice) -> None:
+        held = list(self)
+        del held[index]
+        self._hold(held)
+
+    def _hold(self: C, modules: list[Module]) -> C:
+        """Have these modules in the place of those that are there."""
+        for number in reversed(range(len(modules), len(self))):
+            delattr(self, str(number))
+        for number, module in enumerate(modules):
+            self.add_module(str(number), module)
         return self
 
     def _checked(self, module: object) -> Module:
@@ -91,9 +117,9 @@ class ModuleDict(Module):
     ['relu', 'tanh']
     """
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
-        self.update(modules)
+        self.update(modules or ())
 
     def __getitem__(self, key: str) -> Module:
         return self._held()[key]
@@ -134,6 +160,17 @@ class ModuleDict(Module):
         for key, module in dict(modules).items():
             self[key] = module
 
+    def pop(self, key: str) -> Module:
+        """Take the module of a name out, and return it. Raises KeyError where there is none."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        for key in list(self):
+            del self[key]
+
     def _held(self) -> dict[str, Module]:
         return {name: module for name, module in self._modules.items() if module is not None}
 
@@ -141,9 +178,9 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of parameters for use in a `forward`. Other tensors become parameters."""
 
-    def __init__(self, parameters: Iterable[Tensor] = ()) -> None:
+    def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
-        self.extend(parameters)
+        self.extend(() if values is None else values)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -162,16 +199,25 @@ class ParameterList(Module):
     def __setitem__(self, index: int, parameter: Tensor) -> None:
         self.register_parameter(str(range(len(self))[index]), _as_parameter("ParameterList", parameter))
 
-    def append(self, parameter: Tensor) -> ParameterList:
+    def append(self, value: Tensor) -> ParameterList:
         """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), _as_parameter("ParameterList", parameter))
+        self.register_parameter(str(len(self)), _as_parameter("ParameterList", value))
         return self
 
-    def extend(self, parameters: Iterable[Tensor]) -> ParameterList:
+    def extend(self, values: Iterable[Tensor]) -> ParameterList:
         """Add parameters at the end."""
-        for parameter in parameters:
-            self.append(parameter)
+        for value in list(values):
+            self.append(value)
         return self
+
+    def pop(self, idx: int = -1) -> Parameter:
+        """Take the parameter at a position out, and return it; those behind are renamed."""
+        held = list(self)
+        found = held.pop(idx)
+        for number, parameter in enumerate(held):
+            self.register_parameter(str(number), parameter)
+        delattr(self, str(len(held)))
+        return found
 
     def extra_repr(self) -> str:
         return ", ".join(str(parameter.type) for parameter in self)
@@ -180,9 +226,9 @@ class ParameterList(Module):
 class ParameterDict(Module):
     """Parameters by name, in the order in which they came. Other tensors become parameters."""
 
-    def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = ()) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | None = None) -> None:
         super().__init__()
-        self.update(parameters)
+        self.update(parameters or ())
 
     def __getitem__(self, key: str) -> Parameter:
         return self._held()[key]
@@ -220,6 +266,32 @@ class ParameterDict(Module):
         """Add parameters, or replace those of the same names."""
         for key, parameter in dict(parameters).items():
             self[key] = parameter
+
+    def pop(self, key: str) -> Parameter:
+        """Take the parameter of a name out, and return it. Raises KeyError where there is none."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        for key in list(self):
+            del self[key]
+
+    def get(self, key: str, default: Tensor | None = None) -> Tensor | None:
+        """The parameter of a name, or a default."""
+        return self._held().get(key, default)
+
+    def setdefault(self, key: str, default: Tensor) -> Parameter:
+        """The parameter of a name; where there is none, the default is added."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Parameter]:
+        """Take the parameter that came last out, and return it with its name."""
+        key = list(self)[-1]
+        return key, self.pop(key)
 
     def _held(self) -> dict[str, Parameter]:
         return {name: parameter for name, parameter in self._parameters.items() if parameter is not None}

@@ -21,9 +21,9 @@ def _fill(tensor: Tensor, value: Tensor | Array | Number) -> Tensor:
         return tensor.copy_(value)
 
 
-def constant_(tensor: Tensor, value: Number) -> Tensor:
+def constant_(tensor: Tensor, val: Number) -> Tensor:
     """One value everywhere."""
-    return _fill(tensor, value)
+    return _fill(tensor, val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -110,8 +110,10 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
 
 
-def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which initial weights make up for what a nonlinearity takes from the variance.
+
+    `param` is the slope of a leaky ReLU, 0.01 unless given.
 
     >>> calculate_gain("tanh")
     1.6666666666666667
@@ -121,7 +123,10 @@ def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
         "sigmoid": 1.0,
         "tanh": 5.0 / 3.0,
         "relu": math.sqrt(2.0),
-        "leaky_relu": math.sqrt(2.0 / (1.0 + slope**2)),
+        "leaky_relu": math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2)),
+        "selu": 3.0 / 4.0,
+        **dict.fromkeys((f"conv{axes}d" for axes in (1, 2, 3)), 1.0),
+        **dict.fromkeys((f"conv_transpose{axes}d" for axes in (1, 2, 3)), 1.0),
     }
     if nonlinearity not in gains:
         raise ArgumentError(f"calculate_gain knows {', '.join(gains)}, got {nonlinearity!r}.")

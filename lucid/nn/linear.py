@@ -117,7 +117,10 @@ class Unflatten(Module):
 
 
 class Identity(Module):
-    """Returns its input unchanged."""
+    """Returns its input unchanged. Arguments of the constructor are taken, and mean nothing."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__()
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return ops.as_tensor(input)

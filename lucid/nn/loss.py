@@ -114,7 +114,7 @@ class PoissonNLLLoss(Module):
 class GaussianNLLLoss(Module):
     """The negated log-likelihood of targets under a normal distribution with a mean and a variance."""
 
-    def __init__(self, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__()
         self.full = full
         self.eps = eps

@@ -19,15 +19,18 @@ class Upsample(Module):
         scale_factor: float | Sequence[float] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
         self.size = tuple(size) if isinstance(size, Sequence) else size
         self.scale_factor = tuple(scale_factor) if isinstance(scale_factor, Sequence) else scale_factor
         self.mode = mode
         self.align_corners = align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+        given = self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
+        return F.interpolate(input, *given)
 
     def extra_repr(self) -> str:
         given = f"size={self.size}" if self.size is not None else f"scale_factor={self.scale_factor}"

@@ -161,12 +161,20 @@ class TransformerDecoderLayer(Module):
 class TransformerEncoder(Module):
     """`num_layers` copies of an encoder layer, one after the other, and a norm behind them if given.
 
-    The copies start with the same weights, as in PyTorch.
+    The copies start with the same weights, as in PyTorch. There are no nested tensors, so that the last two arguments
+    have no effect.
     """
 
     norm: Module | None
 
-    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+    def __init__(
+        self,
+        encoder_layer: Module,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
+    ) -> None:
         super().__init__()
         self.num_layers = check_positive_integer("TransformerEncoder", "num_layers", num_layers)
         self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
@@ -177,11 +185,11 @@ class TransformerEncoder(Module):
         src: Input,
         mask: Input | None = None,
         src_key_padding_mask: Input | None = None,
-        is_causal: bool = False,
+        is_causal: bool | None = None,
     ) -> Tensor:
         x = ops.as_tensor(src)
         for layer in self.layers:
-            x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=is_causal)
+            x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal))
         return x if self.norm is None else self.norm(x)
 
 
@@ -207,7 +215,7 @@ class TransformerDecoder(Module):
         memory_mask: Input | None = None,
         tgt_key_padding_mask: Input | None = None,
         memory_key_padding_mask: Input | None = None,
-        tgt_is_causal: bool = False,
+        tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
         x = ops.as_tensor(tgt)
@@ -219,7 +227,7 @@ class TransformerDecoder(Module):
                 memory_mask=memory_mask,
                 tgt_key_padding_mask=tgt_key_padding_mask,
                 memory_key_padding_mask=memory_key_padding_mask,
-                tgt_is_causal=tgt_is_causal,
+                tgt_is_causal=bool(tgt_is_causal),
                 memory_is_causal=memory_is_causal,
             )
         return x if self.norm is None else self.norm(x)

@@ -124,6 +124,7 @@ from lucid.operations.movement import (
     squeeze,
     stack,
     transpose,
+    unsqueeze,
 )
 from lucid.operations.operands import Operand, as_tensor, broadcast_to, cast, constant, integers
 from lucid.operations.quantiles import median, quantile
@@ -285,6 +286,7 @@ __all__ = [
     "tril",
     "triu",
     "trunc",
+    "unsqueeze",
     "var",
     "where",
     "with_item",

@@ -61,6 +61,8 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
     """Axes as ascending non-negative numbers; all of them for None."""
     if axis is None:
         return tuple(range(rank))
+    if isinstance(axis, bool):
+        raise ArgumentError(f"an axis is an integer, got {axis}.", hint="give arguments behind the axis by name.")
     given = as_integers("an axis is an integer", axis)
     for a in given:
         if not -rank <= a < rank:

@@ -62,12 +62,12 @@ def roll(x: Operand, shifts: int | Sequence[int], axis: Axes = None, **aliases: 
     return tensor
 
 
-def split(x: Operand, size: int | Sequence[int], axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
+def split(x: Operand, split_size_or_sections: int | Sequence[int], axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
     """x cut along an axis into parts of one size, the last of which may be smaller, or of the sizes that are given."""
     tensor = as_tensor(x)
     (axis,) = by_other_names("split", aliases, dim=axis)
     a = one_axis(axis, tensor.ndim)
-    extent = tensor.shape[a]
+    extent, size = tensor.shape[a], split_size_or_sections
     sizes = as_integers("split takes sizes that are integers", size)
     if not isinstance(size, Iterable) or not getattr(size, "ndim", 1):
         (size,) = sizes
@@ -92,10 +92,11 @@ def chunk(x: Operand, chunks: int, axis: int = 0, **aliases: Any) -> tuple[Tenso
     return split(tensor, max(-(-tensor.shape[a] // chunks), 1), a)
 
 
-def tile(x: Operand, repeats: int | Sequence[int]) -> Tensor:
-    """x repeated side by side along each axis; repeats for fewer axes than x has are for its last ones."""
+def tile(x: Operand, dims: int | Sequence[int]) -> Tensor:
+    """x repeated side by side along each axis, as often as `dims` says; fewer numbers than x has axes are for its last
+    ones."""
     tensor = as_tensor(x)
-    counts = [*as_integers("tile takes numbers of repeats", repeats)]
+    counts = [*as_integers("tile takes numbers of repeats", dims)]
     rank = max(len(counts), tensor.ndim)
     counts = [1] * (rank - len(counts)) + counts
     shape = (1,) * (rank - tensor.ndim) + tensor.shape

@@ -51,9 +51,25 @@ def _dtype_of(number: Any) -> DType:
     return float32 if type(number) is Scalar else as_dtype(to_array(number).dtype)
 
 
-def full(shape: Sequence[int], value: Number, dtype: object = None) -> Tensor:
-    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(value)` unless given."""
-    shape = as_shape(shape)
+def full(
+    size: Sequence[int],
+    fill_value: Number,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(fill_value)` unless given."""
+    return made(_full(as_shape(size), fill_value, dtype), device, requires_grad)
+
+
+def made(tensor: Tensor, device: str | None, requires_grad: bool) -> Tensor:
+    """A new tensor on a device, if one is given, as a leaf that requires a gradient, if that is asked for."""
+    placed = tensor if device is None else tensor.to(device)
+    return placed.requires_grad_() if requires_grad else placed
+
+
+def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     if not isinstance(value, bool | int | float | np.generic | TensorCore) or np.ndim(value):
         raise ArgumentError(f"full takes a number, got {reprlib.repr(value)}.")
     chosen = as_dtype(dtype) if dtype is not None else _dtype_of(value)
@@ -66,45 +82,65 @@ def full(shape: Sequence[int], value: Number, dtype: object = None) -> Tensor:
     return TensorCore._wrap(np.full(shape, value, chosen.numpy))
 
 
-def zeros(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
-    """A tensor of zeros.
+def zeros(
+    *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of zeros, of float32 unless given.
 
     >>> zeros(2, 3).shape
     (2, 3)
     """
-    return full(_shape(shape), 0, dtype)
+    return full(_shape(shape), 0, float32 if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
-def ones(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
-    """A tensor of ones."""
-    return full(_shape(shape), 1, dtype)
+def ones(
+    *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of ones, of float32 unless given."""
+    return full(_shape(shape), 1, float32 if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(x: Operand, dtype: object = None) -> Tensor:
+def zeros_like(x: Operand, dtype: object = None, *, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape of x, and of its dtype unless another is given."""
-    return full_like(x, 0, dtype)
+    return full_like(x, 0, dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(x: Operand, dtype: object = None) -> Tensor:
+def ones_like(x: Operand, dtype: object = None, *, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape of x, and of its dtype unless another is given."""
-    return full_like(x, 1, dtype)
+    return full_like(x, 1, dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(x: Operand, value: Number, dtype: object = None) -> Tensor:
+def full_like(
+    x: Operand,
+    fill_value: Number,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """One value everywhere, in the shape of x, and in its dtype unless another is given."""
     tensor = as_tensor(x)
-    return full(tensor.shape, value, tensor.dtype if dtype is None else dtype)
+    kind = tensor.dtype if dtype is None else dtype
+    return full(tensor.shape, fill_value, kind, device=device, requires_grad=requires_grad)
 
 
-def arange(start: float, stop: float | None = None, step: float = 1, dtype: object = None) -> Tensor:
-    """The numbers start + i * step that lie before stop, as a tensor of one axis; start is 0 where one bound is given.
+def arange(
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The numbers start + i * step that lie before end, as a tensor of one axis; start is 0 where one bound is given.
 
     The dtype is int64, or float32 where one of the numbers is a float.
 
     >>> print(arange(3), arange(5, 0, -2), arange(0, 1, 0.25))
     [0, 1, 2] [5, 3, 1] [0.0, 0.25, 0.5, 0.75]
     """
-    first, last = (0, start) if stop is None else (start, stop)
+    first, last = (0, start) if end is None else (start, end)
     for number in (first, last, step):
         if not math.isfinite(as_number("arange takes numbers", number)):
             raise ArgumentError(f"arange takes finite numbers, got {number!r}.")
@@ -115,32 +151,50 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: obje
     kind = as_dtype(dtype) if dtype is not None else int64 if are_integers else float32
     places = _places((count,), 0, float64 if not are_integers else kind if kind.is_integer else int64)
     line = places if step == 1 else places * step
-    return cast(line if first == 0 else line + first, kind)
+    return made(cast(line if first == 0 else line + first, kind), device, requires_grad)
 
 
-def linspace(start: float, stop: float, steps: int, dtype: object = float32) -> Tensor:
-    """A number of numbers at equal distances from start to stop, both included, as a tensor of one axis.
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A number of numbers at equal distances from start to end, both included, as a tensor of one axis.
 
-    They are computed in float64, each from the end that is nearer.
+    They are computed in float64, each from the end that is nearer; the dtype is float32 unless given.
 
     >>> print(linspace(0, 1, 5))
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    start, stop = as_number("linspace takes numbers", start), as_number("linspace takes numbers", stop)
+    start, end = as_number("linspace takes numbers", start), as_number("linspace takes numbers", end)
     steps = as_integer("linspace takes a number of steps", steps)
     if steps < 0:
         raise ArgumentError(f"linspace takes a number of steps from 0 on, got {steps}.")
-    step = (stop - start) / (steps - 1) if steps > 1 else 0.0
+    step = (end - start) / (steps - 1) if steps > 1 else 0.0
     half = _places((steps,), 0, float64)
-    forth, back = half * step + start, stop - (steps - 1 - half) * step
+    forth, back = half * step + start, end - (steps - 1 - half) * step
     is_near_start = apply_op(Less(), *common((half, steps / 2)))
-    return cast(apply_op(Where(), is_near_start, forth, back), as_dtype(dtype))
+    line = cast(apply_op(Where(), is_near_start, forth, back), float32 if dtype is None else as_dtype(dtype))
+    return made(line, device, requires_grad)
 
 
-def eye(rows: int, columns: int | None = None, dtype: object = float32) -> Tensor:
-    """Ones on the diagonal and zeros elsewhere, of shape (rows, columns), or square where one number is given."""
-    shape = as_shape((rows, rows if columns is None else columns))
-    return cast(apply_op(Equal(), _places(shape, 0, int64), _places(shape, 1, int64)), as_dtype(dtype))
+def eye(
+    n: int,
+    m: int | None = None,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Ones on the diagonal and zeros elsewhere, of shape (n, m), or (n, n) where one number is given, and of float32
+    unless given."""
+    shape = as_shape((n, n if m is None else m))
+    is_diagonal = apply_op(Equal(), _places(shape, 0, int64), _places(shape, 1, int64))
+    return made(cast(is_diagonal, float32 if dtype is None else as_dtype(dtype)), device, requires_grad)
 
 
 def _places(shape: Shape, axis: int, dtype: DType) -> Tensor:

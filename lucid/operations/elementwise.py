@@ -19,6 +19,7 @@ from lucid.ir.types import (
     float32,
     int64,
 )
+from lucid.operations.arguments import as_integer
 from lucid.operations.creation import ones_like
 from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to, cast, common, constant
 
@@ -41,14 +42,14 @@ def _unary(op: Unary, x: Operand) -> Tensor:
     return apply_op(op, as_float(x) if op.floats_only else as_tensor(x))
 
 
-def add(x: Operand, y: Operand) -> Tensor:
-    """x + y."""
-    return apply_op(ew.Add(), *common((x, y)))
+def add(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
+    """x + alpha * y."""
+    return apply_op(ew.Add(), *common((x, y if alpha == 1 else multiply(y, alpha))))
 
 
-def subtract(x: Operand, y: Operand) -> Tensor:
-    """x - y."""
-    return apply_op(ew.Sub(), *common((x, y)))
+def subtract(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
+    """x - alpha * y."""
+    return apply_op(ew.Sub(), *common((x, y if alpha == 1 else multiply(y, alpha))))
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
@@ -172,9 +173,15 @@ def ceil(x: Operand) -> Tensor:
     return _unary(st.Ceil(), x)
 
 
-def round(x: Operand) -> Tensor:
-    """The integral float nearest to x; of two, the even one."""
-    return _unary(st.Round(), x)
+def round(x: Operand, *, decimals: int = 0) -> Tensor:
+    """The integral float nearest to x; of two, the even one. With decimals, which may be negative, x is multiplied by
+    10^decimals before, and divided by it afterwards."""
+    if decimals == 0:
+        return _unary(st.Round(), x)
+    power = 10.0 ** abs(as_integer("round takes a number of decimals", decimals))
+    if decimals > 0:
+        return divide(_unary(st.Round(), multiply(as_float(x), power)), power)
+    return multiply(_unary(st.Round(), divide(as_float(x), power)), power)
 
 
 def trunc(x: Operand) -> Tensor:

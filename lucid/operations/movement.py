@@ -42,38 +42,39 @@ def reshape(x: Operand, shape: Sequence[int]) -> Tensor:
     return tensor if tensor.shape == tuple(target) else apply_op(mv.Reshape(tuple(target)), tensor)
 
 
-def flatten(x: Operand, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-    """x with the axes from start_axis to end_axis joined to one."""
+def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """x with the axes from start_dim to end_dim joined to one."""
     tensor = as_tensor(x)
     if not tensor.ndim:
         return reshape(tensor, (1,))
-    start, end = one_axis(start_axis, tensor.ndim), one_axis(end_axis, tensor.ndim)
+    start, end = one_axis(start_dim, tensor.ndim), one_axis(end_dim, tensor.ndim)
     joined = math.prod(tensor.shape[start : end + 1])
     return reshape(tensor, (*tensor.shape[:start], joined, *tensor.shape[end + 1 :]))
 
 
-def permute(x: Operand, axes: Sequence[int]) -> Tensor:
-    """x with its axes in another order: axis i of the result is axis axes[i] of x."""
+def permute(x: Operand, dims: Sequence[int]) -> Tensor:
+    """x with its axes in another order: axis i of the result is axis dims[i] of x."""
     tensor = as_tensor(x)
-    axes = as_integers("an axis is an integer", axes)
+    axes = as_integers("an axis is an integer", dims)
     order = tuple(axis % tensor.ndim if -tensor.ndim <= axis < tensor.ndim else axis for axis in axes)
     if sorted(order) != list(range(tensor.ndim)):
         raise ShapeError(f"permute takes each axis of shape {tensor.shape} once, got {axes}.")
     return tensor if order == tuple(range(tensor.ndim)) else apply_op(mv.Transpose(order), tensor)
 
 
-def transpose(x: Operand, first: int, second: int) -> Tensor:
+def transpose(x: Operand, dim0: int, dim1: int) -> Tensor:
     """x with two axes swapped."""
     tensor = as_tensor(x)
-    a, b = one_axis(first, tensor.ndim), one_axis(second, tensor.ndim)
+    a, b = one_axis(dim0, tensor.ndim), one_axis(dim1, tensor.ndim)
     order = list(range(tensor.ndim))
     order[a], order[b] = b, a
     return permute(tensor, order)
 
 
-def squeeze(x: Operand, axis: Axes = None) -> Tensor:
+def squeeze(x: Operand, axis: Axes = None, **aliases: Any) -> Tensor:
     """x without the given axes of extent 1, or without all of them."""
     tensor = as_tensor(x)
+    (axis,) = by_other_names("squeeze", aliases, dim=axis)
     axes = normal_axes(axis, tensor.ndim)
     if axis is None:
         axes = tuple(a for a in axes if tensor.shape[a] == 1)
@@ -89,9 +90,14 @@ def expand_dims(x: Operand, axis: int) -> Tensor:
     return reshape(tensor, (*tensor.shape[:position], 1, *tensor.shape[position:]))
 
 
-def concatenate(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
+def unsqueeze(x: Operand, dim: int) -> Tensor:
+    """x with a new axis of extent 1 at a position: PyTorch's name of `expand_dims`."""
+    return expand_dims(x, dim)
+
+
+def concatenate(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors one after the other along an axis, promoted to one dtype."""
-    parts = [as_tensor(x) for x in _several("concatenate", items)]
+    parts = [as_tensor(x) for x in _several("concatenate", tensors)]
     dtype = parts[0].dtype
     for part in parts[1:]:
         dtype = promote(dtype, part.dtype)
@@ -100,10 +106,10 @@ def concatenate(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tens
     return apply_op(mv.Concatenate(position), *(cast(part, dtype) for part in parts))
 
 
-def stack(items: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
+def stack(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
     (position,) = by_other_names("stack", aliases, dim=axis)
-    return concatenate([expand_dims(x, position) for x in _several("stack", items)], position)
+    return concatenate([expand_dims(x, position) for x in _several("stack", tensors)], position)
 
 
 def _several(name: str, items: Sequence[Operand]) -> list[Operand]:

@@ -38,19 +38,24 @@ if TYPE_CHECKING:
 Operand: TypeAlias = "Tensor | Array | Number | Scalar"
 
 
-def as_tensor(x: Operand) -> Tensor:
-    """A Tensor over x: x itself where it is one, and without a copy where it is an array."""
-    if isinstance(x, TensorCore):
-        return x
-    if isinstance(x, Scalar):
-        return x.tensor()
-    if isinstance(x, np.ndarray):
-        as_dtype(x.dtype)
+def as_tensor(data: Operand, dtype: object = None, device: str | None = None) -> Tensor:
+    """A Tensor over data: itself where it is one, and without a copy where it is an array; cast to a dtype, if one is
+    given, and moved to a device."""
+    if dtype is not None or device is not None:
+        tensor = as_tensor(data)
+        kept = tensor if dtype is None else cast(tensor, as_dtype(dtype))
+        return kept if device is None else kept.to(device)
+    if isinstance(data, TensorCore):
+        return data
+    if isinstance(data, Scalar):
+        return data.tensor()
+    if isinstance(data, np.ndarray):
+        as_dtype(data.dtype)
         tracer = current_tracer()
-        return TensorCore._wrap(x) if tracer is None else tracer.capture_array(x)
-    if is_on_gpu(x):
-        return TensorCore._wrap(gpu().foreign(x))
-    return TensorCore._wrap(copied(x))
+        return TensorCore._wrap(data) if tracer is None else tracer.capture_array(data)
+    if is_on_gpu(data):
+        return TensorCore._wrap(gpu().foreign(data))
+    return TensorCore._wrap(copied(data))
 
 
 def constant(value: Number, type: TensorType) -> Tensor:

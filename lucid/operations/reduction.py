@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
-from lucid.ir.types import bool_, int64, uint64
-from lucid.operations.arguments import Axes, as_number, normal_axes, one_axis
+from lucid.ir.types import as_dtype, bool_, int64, uint64
+from lucid.operations.arguments import Axes, as_number, float_dtype, normal_axes, one_axis
 from lucid.operations.elementwise import absolute, detach, isfinite, power, where
 from lucid.operations.functions import exp, log, sqrt
 from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
@@ -44,46 +44,73 @@ def _named(function: str, axis: Axes, keepdims: builtins.bool, aliases: dict[str
     return axis, keepdims
 
 
-def sum(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The sum along axes, all of them by default. Bools and integers are added as int64, uint64 as itself."""
-    return _reduce(rd.Sum, _wide(x), axis, keepdims, aliases)[1]
+def sum(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, *, dtype: object = None, **aliases: Any
+) -> Tensor:
+    """The sum along axes, all of them by default. Bools and integers are added as int64, uint64 as itself, or, with a
+    dtype, all as that."""
+    return _reduce(rd.Sum, _wide(x, dtype), axis, keepdims, aliases)[1]
 
 
-def prod(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+def prod(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, *, dtype: object = None, **aliases: Any
+) -> Tensor:
     """The product along axes, all of them by default, 1 over no elements. Bools and integers are multiplied as int64,
-    uint64 as itself."""
-    return _reduce(rd.Prod, _wide(x), axis, keepdims, aliases)[1]
+    uint64 as itself, or, with a dtype, all as that."""
+    return _reduce(rd.Prod, _wide(x, dtype), axis, keepdims, aliases)[1]
 
 
-def _wide(x: Operand) -> Tensor:
-    """x, in a dtype that sums and products of it hardly leave."""
+def _wide(x: Operand, dtype: object = None) -> Tensor:
+    """x, in a dtype that is given, or else in one that sums and products of it hardly leave."""
     tensor = as_tensor(x)
+    if dtype is not None:
+        return cast(tensor, as_dtype(dtype))
     return tensor if tensor.dtype.is_float or tensor.dtype == uint64 else cast(tensor, int64)
 
 
-def mean(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The mean along axes, all of them by default; integers and bools are averaged as float32."""
-    _, total, count = _reduce(rd.Sum, as_float(x), axis, keepdims, aliases)
+def mean(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, *, dtype: object = None, **aliases: Any
+) -> Tensor:
+    """The mean along axes, all of them by default; integers and bools are averaged as float32, or, with a dtype of
+    floats, all as that."""
+    tensor = as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("mean", dtype))
+    _, total, count = _reduce(rd.Sum, tensor, axis, keepdims, aliases)
     return total / count
 
 
 def var(
-    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, correction: builtins.int = 1, **aliases: Any
+    x: Operand,
+    axis: Axes = None,
+    unbiased: builtins.bool = True,
+    keepdims: builtins.bool = False,
+    *,
+    correction: float | None = None,
+    **aliases: Any,
 ) -> Tensor:
-    """The variance along axes: squared deviations from the mean, summed and divided by count - correction."""
+    """The variance along axes: squared deviations from the mean, summed and divided by count - correction.
+
+    The correction is 1, or 0 without `unbiased`, unless given.
+    """
     axis, keepdims = _named("var", axis, keepdims, aliases)
     tensor = as_tensor(x)
+    correction = builtins.float(unbiased) if correction is None else correction
     deviation = tensor - mean(tensor, axis, True)
     _, total, count = _reduce(rd.Sum, deviation * deviation, axis, keepdims, {})
     return total / builtins.max(count - correction, 0)
 
 
 def std(
-    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, correction: builtins.int = 1, **aliases: Any
+    x: Operand,
+    axis: Axes = None,
+    unbiased: builtins.bool = True,
+    keepdims: builtins.bool = False,
+    *,
+    correction: float | None = None,
+    **aliases: Any,
 ) -> Tensor:
     """The standard deviation along axes, the square root of `var`. Its gradient is 0 where it is 0."""
     axis, keepdims = _named("std", axis, keepdims, aliases)
-    return _root(var(x, axis, keepdims, correction))
+    return _root(var(x, axis, unbiased, keepdims, correction=correction))
 
 
 def _root(x: Tensor) -> Tensor:
@@ -91,15 +118,24 @@ def _root(x: Tensor) -> Tensor:
     return where(x == 0, 0.0, sqrt(where(x == 0, 1.0, x)))
 
 
-def norm(x: Operand, ord: float = 2, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
+def norm(
+    x: Operand,
+    ord: float | str = 2,
+    axis: Axes = None,
+    keepdims: builtins.bool = False,
+    dtype: object = None,
+    **aliases: Any,
+) -> Tensor:
     """The vector norm (sum of |x|^ord)^(1 / ord) along axes, all of them by default.
 
     `ord` may be written `p`. An infinite one gives the largest absolute value, or the smallest for -inf; 0 counts what
-    is not 0. The gradient of the norm 2 is 0 where it is 0. Integers are taken as float32.
+    is not 0, and "fro" is 2. The gradient of the norm 2 is 0 where it is 0. Integers are taken as float32, or, with a
+    dtype of floats, all as that.
     """
-    ord = as_number("norm takes a number as its order", aliases.pop("p", ord))
+    ord = aliases.pop("p", ord)
+    ord = 2.0 if ord == "fro" else as_number("norm takes a number as its order", ord)
     axis, keepdims = _named("norm", axis, keepdims, aliases)
-    size = absolute(as_float(x))
+    size = absolute(as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("norm", dtype)))
     if ord in (math.inf, -math.inf):
         return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
     if ord == 0:
@@ -123,17 +159,17 @@ def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **
     return total if keepdims else squeeze(total, axis)
 
 
-def cumsum(x: Operand, axis: builtins.int | None = None, **aliases: Any) -> Tensor:
+def cumsum(x: Operand, axis: builtins.int | None = None, dtype: object = None, **aliases: Any) -> Tensor:
     """The sums of the elements up to each one along an axis, or of all elements in row-major order.
 
-    Bools and integers are added as int64, uint64 as itself. Sums are built from sums of pairs: n elements take about
-    2 n additions, and the error grows with log n.
+    Bools and integers are added as int64, uint64 as itself, or, with a dtype, all as that. Sums are built from sums of
+    pairs: n elements take about 2 n additions, and the error grows with log n.
 
     >>> print(cumsum([1, 2, 3, 4, 5]))
     [1, 3, 6, 10, 15]
     """
     chosen, _ = _named("cumsum", axis, False, aliases)
-    tensor = _wide(x)
+    tensor = _wide(x, dtype)
     if chosen is None:
         return _cumsum(flatten(tensor))
     position = one_axis(chosen, tensor.ndim)

@@ -35,7 +35,7 @@ class Sorted(NamedTuple):
     indices: Tensor
 
 
-def argsort(x: Operand, axis: int = -1, descending: bool = False, stable: bool = True, **aliases: Any) -> Tensor:
+def argsort(x: Operand, axis: int = -1, descending: bool = False, *, stable: bool = True, **aliases: Any) -> Tensor:
     """The int64 positions that put the elements along an axis in order, the smallest or the largest first.
 
     Equal elements keep their order, whatever `stable` says. Take the elements there with `take_along_axis`.
@@ -46,7 +46,7 @@ def argsort(x: Operand, axis: int = -1, descending: bool = False, stable: bool =
     return transpose(apply_op(ix.Argsort(bool(descending)), transpose(tensor, along, -1)), along, -1)
 
 
-def sort(x: Operand, axis: int = -1, descending: bool = False, stable: bool = True, **aliases: Any) -> Sorted:
+def sort(x: Operand, axis: int = -1, descending: bool = False, *, stable: bool = True, **aliases: Any) -> Sorted:
     """The elements along an axis in order, and the positions that they come from: see `argsort`.
 
     A gradient of the values goes to the elements that they are.
@@ -75,14 +75,17 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True, sorted: bool 
     return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
 
 
-def searchsorted(sorted_sequence: Operand, values: Operand, right: bool = False) -> Tensor:
+def searchsorted(sorted_sequence: Operand, input: Operand, right: bool = False, *, side: str | None = None) -> Tensor:
     """The int64 position at which each value would keep a sequence in ascending order: before the elements that are
-    equal to it, or behind them where `right` is set.
+    equal to it, or behind them where `right` is set, or `side` is "right".
 
     The sequence has one axis, and values any shape; or their leading axes are the same, and the values of a row are
     looked for in the same row. The number of steps of a binary search follows from the length: they are one kernel.
     """
-    sequence, wanted = as_tensor(sorted_sequence), as_tensor(values)
+    if side not in (None, "left", "right") or (right and side == "left"):
+        raise ArgumentError(f'searchsorted takes side="left" or "right", got {side!r} and right={right!r}.')
+    right = right or side == "right"
+    sequence, wanted = as_tensor(sorted_sequence), as_tensor(input)
     if not sequence.ndim or (sequence.ndim > 1 and sequence.shape[:-1] != wanted.shape[:-1]):
         raise ShapeError(
             "searchsorted takes a sequence of one axis, or values of the same leading axes, got shapes "

@@ -28,12 +28,10 @@ class Adam(Optimizer):
 
     as in PyTorch; g is negated first with `maximize`, and with `amsgrad` the largest v so far stands in the place of
     v in the last line. The factors of t are computed in float64. Each parameter counts its own steps: one that has no
-    grad is skipped. A group made without `amsgrad` can't get it later.
+    grad is skipped. A group made without `amsgrad` can't get it later. `decoupled_weight_decay` makes it `AdamW`.
     Kingma and Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1; Reddi et al., "On the
     convergence of Adam and beyond", arXiv:1904.09237, algorithm 2.
     """
-
-    decoupled = False  # whether weight decay acts on the parameter instead of on the gradient
 
     def __init__(
         self,
@@ -45,6 +43,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -53,6 +52,7 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
 
@@ -71,11 +71,12 @@ class Adam(Optimizer):
         eps = hyperparameter(group, "eps")
         weight_decay = hyperparameter(group, "weight_decay")
         share1, share2 = 1.0 - beta1, 1.0 - beta2  # of the new gradient in the averages
+        decoupled = setting(group, "decoupled_weight_decay")
         for number, parameter, gradient in members:
             step, mean, square = (self.state[f"{kind}.{number}"] for kind in ("step", "exp_avg", "exp_avg_sq"))
             dtype = parameter.dtype
-            gradient = decayed_gradient(group, parameter, gradient, 0.0 if self.decoupled else weight_decay)
-            decayed = parameter * (1.0 - lr * weight_decay) if self.decoupled and weight_decay else parameter
+            gradient = decayed_gradient(group, parameter, gradient, 0.0 if decoupled else weight_decay)
+            decayed = parameter * (1.0 - lr * weight_decay) if decoupled and weight_decay else parameter
             step += 1
             count = step.astype("float64")
             rate = (lr / (1.0 - beta1**count)).astype(dtype)
@@ -96,8 +97,6 @@ class AdamW(Adam):
     Loshchilov and Hutter, "Decoupled weight decay regularization", arXiv:1711.05101, algorithm 2.
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
@@ -109,4 +108,4 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError, TraceError
-from lucid.modes import current_tracer, no_grad
+from lucid.modes import current_tracer, enable_grad, no_grad
+from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.tensor import Tensor
 
+R = TypeVar("R")
 Group = dict[str, Any]
 Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad
 
@@ -22,7 +24,7 @@ Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of th
 class Optimizer(Observed):
     """Updates parameters from their gradients, in place.
 
-    `parameters` are tensors, or dicts of a "params" entry and hyperparameters of that group. `param_groups` holds a
+    `params` are tensors, or dicts of a "params" entry and hyperparameters of that group. `param_groups` holds a
     dict for each group, whose hyperparameters may be set between steps, as schedulers do: `group["lr"] = 0.01`.
 
     All state is allocated when a group is added, and lies in `state` by names such as "exp_avg.0", the number being
@@ -34,27 +36,27 @@ class Optimizer(Observed):
     state: dict[str, Tensor]
     _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
 
-    def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
+    def __init__(self, params: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state = {}
         self._members = ()
-        if isinstance(parameters, Tensor | Mapping):
+        if isinstance(params, Tensor | Mapping):
             raise ArgumentError(
-                f"{type(self).__name__} takes several parameters, got one {type(parameters).__name__}.",
+                f"{type(self).__name__} takes several parameters, got one {type(params).__name__}.",
                 hint="pass model.parameters(), or a list.",
             )
-        given: list[Any] = list(parameters)
+        given: list[Any] = list(params)
         if not given:
             raise ArgumentError(f"{type(self).__name__} got no parameters.", hint="pass model.parameters().")
         for group in given if all(isinstance(item, dict) for item in given) else [{"params": given}]:
             self.add_param_group(group)
 
-    def add_param_group(self, group: Group) -> None:
+    def add_param_group(self, param_group: Group) -> None:
         """Add parameters with their own hyperparameters; those that the dict leaves out are the defaults."""
-        given = group.get("params", ())
+        given = param_group.get("params", ())
         members = (given,) if isinstance(given, Tensor) else tuple(given)
-        complete = {**self.defaults, **group, "params": members}
+        complete = {**self.defaults, **param_group, "params": members}
         name = type(self).__name__
         known = {id(parameter) for earlier in self._members for parameter in earlier}
         if not members:
@@ -101,14 +103,26 @@ class Optimizer(Observed):
             )
         return self.state[name]
 
-    def zero_grad(self) -> None:
-        """Set the grad of every parameter to None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the grad of every parameter to None, or, where there is one, to zeros without `set_to_none`."""
         for members in self._members:
             for parameter in members:
-                parameter.grad = None
+                clear_grad(parameter, set_to_none)
 
-    def step(self) -> None:
-        """Update every parameter that has a grad, and its state."""
+    def step(self, closure: Callable[[], R] | None = None) -> R | None:
+        """Update every parameter that has a grad, and its state.
+
+        A closure, which computes the loss and its gradients, is called first, and what it returns is returned.
+        """
+        if closure is None:
+            self._step()
+            return None
+        with enable_grad():
+            result = closure()
+        self._step()
+        return result
+
+    def _step(self) -> None:
         number, tracer = 0, current_tracer()
         groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
         with no_grad():

@@ -27,12 +27,20 @@ class AveragedModel(Module):
 
     n_averaged: Tensor
 
-    def __init__(self, model: Module, avg_fn: Average | None = None, use_buffers: bool = False) -> None:
+    def __init__(
+        self,
+        model: Module,
+        device: str | None = None,
+        avg_fn: Average | None = None,
+        *,
+        use_buffers: bool = False,
+    ) -> None:
         super().__init__()
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", ops.zeros(dtype="int64"))
         self.avg_fn = _mean if avg_fn is None else avg_fn
         self.use_buffers = use_buffers
+        self._place(device)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.module(*args, **kwargs)

@@ -357,7 +357,8 @@ CASES: list[Case] = [
     (
         lambda: nn.init.calculate_gain("silu"),
         ArgumentError,
-        "calculate_gain knows linear, sigmoid, tanh, relu, leaky_relu, got 'silu'.",
+        "calculate_gain knows linear, sigmoid, tanh, relu, leaky_relu, selu, conv1d, conv2d, conv3d, "
+        "conv_transpose1d, conv_transpose2d, conv_transpose3d, got 'silu'.",
         None,
     ),
     (

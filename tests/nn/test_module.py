@@ -49,7 +49,7 @@ class TestRegistration:
         assert [name for name, _ in block.named_children()] == ["linear"]
         assert list(block.children()) == [block.linear]
         assert [name for name, _ in block.named_modules()] == ["", "linear"]
-        assert [name for name, _ in block.named_modules("model")] == ["model", "model.linear"]
+        assert [name for name, _ in block.named_modules(prefix="model")] == ["model", "model.linear"]
         assert block.scale is dict(block.named_parameters())["scale"]
 
     def test_what_is_shared_comes_once(self) -> None:

@@ -57,17 +57,29 @@ def pair(loss: str, prediction: Input, target: Input) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def mse_loss(input: Input, target: Input, reduction: str = "mean") -> Tensor:
-    """The squared difference."""
+def weighted(loss: str, losses: Tensor, weight: Input, reduction: str) -> Tensor:
+    """The mean of losses by a weight for each, or the sum or the elements of their products with the weights."""
+    factors = ops.as_tensor(weight)
+    if factors.shape != losses.shape:
+        raise ShapeError(f"{loss} takes a weight of the shape of its input, {losses.shape}, got {factors.shape}.")
+    if check_reduction(reduction) == "mean":
+        return (losses * factors).sum() / factors.sum()
+    return reduced(losses * factors, reduction)
+
+
+def mse_loss(input: Input, target: Input, reduction: str = "mean", weight: Input | None = None) -> Tensor:
+    """The squared difference; with a weight for each element, the mean is the weighted one."""
     x, y = pair("mse_loss", input, target)
     difference = x - y
-    return reduced(difference * difference, reduction)
+    losses = difference * difference
+    return reduced(losses, reduction) if weight is None else weighted("mse_loss", losses, weight, reduction)
 
 
-def l1_loss(input: Input, target: Input, reduction: str = "mean") -> Tensor:
-    """The absolute difference."""
+def l1_loss(input: Input, target: Input, reduction: str = "mean", weight: Input | None = None) -> Tensor:
+    """The absolute difference; with a weight for each element, the mean is the weighted one."""
     x, y = pair("l1_loss", input, target)
-    return reduced(abs(x - y), reduction)
+    losses = abs(x - y)
+    return reduced(losses, reduction) if weight is None else weighted("l1_loss", losses, weight, reduction)
 
 
 def smooth_l1_loss(input: Input, target: Input, reduction: str = "mean", beta: float | Scalar = 1.0) -> Tensor:
@@ -82,16 +94,26 @@ def smooth_l1_loss(input: Input, target: Input, reduction: str = "mean", beta: f
     return reduced(ops.where(distance < beta, distance * distance * 0.5 / beta, distance - 0.5 * beta), reduction)
 
 
-def huber_loss(input: Input, target: Input, reduction: str = "mean", delta: float | Scalar = 1.0) -> Tensor:
+def huber_loss(
+    input: Input,
+    target: Input,
+    reduction: str = "mean",
+    delta: float | Scalar = 1.0,
+    weight: Input | None = None,
+) -> Tensor:
     """d^2 / 2 where the absolute difference d is at most delta, else delta * (d - delta / 2).
 
+    With a weight for each element, the losses are multiplied by it, and the mean is that of the products.
     Huber, "Robust estimation of a location parameter", 1964.
     """
     x, y = pair("huber_loss", input, target)
     check_positive("huber_loss", "delta", delta)
     distance = abs(x - y)
     far = (distance - 0.5 * delta) * delta
-    return reduced(ops.where(distance <= delta, distance * distance * 0.5, far), reduction)
+    losses = ops.where(distance <= delta, distance * distance * 0.5, far)
+    if weight is None:
+        return reduced(losses, reduction)
+    return reduced(weighted("huber_loss", losses, weight, "none"), reduction)
 
 
 def binary_cross_entropy(input: Input, target: Input, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:

@@ -14,12 +14,13 @@ Input = Tensor | Array
 MODES = ("constant", "reflect", "replicate", "circular")
 
 
-def pad(input: Input, pad: Sequence[int], mode: str = "constant", value: Number = 0.0) -> Tensor:
+def pad(input: Input, pad: Sequence[int], mode: str = "constant", value: Number | None = None) -> Tensor:
     """x with elements added at both ends of its last axes.
 
     `pad` holds the numbers before and after for the last axis, then for the one before it, and so on; a negative one
-    crops. What is added is `value`, the elements mirrored at the edge ("reflect"), the edge itself ("replicate"), or
-    the elements of the other end ("circular"). Raises ShapeError where there are too few elements for that.
+    crops. What is added is `value` (0 unless given), the elements mirrored at the edge ("reflect"), the edge itself
+    ("replicate"), or the elements of the other end ("circular"). Raises ShapeError where there are too few elements for
+    that.
     """
     tensor = ops.as_tensor(input)
     if mode not in MODES:
@@ -28,7 +29,7 @@ def pad(input: Input, pad: Sequence[int], mode: str = "constant", value: Number 
     if len(pad) % 2 or len(pad) > 2 * tensor.ndim:
         raise ShapeError(f"pad takes two numbers for each of the last axes, got {pad} for shape {tensor.shape}.")
     for i in range(0, len(pad), 2):
-        tensor = _pad_axis(tensor, tensor.ndim - 1 - i // 2, pad[i], pad[i + 1], mode, value)
+        tensor = _pad_axis(tensor, tensor.ndim - 1 - i // 2, pad[i], pad[i + 1], mode, 0.0 if value is None else value)
     return tensor
 
 

@@ -23,13 +23,15 @@ def interpolate(
     scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
 ) -> Tensor:
     """x of shape (N, C, ...) resampled along the axes behind C, to a size or by a factor, rounded down.
 
     An element of the result is the nearest one ("nearest", at floor(i / factor), or "nearest-exact", which counts from
     the middle of an element), or interpolated between neighbours: "linear", "bilinear" and "trilinear" along one, two
     and three axes. With `align_corners` the first and the last elements of both lie on each other; otherwise their
-    outer edges do. Raises ShapeError and ArgumentError.
+    outer edges do. With `recompute_scale_factor` the factor is the ratio of the lengths. Raises ShapeError and
+    ArgumentError.
     """
     tensor = ops.as_tensor(input)
     axes = tensor.ndim - 2
@@ -42,6 +44,8 @@ def interpolate(
         raise ArgumentError(f"interpolate takes align_corners where it interpolates, got mode={mode!r}.")
     shape = tensor.shape[2:]
     for axis, (length, factor) in reversed(list(enumerate(_lengths(shape, size, scale_factor), 2))):
+        if recompute_scale_factor:
+            factor = length / tensor.shape[axis]
         if length == tensor.shape[axis] and factor == 1.0:
             continue
         if mode in NEAREST:
