@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -13,9 +13,9 @@ import lucid.operations as ops
 import lucid.ufuncs as ufuncs
 from lucid.codegen.cuda.device import gpu
 from lucid.conversion import copied, format_array
-from lucid.core import Array, Number, TensorCore, device_and_dtype
+from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError
-from lucid.ir.types import as_dtype
+from lucid.methods import TensorMethods
 from lucid.missing_names import refuse
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
 from lucid.operations import Operand
@@ -43,7 +43,7 @@ def _in_place(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Tens
     return method
 
 
-class Tensor(TensorCore):
+class Tensor(TensorMethods):
     """An n-dimensional array that operations can differentiate through.
 
     `data` is a nested sequence, a number, a NumPy array or a Tensor, and is copied. Python floats become float32,
@@ -277,8 +277,7 @@ class Tensor(TensorCore):
     def __setitem__(self, key: Any, value: Operand) -> None:
         self._assign(ops.with_item(self, key, ops.as_tensor(value)))
 
-    # Operations. Each is a function of `lucid.operations` whose first operand is the tensor, with its signature and its
-    # docstring; what takes `f(2, 3)` as well as `f((2, 3))` is written out below.
+    # Operators. Methods with names are in `lucid.methods`.
 
     __add__ = ops.add
     __radd__ = _reflected(ops.add)
@@ -314,141 +313,6 @@ class Tensor(TensorCore):
     __ne__ = ops.not_equal  # type: ignore[assignment]
     __hash__ = object.__hash__
     __getitem__ = ops.get_item
-
-    exp = ops.exp
-    exp2 = ops.exp2
-    expm1 = ops.expm1
-    log = ops.log
-    log1p = ops.log1p
-    log2 = ops.log2
-    log10 = ops.log10
-    sqrt = ops.sqrt
-    rsqrt = ops.rsqrt
-    pow = ops.power
-
-    sin = ops.sin
-    cos = ops.cos
-    tan = ops.tan
-    asin = ops.asin
-    acos = ops.acos
-    atan = ops.atan
-    atan2 = ops.atan2
-    asinh = ops.asinh
-    acosh = ops.acosh
-    atanh = ops.atanh
-    sinh = ops.sinh
-    cosh = ops.cosh
-    tanh = ops.tanh
-    sigmoid = ops.sigmoid
-    logit = ops.logit
-    erf = ops.erf
-    relu = ops.relu
-
-    abs = ops.absolute
-    sign = ops.sign
-    floor = ops.floor
-    ceil = ops.ceil
-    round = ops.round
-    trunc = ops.trunc
-    floor_divide = ops.floor_divide
-    remainder = ops.remainder
-    maximum = ops.maximum
-    minimum = ops.minimum
-    clip = ops.clip
-    clamp = ops.clip
-    square = ops.square
-    reciprocal = ops.reciprocal
-    lerp = ops.lerp
-    addcmul = ops.addcmul
-    addcdiv = ops.addcdiv
-    nan_to_num = ops.nan_to_num
-    isnan = ops.isnan
-    isinf = ops.isinf
-    isfinite = ops.isfinite
-    clone = ops.clone
-    detach = ops.detach
-
-    sum = ops.sum
-    mean = ops.mean
-    var = ops.var
-    std = ops.std
-    prod = ops.prod
-    norm = ops.norm
-    logsumexp = ops.logsumexp
-    quantile = ops.quantile
-    median = ops.median
-    cumsum = ops.cumsum
-    max = ops.max
-    min = ops.min
-    argmax = ops.argmax
-    argmin = ops.argmin
-    any = ops.any
-    all = ops.all
-
-    take = ops.take
-    take_along_axis = ops.take_along_axis
-    gather = ops.gather
-    index_select = ops.index_select
-    scatter_add = ops.scatter_add
-    index_add = ops.index_add
-    argsort = ops.argsort
-    sort = ops.sort
-    topk = ops.topk
-
-    flatten = ops.flatten
-    transpose = ops.transpose
-    squeeze = ops.squeeze
-    unsqueeze = ops.unsqueeze
-    flip = ops.flip
-    roll = ops.roll
-    split = ops.split
-    chunk = ops.chunk
-    tril = ops.tril
-    triu = ops.triu
-    diagonal = ops.diagonal
-    dot = ops.dot
-    outer = ops.outer
-
-    def reshape(self, *shape: int | Sequence[int]) -> Tensor:
-        """The same elements in row-major order under another shape, in which one extent may be -1."""
-        return ops.reshape(self, ops.integers(shape))
-
-    view = reshape
-
-    def permute(self, *dims: int | Sequence[int]) -> Tensor:
-        """The tensor with its axes in another order: axis i of the result is axis dims[i] of it."""
-        return ops.permute(self, ops.integers(dims))
-
-    def expand(self, *shape: int | Sequence[int]) -> Tensor:
-        """The tensor stretched to a shape, in which -1 keeps an extent."""
-        return ops.expand(self, ops.integers(shape))
-
-    def astype(self, dtype: object) -> Tensor:
-        """The elements converted by value to another dtype; the tensor itself where that is its own."""
-        return ops.cast(self, as_dtype(dtype))
-
-    def to(self, device: object = None, dtype: object = None) -> Tensor:
-        """This tensor, or one with the same elements on a device, "cpu" or "cuda", and of a dtype.
-
-        The dtype may be the first argument, too, and another tensor stands for its device and dtype. On another device
-        it is a leaf; a computed tensor can't be moved. Raises CompileError where there is no GPU.
-
-        >>> Tensor([1, 2]).to(dtype="float64").dtype
-        lucid.float64
-        """
-        place, kind = device_and_dtype(device, dtype)
-        tensor = self if kind is None else self.astype(kind)
-        return tensor if place is None else tensor._to(place)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802  NumPy's name
-        """The tensor with its axes in reverse order."""
-        return ops.permute(self, tuple(reversed(range(self.ndim))))
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802  NumPy's name
-        """The tensor with its last two axes swapped."""
-        return ops.transpose(self, -1, -2)
 
 
 TensorCore.result_class = Tensor

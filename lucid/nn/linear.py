@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype, one_axis
+from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
 from lucid.tensor import Array, Tensor
 
@@ -104,13 +103,7 @@ class Unflatten(Module):
         self.unflattened_size = tuple(unflattened_size)
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        tensor = ops.as_tensor(input)
-        axis = one_axis(self.dim, tensor.ndim)
-        extent, known = tensor.shape[axis], -math.prod(self.unflattened_size)
-        sizes = [extent // known if size == -1 and known > 0 else size for size in self.unflattened_size]
-        if math.prod(sizes) != extent or min(sizes, default=0) < 0:
-            raise ShapeError(f"axis {self.dim} of shape {tensor.shape} does not split into {self.unflattened_size}.")
-        return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])
+        return ops.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"{self.dim}, {self.unflattened_size}"

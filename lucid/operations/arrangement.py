@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lucid.errors import ArgumentError, ShapeError
 from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, normal_axes, one_axis
-from lucid.operations.creation import arange
+from lucid.operations.creation import arange, zeros
 from lucid.operations.elementwise import where
 from lucid.operations.indexing import get_item
 from lucid.operations.movement import concatenate, expand_dims, permute, reshape
 from lucid.operations.operands import Operand, as_tensor, broadcast_to
+from lucid.operations.reduction import sum as total
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -92,6 +94,66 @@ def chunk(x: Operand, chunks: int, axis: int = 0, **aliases: Any) -> tuple[Tenso
     return split(tensor, max(-(-tensor.shape[a] // chunks), 1), a)
 
 
+def unbind(x: Operand, axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
+    """The parts of x along an axis, without it.
+
+    >>> print(*unbind([[1, 2], [3, 4]], 1))
+    [1, 3] [2, 4]
+    """
+    tensor = as_tensor(x)
+    (axis,) = by_other_names("unbind", aliases, dim=axis)
+    a = one_axis(axis, tensor.ndim)
+    return tuple(get_item(tensor, (*(slice(None),) * a, number)) for number in range(tensor.shape[a]))
+
+
+def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
+    """The elements of x from a position on along an axis, `length` of them. A negative start counts from the end.
+
+    >>> print(narrow([1, 2, 3, 4], 0, 1, 2))
+    [2, 3]
+    """
+    tensor = as_tensor(x)
+    a = one_axis(dim, tensor.ndim)
+    first, count = (as_integer("narrow takes integers", value) for value in (start, length))
+    extent = tensor.shape[a]
+    first += extent if first < 0 else 0
+    if not 0 <= first <= first + count <= extent or count < 0:
+        raise ShapeError(f"narrow takes a part of axis {a} with extent {extent}, got start={start}, length={length}.")
+    return get_item(tensor, (*(slice(None),) * a, slice(first, first + count)))
+
+
+def unflatten(x: Operand, dim: int, sizes: Sequence[int]) -> Tensor:
+    """x with an axis split into several of the given extents, one of which may be -1.
+
+    >>> unflatten([1, 2, 3, 4], 0, (2, -1)).shape
+    (2, 2)
+    """
+    tensor = as_tensor(x)
+    a, given = one_axis(dim, tensor.ndim), as_integers("unflatten takes sizes that are integers", sizes)
+    extent, known = tensor.shape[a], -math.prod(given)
+    split_sizes = [extent // known if size == -1 and known > 0 else size for size in given]
+    if math.prod(split_sizes) != extent or min(split_sizes, default=0) < 0:
+        raise ShapeError(f"axis {dim} of shape {tensor.shape} does not split into {given}.")
+    return reshape(tensor, (*tensor.shape[:a], *split_sizes, *tensor.shape[a + 1 :]))
+
+
+def repeat_interleave(x: Operand, repeats: int, dim: int | None = None) -> Tensor:
+    """x with each element repeated along an axis, or of the flattened x where there is none.
+
+    >>> print(repeat_interleave([1, 2], 2))
+    [1, 1, 2, 2]
+    """
+    tensor = as_tensor(x)
+    count = as_integer("repeat_interleave takes one number of repeats", repeats)
+    if count < 0:
+        raise ArgumentError(f"repeat_interleave takes a number of repeats from 0 on, got {count}.")
+    if dim is None:
+        tensor, dim = reshape(tensor, (tensor.size,)), 0
+    a = one_axis(dim, tensor.ndim)
+    stretched = broadcast_to(expand_dims(tensor, a + 1), (*tensor.shape[: a + 1], count, *tensor.shape[a + 1 :]))
+    return reshape(stretched, (*tensor.shape[:a], tensor.shape[a] * count, *tensor.shape[a + 1 :]))
+
+
 def tile(x: Operand, dims: int | Sequence[int]) -> Tensor:
     """x repeated side by side along each axis, as often as `dims` says; fewer numbers than x has axes are for its last
     ones."""
@@ -164,3 +226,73 @@ def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, **alia
     lines = reshape(moved, (*moved.shape[:-2], rows * columns))
     stop = start + count * (columns + 1)
     return get_item(lines, (..., slice(start, stop, columns + 1)))
+
+
+def diag(x: Operand, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or a square matrix of zeros with a vector on its diagonal: see `diagonal`.
+
+    >>> print(diag([1, 2]))
+    [[1, 0], [0, 2]]
+    """
+    tensor = as_tensor(x)
+    if tensor.ndim == 2:
+        return _diagonal_of(tensor, diagonal)
+    if tensor.ndim != 1:
+        raise ShapeError(f"diag takes a vector or a matrix, got shape {tensor.shape}.")
+    return diag_embed(tensor, diagonal)
+
+
+def diag_embed(x: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Square matrices of zeros, along two axes of the result, with the last axis of x on their diagonals: `diagonal`
+    gives it back.
+
+    >>> print(diag_embed([1, 2], offset=1))
+    [[0, 1, 0], [0, 0, 2], [0, 0, 0]]
+    """
+    tensor = as_tensor(x)
+    if not tensor.ndim:
+        raise ShapeError("diag_embed takes a tensor with axes, got shape ().")
+    by = as_integer("diag_embed takes an offset that is an integer", offset)
+    edge = zeros((*tensor.shape[:-1], abs(by)), dtype=tensor.dtype)
+    row = concatenate([edge, tensor] if by > 0 else [tensor, edge], -1)  # each row, but for what is off the diagonal
+    extent = row.shape[-1]
+    distance = expand_dims(arange(extent), 0) - expand_dims(arange(extent), 1)
+    matrices = where(distance == by, broadcast_to(expand_dims(row, -2), (*row.shape, extent)), False)  # of any dtype
+    return moveaxis(matrices, (-2, -1), (dim1, dim2))
+
+
+def _diagonal_of(matrix: Tensor, offset: int = 0) -> Tensor:
+    return diagonal(matrix, offset)  # `diag` has an argument of that name
+
+
+def trace(x: Operand) -> Tensor:
+    """The sum of the diagonal of a matrix.
+
+    >>> print(trace([[1, 2], [3, 4]]))
+    5
+    """
+    tensor = as_tensor(x)
+    if tensor.ndim != 2:
+        raise ShapeError(f"trace takes a matrix, got shape {tensor.shape}.")
+    return total(diagonal(tensor))
+
+
+def rot90(x: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """x turned by k quarters, from the first axis of `dims` towards the second.
+
+    >>> print(rot90([[1, 2], [3, 4]]))
+    [[2, 4], [1, 3]]
+    """
+    tensor = as_tensor(x)
+    axes = as_integers("rot90 takes axes that are integers", dims)
+    first, second = (one_axis(axis, tensor.ndim) for axis in axes) if len(axes) == 2 else (0, 0)
+    if first == second:
+        raise ShapeError(f"rot90 takes two different axes, got {axes}.")
+    quarters = as_integer("rot90 takes a number of quarters", k) % 4
+    if quarters == 2:
+        return flip(tensor, (first, second))
+    order = list(range(tensor.ndim))
+    order[first], order[second] = second, first
+    if quarters == 1:
+        return permute(flip(tensor, second), order)
+    return flip(permute(tensor, order), second) if quarters == 3 else tensor

@@ -6,13 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lucid.core import Number
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import broadcast_shapes, promote
 from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, one_axis
-from lucid.operations.elementwise import multiply
-from lucid.operations.movement import permute, reshape, squeeze
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
+from lucid.operations.arrangement import roll
+from lucid.operations.elementwise import add, multiply, subtract
+from lucid.operations.movement import expand_dims, permute, reshape, squeeze
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, common
+from lucid.operations.reduction import norm
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -111,3 +114,108 @@ def tensordot(x: Operand, y: Operand, axes: int | Sequence[Axes] = 2, **aliases:
     rows = reshape(permute(a, [*of_a, *left]), (math.prod(a.shape[axis] for axis in of_a), count))
     columns = reshape(permute(b, [*right, *of_b]), (count, math.prod(b.shape[axis] for axis in of_b)))
     return reshape(matmul(rows, columns), [*(a.shape[axis] for axis in of_a), *(b.shape[axis] for axis in of_b)])
+
+
+def mv(x: Operand, y: Operand) -> Tensor:
+    """The product of a matrix with a vector.
+
+    >>> print(mv([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]))
+    [3.0, 7.0]
+    """
+    a, b = as_tensor(x), as_tensor(y)
+    if a.ndim != 2 or b.ndim != 1:
+        raise ShapeError(f"mv takes a matrix and a vector, got shapes {a.shape} and {b.shape}.", hint="use matmul")
+    return matmul(a, b)
+
+
+def inner(x: Operand, y: Operand) -> Tensor:
+    """The sum of the products of elements along the last axes of x and y; the result has the other axes of both.
+
+    >>> print(inner([1.0, 2.0], [[3.0, 4.0], [5.0, 6.0]]))
+    [11.0, 17.0]
+    """
+    a, b = as_tensor(x), as_tensor(y)
+    return tensordot(a, b, ([-1], [-1])) if a.ndim and b.ndim else multiply(a, b)
+
+
+def addmm(x: Operand, mat1: Operand, mat2: Operand, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """beta * x + alpha * (mat1 @ mat2), of two matrices and what broadcasts to their product.
+
+    >>> print(addmm([1.0, 2.0], [[1.0], [2.0]], [[3.0, 4.0]]))
+    [[4.0, 6.0], [7.0, 10.0]]
+    """
+    return _added("addmm", (2, 2), x, mat1, mat2, beta, alpha)
+
+
+def addmv(x: Operand, mat: Operand, vec: Operand, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """beta * x + alpha * (mat @ vec), of a matrix, a vector and what broadcasts to their product.
+
+    >>> print(addmv(1.0, [[1.0, 2.0]], [3.0, 4.0]))
+    [12.0]
+    """
+    return _added("addmv", (2, 1), x, mat, vec, beta, alpha)
+
+
+def baddbmm(x: Operand, batch1: Operand, batch2: Operand, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """beta * x + alpha * bmm(batch1, batch2), where x broadcasts to the product.
+
+    >>> print(baddbmm(1.0, [[[1.0, 2.0]]], [[[3.0], [4.0]]]))
+    [[[12.0]]]
+    """
+    return _added("baddbmm", (3, 3), x, batch1, batch2, beta, alpha)
+
+
+def _added(
+    name: str, ranks: tuple[int, int], x: Operand, left: Operand, right: Operand, beta: Number, alpha: Number
+) -> Tensor:
+    a, b = as_tensor(left), as_tensor(right)
+    if (a.ndim, b.ndim) != ranks:
+        raise ShapeError(f"{name} takes operands of {ranks[0]} and {ranks[1]} axes, got {a.shape} and {b.shape}.")
+    product = bmm(a, b) if ranks == (3, 3) else matmul(a, b)
+    scaled = product if alpha == 1 else multiply(product, alpha)
+    if beta == 0:  # then not even NaN of x counts
+        return scaled
+    given = as_tensor(x) if beta == 1 else multiply(x, beta)
+    return add(broadcast_to(given, product.shape), scaled)
+
+
+def kron(x: Operand, y: Operand) -> Tensor:
+    """The Kronecker product: x with each element replaced by its product with y.
+
+    >>> print(kron([1, 2], [3, 4]))
+    [3, 4, 6, 8]
+    """
+    a, b = as_tensor(x), as_tensor(y)
+    rank = max(a.ndim, b.ndim)
+    left, right = ((1,) * (rank - t.ndim) + t.shape for t in (a, b))
+    spread = reshape(a, [extent for e in left for extent in (e, 1)])
+    return reshape(
+        multiply(spread, reshape(b, [extent for e in right for extent in (1, e)])),
+        [e * f for e, f in zip(left, right, strict=True)],
+    )
+
+
+def cross(x: Operand, y: Operand, dim: int = -1) -> Tensor:
+    """The cross product of vectors of three elements along an axis; other axes broadcast.
+
+    >>> print(cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]))
+    [0.0, 0.0, 1.0]
+    """
+    a, b = common((x, y))
+    axis = one_axis(dim, a.ndim)
+    if a.shape[axis] != 3:
+        raise ShapeError(f"cross takes vectors of three elements along axis {dim}, got shape {a.shape}.")
+    turned = [(roll(a, -1, axis), roll(b, -2, axis)), (roll(a, -2, axis), roll(b, -1, axis))]
+    return subtract(*(multiply(u, v) for u, v in turned))
+
+
+def cdist(x1: Operand, x2: Operand, p: float = 2.0) -> Tensor:
+    """The distance of each row of x1 (..., P, M) to each row of x2 (..., R, M), by the p-norm: (..., P, R).
+
+    >>> print(cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]]))
+    [[5.0, 1.0]]
+    """
+    a, b = as_tensor(x1), as_tensor(x2)
+    if min(a.ndim, b.ndim) < 2 or a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"cdist takes rows of one length, (..., P, M) and (..., R, M), got {a.shape} and {b.shape}.")
+    return norm(expand_dims(a, -2) - expand_dims(b, -3), p, -1)

@@ -308,3 +308,29 @@ def where(condition: Operand, x: Operand, y: Operand) -> Tensor:
     except ValueError:
         raise ShapeError(f"a condition of shape {test.shape} does not broadcast with {a.shape}.") from None
     return apply_op(ew.Where(), broadcast_to(test, shape), broadcast_to(a, shape), broadcast_to(b, shape))
+
+
+def masked_fill(x: Operand, mask: Operand, value: Operand) -> Tensor:
+    """x with one value in the place of the elements for which a mask of bools is true.
+
+    The mask broadcasts to x. The value, a number or a tensor without axes, is cast to the dtype of x.
+
+    >>> print(masked_fill([1.0, 2.0, 3.0], [True, False, True], -1.0))
+    [-1.0, 2.0, -1.0]
+    """
+    tensor, filler = as_tensor(x), as_tensor(value)
+    if filler.ndim:
+        raise ShapeError(f"masked_fill takes one value, got shape {filler.shape}.", hint="use lucid.where")
+    covered = broadcast_to(as_tensor(mask), tensor.shape)
+    return where(covered, broadcast_to(cast(filler, tensor.dtype), tensor.shape), tensor)
+
+
+def isclose(x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Whether |x - y| <= atol + rtol * |y|, elementwise. Infinities are close to themselves, NaN with `equal_nan`.
+
+    >>> print(isclose([1.0, 1.1], 1.000001))
+    [True, False]
+    """
+    a, b = common((x, y))
+    close = logical_or(equal(a, b), logical_and(less_equal(absolute(a - b), atol + rtol * absolute(b)), isfinite(b)))
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops import functions as fn
 from lucid.ir.types import float32
 from lucid.operations.arguments import as_number
-from lucid.operations.elementwise import clip
+from lucid.operations.elementwise import (
+    absolute,
+    clip,
+    less,
+    logical_and,
+    logical_or,
+    maximum,
+    minimum,
+    negative,
+    remainder,
+    subtract,
+    trunc,
+    where,
+)
 from lucid.operations.operands import Operand, apply_op, as_float, cast, common
 
 if TYPE_CHECKING:
@@ -145,3 +159,68 @@ def logit(x: Operand, eps: float | None = None) -> Tensor:
         eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
     return log(tensor / (1.0 - tensor))
+
+
+def logaddexp(x: Operand, y: Operand) -> Tensor:
+    """log(exp(x) + exp(y)), computed without overflow.
+
+    >>> print(logaddexp(0.0, 0.0))
+    0.6931472
+    """
+    a, b = _floats(x, y)
+    larger = maximum(a, b)
+    apart = where(a == b, 0.0, -absolute(a - b))  # where both are the same infinity, too
+    return larger + log1p(exp(apart))
+
+
+def xlogy(x: Operand, y: Operand) -> Tensor:
+    """x * log(y), which is 0 where x is 0 and y is a number.
+
+    >>> print(xlogy([0.0, 2.0], [0.0, 1.0]))
+    [0.0, 0.0]
+    """
+    a, b = _floats(x, y)
+    zero = logical_and(a == 0, b == b)
+    return where(zero, 0.0, a * log(where(zero, 1.0, b)))
+
+
+def hypot(x: Operand, y: Operand) -> Tensor:
+    """sqrt(x * x + y * y), computed without overflow. Its gradient is 0 where both are 0.
+
+    >>> print(hypot(3e30, 4e30) / 1e30)
+    5.0
+    """
+    a, b = (absolute(z) for z in _floats(x, y))
+    infinite = logical_or(a == math.inf, b == math.inf)
+    larger, smaller = (where(infinite, math.inf, z) for z in (maximum(a, b), minimum(a, b)))
+    ratio = where(infinite, 0.0, smaller / where(logical_or(infinite, larger == 0), 1.0, larger))
+    return where(smaller == 0, larger, larger * sqrt(ratio * ratio + 1.0))
+
+
+def fmod(x: Operand, y: Operand) -> Tensor:
+    """The remainder of x / y with the sign of x, as C has it; `remainder` has that of y. Integers modulo 0 give 0.
+    Floats whose quotient is above 2^44 in float32 or 2^102 in float64 leave NaN, rather than a wrong value.
+
+    >>> print(fmod([-5, 5], 3), [-5 % 3, 5 % 3])
+    [-2, 2] [1, 2]
+    """
+    a, b = common((x, y))
+    if not a.dtype.is_float and not a.dtype.signed:
+        return remainder(a, b)
+    return where(less(a, 0), negative(remainder(negative(a), absolute(b))), remainder(a, absolute(b)))
+
+
+def frac(x: Operand) -> Tensor:
+    """x - trunc(x), the fraction of x with its sign.
+
+    >>> print(frac([-1.5, 2.25]))
+    [-0.5, 0.25]
+    """
+    tensor = as_float(x)
+    return subtract(tensor, trunc(tensor))
+
+
+def _floats(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
+    """Two operands of one shape and one dtype of floats."""
+    a, b = common((x, y))
+    return as_float(a), as_float(b)

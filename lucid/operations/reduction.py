@@ -219,3 +219,67 @@ def any(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliase
 def all(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """Whether all elements along axes are true; numbers are true where they are not 0."""
     return _reduce(rd.All, cast(as_tensor(x), bool_), axis, keepdims, aliases)[1]
+
+
+def count_nonzero(x: Operand, axis: Axes = None, **aliases: Any) -> Tensor:
+    """How many elements along axes, all of them by default, are not 0, as int64.
+
+    >>> print(count_nonzero([[1, 0], [2, 3]], 1))
+    [1, 2]
+    """
+    axis, _ = _named("count_nonzero", axis, False, aliases)
+    return sum(as_tensor(x) != 0, axis)
+
+
+def var_mean(
+    x: Operand,
+    axis: Axes = None,
+    unbiased: builtins.bool = True,
+    keepdims: builtins.bool = False,
+    *,
+    correction: float | None = None,
+    **aliases: Any,
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean along axes: see `var`."""
+    axis, keepdims = _named("var_mean", axis, keepdims, aliases)
+    return var(x, axis, unbiased, keepdims, correction=correction), mean(x, axis, keepdims)
+
+
+def std_mean(
+    x: Operand,
+    axis: Axes = None,
+    unbiased: builtins.bool = True,
+    keepdims: builtins.bool = False,
+    *,
+    correction: float | None = None,
+    **aliases: Any,
+) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean along axes: see `std`."""
+    axis, keepdims = _named("std_mean", axis, keepdims, aliases)
+    return std(x, axis, unbiased, keepdims, correction=correction), mean(x, axis, keepdims)
+
+
+def nansum(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, *, dtype: object = None, **aliases: Any
+) -> Tensor:
+    """The sum along axes, all of them by default, of the elements that are not NaN.
+
+    >>> print(nansum([1.0, math.nan, 2.0]))
+    3.0
+    """
+    axis, keepdims = _named("nansum", axis, keepdims, aliases)
+    tensor = as_tensor(x)
+    return sum(where(tensor != tensor, 0, tensor), axis, keepdims, dtype=dtype)
+
+
+def nanmean(
+    x: Operand, axis: Axes = None, keepdims: builtins.bool = False, *, dtype: object = None, **aliases: Any
+) -> Tensor:
+    """The mean along axes, all of them by default, of the elements that are not NaN; NaN where all are.
+
+    >>> print(nanmean([1.0, math.nan, 2.0]))
+    1.5
+    """
+    axis, keepdims = _named("nanmean", axis, keepdims, aliases)
+    tensor = as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("nanmean", dtype))
+    return nansum(tensor, axis, keepdims) / cast(sum(tensor == tensor, axis, keepdims), tensor.dtype)

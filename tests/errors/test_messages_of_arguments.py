@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import lucid
@@ -60,6 +61,52 @@ CASES: list[Case] = [
         ArgumentError,
         "to takes a device and a dtype, got lucid.float64 and lucid.float32.",
         None,
+    ),
+    (lambda: lucid.diag(1.0), ShapeError, "diag takes a vector or a matrix, got shape ().", None),
+    (lambda: lucid.diag_embed(1.0), ShapeError, "diag_embed takes a tensor with axes, got shape ().", None),
+    (lambda: lucid.trace(ones(2)), ShapeError, "trace takes a matrix, got shape (2,).", None),
+    (lambda: lucid.rot90(ones(2, 2), 1, (0, 0)), ShapeError, "rot90 takes two different axes, got (0, 0).", None),
+    (
+        lambda: lucid.narrow(ones(2, 3), 1, 2, 2),
+        ShapeError,
+        "narrow takes a part of axis 1 with extent 3, got start=2, length=2.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), -1),
+        ArgumentError,
+        "repeat_interleave takes a number of repeats from 0 on, got -1.",
+        None,
+    ),
+    (
+        lambda: lucid.mv(ones(2), ones(2)),
+        ShapeError,
+        "mv takes a matrix and a vector, got shapes (2,) and (2,).",
+        "use matmul",
+    ),
+    (
+        lambda: lucid.addmm(1.0, ones(2), ones(2)),
+        ShapeError,
+        "addmm takes operands of 2 and 2 axes, got (2,) and (2,).",
+        None,
+    ),
+    (
+        lambda: lucid.cross(ones(2), ones(2)),
+        ShapeError,
+        "cross takes vectors of three elements along axis -1, got shape (2,).",
+        None,
+    ),
+    (
+        lambda: lucid.cdist(ones(2, 3), ones(2, 4)),
+        ShapeError,
+        "cdist takes rows of one length, (..., P, M) and (..., R, M), got (2, 3) and (2, 4).",
+        None,
+    ),
+    (
+        lambda: lucid.masked_fill(ones(2), np.array([True, False]), ones(2)),
+        ShapeError,
+        "masked_fill takes one value, got shape (2,).",
+        "use lucid.where",
     ),
     (lambda: nn.Softmax2d()(ones(2, 3)), ShapeError, "Softmax2d takes inputs of 3 or 4 axes, got (2, 3).", None),
 ]

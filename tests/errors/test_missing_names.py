@@ -94,7 +94,7 @@ def test_a_name_that_is_near_nothing_has_no_hint() -> None:
 
 def test_protocols_notice_nothing() -> None:
     t = lucid.Tensor([1.0, 2.0])
-    assert getattr(t, "float", None) is None
+    assert getattr(t, "half", None) is None
     for name in ("__array_interface__", "_repr_html_", "_ipython_display_"):
         with pytest.raises(AttributeError) as raised:
             getattr(t, name)
@@ -108,8 +108,8 @@ def test_protocols_notice_nothing() -> None:
 
 
 def test_a_compiled_step_gives_the_hint_too() -> None:
-    with pytest.raises(MissingNameError, match=r"Tensor has no 'masked_fill'\."):
-        lucid.compile(lambda x: x.masked_fill(x < 0, 0.0))(lucid.Tensor([1.0]))
+    with pytest.raises(MissingNameError, match=r"Tensor has no 'masked_fill_'\."):
+        lucid.compile(lambda x: x.masked_fill_(x < 0, 0.0))(lucid.Tensor([1.0]))
 
 
 def test_the_page_has_the_whole_table() -> None:

@@ -38,6 +38,7 @@ LEFT_OUT = {
     "antialias": "not there yet",
     "force": "`numpy()` works for tensors that require a gradient, and on a GPU",
     "copy": "t.clone()",
+    "compute_mode": "distances are computed from differences",
     "out_int32": "positions are int64",
     "sorter": "sort first",
     "multi_avg_fn": "avg_fn does the same: a compiled step is one program",
@@ -47,7 +48,7 @@ LEFT_OUT = {
 # for which PyTorch's are taken as well.
 OPERANDS = {
     "x": ("input", "self", "other", "tensor", "a"),
-    "y": ("other", "exponent", "vec2", "mat2", "tensor", "tensor1", "input", "b", "value", "divisor"),
+    "y": ("other", "exponent", "vec", "vec2", "mat2", "tensor", "tensor1", "input", "b", "value", "divisor"),
     "z": ("tensor2",),
     "start": ("input",),
     "p": ("input",),
@@ -86,6 +87,11 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "lucid.randperm": ({"dtype is lucid.int64 by default"}, "what PyTorch's default means"),
     "lucid.set_num_threads": ({"num is called threads"}, "what it is a number of"),
     "swa_utils.AveragedModel": ({"use_buffers has to be named"}, "it stands behind arguments that are left out"),
+    "lucid.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
+    "Tensor.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
+    "lucid.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
+    "Tensor.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
+    "Tensor.cuda": ({"no device"}, "there is one GPU"),
     "Module.cuda": ({"no device"}, "there is one GPU"),
     "ParameterDict.setdefault": ({"default is required"}, "a parameter, not None"),
     "optim.RMSprop": ({"maximize has to be named"}, "it stands behind arguments that are left out"),
