@@ -111,8 +111,10 @@ class Readable:
         return self._compiled.executable.assembly()
 
     def cuda_source(self) -> str:
-        """The final graph as CUDA C, whatever the target: a file whose header says, in Python, how `cupy.RawKernel`
+        """The program as CUDA C, whatever the target: a file whose header says, in Python, how `cupy.RawKernel`
         launches it. Raises CompileError for an op that has no CUDA kernel."""
         from lucid.codegen.cuda.source import cuda_source
 
-        return cuda_source(self.graph())
+        # Without the memory plan of another target, where there is a graph without one.
+        unplanned = [graph for graph in self._compiled.stages().graphs.values() if not graph.places]
+        return cuda_source(unplanned[-1] if unplanned else self.graph())

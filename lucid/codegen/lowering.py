@@ -8,6 +8,7 @@ read at it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -31,7 +32,7 @@ from lucid.codegen.kernel import (
     map_indices,
 )
 from lucid.errors import CompileError
-from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.graph import Node, Value
 from lucid.ir.index import Axis, Index, Known, delinear, linear, of
 from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
 from lucid.ir.ops.declare import is_declared_by_user
@@ -46,12 +47,15 @@ LOWERED = (Elementwise, Movement, Reduction, Random, Const, Iota)
 
 
 def is_lowered(op: Op) -> bool:
-    """Whether `lower` knows a node of this op by itself: a fused node, or an op that could stand in one."""
+    """Whether `lower` knows a node of this op by itself: a fused node, or an op of a loop nest."""
     return isinstance(op, (Fused, *LOWERED))
 
 
 def lower(node: Node) -> Kernel:
     """The kernel of a node: its buffers are the node's inputs, then its outputs.
+
+    That of a node with a product is its epilogue: the elements that come out of the product are one more input, behind
+    the others. The axes of such a kernel are matrices, rows and columns of the product, as they are.
 
     Raises CompileError where an op has no lowering, or where a body is not one kernel: all outputs of one size, or
     reductions over the same axes of one operand shape with outputs of that size or of the result's, where a value
@@ -63,7 +67,8 @@ def lower(node: Node) -> Kernel:
             raise CompileError(f"{inner.op.name} cannot be lowered to a loop nest.", where=where(inner))
         if is_declared_by_user(type(inner.op)):
             meaning(inner.op, [value.type for value in inner.inputs])  # or an error, before code is written
-    return collapse(_Lowering(node, body).kernel())
+    kernel = _Lowering(node, body).kernel()
+    return kernel if body.product is not None else collapse(kernel)
 
 
 def where(node: Node) -> tuple[str, int] | None:
@@ -74,14 +79,20 @@ def where(node: Node) -> tuple[str, int] | None:
 
 @dataclass(frozen=True)
 class _Body:
+    """What is computed of arguments, among them the result of the product, which is not one of the nodes."""
+
     arguments: tuple[Value, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
+    product: Value | None = None
 
     @staticmethod
     def of(node: Node) -> _Body:
         if isinstance(node.op, Fused):
-            body: Graph = node.op.body
+            body, product = node.op.body, node.op.product
+            if product is not None:
+                others = tuple(inner for inner in body.nodes if inner is not product)
+                return _Body((*body.arguments, product.output), others, body.outputs, product.output)
             return _Body(body.arguments, body.nodes, body.outputs)
         return _Body(node.inputs, (node,), node.outputs)
 
@@ -136,14 +147,15 @@ class _Lowering:
                 for ready in self.demands.in_order(wanted, self.built):
                     node = self.producer.get(ready.value)
                     self.built[ready] = (
-                        self.load(ready) if node is None else self.build(node, ready, kept, results.get(node))
+                        self.load(ready, kept) if node is None else self.build(node, ready, kept, results.get(node))
                     )
         return Kernel(self.buffers, len(self.body.arguments), axes, tuple(self.values), tuple(map(self.stage, stages)))
 
     # Loops.
 
     def map_loops(self) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
-        shape = self.body.outputs[0].type.shape
+        product = self.body.product
+        shape = self.body.outputs[0].type.shape if product is None else matrices(product.type.shape)
         axes = tuple(Axis(number, extent) for number, extent in enumerate(shape))
         index = tuple(map(of, axes))
         stage = _Loops((), index, is_empty=False)
@@ -151,7 +163,7 @@ class _Lowering:
             if output.type.size != self.body.outputs[0].type.size:
                 raise self.error(f"stores {output.type} beside {self.body.outputs[0].type}")
             stage.stores.append((buffer, Demand(output, _reshaped(index, shape, output.type.shape))))
-        return _without_units(axes), index, [stage]
+        return axes if product is not None else _without_units(axes), index, [stage]
 
     def reduction_loops(self, reductions: Sequence[Node]) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
         """The parallel axes, the index of a result, and the stages."""
@@ -226,9 +238,12 @@ class _Lowering:
             self.values.append(value)
         return self.number_of[value]
 
-    def load(self, wanted: Demand) -> int:
+    def load(self, wanted: Demand, kept: tuple[Index, ...]) -> int:
         buffer = self.buffer_of[wanted.value]
-        return self.add(Load(buffer, linear(wanted.index, buffer.type.shape), wanted.bounds))
+        position = linear(wanted.index, buffer.type.shape)
+        if wanted.value is self.body.product and position != linear(kept, matrices(buffer.type.shape)):
+            raise self.error("reads an element of its product elsewhere than in place")
+        return self.add(Load(buffer, position, wanted.bounds))
 
     def build(self, inner: Node, wanted: Demand, kept: tuple[Index, ...], result: tuple[int, int] | None) -> int:
         op, dtype = inner.op, inner.output.type.dtype
@@ -286,6 +301,11 @@ class _Lowering:
 
     def error(self, what: str) -> CompileError:
         return CompileError(f"{self.node.op.name} is not one kernel: it {what}.", where=where(self.node))
+
+
+def matrices(shape: Shape) -> Shape:
+    """The shape of a product with its leading axes as one: matrices, rows and columns."""
+    return math.prod(shape[:-2]), *shape[-2:]
 
 
 def _reshaped(index: tuple[Index, ...], shape: Shape, other: Shape) -> tuple[Index, ...]:

@@ -24,6 +24,7 @@ from lucid.ir.graph import Graph, Node, Place, Value
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import Scan, in_loops
 from lucid.ir.ops.movement import Reshape
+from lucid.ir.ops.structure import Fused
 
 
 def plan(graph: Graph, kernel_of: Callable[[Node], Kernel] = lower) -> Graph:
@@ -200,6 +201,9 @@ class _Plan:
         if isinstance(node.op, Scan):  # a carry is updated where it lies
             return reads == [node.outputs.index(result)] and reads[0] < node.op.carries
         if not is_lowered(node.op):
+            return False
+        product = node.op.product if isinstance(node.op, Fused) else None
+        if product is not None and any(node.op.body.arguments[n] in product.inputs for n in reads):
             return False
         kernel = self.kernel_of(node)
         written = kernel.buffers[kernel.inputs + node.outputs.index(result)]

@@ -10,6 +10,7 @@ from lucid.codegen.kernel import Apply, Kernel, Load, Placement, RandomElement
 from lucid.codegen.lowering import is_lowered, lower
 from lucid.ir.graph import Node
 from lucid.ir.ops.loop import Scan
+from lucid.ir.ops.structure import Fused
 from lucid.ir.passes.cost import combining, operations
 
 
@@ -37,7 +38,7 @@ def work_of(node: Node) -> Work:
     if isinstance(node.op, Scan):
         return total([work_of(inner) for inner in node.op.body.nodes]).times(node.op.length)
     if is_lowered(node.op):
-        return _work_of_kernel(lower(node))
+        return _work_of_kernel(lower(node), node)
     read = sum(value.type.nbytes for value in dict.fromkeys(node.inputs))
     products = node.op.products([value.type for value in node.inputs])
     written = sum(value.type.nbytes for value in node.outputs)
@@ -49,7 +50,7 @@ def total(works: Sequence[Work]) -> Work:
     return Work(sum(w.read for w in works), sum(w.written for w in works), sum(w.operations for w in works))
 
 
-def _work_of_kernel(kernel: Kernel) -> Work:
+def _work_of_kernel(kernel: Kernel, node: Node) -> Work:
     parallel = [axis.extent for axis in kernel.axes]
     loops = [[axis.extent for axis in stage.axes] for stage in kernel.stages]
 
@@ -74,4 +75,9 @@ def _work_of_kernel(kernel: Kernel) -> Work:
         for reduction in stage.reductions:
             count += steps * combining(reduction.op, kernel.values[reduction.operand].dtype)
     sizes = {buffer.number: buffer.dtype.itemsize for buffer in kernel.buffers}
+    if isinstance(node.op, Fused) and node.op.product is not None:
+        product, arguments = node.op.product, node.op.body.arguments
+        del read[kernel.inputs - 1]  # what comes out of the product does not pass through memory
+        read |= {arguments.index(factor): factor.type.size for factor in product.inputs}
+        count += 2 * product.op.products([factor.type for factor in product.inputs])
     return Work(sum(elements * sizes[number] for number, elements in read.items()), written, count)

@@ -68,6 +68,23 @@ class Product:
 
 
 @dataclass(frozen=True)
+class ProductWithEpilogue:
+    """A matrix product and what is computed of its elements."""
+
+    product: Product
+    epilogue: Kernel
+
+    @property
+    def label(self) -> str:
+        return f"{self.product.label}_epilogue"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        product = self.product
+        operands = product.dtype, product.transpose_a, product.transpose_b, product.wide
+        return print_product(name, *operands, guarded, self.epilogue)
+
+
+@dataclass(frozen=True)
 class Gathered:
     """A matrix product of gathered factors."""
 

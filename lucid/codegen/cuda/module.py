@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lucid.codegen.cuda.convolution import convolution_products
-from lucid.codegen.cuda.functions import Function, Gathered, LoopNest, Product, Report, Scatter, Sort
+from lucid.codegen.cuda.functions import (
+    Function,
+    Gathered,
+    LoopNest,
+    Product,
+    ProductWithEpilogue,
+    Report,
+    Scatter,
+    Sort,
+)
 from lucid.codegen.cuda.plan import Element, Launch, LaunchPlan, Loop, Step, Stretch, line_of_blocks
 from lucid.codegen.cuda.product import is_wide, product_launch
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
@@ -27,6 +36,7 @@ from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused, Grad
+from lucid.ir.passes.epilogues import join_epilogues
 from lucid.ir.verify import verify
 
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
@@ -53,11 +63,13 @@ class Module:
 def write_module(graph: Graph, prefix: str = "") -> Module:
     """The module of a graph, planned or not. The names of its functions begin with the prefix.
 
-    Nodes with equal kernels share a function. Raises CompileError for an op that has no CUDA kernel.
+    Where it is not planned, products take what reads their results as epilogues: elements then need not go through
+    memory, which bounds a GPU. Nodes with equal kernels share a function. Raises CompileError for an op that has no
+    CUDA kernel.
     """
     kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
     if not graph.places:
-        graph = plan(graph, kernel_of)
+        graph = plan(join_epilogues(graph), kernel_of)
         verify(graph)
     return _Writer(graph, prefix, kernel_of).write()
 
@@ -187,15 +199,25 @@ class _Writer:
             blocks, threads = nest.grid(where(node))
             self.launch(node, nest, (blocks, 1), threads)
 
+    def fused(self, node: Node) -> None:
+        assert isinstance(node.op, Fused)
+        if node.op.product is None:
+            self.loops(node)
+            return
+        matmul, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
+        assert isinstance(matmul.op, Matmul)
+        factors = [given[value] for value in matmul.inputs]
+        function = ProductWithEpilogue(_product_of(matmul), self.kernel_of(node))
+        launch = product_launch(matmul.op, *(value.type for value in factors))
+        self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
+
     def copy(self, to: Value, source: Value) -> None:
         self.loops(Node(Detach(), (source,), (to,)))
 
     def contraction(self, node: Node) -> None:
         assert isinstance(node.op, Matmul)
         if node.output.type.size:
-            a, b = (value.type for value in node.inputs)
-            function = Product(a.dtype, node.op.transpose_a, node.op.transpose_b, is_wide(a, b, node.output.type))
-            self.launch(node, function, *product_launch(node.op, a, b))
+            self.launch(node, _product_of(node), *product_launch(node.op, *(value.type for value in node.inputs)))
 
     def convolution(self, node: Node) -> None:
         assert isinstance(node.op, ConvolutionOp)
@@ -259,7 +281,7 @@ Handler = Callable[[_Writer, Node], None]
 
 # What writes a node, by the kind of its op.
 HANDLERS: Mapping[type[Op], Handler] = {
-    Fused: _Writer.loops,
+    Fused: _Writer.fused,
     **dict.fromkeys(LOWERED, _Writer.loops),
     Matmul: _Writer.contraction,
     **dict.fromkeys((Convolution, ConvolutionInput, ConvolutionWeight), _Writer.convolution),
@@ -277,6 +299,13 @@ def handler_of(node: Node) -> Handler:
             return HANDLERS[kind]
     reason = f": {UNSUPPORTED[type(node.op)]}" if type(node.op) in UNSUPPORTED else ""
     raise CompileError(f"the CUDA target does not support {node.op.name}{reason}.", where=where(node))
+
+
+def _product_of(node: Node) -> Product:
+    """The function of a matmul."""
+    assert isinstance(node.op, Matmul)
+    (a, b), c = node.inputs, node.output
+    return Product(a.type.dtype, node.op.transpose_a, node.op.transpose_b, is_wide(a.type, b.type, c.type))
 
 
 def _origins(nodes: list[Node]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def print_kernel(kernel: Kernel, name: str, guarded: bool = False, where: tuple[
     comment = [f"// {line}" for line in str(kernel).splitlines()]
     guard = [GUARD] if guarded else []
     body = [INDENT + line for line in (*guard, *_Nest(kernel, kernel_lanes(kernel, where)).lines())]
-    return "\n".join([*comment, *function_head(name, _parameters(kernel), guarded), *body, "}"]) + "\n"
+    return "\n".join([*comment, *function_head(name, kernel_parameters(kernel), guarded), *body, "}"]) + "\n"
 
 
 def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
@@ -75,18 +75,31 @@ def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
     raise CompileError(f"a CUDA kernel reduces in one number of lanes, at most {WARP}; got {got}.", where=where)
 
 
-def _parameters(kernel: Kernel) -> list[str]:
+def epilogue_lines(kernel: Kernel, position: Sequence[str], element: str) -> list[str]:
+    """The statements of the epilogue of a product for the element at a position, given as the numbers of its matrix,
+    row and column, under the kernel's text as a comment."""
+    nest = _Nest(kernel, lanes=1, product=element)
+    index = C_TYPES[nest.writer.index]
+    declared = ", ".join(f"{_variable(axis)} = {text}" for axis, text in zip(kernel.axes, position, strict=True))
+    comment = [f"// {line}" for line in str(kernel).splitlines()]
+    return [*comment, f"const {index} {declared};", *nest.element_lines()]
+
+
+def kernel_parameters(kernel: Kernel, without: int | None = None) -> list[str]:
+    """The parameters of a kernel's function: pointers to its buffers, but for the one numbered `without`."""
     return [
         f"{'const ' if number < kernel.inputs else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
         for number, buffer in enumerate(kernel.buffers)
+        if number != without
     ]
 
 
 class _Nest:
-    """Writes the body of one kernel."""
+    """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C."""
 
-    def __init__(self, kernel: Kernel, lanes: int) -> None:
+    def __init__(self, kernel: Kernel, lanes: int, product: str = "") -> None:
         self.kernel = kernel
+        self.product = product
         self.lanes = lanes
         self.numbers: dict[Placement, list[int]] = {}
         for number, place in enumerate(kernel.placements()):
@@ -100,6 +113,14 @@ class _Nest:
             with self.elements():
                 for number, stage in enumerate(self.kernel.stages):
                     self.stage(number, stage)
+        return self.writer.lines
+
+    def element_lines(self) -> list[str]:
+        """What is done for one element of a kernel without loops, where its axes are variables."""
+        for depth in range(len(self.kernel.axes) + 1):
+            self.evaluate(Placement(-1, depth))
+        for number, stage in enumerate(self.kernel.stages):
+            self.stage(number, stage)
         return self.writer.lines
 
     # Loops.
@@ -185,6 +206,8 @@ class _Nest:
         writer, s = self.writer, self.writer.s
         operands = [self.terms[operand] for operand in operands_of(value)]
         match value:
+            case Load(buffer) if self.product and buffer.number == self.kernel.inputs - 1:
+                return CTerm(buffer.dtype, self.product)
             case Load(buffer, position, bounds):
                 element = CTerm(buffer.dtype, f"b{buffer.number}[{index_expression(position)}]")
                 return self.guarded(bounds, element, s.constant(0, buffer.dtype)) if bounds else element

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 
+from lucid.codegen.cuda.nest import epilogue_lines, kernel_parameters
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
+from lucid.codegen.kernel import Kernel
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import DType, TensorType, float32
 
@@ -37,7 +39,7 @@ _BODY = """\
     for (int matrix = blockIdx.y; matrix < matrices; matrix += gridDim.y) {{
         const {type}* a_matrix = a + (long long)matrix * m * k;
         const {type}* b_matrix = b + (long long)matrix * k * n;
-        {type}* c_matrix = c + (long long)matrix * m * n;
+{before}
         for (int start = 0; start == 0 || start < k; start += chunk) {{
             const int end = k - start < chunk ? k : start + chunk;
             {type} sum[{each}][{each}] = {{}};
@@ -55,6 +57,14 @@ _BODY = """\
                 }}
 {multiply}
             }}
+{behind_chunk}
+        }}
+{behind}    }}
+}}
+"""
+
+# What a block does with the sums of a chunk: they are stored in C, or kept for the epilogue.
+_STORE = """\
 #pragma unroll
             for (int i = 0; i < {each}; ++i) {{
 #pragma unroll
@@ -65,12 +75,25 @@ _BODY = """\
                         *element = start == 0 ? sum[i][j] : *element + sum[i][j];
                     }}
                 }}
+            }}"""
+_KEEP = """\
+#pragma unroll
+            for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+                for (int j = 0; j < {each}; ++j) total[i][j] = start == 0 ? sum[i][j] : total[i][j] + sum[i][j];
+            }}"""
+_EPILOGUE = """\
+#pragma unroll
+        for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+            for (int j = 0; j < {each}; ++j) {{
+                const int r = row0 + row + i, s = column0 + column + {side} * j;
+                if (r < m && s < n) {{
+{statements}
+                }}
             }}
         }}
-    }}
-}}
 """
-
 
 # What a block does with a tile of each factor, once it is there.
 _MULTIPLY = """\
@@ -106,9 +129,16 @@ def tile_words(dtype: DType, start: str, level: int) -> dict[str, object]:
 
 
 def print_product(
-    name: str, dtype: DType, transpose_a: bool, transpose_b: bool, wide: bool = False, guarded: bool = False
+    name: str,
+    dtype: DType,
+    transpose_a: bool,
+    transpose_b: bool,
+    wide: bool = False,
+    guarded: bool = False,
+    epilogue: Kernel | None = None,
 ) -> str:
-    """The CUDA C function of a matrix product: pointers to A, B and C, then m, n, k, the chunk and the matrices.
+    """The CUDA C function of a matrix product: pointers to A, B and C, then m, n, k, the chunk and the matrices. With
+    an epilogue, it has pointers to the buffers of that instead of C.
 
     It runs in blocks of THREADS threads, one for each tile of C along x, any number for the matrices along y. Matrices
     of 2^31 elements and more take a wide one.
@@ -118,7 +148,19 @@ def print_product(
     b_place = f"{long}(column0 + r) * k + k0 + l" if transpose_b else f"{long}(k0 + l) * n + column0 + r"
     a_line, a_step = ACROSS_K if transpose_a else ALONG_K
     b_line, b_step = ALONG_K if transpose_b else ACROSS_K
-    parameters = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
+    words = tile_words(dtype, "k0", 4)
+    if epilogue is None:
+        results = [f"{type}* c"]
+        before, behind = f"        {type}* c_matrix = c + (long long)matrix * m * n;", ""
+        behind_chunk = _STORE.format(c_place=f"{long}r * n + s", **words)
+    else:
+        results = kernel_parameters(epilogue, epilogue.inputs - 1)
+        statements = "\n".join(
+            INDENT * 5 + line for line in epilogue_lines(epilogue, ("matrix", "r", "s"), "total[i][j]")
+        )
+        before = f"        {type} total[{EACH}][{EACH}];"
+        behind_chunk, behind = _KEEP.format(**words), _EPILOGUE.format(statements=statements, **words)
+    parameters = [f"const {type}* a", f"const {type}* b", *results]
     sizes = ["int m", "int n", "int k", "int chunk", "int matrices"]
     return _BODY.format(
         a_layout="k x m, read transposed" if transpose_a else "m x k",
@@ -127,7 +169,9 @@ def print_product(
         head="\n".join(
             function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}, {1 if wide else 2}) ")
         ),
-        c_place=f"{long}r * n + s",
+        before=before,
+        behind_chunk=behind_chunk,
+        behind=behind,
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         last=TILE - 1,
         a_line=a_line,
@@ -136,7 +180,7 @@ def print_product(
         b_line=b_line,
         b_step=b_step,
         b_place=b_place,
-        **tile_words(dtype, "k0", 4),
+        **words,
     )
 
 

@@ -286,6 +286,11 @@ def _positions(
     return on_axis(NumpyScalars(), np.asarray(operands[index.operand][tuple(own)]), extent)
 
 
+class Product(Op):
+    """An op that multiplies elements and sums the products over a shared axis. Each target has a kernel of its own for
+    it, which may have an epilogue: see `ops.structure.Fused`."""
+
+
 class Irregular(Op):
     """An op that is no loop nest: each target has a kernel of its own for it, or says that it has none."""
 

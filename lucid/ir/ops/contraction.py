@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
-from lucid.ir.ops.base import Array, Op, expect_operands, op
+from lucid.ir.ops.base import Array, Product, expect_operands, op
 from lucid.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LONGEST_CHUNK = 2**31  # loops count to it in 64 bits, with room to spare
 
 
 @op
-class Matmul(Op):
+class Matmul(Product):
     """The matrix product over the last two axes, one product for each element of the leading (batch) axes.
 
     `transpose_a` and `transpose_b` read an operand with its last two axes swapped. An element of the result is a sum

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lucid.errors import CheckError, DTypeError, ShapeError
-from lucid.ir.ops.base import Array, Op, expect_operands, op
+from lucid.ir.ops.base import Array, Op, Product, expect_operands, op
 from lucid.ir.types import TensorType, bool_, int64
 
 if TYPE_CHECKING:
-    from lucid.ir.graph import Graph
+    from lucid.ir.graph import Graph, Node
 
 
 def normalized(value: bool | int | float, type: TensorType) -> bool | int | float:
@@ -116,9 +116,18 @@ class Check(Op):
 
 @op
 class Fused(Op):
-    """One kernel: the ops of its body, computed together in one pass over memory."""
+    """One kernel: the ops of its body, computed together in one pass over memory.
+
+    One of them may be a product of two arguments, such as a matmul. The others are then its *epilogue*: they are
+    computed where its elements come out, before these reach memory.
+    """
 
     body: Graph
+
+    @property
+    def product(self) -> Node | None:
+        """The product in the body, None where there is none."""
+        return next((node for node in self.body.nodes if isinstance(node.op, Product)), None)
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         if tuple(operands) != tuple(value.type for value in self.body.arguments):

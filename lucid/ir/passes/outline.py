@@ -25,7 +25,8 @@ def outline(graph: Graph, groups: Iterable[Sequence[Node]], repeated: AbstractSe
 
     Repeated nodes are copied into each group that reads them; one that a result or an op such as matmul needs becomes
     a node or a group of its own. A group of one node stays that node. Groups are ordered by their first nodes as far as
-    what they read allows. The graph stays the same object if no group has two nodes.
+    what they read allows; one that computes a new state comes after those that read the old one, if it can, so that it
+    may overwrite it. The graph stays the same object if no group has two nodes.
     """
     writer = _Writer(graph, repeated)
     units = [writer.unit(group) for group in groups]
@@ -106,7 +107,7 @@ def _isolated(name: str, arguments: Sequence[Value], nodes: Sequence[Node], outp
 
 def _ordered(units: Sequence[_Unit], graph: Graph) -> list[_Unit]:
     """The units in an order in which each follows what it reads; of those that may come next, the one that began first
-    in the graph."""
+    in the graph, but one whose state is still to be read only where there is no other."""
     place = {node: number for number, node in enumerate(graph.nodes)}
     made_by = {value: unit for unit in units for node in unit.members for value in node.outputs}
     readers: dict[_Unit, list[_Unit]] = {}
@@ -116,17 +117,35 @@ def _ordered(units: Sequence[_Unit], graph: Graph) -> list[_Unit]:
         waiting[unit] = len(sources)
         for source in sources:
             readers.setdefault(source, []).append(unit)
-    first = {unit: place[unit.members[0]] for unit in units}
-    ready = [(first[unit], number) for number, unit in enumerate(units) if not waiting[unit]]
+    replacing = {state: made_by[new] for state, new in graph.updates if new in made_by}
+    unread = {state: {unit for unit in units if state in unit.reads} - {by} for state, by in replacing.items()}
+    replaced: dict[_Unit, list[Value]] = {}
+    for state, by in replacing.items():
+        replaced.setdefault(by, []).append(state)
+    key = {unit: (place[unit.members[0]], number) for number, unit in enumerate(units)}
+    ready = [key[unit] for unit in units if not waiting[unit]]
     heapq.heapify(ready)
-    number_of = {unit: number for number, unit in enumerate(units)}
+    early: set[tuple[int, int]] = set()  # those that wait for the readers of a state alone
     order: list[_Unit] = []
-    while ready:
-        unit = units[heapq.heappop(ready)[1]]
+    while ready or early:
+        if ready:
+            next_one = heapq.heappop(ready)
+            if any(unread[state] for state in replaced.get(units[next_one[1]], ())):
+                early.add(next_one)
+                continue
+        else:
+            next_one = min(early)
+            early.remove(next_one)
+        unit = units[next_one[1]]
         order.append(unit)
         for reader in readers.get(unit, ()):
             waiting[reader] -= 1
             if not waiting[reader]:
-                heapq.heappush(ready, (first[reader], number_of[reader]))
+                heapq.heappush(ready, key[reader])
+        for state in unread.keys() & unit.reads:
+            unread[state].discard(unit)
+            if key[replacing[state]] in early:
+                early.remove(key[replacing[state]])
+                heapq.heappush(ready, key[replacing[state]])
     assert len(order) == len(units), "groups depend on each other in a circle"
     return order
