@@ -67,7 +67,11 @@ def lower(node: Node) -> Kernel:
             raise CompileError(f"{inner.op.name} cannot be lowered to a loop nest.", where=where(inner))
         if is_declared_by_user(type(inner.op)):
             meaning(inner.op, [value.type for value in inner.inputs])  # or an error, before code is written
-    kernel = _Lowering(node, body).kernel()
+    lowering = _Lowering(node, body)
+    product = node.op.product if isinstance(node.op, Fused) else None
+    if product is not None and not set(product.inputs) <= set(body.arguments):
+        raise lowering.error("multiplies what it computes")
+    kernel = lowering.kernel()
     return kernel if body.product is not None else collapse(kernel)
 
 

@@ -202,9 +202,10 @@ class _Plan:
             return reads == [node.outputs.index(result)] and reads[0] < node.op.carries
         if not is_lowered(node.op):
             return False
-        product = node.op.product if isinstance(node.op, Fused) else None
-        if product is not None and any(node.op.body.arguments[n] in product.inputs for n in reads):
-            return False
+        if isinstance(node.op, Fused) and node.op.product is not None:
+            factors = node.op.product.inputs  # which blocks of rows and columns read, while others write
+            if any(node.op.body.arguments[operand] in factors for operand in reads):
+                return False
         kernel = self.kernel_of(node)
         written = kernel.buffers[kernel.inputs + node.outputs.index(result)]
         return reads_where_it_writes(kernel, reads, written)

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from lucid.codegen.cuda.module import write_module
+from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.product import MOST_MATRICES, TILE, is_wide, print_product
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
+from lucid.ir.passes.fuse import fuse
+from lucid.ir.text import parse
 from lucid.ir.types import TensorType, float32, float64
 from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
@@ -103,6 +107,73 @@ def test_matrices_of_many_elements_take_wide_positions() -> None:
     assert is_wide(TensorType(float32, (3, 5)), shape)
     assert not is_wide(shape.with_shape((2, 2**15, 2**15)))
     assert compile_with_nvrtc(wide, "sm_80").figures["product"].spilled == 0
+
+
+EPILOGUES = (
+    """graph @layer(%x: f32[70, 33], %w: f32[130, 33], %bias: f32[130], %seed: u64[], %draw: u64[], %p: f64[]) {
+  %y: f32[70, 130] = matmul %x, %w, transpose_b=true, chunk=20
+  %b: f32[70, 130] = broadcast %bias
+  %h: f32[70, 130] = add %y, %b
+  %e: f32[70, 130] = exp %h
+  %keep: bool[70, 130] = random_keep %seed, %draw, %p, draw=3
+  %m: f32[70, 130] = cast %keep
+  %z: f32[70, 130] = mul %e, %m
+  return %z, %y, %keep
+}""",
+    """graph @batches(%x: f64[2, 3, 9, 40], %w: f64[2, 3, 40, 7], %scale: f64[3, 7]) {
+  %y: f64[2, 3, 9, 7] = matmul %x, %w, chunk=16
+  %s: f64[3, 1, 7] = reshape %scale
+  %b: f64[2, 3, 9, 7] = broadcast %s
+  %z: f64[2, 3, 9, 7] = mul %y, %b
+  %flat: f64[6, 63] = reshape %z
+  return %flat
+}""",
+    """graph @update(%x: f32[5, 66], %g: f32[5, 3], %rate: f32[], %w: state f32[66, 3], %v: state f32[66, 3]) {
+  %gradient: f32[66, 3] = matmul %x, %g, transpose_a=true, chunk=5
+  %r: f32[66, 3] = broadcast %rate
+  %s: f32[66, 3] = mul %v, %r
+  %velocity: f32[66, 3] = add %s, %gradient
+  %new: f32[66, 3] = sub %w, %velocity
+  %to_x: f32[5, 66] = matmul %g, %w, transpose_b=true, chunk=3
+  return %to_x; %w <- %new, %v <- %velocity
+}""",
+)
+
+
+@pytest.fixture(scope="module")
+def layers() -> list[Graph]:
+    return [fuse(parse(text)) for text in EPILOGUES]
+
+
+@pytest.fixture(scope="module")
+def simulated_layers(layers: list[Graph]) -> Simulated:
+    return Simulated(layers)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("number", range(len(EPILOGUES)))
+def test_an_epilogue_has_the_bits_of_kernels_apart(
+    number: int, order: int, layers: list[Graph], simulated_layers: Simulated
+) -> None:
+    graph = layers[number]
+    generator = np.random.default_rng(0)
+    arrays = [generator.random(value.type.shape).astype(value.type.dtype.numpy) for value in graph.inputs]
+    assert any("_epilogue_" in name for name in simulated_layers.modules[graph].functions)
+    with np.errstate(all="ignore"):
+        assert same_bits(simulated_layers.run(graph, arrays, order), run_compiled(graph, arrays))
+
+
+def test_an_update_overwrites_its_state_where_its_gradient_comes_out(
+    layers: list[Graph], simulated_layers: Simulated
+) -> None:
+    functions = [step.function for step in simulated_layers.modules[layers[2]].plan.steps if isinstance(step, Launch)]
+    assert [name.removeprefix("g2_") for name in functions] == ["product_f32_nt", "product_f32_tn_epilogue_0"]
+
+
+@pytest.mark.parametrize("number", range(len(EPILOGUES)))
+def test_epilogues_compile_without_spills(number: int, layers: list[Graph]) -> None:
+    for name, figures in compile_with_nvrtc(write_module(layers[number]).text, "sm_70").figures.items():
+        assert figures.spilled == 0, name
 
 
 def test_the_grid_covers_the_tiles() -> None:
