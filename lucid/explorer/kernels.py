@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from lucid.codegen.cuda.nest import print_kernel
+from lucid.codegen.cuda.module import kernel_function
 from lucid.codegen.lowering import is_lowered, where
 from lucid.codegen.memory import home
 from lucid.codegen.work import work_of
@@ -108,7 +108,7 @@ def _ops(node: Node) -> str:
 
 def _cuda(kernel: Kernel, name: str, node: Node) -> str:
     try:
-        return print_kernel(kernel, name, where=where(node))
+        return kernel_function(node, kernel).text(name, guarded=False, where=where(node))
     except CompileError as error:
         return f"// {error.sentence}"
 

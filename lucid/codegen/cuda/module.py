@@ -207,8 +207,8 @@ class _Writer:
         matmul, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
         assert isinstance(matmul.op, Matmul)
         factors = [given[value] for value in matmul.inputs]
-        function = ProductWithEpilogue(_product_of(matmul), self.kernel_of(node))
         launch = product_launch(matmul.op, *(value.type for value in factors))
+        function = kernel_function(node, self.kernel_of(node))
         self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
 
     def copy(self, to: Value, source: Value) -> None:
@@ -299,6 +299,12 @@ def handler_of(node: Node) -> Handler:
             return HANDLERS[kind]
     reason = f": {UNSUPPORTED[type(node.op)]}" if type(node.op) in UNSUPPORTED else ""
     raise CompileError(f"the CUDA target does not support {node.op.name}{reason}.", where=where(node))
+
+
+def kernel_function(node: Node, kernel: Kernel) -> LoopNest | ProductWithEpilogue:
+    """The function of a node that is a kernel."""
+    product = node.op.product if isinstance(node.op, Fused) else None
+    return LoopNest(kernel) if product is None else ProductWithEpilogue(_product_of(product), kernel)
 
 
 def _product_of(node: Node) -> Product:
