@@ -124,11 +124,14 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
         for name in (
             *("CELU", "ELU", "GELU", "SELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU"),
             *("LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh"),
-            *("Tanhshrink", "Dropout", "AlphaDropout", "Flatten"),
+            *("Tanhshrink", "Hardshrink", "Softshrink", "Dropout", "AlphaDropout", "Flatten"),
         )
     },
     "Softmax": (lambda: nn.Softmax(1), ((3, 40),)),
     "LogSoftmax": (lambda: nn.LogSoftmax(0), (ROWS,)),
+    "Softmin": (lambda: nn.Softmin(0), (ROWS,)),
+    "Softmax2d": (nn.Softmax2d, ((2, 3, 4, 2),)),
+    "Threshold": (lambda: nn.Threshold(0.1, 2.0), (ROWS,)),
     "DropPath": (lambda: nn.DropPath(0.5), ((6, 2, 2),)),
     "Dropout1d": (nn.Dropout1d, ((2, 3, 4),)),
     "Dropout2d": (nn.Dropout2d, ((2, 3, 4, 2),)),
