@@ -25,12 +25,15 @@ TEXTS = {
     "{ %z: f64[3, 5] = matmul %x, %y, transpose_a=true, transpose_b=true, chunk=20; return %z }",
     "sums": "graph(%x: f32[7, 50], %b: bool[40, 5]) { %y = sum %x, axes=(1,), lanes=16; "
     "%i: i64[40] = first_false %b, axes=(1,), lanes=4; %z = sum %x, axes=(0,); return %y, %i, %z }",
+    "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",
     "row_of_one": OTHERS["row_of_one"],
     "softmax_in_one": OTHERS["softmax_in_one"],
 }
 PLANTED = (
     ("product", "__syncthreads();  // the tiles are written", ""),
     ("product", "__syncthreads();  // the tiles have been read", ""),
+    ("sort", "__syncthreads();  // all pairs at this distance are in order", ""),
+    ("sort", "__syncthreads();  // the run is there", ""),
     ("row_of_one", "__syncwarp(mask);  // all lanes have read what one may overwrite\n        if (lane == 0)", ""),
     ("sums", "b1[i0] = v1;", "b1[i0 / 2] = v1;"),
 )

@@ -31,10 +31,10 @@ from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
 from lucid.codegen.cpu.task import Task
 from lucid.codegen.cpu.tiles import Tiles
+from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
-from lucid.codegen.lowering import LOWERED, where
+from lucid.codegen.lowering import LOWERED
 from lucid.codegen.memory import home
-from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Irregular, Op
 from lucid.ir.ops.contraction import Matmul
@@ -89,7 +89,7 @@ class ModuleWriter:
         """The text of the module."""
         start = self.builder.block
         for node in self.graph.nodes:
-            handler_of(node)(self, node)
+            handler_of(node, HANDLERS, "CPU")(self, node)
         for state, new in self.graph.updates:
             if home(self.graph, new) is not state:
                 self.copy(state, new)
@@ -282,7 +282,7 @@ class ModuleWriter:
             addresses |= {x: partial(element, y, x) for x, y in stacked}
             self.scope = Scope(body, addresses)
             for inner in body.nodes:
-                handler_of(inner)(self, inner)
+                handler_of(inner, HANDLERS, "CPU")(self, inner)
             for argument, new in zip(body.arguments, body.outputs[:count], strict=False):
                 if home(body, new) is not argument:
                     self.copy(argument, new)
@@ -309,11 +309,3 @@ HANDLERS: Mapping[type[Op], Handler] = {
     Scan: ModuleWriter.scan,
     **dict.fromkeys(WRITERS, ModuleWriter.irregular),
 }
-
-
-def handler_of(node: Node) -> Handler:
-    """What writes a node, or a CompileError."""
-    for kind in type(node.op).__mro__:
-        if kind in HANDLERS:
-            return HANDLERS[kind]
-    raise CompileError(f"the CPU target does not support {node.op.name}.", where=where(node))

@@ -1,10 +1,9 @@
 """The stable sort: the positions of a row's elements in order.
 
-Elements become unsigned *keys* in the same order: of a float, the bits with the sign turned round, one pattern for 0.0
-and -0.0 and one, above all others, for NaN; all of them inverted where the order is descending. A key and its position
-make a pair. Short rows are sorted by insertion. Others are dealt to 256 buckets by one byte of the key after the other,
-from the lowest on, keeping the order within a bucket (a radix sort); a byte that is the same in the whole row is left
-out. There is only one stable order, so the result does not show how it was found.
+Elements become unsigned keys in the same order (`sort_keys.py`). A key and its position make a pair. Short rows are
+sorted by insertion. Others are dealt to 256 buckets by one byte of the key after the other, from the lowest on, keeping
+the order within a bucket (a radix sort); a byte that is the same in the whole row is left out. There is only one stable
+order, so the result does not show how it was found.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from lucid.codegen.cpu.control import I64, POINTER, Values, element, i64, loop, 
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.codegen.cpu.task import Task
+from lucid.codegen.sort_keys import sort_key
 from lucid.ir.ops.indexing import Argsort
-from lucid.ir.types import bool_, int64, uint8, uint32, uint64
+from lucid.ir.types import bool_, int64, uint8, uint64
 
 # Up to this many elements for each byte of a key, insertion is faster than dealing.
 SHORT = 12
@@ -107,23 +107,8 @@ class _Sort:
         address = element(builder, self.x, builder.add(start, position), dtype)
         stored = uint8 if dtype == bool_ else dtype
         x = Term(stored, builder.load(address, align=dtype.itemsize, typ=memory_type(dtype, 1)))
-        key = self.s.cast(self.key(x), uint64).value
+        key = self.s.cast(sort_key(self.s, x, self.descending), uint64).value
         return [builder.or_(builder.shl(key, i64(32)), position)] if self.is_packed else [key, position]
-
-    def key(self, x: Term) -> Term:
-        """An unsigned integer for an element, larger where it comes later."""
-        s, dtype = self.s, x.dtype
-        unsigned = {8: uint8, 32: uint32, 64: uint64}[dtype.bits]
-        sign, ones = (s.constant(word, unsigned) for word in (1 << (dtype.bits - 1), (1 << dtype.bits) - 1))
-        if dtype.is_float:
-            nan = s.is_nan(x)
-            bits = s.bitcast(s.add(x, s.constant(0.0, dtype)), unsigned)  # -0.0 + 0.0 is 0.0
-            negative = s.less_equal(sign, bits)
-            bits = s.select(negative, s.bit_xor(bits, ones), s.bit_or(bits, sign))
-            key = s.select(nan, ones, bits)
-        else:
-            key = s.bit_xor(s.cast(x, unsigned), sign) if dtype.signed else x
-        return s.bit_xor(key, ones) if self.descending else key
 
     def store(self, start: ir.Value, pairs: ir.Value) -> None:
         """Write the positions of sorted pairs to the result."""

@@ -12,7 +12,7 @@ from lucid.codegen.cuda.plan import line_of_blocks
 from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.scatter import print_scatter_add
-from lucid.codegen.cuda.sort import print_argsort
+from lucid.codegen.cuda.sort import print_merge, print_sort
 from lucid.codegen.cuda.writer import STATUS, function_head
 from lucid.codegen.kernel import Kernel
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
@@ -116,7 +116,7 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Sort:
-    """A stable sort."""
+    """A stable sort of each run of a row."""
 
     op: Argsort
     x: TensorType
@@ -126,7 +126,22 @@ class Sort:
         return "argsort"
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
-        return print_argsort(self.op, self.x, name, guarded)
+        return print_sort(self.op, self.x, name, guarded)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What makes runs that are in order twice as long."""
+
+    op: Argsort
+    x: TensorType
+
+    @property
+    def label(self) -> str:
+        return "merge"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_merge(self.op, self.x, name, guarded)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lucid.codegen.cuda.functions import (
     Function,
     Gathered,
     LoopNest,
+    Merge,
     Product,
     ProductWithEpilogue,
     Report,
@@ -21,12 +22,11 @@ from lucid.codegen.cuda.plan import Element, Launch, LaunchPlan, Loop, Step, Str
 from lucid.codegen.cuda.product import is_wide, product_launch
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.cuda.scatter import scatter_threads
-from lucid.codegen.cuda.sort import THREADS as SORT_THREADS
-from lucid.codegen.cuda.sort import sort_threads
+from lucid.codegen.cuda.sort import merges, sort_grid
+from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, where
 from lucid.codegen.memory import arena_size, home, plan
-from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
@@ -37,6 +37,7 @@ from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused, Grad
 from lucid.ir.passes.epilogues import join_epilogues
+from lucid.ir.types import TensorType
 from lucid.ir.verify import verify
 
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
@@ -91,6 +92,7 @@ class _Writer:
         slots = {value: number for number, value in enumerate((*graph.inputs, *graph.outputs))}
         self.slots = len(slots)
         self.scope = _Scope(graph, slots)
+        self.arena = arena_size(graph)
         self.stretches: dict[Stretch, int] = {}
         # Numbered behind the stretches, whose number is known in the end: until then from -1 downwards.
         self.elements: list[Element] = []
@@ -103,7 +105,7 @@ class _Writer:
     def write(self) -> Module:
         graph, slots = self.graph, self.scope.storages
         for node in graph.nodes:
-            handler_of(node)(self, node)
+            handler_of(node, HANDLERS, "CUDA", UNSUPPORTED)(self, node)
         for state, new in graph.updates:
             if home(graph, new) is not state:
                 self.copy(state, new)
@@ -112,7 +114,7 @@ class _Writer:
             tuple(str(value.type) for value in graph.outputs),
             tuple(slots[state] for state, _ in graph.updates),
             tuple(self.stretches),
-            arena_size(graph),
+            self.arena,
             tuple(self.checks),
             tuple(self.names.values()),
             self.numbered(self.steps),
@@ -152,8 +154,19 @@ class _Writer:
             return scope.storages[value]
         offset = scope.graph.places[value].offset
         assert offset is not None
-        stretch = Stretch(offset, value.type.nbytes)
-        return self.slots + self.stretches.setdefault(stretch, len(self.stretches))
+        return self.in_arena(offset, value.type.nbytes)
+
+    def temporary(self, type: TensorType) -> Value:
+        """A value for the launches of one node, behind everything else in the arena."""
+        value = Value(type)
+        storage = self.in_arena(arena_size(self.graph), type.nbytes)
+        self.arena = max(self.arena, arena_size(self.graph) + type.nbytes)
+        self.scope = replace(self.scope, storages={**self.scope.storages, value: storage})
+        return value
+
+    def in_arena(self, offset: int, size: int) -> int:
+        """The storage that is a stretch of the arena."""
+        return self.slots + self.stretches.setdefault(Stretch(offset, size), len(self.stretches))
 
     def is_state(self, storage: int) -> bool:
         """Whether a storage is that of a state which the graph updates, or a part of one."""
@@ -236,10 +249,17 @@ class _Writer:
 
     def argsort(self, node: Node) -> None:
         assert isinstance(node.op, Argsort)
-        if node.output.type.size:
-            (x,) = node.inputs
-            blocks, _ = line_of_blocks(sort_threads(x.type))
-            self.launch(node, Sort(node.op, x.type), (blocks, 1), SORT_THREADS)
+        if not node.output.type.size:
+            return
+        (x,), result, turns = node.inputs, node.output, merges(node.inputs[0].type)
+        blocks, threads = sort_grid(x.type)
+        other = self.temporary(result.type) if turns else result
+        here, there = (other, result) if turns % 2 else (result, other)
+        self.launch(node, Sort(node.op, x.type), (blocks, 1), threads, values=(x, here))
+        for turn in range(turns):
+            blocks, threads = line_of_blocks(x.type.size)
+            self.launch(node, Merge(node.op, x.type), (blocks, 1), threads, (turn,), values=(x, here, there))
+            here, there = there, here
 
     def check(self, node: Node) -> None:
         assert isinstance(node.op, Check)
@@ -266,7 +286,7 @@ class _Writer:
         storages |= {inside: first - number for number, (inside, _) in enumerate(stacked)}
         self.scope, self.steps = _Scope(body, storages), []
         for inner in body.nodes:
-            handler_of(inner)(self, inner)
+            handler_of(inner, HANDLERS, "CUDA", UNSUPPORTED)(self, inner)
         for argument, new in zip(body.arguments, body.outputs[:count], strict=False):
             if home(body, new) is not argument:
                 self.copy(argument, new)
@@ -290,15 +310,6 @@ HANDLERS: Mapping[type[Op], Handler] = {
     Check: _Writer.check,
     Scan: _Writer.scan,
 }
-
-
-def handler_of(node: Node) -> Handler:
-    """What writes a node, or a CompileError."""
-    for kind in type(node.op).__mro__:
-        if kind in HANDLERS:
-            return HANDLERS[kind]
-    reason = f": {UNSUPPORTED[type(node.op)]}" if type(node.op) in UNSUPPORTED else ""
-    raise CompileError(f"the CUDA target does not support {node.op.name}{reason}.", where=where(node))
 
 
 def kernel_function(node: Node, kernel: Kernel) -> LoopNest | ProductWithEpilogue:
