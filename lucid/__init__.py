@@ -192,6 +192,7 @@ from lucid.operations import (
 from lucid.random import get_state, seed, set_state
 from lucid.sampling import (
     bernoulli,
+    multinomial,
     normal,
     rand,
     rand_like,
@@ -325,6 +326,7 @@ __all__ = [
     "min",
     "minimum",
     "moveaxis",
+    "multinomial",
     "multiply",
     "mv",
     "nan_to_num",

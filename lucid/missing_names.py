@@ -93,9 +93,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     "lucid.nn": {
         "LazyLinear": "nn.Linear(3, 4)",
         "LazyConv2d": "nn.Conv2d(3, 4, 3)",
-        "CosineSimilarity": "F.cosine_similarity(t, x)",
-        "PairwiseDistance": "F.pairwise_distance(t, x)",
-        "Transformer": "nn.TransformerEncoder(layer, 2)",
         "SyncBatchNorm": "nn.BatchNorm2d(3)",
         "NLLLoss2d": "nn.NLLLoss()",
     },

@@ -133,6 +133,37 @@ def bernoulli(p: Operand, size: Size = None) -> Tensor:
     return (word.astype(float64) < ops.round(exact * 2.0**32)).astype(kind)
 
 
+def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> Tensor:
+    """Positions along the last axis, drawn in proportion to weights (C,) or (N, C) from 0 on, some a row, as int64.
+
+    With `replacement`, element i is the position at which the running sum of the weights, in float64, passes u times
+    their sum, with the u of `rand` in float64. Without, the positions are those of the smallest e / weight, in order,
+    with e = -log(1 - u) for each weight: no position comes twice, and one of weight 0 only where there are no others.
+
+    >>> import lucid
+    >>> lucid.seed(0)
+    >>> print(multinomial(lucid.Tensor([0.0, 1.0, 3.0]), 4, replacement=True))
+    [2, 2, 2, 1]
+    """
+    weights = ops.as_tensor(input)
+    count = as_integer("multinomial takes a number of samples", num_samples)
+    if weights.ndim not in (1, 2) or not weights.shape[-1]:
+        raise ShapeError(f"multinomial takes weights of shape (C,) or (N, C), got {weights.shape}.")
+    if not weights.dtype.is_float:
+        raise DTypeError(f"multinomial takes weights that are floats, got {weights.dtype}.")
+    if count < 1 or (count > weights.shape[-1] and not replacement):
+        most = "" if replacement else f" up to {weights.shape[-1]}, the number of weights, without replacement"
+        raise ArgumentError(f"multinomial takes a number of samples from 1 on{most}, got {count}.")
+    exact = weights.detach().astype(float64)
+    if not replacement:
+        waiting = -ops.log1p(-_unit(weights.shape, float64)) / exact
+        return ops.argsort(ops.nan_to_num(waiting, nan=math.inf, posinf=math.inf), -1)[..., :count]
+    sums = ops.cumsum(exact, -1)
+    total = sums[..., -1:]
+    found = ops.searchsorted(sums, _unit((*weights.shape[:-1], count), float64) * total, right=True)
+    return ops.minimum(found, ops.searchsorted(sums, total))  # where the product is rounded up to the sum
+
+
 def randint(
     low: int,
     high: int | Sequence[int] | None = None,

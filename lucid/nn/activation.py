@@ -73,6 +73,22 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}" + _shown(self.inplace)
 
 
+class RReLU(Module):
+    """x where x > 0, else a slope times x, random in training; see `lucid.nn.functional.rrelu`."""
+
+    def __init__(self, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}" + _shown(self.inplace)
+
+
 class PReLU(Module):
     """x where x > 0, else weight * x: one weight, or one for each of `num_parameters` channels (axis 1)."""
 

@@ -10,6 +10,7 @@ import lucid.operations as ops
 from lucid.errors import TraceError
 from lucid.modes import current_tracer
 from lucid.nn.functional.activation import in_place
+from lucid.nn.functional.dropout import feature_mask_shape
 from lucid.nn.module import Module
 from lucid.random import DrawLog, DrawSource
 from lucid.tensor import Array, Tensor
@@ -106,6 +107,16 @@ class AlphaDropout(_Dropout):
 
     def drop(self, x: Tensor) -> tuple[Tensor, DrawSource]:
         return F.drop_to_alpha(x, self.p)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels of inputs of shape (N, C, ...)."""
+
+    def mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        return feature_mask_shape(x)
+
+    def drop(self, x: Tensor) -> tuple[Tensor, DrawSource]:
+        return F.drop_to_alpha(x, self.p, self.mask_shape(x))
 
 
 class DropPath(_Dropout):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import lucid.nn.functional as F
 from lucid.nn.module import Module
 from lucid.tensor import Array, Tensor
@@ -232,3 +234,73 @@ class CrossEntropyLoss(Module):
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
         return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+class MultiMarginLoss(Module):
+    """A margin between the score of the right class and those of others."""
+
+    weight: Tensor | None
+
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__()
+        self.p = p
+        self.margin = margin
+        self.register_buffer("weight", weight)
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, self.reduction)
+
+
+class MultiLabelMarginLoss(Module):
+    """A margin between the scores of right classes, of which there may be several, and those of others."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.multilabel_margin_loss(input, target, self.reduction)
+
+
+class MultiLabelSoftMarginLoss(Module):
+    """The cross-entropy of each class by itself, meaned over the classes."""
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
+        return F.multilabel_soft_margin_loss(input, target, self.weight, self.reduction)
+
+
+class TripletMarginWithDistanceLoss(Module):
+    """The TripletMarginLoss with a distance of one's own, a function of two tensors."""
+
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        self.distance_function = distance_function
+        self.margin = margin
+        self.swap = swap
+        self.reduction = F.check_reduction(reduction)
+
+    def forward(self, anchor: Tensor | Array, positive: Tensor | Array, negative: Tensor | Array) -> Tensor:
+        return F.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
+        )

@@ -86,6 +86,23 @@ class RMSNorm(Module):
         return f"{shape[0] if len(shape) == 1 else shape}, eps={self.eps}{affine}"
 
 
+class LocalResponseNorm(Module):
+    """Divides by a power of the squares of neighbouring channels; see `lucid.nn.functional.local_response_norm`."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = check_positive_integer("LocalResponseNorm", "size", size)
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
 class GroupNorm(Module):
     """Normalizes each of `num_groups` groups of channels of inputs (N, C, ...); see `lucid.nn.functional.group_norm`.
 

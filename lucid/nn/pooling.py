@@ -190,3 +190,45 @@ class AdaptiveMaxPool3d(_AdaptivePool):
     `lucid.nn.functional.adaptive_max_pool1d`."""
 
     pool = F.adaptive_max_pool3d
+
+
+class _LPPool(Module):
+    """The base of layers that take the p-norm of each window."""
+
+    pool: ClassVar[Callable[..., Tensor]]
+
+    def __init__(
+        self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = _kept(kernel_size)
+        self.stride = _kept(stride)
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Tensor | Array) -> Tensor:
+        return type(self).pool(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """The p-norm of each window of inputs (N, C, L), or (C, L): see `lucid.nn.functional.lp_pool1d`."""
+
+    pool = F.lp_pool1d
+
+
+class LPPool2d(_LPPool):
+    """The p-norm of each window of inputs (N, C, H, W), or (C, H, W): see `lucid.nn.functional.lp_pool1d`."""
+
+    pool = F.lp_pool2d
+
+
+class LPPool3d(_LPPool):
+    """The p-norm of each window of inputs (N, C, D, H, W), or (C, D, H, W): see `lucid.nn.functional.lp_pool1d`."""
+
+    pool = F.lp_pool3d

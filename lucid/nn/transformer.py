@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ShapeError
+from lucid.nn import init
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.attention import MultiheadAttention
 from lucid.nn.container import ModuleList
@@ -231,6 +232,83 @@ class TransformerDecoder(Module):
                 memory_is_causal=memory_is_causal,
             )
         return x if self.norm is None else self.norm(x)
+
+
+class Transformer(Module):
+    """An encoder of a sequence, and a decoder that looks at what it gives, each a stack of layers and a LayerNorm.
+
+    src: (S, N, d_model), tgt: (T, N, d_model), or with N first with `batch_first`, or both without N; the result is
+    like tgt. Masks are those of MultiheadAttention. Modules may stand in for the encoder and the decoder. Weights with
+    more than one axis start by `lucid.nn.init.xavier_uniform_`. Vaswani et al., arXiv:1706.03762, figure 1.
+    """
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        custom_encoder: Module | None = None,
+        custom_decoder: Module | None = None,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: object = None,
+    ) -> None:
+        super().__init__()
+        layer = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
+        norms = [LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2)]
+        self.encoder = custom_encoder or TransformerEncoder(
+            TransformerEncoderLayer(*layer, dtype=dtype), num_encoder_layers, norms[0]
+        )
+        self.decoder = custom_decoder or TransformerDecoder(
+            TransformerDecoderLayer(*layer, dtype=dtype), num_decoder_layers, norms[1]
+        )
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                init.xavier_uniform_(parameter)
+        self._place(device)
+
+    def forward(
+        self,
+        src: Input,
+        tgt: Input,
+        src_mask: Input | None = None,
+        tgt_mask: Input | None = None,
+        memory_mask: Input | None = None,
+        src_key_padding_mask: Input | None = None,
+        tgt_key_padding_mask: Input | None = None,
+        memory_key_padding_mask: Input | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        for name, sequence in (("src", src), ("tgt", tgt)):
+            shape = ops.as_tensor(sequence).shape
+            if not shape or shape[-1] != self.d_model:
+                raise ShapeError(f"Transformer takes a {name} of shape (..., {self.d_model}), got {shape}.")
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        return self.decoder(  # type: ignore[no-any-return]  # calls of modules have no type
+            tgt,
+            memory,
+            tgt_mask=tgt_mask,
+            memory_mask=memory_mask,
+            tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask,
+            tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal,
+        )
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, device: str | None = None, dtype: object = None) -> Tensor:
+        """The causal mask of a sequence: see `lucid.nn.generate_square_subsequent_mask`."""
+        return generate_square_subsequent_mask(sz).to(device, dtype)
 
 
 def generate_square_subsequent_mask(size: int) -> Tensor:

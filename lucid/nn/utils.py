@@ -1,4 +1,4 @@
-"""What training loops do to the gradients of a model."""
+"""What training loops do to the gradients and the parameters of a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import no_grad
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
@@ -40,6 +40,37 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float | 
     with no_grad():
         for parameter, gradient in _with_grads(parameters):
             parameter.grad = ops.clip(gradient, -clip_value, clip_value)
+
+
+def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0) -> Tensor:
+    """The norm of all elements of tensors together, as one vector: a tensor without axes."""
+    if not norm_type > 0.0:
+        raise ArgumentError(f"get_total_norm takes norm_type above 0, got {norm_type!r}.")
+    return _total_norm([tensors] if isinstance(tensors, Tensor) else list(tensors), norm_type)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """The elements of parameters one after the other, as a tensor of one axis.
+
+    >>> import lucid.nn as nn
+    >>> parameters_to_vector(nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
+    return ops.concatenate([ops.reshape(parameter, (-1,)) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copy the elements of a tensor of one axis into parameters, one after the other, in place. Raises ShapeError where
+    there are more or fewer of them."""
+    held = list(parameters)
+    count = sum(parameter.size for parameter in held)
+    if vec.shape != (count,):
+        raise ShapeError(f"vector_to_parameters takes a vector of {count} elements here, got shape {vec.shape}.")
+    start = 0
+    with no_grad():
+        for parameter in held:
+            parameter.copy_(ops.reshape(vec[start : start + parameter.size], parameter.shape))
+            start += parameter.size
 
 
 def _with_grads(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:

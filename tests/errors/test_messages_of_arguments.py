@@ -9,7 +9,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import ones
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, DTypeError, ShapeError
 from tests.errors.messages import Case, expect_message
 
 CASES: list[Case] = [
@@ -107,6 +107,43 @@ CASES: list[Case] = [
         ShapeError,
         "masked_fill takes one value, got shape (2,).",
         "use lucid.where",
+    ),
+    (lambda: F.rrelu(ones(2), 0.5, 0.2), ArgumentError, "rrelu takes lower up to upper, got 0.5 and 0.2.", None),
+    (
+        lambda: F.multi_margin_loss(ones(2), 1, p=3),
+        ArgumentError,
+        "multi_margin_loss takes p of 1 or 2, got 3.",
+        None,
+    ),
+    (
+        lambda: nn.utils.vector_to_parameters(ones(2), [ones(3)]),
+        ShapeError,
+        "vector_to_parameters takes a vector of 3 elements here, got shape (2,).",
+        None,
+    ),
+    (
+        lambda: lucid.multinomial(1.0, 1),
+        ShapeError,
+        "multinomial takes weights of shape (C,) or (N, C), got ().",
+        None,
+    ),
+    (
+        lambda: lucid.multinomial(np.array([1, 2]), 1),
+        DTypeError,
+        "multinomial takes weights that are floats, got int64.",
+        None,
+    ),
+    (
+        lambda: lucid.multinomial(ones(2), 3),
+        ArgumentError,
+        "multinomial takes a number of samples from 1 on up to 2, the number of weights, without replacement, got 3.",
+        None,
+    ),
+    (
+        lambda: F.lp_pool1d(ones(1, 2), 0, 1),
+        ArgumentError,
+        "lp_pool1d takes norm_type above 0, got 0.",
+        None,
     ),
     (lambda: nn.Softmax2d()(ones(2, 3)), ShapeError, "Softmax2d takes inputs of 3 or 4 axes, got (2, 3).", None),
 ]

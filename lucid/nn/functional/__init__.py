@@ -17,6 +17,7 @@ from lucid.nn.functional.activation import (
     elu,
     gelu,
     glu,
+    gumbel_softmax,
     hardshrink,
     hardsigmoid,
     hardswish,
@@ -28,6 +29,7 @@ from lucid.nn.functional.activation import (
     prelu,
     relu,
     relu6,
+    rrelu,
     selu,
     sigmoid,
     silu,
@@ -72,6 +74,7 @@ from lucid.nn.functional.dropout import (
     dropout1d,
     dropout2d,
     dropout3d,
+    feature_alpha_dropout,
     sample_mask_shape,
 )
 from lucid.nn.functional.embedding import embedding, one_hot
@@ -88,7 +91,20 @@ from lucid.nn.functional.loss import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
-from lucid.nn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from lucid.nn.functional.margins import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from lucid.nn.functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from lucid.nn.functional.padding import pad
 from lucid.nn.functional.pooling import (
     adaptive_avg_pool1d,
@@ -104,7 +120,8 @@ from lucid.nn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from lucid.nn.functional.resampling import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from lucid.nn.functional.power_pooling import lp_pool1d, lp_pool2d, lp_pool3d
+from lucid.nn.functional.resampling import channel_shuffle, fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -123,6 +140,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "channel_mask_shape",
+    "channel_shuffle",
     "check_approximation",
     "check_probability",
     "check_reduction",
@@ -144,11 +162,13 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -162,14 +182,21 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
@@ -183,6 +210,7 @@ __all__ = [
     "relu6",
     "resolved_padding",
     "rms_norm",
+    "rrelu",
     "sample_mask_shape",
     "scaled_dot_product_attention",
     "selu",
@@ -199,6 +227,7 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
 ]
 

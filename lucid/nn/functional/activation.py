@@ -8,6 +8,7 @@ from numbers import Real
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.operations.arguments import one_axis
+from lucid.sampling import uniform
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -47,6 +48,22 @@ def prelu(input: Input, weight: Tensor) -> Tensor:
         )
     slope = weight.reshape(weight.shape[: tensor.ndim] + (1,) * (tensor.ndim - 2))
     return ops.where(tensor > 0.0, tensor, tensor * slope)
+
+
+def rrelu(
+    input: Input,
+    lower: float = 1.0 / 8.0,
+    upper: float = 1.0 / 3.0,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """x where x > 0, else a slope times x: in training one for each element, spread evenly from lower to upper and
+    drawn from the random stream; in evaluation their mean. Xu et al., arXiv:1505.00853, section 2.4."""
+    if not isinstance(lower, Real) or not isinstance(upper, Real) or not lower <= upper:
+        raise ArgumentError(f"rrelu takes lower up to upper, got {lower!r} and {upper!r}.")
+    tensor = ops.as_tensor(input)
+    slope = uniform(lower, upper, tensor.shape, tensor.dtype) if training else (lower + upper) / 2.0
+    return in_place(input, ops.where(tensor > 0.0, tensor, tensor * slope), inplace)
 
 
 def elu(input: Input, alpha: float | Scalar = 1.0, inplace: bool = False) -> Tensor:
@@ -215,6 +232,25 @@ def softmax(input: Input, dim: int | None = None, dtype: object = None) -> Tenso
     tensor, axis = _along("softmax", input, dim, dtype)
     exponentials = ops.exp(_below_maximum(tensor, axis))
     return exponentials / exponentials.sum(axis, keepdims=True)
+
+
+def gumbel_softmax(
+    logits: Input, tau: float | Scalar = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """A sample of a categorical distribution, relaxed: the softmax of (logits + g) / tau, with g = -log(-log u).
+
+    u is drawn as by `lucid.rand`. With `hard` it is a vector of one 1, at the largest element, with the gradient of the
+    relaxed one. `eps` has no effect, as in PyTorch. Jang, Gu and Poole, arXiv:1611.01144, equation 2.
+    """
+    tensor = ops.as_tensor(logits)
+    noise = -ops.log(-ops.log(uniform(0.0, 1.0, tensor.shape, tensor.dtype)))
+    soft = softmax((tensor + noise) / tau, dim)
+    if not hard:
+        return soft
+    axis = one_axis(dim, tensor.ndim)
+    place = ops.expand_dims(soft.argmax(axis), axis)
+    classes = ops.arange(tensor.shape[axis]).reshape(-1, *(1,) * (tensor.ndim - 1 - axis))
+    return (place == classes).astype(soft.dtype) - soft.detach() + soft
 
 
 def softmin(input: Input, dim: int | None = None, dtype: object = None) -> Tensor:

@@ -75,6 +75,13 @@ def channel_mask_shape(x: Tensor, name: str, axes: int) -> tuple[int, ...]:
     return x.shape[: x.ndim - axes] + (1,) * axes
 
 
+def feature_mask_shape(x: Tensor) -> tuple[int, ...]:
+    """The shape of one mask element for each channel of x (N, C, ...)."""
+    if x.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout takes inputs of shape (N, C, ...), got shape {x.shape}.")
+    return x.shape[:2] + (1,) * (x.ndim - 2)
+
+
 def sample_mask_shape(x: Tensor) -> tuple[int, ...]:
     """The shape of one mask element for each element of the first axis of x."""
     if not x.ndim:
@@ -122,6 +129,16 @@ def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False,
     p = check_probability(p)
     tensor = ops.as_tensor(input)
     return in_place(tensor, drop_to_alpha(tensor, p)[0] if training else tensor, inplace)
+
+
+def feature_alpha_dropout(
+    input: Input, p: float | Scalar = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """`alpha_dropout` of whole channels. input: (N, C, ...)."""
+    p = check_probability(p)
+    tensor = ops.as_tensor(input)
+    shape = feature_mask_shape(tensor)
+    return in_place(tensor, drop_to_alpha(tensor, p, shape)[0] if training else tensor, inplace)
 
 
 def drop_path(input: Input, p: float | Scalar = 0.0, training: bool = False, scale_by_keep: bool = True) -> Tensor:

@@ -101,6 +101,33 @@ def group_norm(
     return _affine(result, _channelwise(weight, tensor, "group_norm"), _channelwise(bias, tensor, "group_norm"))
 
 
+def local_response_norm(input: Input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x / (k + alpha * m)^beta, with m the mean of the squares of `size` channels around each, zeros beyond the ends.
+
+    input: (N, C, ...) with positions. Krizhevsky et al., "ImageNet classification with deep convolutional neural
+    networks", section 3.3.
+    """
+    tensor, count = ops.as_tensor(input), as_integer("local_response_norm takes a number of channels", size)
+    if tensor.ndim < 3 or count < 1:
+        raise ShapeError(
+            f"local_response_norm takes inputs of shape (N, C, ...) with positions, and a size of at least 1, "
+            f"got {tensor.shape} and {count}."
+        )
+    channels = (tensor * tensor).transpose(1, -1)
+    padded = ops.concatenate(
+        [
+            ops.zeros((*channels.shape[:-1], count // 2), dtype=tensor.dtype),
+            channels,
+            ops.zeros((*channels.shape[:-1], (count - 1) // 2), dtype=tensor.dtype),
+        ],
+        -1,
+    )
+    total = padded[..., : channels.shape[-1]]
+    for shift in range(1, count):
+        total = total + padded[..., shift : shift + channels.shape[-1]]
+    return tensor / (total.transpose(1, -1) * (alpha / count) + k) ** float(beta)
+
+
 def batch_norm(
     input: Input,
     running_mean: Tensor | None,

@@ -132,6 +132,21 @@ def pixel_unshuffle(input: Input, downscale_factor: int) -> Tensor:
     return parts.reshape(*batch, channels * r**2, height // r, width // r)
 
 
+def channel_shuffle(input: Input, groups: int) -> Tensor:
+    """Channels of x (N, C, ...) dealt out: those of `groups` groups of neighbours come in turn. Raises ShapeError.
+
+    Zhang et al., "ShuffleNet", arXiv:1707.01083, section 3.1.
+    """
+    tensor = ops.as_tensor(input)
+    (count,) = each_axis("channel_shuffle", "groups", groups, 1)
+    if tensor.ndim < 3 or tensor.shape[1] % count:
+        raise ShapeError(
+            f"channel_shuffle takes inputs of shape (N, C, ...) with channels that {count} divides, got {tensor.shape}."
+        )
+    split = tensor.reshape(tensor.shape[0], count, tensor.shape[1] // count, *tensor.shape[2:])
+    return split.transpose(1, 2).reshape(tensor.shape)
+
+
 def unfold(input: Input, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
     """The windows of x (N, C, H, W), or (C, H, W), as columns: (N, C taps, positions), zeros where they reach beyond x.
 
