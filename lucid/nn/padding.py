@@ -26,7 +26,7 @@ class _Pad(Module):
 
     def forward(self, input: Tensor | Array) -> Tensor:
         tensor = ops.as_tensor(input)
-        if tensor.ndim not in (self.axes + 1, self.axes + 2):
+        if self.mode != "constant" and tensor.ndim not in (self.axes + 1, self.axes + 2):
             raise ShapeError(
                 f"{type(self).__name__} takes inputs of {self.axes + 1} or {self.axes + 2} axes, got {tensor.shape}."
             )
@@ -55,37 +55,37 @@ class _ConstantPad(_Pad):
 
 
 class ConstantPad1d(_ConstantPad):
-    """Pads inputs of shape (N, C, L) or (C, L) with a value."""
+    """Pads the last axis of inputs of any rank from 1 on with a value."""
 
     axes = 1
 
 
 class ConstantPad2d(_ConstantPad):
-    """Pads inputs of shape (N, C, H, W) or (C, H, W) with a value."""
+    """Pads the last 2 axes of inputs of any rank from 2 on with a value."""
 
     axes = 2
 
 
 class ConstantPad3d(_ConstantPad):
-    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with a value."""
+    """Pads the last 3 axes of inputs of any rank from 3 on with a value."""
 
     axes = 3
 
 
 class ZeroPad1d(_Pad):
-    """Pads inputs of shape (N, C, L) or (C, L) with zeros."""
+    """Pads the last axis of inputs of any rank from 1 on with zeros."""
 
     axes = 1
 
 
 class ZeroPad2d(_Pad):
-    """Pads inputs of shape (N, C, H, W) or (C, H, W) with zeros."""
+    """Pads the last 2 axes of inputs of any rank from 2 on with zeros."""
 
     axes = 2
 
 
 class ZeroPad3d(_Pad):
-    """Pads inputs of shape (N, C, D, H, W) or (C, D, H, W) with zeros."""
+    """Pads the last 3 axes of inputs of any rank from 3 on with zeros."""
 
     axes = 3
 

@@ -87,7 +87,7 @@ CASES = [
     (lambda: nn.InstanceNorm1d(3)(zeros(2, 3, 1)), ShapeError, "more than one position"),
     (lambda: nn.InstanceNorm2d(3)(zeros(2, 3)), ShapeError, "3 or 4 axes"),
     (lambda: nn.ZeroPad2d((1, 2)), ArgumentError, "takes 1 or 4 numbers"),
-    (lambda: nn.ZeroPad2d(1)(zeros(2, 3)), ShapeError, "3 or 4 axes"),
+    (lambda: nn.ReflectionPad2d(1)(zeros(2, 3)), ShapeError, "3 or 4 axes"),
     (lambda: nn.ReflectionPad1d(4)(zeros(1, 2, 4)), ShapeError, "adds at most 3, got 4 and 4"),
     (lambda: nn.CircularPad1d(5)(zeros(1, 2, 4)), ShapeError, "adds at most 4"),
     (lambda: nn.ReplicationPad1d(1)(zeros(1, 2, 0)), ShapeError, "adds at most 0"),

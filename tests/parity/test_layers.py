@@ -136,6 +136,13 @@ def test_padding(name: str, options: dict[str, Any], batch: tuple[int, ...]) -> 
         assert_same_module(ours, theirs, [normal(*batch, 3, *(4, 5, 4)[:n])])
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4, 5)])
+def test_constants_around_any_rank(shape: tuple[int, ...]) -> None:
+    for name, values in (("ZeroPad1d", ()), ("ConstantPad1d", (1.5,))):
+        ours, theirs = (getattr(library, name)((1, 2), *values) for library in (nn, torch.nn))
+        assert_same_module(ours, theirs, [normal(*shape)])
+
+
 @pytest.mark.parametrize("pad", [(-1, 0), (2, -1), (-1, -1, 1, 0)])
 def test_padding_that_crops(pad: tuple[int, ...]) -> None:
     assert_same_both(lambda x: F.pad(x, pad), lambda x: torch.nn.functional.pad(x, pad), [normal(3, 4)])

@@ -45,6 +45,17 @@ def test_module(make: Callable[[Any], Any], shape: tuple[int, ...], training: bo
     assert_same_module(ours, theirs, [normal(*shape) * np.float32(3.0) + np.float32(1.0)], calls=3)
 
 
+@pytest.mark.parametrize("shape", [(0, 4), (0, 4, 5), (2, 4, 0)])
+def test_an_empty_batch_leaves_running_statistics_alone(shape: tuple[int, ...]) -> None:
+    ours, theirs = nn.BatchNorm1d(4), torch.nn.BatchNorm1d(4)
+    assert_same_module(ours, theirs, [normal(*shape)])
+
+
+def test_rms_norm_of_integers_has_the_epsilon_of_float32() -> None:
+    x = np.array([[1, 2, 3], [0, 0, 0]])
+    np.testing.assert_array_equal(F.rms_norm(x, 3).numpy(), F.rms_norm(x.astype("f"), 3).numpy())
+
+
 @pytest.mark.parametrize(("p", "dim"), [(2.0, 1), (1.0, 0), (3.0, -1), (float("inf"), 1)])
 def test_normalize(p: float, dim: int) -> None:
     x = normal(3, 4)

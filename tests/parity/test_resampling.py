@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lucid.nn as nn
+import lucid.nn.functional as F
+from lucid import Tensor
+from lucid.errors import DTypeError
 from tests.parity.compare import assert_same_both, assert_same_module, normal, torch
 
 UPSAMPLED: list[tuple[dict[str, Any], tuple[int, ...]]] = [
@@ -37,11 +41,27 @@ def test_bilinear_layer_and_float64() -> None:
         assert_same_module(ours, theirs, [normal(2, 3, 4, 4, dtype=dtype)])
 
 
+def test_integers_have_nothing_in_between() -> None:
+    with pytest.raises(DTypeError, match=r'interpolate takes floats in mode="bilinear", got int64\.'):
+        F.interpolate(np.ones((1, 1, 2, 2), np.int64), scale_factor=2, mode="bilinear")
+    assert F.interpolate(np.array([[[1, 2]]]), scale_factor=2).tolist() == [[[1, 1, 2, 2]]]
+
+
 @pytest.mark.parametrize("shape", [(2, 8, 3, 5), (8, 2, 2), (2, 3, 4, 1, 1)])
 def test_pixels_and_channels(shape: tuple[int, ...]) -> None:
     assert_same_module(nn.PixelShuffle(2), torch.nn.PixelShuffle(2), [normal(*shape)])
     back = (*shape[:-3], shape[-3] // 4, 2 * shape[-2], 2 * shape[-1])
     assert_same_module(nn.PixelUnshuffle(2), torch.nn.PixelUnshuffle(2), [normal(*back)])
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 2, 2), (2, 0, 3, 4), (2, 4, 0, 3)])
+def test_pixels_of_nothing(shape: tuple[int, ...]) -> None:
+    """Not beside PyTorch, whose gradient of an empty batch has another shape than the batch."""
+    x = Tensor(normal(*shape), requires_grad=True)
+    y = F.pixel_shuffle(x, 2)
+    y.sum().backward()
+    assert y.shape == (*shape[:-3], shape[-3] // 4, 2 * shape[-2], 2 * shape[-1])
+    assert F.pixel_unshuffle(y, 2).shape == x.grad.shape == shape
 
 
 @pytest.mark.parametrize(

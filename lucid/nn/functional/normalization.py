@@ -78,7 +78,7 @@ def rms_norm(
     tensor = ops.as_tensor(input)
     axes = _normalized_axes(tensor, normalized_shape, "rms_norm")
     if eps is None:
-        eps = float(np.finfo(tensor.dtype.numpy).eps)
+        eps = float(np.finfo(tensor.dtype.numpy if tensor.dtype.is_float else np.float32).eps)
     scale = ops.sqrt((tensor * tensor).mean(axes, keepdims=True) + eps)
     return _affine(tensor / scale, weight, None)
 
@@ -151,12 +151,13 @@ def batch_norm(
     scale, shift = (_channelwise(values, tensor, "batch_norm") for values in (weight, bias))
     if training:
         count = tensor.size // max(tensor.shape[1], 1)
-        if count < 2:
+        if count == 1:
             raise ShapeError(f"batch_norm needs more than one value a channel in training, got shape {tensor.shape}.")
         axes = (0, *range(2, tensor.ndim))
         result, mean, variance = _standardized(tensor, axes, eps)
-        _update(running_mean, mean.flatten(), momentum)
-        _update(running_var, variance.flatten() * (count / (count - 1)), momentum)
+        if count:  # no value says nothing of the statistics
+            _update(running_mean, mean.flatten(), momentum)
+            _update(running_var, variance.flatten() * (count / (count - 1)), momentum)
     elif mean is None or variance is None:
         raise ArgumentError("batch_norm takes running_mean and running_var in evaluation, got None.")
     else:

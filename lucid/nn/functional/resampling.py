@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
 from lucid.operations.windows import sum_of_windows, windows
 from lucid.tensor import Array, Tensor
@@ -30,8 +30,8 @@ def interpolate(
     An element of the result is the nearest one ("nearest", at floor(i / factor), or "nearest-exact", which counts from
     the middle of an element), or interpolated between neighbours: "linear", "bilinear" and "trilinear" along one, two
     and three axes. With `align_corners` the first and the last elements of both lie on each other; otherwise their
-    outer edges do. With `recompute_scale_factor` the factor is the ratio of the lengths. Raises ShapeError and
-    ArgumentError.
+    outer edges do. With `recompute_scale_factor` the factor is the ratio of the lengths. Raises ShapeError,
+    ArgumentError, and DTypeError where it is to interpolate between integers.
     """
     tensor = ops.as_tensor(input)
     axes = tensor.ndim - 2
@@ -42,6 +42,8 @@ def interpolate(
         raise ArgumentError(f"interpolate along {axes} axes takes mode={allowed}, got {mode!r}.")
     if align_corners is not None and mode in NEAREST:
         raise ArgumentError(f"interpolate takes align_corners where it interpolates, got mode={mode!r}.")
+    if mode not in NEAREST and not tensor.dtype.is_float:
+        raise DTypeError(f'interpolate takes floats in mode="{mode}", got {tensor.dtype}.')
     shape = tensor.shape[2:]
     for axis, (length, factor) in reversed(list(enumerate(_lengths(shape, size, scale_factor), 2))):
         if recompute_scale_factor:
@@ -116,7 +118,7 @@ def pixel_shuffle(input: Input, upscale_factor: int) -> Tensor:
     if tensor.ndim < 3 or tensor.shape[-3] % r**2:
         raise ShapeError(f"pixel_shuffle takes channels on axis -3 that {r**2} divides, got shape {tensor.shape}.")
     *batch, channels, height, width = tensor.shape
-    parts = tensor.reshape(-1, channels // r**2, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
+    parts = tensor.reshape(math.prod(batch), channels // r**2, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
     return parts.reshape(*batch, channels // r**2, height * r, width * r)
 
 
@@ -128,7 +130,7 @@ def pixel_unshuffle(input: Input, downscale_factor: int) -> Tensor:
     if tensor.ndim < 3 or tensor.shape[-1] % r or tensor.shape[-2] % r:
         raise ShapeError(f"pixel_unshuffle takes rows and columns that {r} divides, got shape {tensor.shape}.")
     *batch, channels, height, width = tensor.shape
-    parts = tensor.reshape(-1, channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
+    parts = tensor.reshape(math.prod(batch), channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
     return parts.reshape(*batch, channels * r**2, height // r, width // r)
 
 
