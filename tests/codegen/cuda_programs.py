@@ -124,7 +124,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
         for name in (
             *("CELU", "ELU", "GELU", "SELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU"),
             *("LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh"),
-            *("Tanhshrink", "Hardshrink", "Softshrink", "Dropout", "AlphaDropout", "Flatten"),
+            *("Tanhshrink", "Hardshrink", "Softshrink", "RReLU", "Dropout", "AlphaDropout", "Flatten"),
         )
     },
     "Softmax": (lambda: nn.Softmax(1), ((3, 40),)),
@@ -132,6 +132,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "Softmin": (lambda: nn.Softmin(0), (ROWS,)),
     "Softmax2d": (nn.Softmax2d, ((2, 3, 4, 2),)),
     "Threshold": (lambda: nn.Threshold(0.1, 2.0), (ROWS,)),
+    "FeatureAlphaDropout": (nn.FeatureAlphaDropout, ((2, 3, 4),)),
     "DropPath": (lambda: nn.DropPath(0.5), ((6, 2, 2),)),
     "Dropout1d": (nn.Dropout1d, ((2, 3, 4),)),
     "Dropout2d": (nn.Dropout2d, ((2, 3, 4, 2),)),
@@ -147,6 +148,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "InstanceNorm3d": (lambda: nn.InstanceNorm3d(2), ((2, 2, 2, 3, 2),)),
     "LayerNorm": (lambda: nn.LayerNorm(40), ((3, 40),)),
     "GroupNorm": (lambda: nn.GroupNorm(2, 4), ((3, 4, 5),)),
+    "LocalResponseNorm": (lambda: nn.LocalResponseNorm(3), ((2, 4, 5),)),
     "RMSNorm": (lambda: nn.RMSNorm(4), (ROWS,)),
     "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2), ((5, 2, 8), (5, 2, 8), (5, 2, 8))),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, 12), ((4, 2, 8),)),
@@ -156,6 +158,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
         lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 12), 1),
         ((4, 2, 8), (3, 2, 8)),
     ),
+    "Transformer": (lambda: nn.Transformer(8, 2, 1, 1, 12), ((4, 2, 8), (3, 2, 8))),
     **{
         f"{kind}Pad{rank}d": (
             lambda kind=kind, rank=rank: getattr(nn, f"{kind}Pad{rank}d")(1, *((0.5,) if kind == "Constant" else ())),
@@ -167,6 +170,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "Upsample": (lambda: nn.Upsample(scale_factor=2), ((2, 3, 4),)),
     "UpsamplingNearest2d": (lambda: nn.UpsamplingNearest2d(scale_factor=2), ((2, 3, 4, 2),)),
     "UpsamplingBilinear2d": (lambda: nn.UpsamplingBilinear2d(scale_factor=2), ((1, 2, 2, 3),)),
+    "ChannelShuffle": (lambda: nn.ChannelShuffle(2), ((2, 4, 3),)),
     "PixelShuffle": (lambda: nn.PixelShuffle(2), ((1, 4, 2, 3),)),
     "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), ((1, 2, 4, 2),)),
     "Unfold": (lambda: nn.Unfold(2, stride=2, padding=1), ((1, 2, 4, 5),)),
@@ -186,6 +190,13 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
         for rank in (1, 2, 3)
     },
     **{
+        f"LPPool{rank}d": (
+            lambda rank=rank: getattr(nn, f"LPPool{rank}d")(2, 2),
+            ((2, 2, *(5, 4, 3)[:rank]),),
+        )
+        for rank in (1, 2, 3)
+    },
+    **{
         f"Adaptive{kind}Pool{rank}d": (
             lambda kind=kind, rank=rank: getattr(nn, f"Adaptive{kind}Pool{rank}d")(2),
             ((2, 2, *(5, 3, 4)[:rank]),),
@@ -198,6 +209,8 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "RNN": (lambda: nn.RNN(4, 3, batch_first=True), ((2, 5, 4),)),
     "LSTM": (lambda: nn.LSTM(4, 3, num_layers=2, dropout=0.5), ((5, 2, 4),)),
     "GRU": (lambda: nn.GRU(4, 3, bidirectional=True), ((5, 2, 4),)),
+    "CosineSimilarity": (nn.CosineSimilarity, (ROWS, ROWS)),
+    "PairwiseDistance": (nn.PairwiseDistance, (ROWS, ROWS)),
     # Losses.
     "BCELoss": (lambda: lambda x, y: nn.BCELoss()(x.sigmoid(), y), (ROWS, PROBABILITIES)),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, (ROWS, PROBABILITIES)),
@@ -210,11 +223,15 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "L1Loss": (nn.L1Loss, (ROWS, ROWS)),
     "MSELoss": (nn.MSELoss, (ROWS, ROWS)),
     "MarginRankingLoss": (nn.MarginRankingLoss, ((3,), (3,), SIGNS)),
+    "MultiLabelMarginLoss": (nn.MultiLabelMarginLoss, (ROWS, np.array([[1, 3, -1, 0]] * 3))),
+    "MultiLabelSoftMarginLoss": (nn.MultiLabelSoftMarginLoss, (ROWS, PROBABILITIES)),
+    "MultiMarginLoss": (nn.MultiMarginLoss, (ROWS, LABELS)),
     "NLLLoss": (nn.NLLLoss, (ROWS, LABELS)),
     "PoissonNLLLoss": (nn.PoissonNLLLoss, (ROWS, PROBABILITIES)),
     "SmoothL1Loss": (nn.SmoothL1Loss, (ROWS, ROWS)),
     "SoftMarginLoss": (nn.SoftMarginLoss, ((3,), SIGNS)),
     "TripletMarginLoss": (nn.TripletMarginLoss, (ROWS, ROWS, ROWS)),
+    "TripletMarginWithDistanceLoss": (nn.TripletMarginWithDistanceLoss, (ROWS, ROWS, ROWS)),
 }
 
 # What holds modules and computes nothing by itself.

@@ -59,6 +59,7 @@ PLAIN = (
         "LogSigmoid",
     ),
     *("Mish", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh", "Tanhshrink", "Flatten"),
+    *("Hardshrink", "Softshrink"),
 )
 # Modules without weights, each behind a Linear over the last axis; those with the same input are trained together.
 WITHOUT_WEIGHTS: dict[tuple[int, ...], dict[str, Options]] = {
@@ -66,6 +67,8 @@ WITHOUT_WEIGHTS: dict[tuple[int, ...], dict[str, Options]] = {
         **{name: {} for name in PLAIN},
         "LogSoftmax": {"dim": 1},
         "Softmax": {"dim": 1},
+        "Softmin": {"dim": 1},
+        "Threshold": {"threshold": 0.1, "value": 0.3},
         "Unflatten": {"dim": 1, "unflattened_size": (2, 3)},
     },
 }
@@ -95,6 +98,19 @@ MODULES: dict[str, Case] = {
         *(2, 3, 4),
         call=lambda m, x: m(x, x * 0.5),
     ),
+    "Transformer": case(
+        lambda nn: nn.Transformer(4, 2, 1, 1, 6, 0.0, batch_first=True), 2, 3, 4, call=lambda m, x: m(x, x * 0.5)
+    ),
+    "CosineSimilarity": case(
+        lambda nn: nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 6)),
+        *(5, 6),
+        call=lambda m, x: (nn if isinstance(m, nn.Module) else torch.nn).CosineSimilarity()(m(x), x),
+    ),
+    "PairwiseDistance": case(
+        lambda nn: nn.Linear(6, 6),
+        *(5, 6),
+        call=lambda m, x: (nn if isinstance(m, nn.Module) else torch.nn).PairwiseDistance()(m(x), x),
+    ),
     "RNN": case(lambda nn: nn.RNN(3, 4), 5, 2, 3, call=first),
     "LSTM": case(lambda nn: nn.LSTM(3, 4), 5, 2, 3, call=first),
     "GRU": case(lambda nn: nn.GRU(3, 4), 5, 2, 3, call=first),
@@ -112,6 +128,7 @@ for _n, _shape in SHAPES.items():
         f"AvgPool{_n}d": {"kernel_size": 2},
         f"AdaptiveAvgPool{_n}d": {"output_size": 2},
         f"AdaptiveMaxPool{_n}d": {"output_size": 2},
+        f"LPPool{_n}d": {"norm_type": 2, "kernel_size": 2},
     }
     MODULES[f"Conv{_n}d"] = case(lambda nn, n=_n: getattr(nn, f"Conv{n}d")(4, 6, 3, padding=1, groups=2), *_shape)
     MODULES[f"ConvTranspose{_n}d"] = case(
@@ -121,6 +138,9 @@ WITHOUT_WEIGHTS[LINE]["Fold"] = {"output_size": (4, 4), "kernel_size": 2}
 WITHOUT_WEIGHTS[PLANE] |= {
     **{name: {"scale_factor": 2} for name in ("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d")},
     "PixelShuffle": {"upscale_factor": 2},
+    "ChannelShuffle": {"groups": 2},
+    "LocalResponseNorm": {"size": 3},
+    "Softmax2d": {},
     "Unfold": {"kernel_size": (2, 3), "padding": 1},
 }
 WITHOUT_WEIGHTS[2, 2, 4, 6] = {"PixelUnshuffle": {"downscale_factor": 2}}
@@ -141,10 +161,23 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "TripletMarginLoss": (lambda loss, y, t, u: loss(y, t, u), (TARGET, OTHER)),
     "MarginRankingLoss": (lambda loss, y, t, s: loss(y, t, s), (TARGET, np.sign(OTHER))),
     "HingeEmbeddingLoss": (lambda loss, y, s: loss(y, s), (np.sign(OTHER),)),
+    "MultiMarginLoss": (lambda loss, y, t: loss(y, t), (CLASSES,)),
+    "MultiLabelMarginLoss": (lambda loss, y, t: loss(y, t), (np.array([[1, 0, -1], [2, -1, -1]] * 2 + [[0, -1, 1]]),)),
+    "MultiLabelSoftMarginLoss": (lambda loss, y, t: loss(y, t), (CHANCES,)),
+    "TripletMarginWithDistanceLoss": (lambda loss, y, t, u: loss(y, t, u), (TARGET, OTHER)),
     "SoftMarginLoss": (lambda loss, y, s: loss(y, s), (np.sign(OTHER),)),
 }
 HOLD_OTHERS = {"Module", "Parameter", "ParameterDict", "ParameterList", "ModuleDict", "ModuleList", "Sequential"}
-DRAW_OTHER_MASKS = {"AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropPath"}
+DRAW_OTHER_MASKS = {
+    "AlphaDropout",
+    "FeatureAlphaDropout",
+    "RReLU",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "DropPath",
+}
 
 
 def train(
