@@ -12,12 +12,12 @@ import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from lucid.errors import TraceError
-from lucid.guards import GuardRecorder, describe
+from lucid.guards import GuardRecorder
 from lucid.observed import MISSING, Observed
+from lucid.side_effects import SideEffects, content_of, functions_of
 from lucid.tensor import Tensor
 
 _SKIPPED = sys.stdlib_module_names | {"lucid", "numpy", "llvmlite", "networkx"}
@@ -28,15 +28,13 @@ def _is_foreign(module_name: str) -> bool:
 
 
 class Ran:
-    """A code object that ran: its globals, as they were when it was first called, and the objects that its arguments
-    and free variables were at each call."""
+    """A code object that ran: its globals, and the objects that its arguments and free variables were at each call."""
 
-    def __init__(self, code: CodeType, names: dict[str, Any]) -> None:
+    def __init__(self, code: CodeType, names: dict[str, Any], effects: SideEffects) -> None:
         self.names = names
         self.loads = list(loads(code))
-        self.before = {
-            name: describe(names[name]) for kind, name, _ in self.loads if kind == "global" and name in names
-        }
+        self._effects = effects
+        effects.note(code, names, [name for kind, name, _ in self.loads if kind == "global"])
         self.objects: dict[str, dict[int, object]] = {}
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
@@ -47,6 +45,7 @@ class Ran:
         free = tuple(local.get(name, MISSING) for name in code.co_freevars)
         if not any(_identical(free, known) for known in self.free):
             self.free.append(free)
+            self._effects.note_variables(code, free)
 
 
 class CodeObserver:
@@ -55,6 +54,7 @@ class CodeObserver:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._root = function
         self._ran: dict[CodeType, Ran] = {}
+        self._effects = SideEffects()
         self._skipped: dict[int, dict[str, Any]] = {}  # the globals of modules that are not the user's, by identity
         self._before: Any = None
         self._collects = True
@@ -95,23 +95,18 @@ class CodeObserver:
             self._skipped[id(names)] = names
             return
         if code not in self._ran:
-            self._ran[code] = Ran(code, names)
+            self._ran[code] = Ran(code, names, self._effects)
         self._ran[code].note(code, frame.f_locals)
 
     def guard(self, guards: GuardRecorder) -> None:
-        """Add the guards of everything that was noted."""
+        """Add the guards of everything that was noted. Raises TraceError where the function changed some of it."""
+        self._effects.expect_none()
         functions = _functions_in(self._root)
         nested = {const for code in self._ran for const in code.co_consts if isinstance(const, CodeType)}
         for code, ran in self._ran.items():
             closures = _closures(code, ran, functions.get(code, []), search=code not in nested)
             for function in closures:
                 _guard_defaults(guards, function)
-            for name, before in ran.before.items():
-                if describe(ran.names.get(name, MISSING)) != before:
-                    raise TraceError(
-                        f"the global {name} changed while the function was traced; later calls would not change it.",
-                        hint="pass it as an argument and return its new value, or keep it in a registered buffer.",
-                    )
             for kind, name, attributes in ran.loads:
                 for root, expression in _roots(guards, kind, name, ran, closures):
                     if expression is not None and not isinstance(root, _UNGUARDED) and not _is_ours(root):
@@ -133,17 +128,10 @@ def _roots(
         return
     for function in closures:
         cell = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)).get(name)
-        if cell is not None and name != "__class__" and (content := _content(cell)) is not MISSING:
+        if cell is not None and name != "__class__" and (content := content_of(cell)) is not MISSING:
             yield content, f"{guards.bind(cell)}.cell_contents"
     for value in ran.objects.get(name, {}).values():
         yield value, None
-
-
-def _content(cell: CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # an empty cell
-        return MISSING
 
 
 def _identical(xs: tuple[object, ...], ys: tuple[object, ...]) -> bool:
@@ -155,12 +143,12 @@ def _closures(code: CodeType, ran: Ran, known: list[FunctionType], search: bool)
     where `search` is set, and not all are known, those found among everything that refers to the code."""
 
     def matching(functions: list[FunctionType]) -> list[FunctionType]:
-        contents = [(f, tuple(map(_content, f.__closure__ or ()))) for f in functions]
+        contents = [(f, tuple(map(content_of, f.__closure__ or ()))) for f in functions]
         return [f for f, values in contents if any(_identical(values, noted) for noted in ran.free)]
 
     found = known if len(known) == 1 else matching(known)
     if search and len(found) < len(ran.free) and set(code.co_freevars) - {"__class__"}:
-        owners = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+        owners = list(functions_of(code))
         found = owners if len(owners) == 1 else matching(owners)
     return found
 
@@ -272,7 +260,7 @@ def _functions_in(root: object) -> dict[CodeType, list[FunctionType]]:
         elif isinstance(thing, FunctionType) and _is_foreign(thing.__module__ or ""):
             seen.add(id(thing))
             found.setdefault(thing.__code__, []).append(thing)
-            stack.extend(map(_content, thing.__closure__ or ()))
+            stack.extend(map(content_of, thing.__closure__ or ()))
             stack.extend(thing.__globals__.get(name) for name in thing.__code__.co_names)
         elif isinstance(thing, Observed):
             seen.add(id(thing))

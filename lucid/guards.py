@@ -58,10 +58,10 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
         yield value
 
 
-def _is_mutable(value: object) -> bool:
+def is_mutable(value: object) -> bool:
     """Whether the content of a value can change without a write to the attribute that holds it."""
     if isinstance(value, tuple | frozenset):
-        return any(map(_is_mutable, value))
+        return any(map(is_mutable, value))
     return isinstance(value, _CONTAINERS)
 
 
@@ -146,7 +146,7 @@ class GuardRecorder:
                 self._structural[expression] = value, global_epoch.count
                 self.guard(expression, value, subject, epoch=True)
         elif name in owner.__dict__:
-            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not _is_mutable(value))
+            self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not is_mutable(value))
         elif not isinstance(getattr(kind, name, None), property):
             self.guard(f"{bound}.{name}", value, subject)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import queue
 import threading
 from typing import Any
 
@@ -60,16 +61,16 @@ def test_threads_that_call_one_function() -> None:
 
 def test_a_thread_that_runs_eagerly_during_a_trace() -> None:
     weight = nn.Parameter([2.0])
-    seen: list[float] = []
+    seen: queue.Queue[float] = queue.Queue()
 
     def traced(x: Tensor) -> Tensor:
-        thread = threading.Thread(target=lambda: seen.append((weight * 3.0).item()))
+        thread = threading.Thread(target=lambda: seen.put((weight * 3.0).item()))
         thread.start()
         thread.join()
         return x * weight
 
     assert lucid.compile(traced)(Tensor([5.0])).item() == 10.0
-    assert seen == [6.0]
+    assert seen.get_nowait() == 6.0
 
 
 def test_compiled_functions_inside_compiled_functions() -> None:

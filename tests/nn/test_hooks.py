@@ -9,6 +9,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 from lucid import Tensor
+from lucid.errors import TraceError
 
 X = np.array([[1.0, -2.0, 3.0]], np.float32)
 
@@ -55,17 +56,23 @@ def test_what_they_return_stands_in(compiled: bool) -> None:
     np.testing.assert_array_equal(call(X).numpy(), X)
 
 
-def test_a_compiled_step_runs_hooks_when_it_is_traced() -> None:
+def test_a_compiled_step_runs_hooks_when_it_is_traced(capsys: pytest.CaptureFixture[str]) -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    shapes: list[tuple[int, ...]] = []
     step = lucid.compile(lambda x: model(x).sum())
     step(X)
-    with model[0].register_forward_hook(lambda m, args, result: shapes.append(result.shape)):
+    with model[0].register_forward_hook(lambda m, args, result: print(result.shape)):
         step(X)
         step(X)
-        assert shapes == [(1, 2)]
     step(X)
-    assert shapes == [(1, 2)]
+    assert capsys.readouterr().out == "(1, 2)\n"
+
+
+def test_a_hook_of_a_compiled_step_that_keeps_what_it_sees_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    seen: dict[str, lucid.Tensor] = {}
+    model[0].register_forward_hook(lambda m, args, result: seen.update(first=result))
+    with pytest.raises(TraceError, match="the variable seen of a closure changed"):
+        lucid.compile(lambda x: model(x).sum())(X)
 
 
 def test_gradients_go_through_what_stands_in() -> None:

@@ -1,0 +1,91 @@
+"""What traced code would not do again: changes of globals, and of what a closure holds.
+
+What they are is noted when a code object is first called, and compared at the end of the trace. The variables of a
+function that ran inside the trace began with it, and may change.
+"""
+
+from __future__ import annotations
+
+import dis
+import gc
+from collections.abc import Iterable, Iterator
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+from lucid.errors import TraceError
+from lucid.guards import describe, is_mutable
+from lucid.observed import MISSING
+
+_SETS_A_GLOBAL = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
+_SETS_A_CELL = frozenset({"STORE_DEREF", "DELETE_DEREF"})
+
+
+class SideEffects:
+    """What globals, and the variables around functions, were when traced code first came upon them."""
+
+    def __init__(self) -> None:
+        self._globals: dict[tuple[int, str], tuple[dict[str, Any], object]] = {}
+        self._cells: dict[int, tuple[str, CellType, object]] = {}
+        self._contents: dict[int, tuple[str, object, object]] = {}
+        self._inner: set[CodeType] = set()  # what is defined in code that ran: the variables around it are the trace's
+
+    def note(self, code: CodeType, names: dict[str, Any], read: Iterable[str]) -> None:
+        """Note the first call of a code object. `names` are its globals, `read` those that it loads."""
+        self._inner |= {constant for constant in code.co_consts if isinstance(constant, CodeType)}
+        for name in (*(name for name in read if name in names), *_assigned(code, _SETS_A_GLOBAL)):
+            if (id(names), name) not in self._globals:
+                self._globals[id(names), name] = names, describe(names.get(name, MISSING))
+        if not code.co_freevars or code in self._inner:
+            return
+        rebound = _assigned(code, _SETS_A_CELL).intersection(code.co_freevars)
+        for function in functions_of(code) if rebound else ():
+            for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+                if name in rebound:
+                    self._cells.setdefault(id(cell), (name, cell, describe(content_of(cell))))
+
+    def note_variables(self, code: CodeType, values: Iterable[object]) -> None:
+        """Note the first call of a closure of a code object: the values of its free variables, in order."""
+        for name, value in zip(code.co_freevars, values, strict=True):
+            if code not in self._inner and is_mutable(value) and id(value) not in self._contents:
+                self._contents[id(value)] = name, value, describe(value)
+
+    def expect_none(self) -> None:
+        """Raise TraceError where something is not what it was."""
+        for (_, name), (names, before) in self._globals.items():
+            _expect_same(f"the global {name}", names.get(name, MISSING), before)
+        for name, cell, before in self._cells.values():
+            _expect_same(f"the variable {name} of a closure", content_of(cell), before)
+        for name, value, before in self._contents.values():
+            _expect_same(f"the variable {name} of a closure", value, before)
+
+
+def _expect_same(what: str, now: object, before: object) -> None:
+    if describe(now) != before:
+        raise TraceError(
+            f"{what} changed while the function was traced; later calls would not change it.",
+            hint="pass it as an argument and return its new value, or keep it in a registered buffer.",
+        )
+
+
+def _assigned(code: CodeType, instructions: frozenset[str]) -> set[str]:
+    """The names that a code object, or one defined in it, assigns to by some kinds of instructions."""
+    found: set[str] = set()
+    if any(dis.opmap[name] in code.co_code[::2] for name in instructions):  # disassembling is slow
+        found |= {i.argval for i in dis.get_instructions(code) if i.opname in instructions}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _assigned(constant, instructions)
+    return found
+
+
+def functions_of(code: CodeType) -> Iterator[FunctionType]:
+    """The functions that a code object is of, whoever holds them."""
+    return (f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code)
+
+
+def content_of(cell: CellType) -> object:
+    """What a closure's variable holds; MISSING before it is assigned to."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
