@@ -22,7 +22,6 @@ from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
 from lucid.errors import ArgumentError, CompileError, ShapeError, TraceError
-from lucid.host_program import HostProgram
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
@@ -32,6 +31,7 @@ from lucid.program import Program
 from lucid.pytree import Spec
 from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
 from lucid.signature import Key, argument_names, flatten_call, key_of, signature
+from lucid.targets import load_target, program_class
 from lucid.tensor import Tensor
 from lucid.traced_call import trace_call
 
@@ -45,34 +45,6 @@ STORM = 8  # programs of one function before a warning says what keeps changing
 
 class RecompileWarning(UserWarning):
     """A function has been compiled many times; the message says what changed last."""
-
-
-def load_target(name: str, kernel_rules: Sequence[KernelRule] = ()) -> Target:
-    """The target of a name. Code generators are imported when they are first used."""
-    if name == "cpu":
-        from lucid.codegen.cpu.target import CPUTarget
-
-        return CPUTarget(tuple(kernel_rules))
-    if kernel_rules:
-        raise ArgumentError(f"kernel rules are for the target 'cpu', got target {name!r}.")
-    if name == "cuda":
-        from lucid.codegen.cuda.target import CUDATarget
-
-        return CUDATarget()
-    if name == "cuda-sim":
-        from lucid.codegen.cuda.simulator.target import CUDASimulatorTarget
-
-        return CUDASimulatorTarget()
-    raise ArgumentError(f"target {name!r} is not known; expected 'cpu', 'cuda' or 'cuda-sim'.")
-
-
-def _program_class(target: Target) -> type[Program]:
-    """How the programs of a target tie to Python objects."""
-    if target.name == "cuda":
-        from lucid.device_program import DeviceProgram
-
-        return DeviceProgram
-    return HostProgram
 
 
 @overload
@@ -317,7 +289,7 @@ class CompiledFunction:
         trace, result_spec = trace_call(self._function, self._name, leaves, spec)
         milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)
         TRACE.info("%s(%s) is traced in %.1f ms: %d nodes", self._name, signature(leaves, spec), milliseconds, count)
-        kind = _program_class(self._target)
+        kind = program_class(self._target)
         if not differentiable_results(trace):
             compiled = compile_graph(trace.graph, self._target, self._pipeline)
             return kind(trace, result_spec, compiled, None, signature(leaves, spec), self._trap)

@@ -36,7 +36,7 @@ ONLY_IN = {
     "cupy": ("lucid.codegen.cuda",),
     "safetensors": ("lucid.serialization",),
     "lucid.cli": ("lucid.cli", "lucid.__main__"),
-    "lucid.codegen.cuda.simulator": ("lucid.codegen.cuda.simulator", "lucid.compiler"),
+    "lucid.codegen.cuda.simulator": ("lucid.codegen.cuda.simulator", "lucid.targets"),
 }
 OPTIONAL = {"cupy", "safetensors"}
 

@@ -14,7 +14,6 @@ from lucid.cli.command import DIFFERENT, DONE, Command, InputError, UsageError, 
 from lucid.cli.files import STANDARD_INPUT, read_graph
 from lucid.cli.inputs import Input, input_of
 from lucid.cli.passes import passes
-from lucid.compiler import load_target
 from lucid.faults import Fault, failing_check, find_fault, random_arrays
 from lucid.ir.graph import Graph
 from lucid.ir.ops.base import Array
@@ -23,6 +22,7 @@ from lucid.ir.shrink import Case, shrink
 from lucid.ir.text import print_graph
 from lucid.ir.text_print import value_names
 from lucid.tables import with_unit
+from lucid.targets import load_target
 
 EXAMPLES = """\
   lucid check step.ir

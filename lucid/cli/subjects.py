@@ -11,7 +11,7 @@ from lucid.cli.command import InputError, UsageError
 from lucid.cli.files import load, read_graph
 from lucid.cli.inputs import Input
 from lucid.compilation import Compiled, compile_graph
-from lucid.compiler import CompiledFunction, CompiledModule, compile, load_target
+from lucid.compiler import CompiledFunction, CompiledModule, compile
 from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import Stages
 from lucid.modes import no_grad
@@ -19,6 +19,7 @@ from lucid.nn.module import Module
 from lucid.program import Program
 from lucid.pytree import flatten
 from lucid.stages import Readable
+from lucid.targets import load_target
 from lucid.tensor import Tensor
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from lucid.codegen.cpu.scalars import LLVMScalars
 from lucid.codegen.target import Executable
-from lucid.compiler import load_target
 from lucid.faults import find_fault, random_arrays
 from lucid.ir.graph import Graph
 from lucid.ir.ops.elementwise import Sub
@@ -20,6 +19,7 @@ from lucid.ir.passes.pipeline import PIPELINE, Pass
 from lucid.ir.shrink import Case, shrink
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
+from lucid.targets import load_target
 
 WRONG = """
 from dataclasses import replace

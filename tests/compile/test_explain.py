@@ -13,7 +13,6 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid.compilation import compile_graph
-from lucid.compiler import load_target
 from lucid.errors import CompileError
 from lucid.explanation import Explanation
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
@@ -22,6 +21,7 @@ from lucid.ir.text import parse
 from lucid.ir.types import TensorType, float32
 from lucid.program import Program
 from lucid.stages import Readable
+from lucid.targets import load_target
 
 CPU = load_target("cpu")
 

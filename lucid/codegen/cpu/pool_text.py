@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lucid.codegen.cpu.placement import placement_text
+
 MAX_THREADS = 256
 # Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
 # small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
@@ -328,59 +330,6 @@ define void @lucid_forget() {{
 }}
 """
 
-# Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
-# threads take as long as one. Forbidding that core for a moment moves the worker.
-_LINUX_PLACEMENT = """
-declare i32 @sched_getcpu()
-declare i32 @sched_getaffinity(i32, i64, ptr)
-declare i32 @sched_setaffinity(i32, i64, ptr)
-
-define internal i32 @this_core() {
-  %core = call i32 @sched_getcpu()
-  ret i32 %core
-}
-
-; Move the calling thread elsewhere if it runs on a core, and may run on others.
-define void @lucid_leave_core(i32 %left) {
-entry:
-  %allowed = alloca i1024
-  %core = call i32 @sched_getcpu()
-  %together = icmp eq i32 %core, %left
-  %known = icmp ult i32 %core, 1024
-  %look = and i1 %together, %known
-  br i1 %look, label %ask, label %end
-ask:
-  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
-  %all = load i1024, ptr %allowed
-  %place = zext i32 %core to i1024
-  %bit = shl i1024 1, %place
-  %others = xor i1024 %all, %bit
-  %none = icmp eq i1024 %others, 0
-  %answered = icmp eq i32 %failed, 0
-  %some = xor i1 %none, true
-  %can = and i1 %answered, %some
-  br i1 %can, label %move, label %end
-move:
-  store i1024 %others, ptr %allowed
-  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
-  store i1024 %all, ptr %allowed
-  %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
-  br label %end
-end:
-  ret void
-}
-"""
-
-_NO_PLACEMENT = """
-define internal i32 @this_core() {
-  ret i32 -1
-}
-
-define void @lucid_leave_core(i32 %left) {
-  ret void
-}
-"""
-
 
 def pool_text(triple: str, layout: str) -> str:
     """The pool for a kind of machine, as a module."""
@@ -393,7 +342,7 @@ def pool_text(triple: str, layout: str) -> str:
         caller_spins=CALLER_SPINS,
         pause_declaration=pause_declaration,
         pause=pause,
-        placement=_LINUX_PLACEMENT if "linux" in triple else _NO_PLACEMENT,
+        placement=placement_text(triple),
     )
 
 

@@ -1,0 +1,62 @@
+"""Which core a thread of the pool runs on, as LLVM IR: the core at hand, and a way to leave it."""
+
+from __future__ import annotations
+
+# Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
+# threads take as long as one. Forbidding that core for a moment moves the worker.
+_LINUX = """
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+
+define internal i32 @this_core() {
+  %core = call i32 @sched_getcpu()
+  ret i32 %core
+}
+
+; Move the calling thread elsewhere if it runs on a core, and may run on others.
+define void @lucid_leave_core(i32 %left) {
+entry:
+  %allowed = alloca i1024
+  %core = call i32 @sched_getcpu()
+  %together = icmp eq i32 %core, %left
+  %known = icmp ult i32 %core, 1024
+  %look = and i1 %together, %known
+  br i1 %look, label %ask, label %end
+ask:
+  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
+  %all = load i1024, ptr %allowed
+  %place = zext i32 %core to i1024
+  %bit = shl i1024 1, %place
+  %others = xor i1024 %all, %bit
+  %none = icmp eq i1024 %others, 0
+  %answered = icmp eq i32 %failed, 0
+  %some = xor i1 %none, true
+  %can = and i1 %answered, %some
+  br i1 %can, label %move, label %end
+move:
+  store i1024 %others, ptr %allowed
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  store i1024 %all, ptr %allowed
+  %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  br label %end
+end:
+  ret void
+}
+"""
+
+_ELSEWHERE = """
+define internal i32 @this_core() {
+  ret i32 -1
+}
+
+define void @lucid_leave_core(i32 %left) {
+  ret void
+}
+"""
+
+
+def placement_text(triple: str) -> str:
+    """`this_core` and `lucid_leave_core` for a kind of machine. Only Linux has both; elsewhere the first says -1, and
+    the second does nothing."""
+    return _LINUX if "linux" in triple else _ELSEWHERE
