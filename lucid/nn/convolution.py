@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import lucid.nn.functional as F
-from lucid.errors import ArgumentError
+import lucid.operations as ops
+from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.windows import Size, each_axis
 from lucid.nn.module import Module
@@ -176,17 +177,37 @@ class _ConvTranspose(_Convolution):
         _check_channels(type(self).__name__, in_channels, out_channels, groups)
         if padding_mode != "zeros":
             raise ArgumentError(f'{type(self).__name__} takes padding_mode="zeros" only, got {padding_mode!r}.')
+        each_axis(type(self).__name__, "padding", padding, self.axes, 0)
         channels = in_channels, out_channels // groups
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, channels, device, dtype
         )
         self.output_padding = each_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
 
-    def forward(self, input: Tensor | Array) -> Tensor:
+    def forward(self, input: Tensor | Array, output_size: Sequence[int] | None = None) -> Tensor:
+        """The result; `output_size`, the lengths of its last axes, says which of those that fit the input it has, in
+        place of `output_padding`. Raises ShapeError where none has these lengths."""
+        tensor = ops.as_tensor(input)
+        extra = self.output_padding if output_size is None else self._extra(tensor, output_size)
         convolve = type(self).convolve
-        return convolve(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        )
+        return convolve(tensor, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
+    def _extra(self, x: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
+        """The output padding that leads to a size."""
+        owner, wanted = type(self).__name__, tuple(output_size)[-self.axes :]
+        assert not isinstance(self.padding, str)
+        geometry = zip(self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        least = [
+            (extent - 1) * step - 2 * pad + by * (taps - 1) + 1
+            for extent, (step, pad, by, taps) in zip(x.shape[-self.axes :], geometry, strict=True)
+        ]
+        most = [low + step - 1 for low, step in zip(least, self.stride, strict=True)]
+        if len(wanted) != self.axes or not all(a <= b <= c for a, b, c in zip(least, wanted, most, strict=True)):
+            raise ShapeError(
+                f"{owner} takes an output_size from {tuple(least)} to {tuple(most)} for inputs of shape {x.shape}, "
+                f"got {tuple(output_size)}."
+            )
+        return tuple(b - a for a, b in zip(least, wanted, strict=True))
 
     def extra_repr(self) -> str:
         more = "" if self.output_padding == (0,) * self.axes else f", output_padding={self.output_padding}"

@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.types import promote
@@ -29,7 +31,8 @@ def einsum(equation: str, *operands: Operand) -> Tensor:
     order: products are summed over the letters that it leaves out. Without it, the result has the letters that occur
     once, sorted. `...` stands for any number of axes, which broadcast.
 
-    Operands are combined from left to right: name first what makes intermediate results small. They have one dtype.
+    Operands, which have one dtype, are combined two by two, in the order that `numpy.einsum_path(optimize="greedy")`
+    finds.
     Raises ArgumentError for an equation that does not fit itself or the number of operands, ShapeError where it does
     not fit their shapes, and DTypeError where they differ in dtype.
 
@@ -42,10 +45,15 @@ def einsum(equation: str, *operands: Operand) -> Tensor:
     terms, result = _parse(equation, tensors)
     extents = _extents(equation, terms, tensors)
     parts = [_once(_Labelled(x, term), extents) for x, term in zip(tensors, terms, strict=True)]
-    total = _summed(parts[0], [*result, *(label for part in parts[1:] for label in part.labels)])
-    for number, part in enumerate(parts[1:], 2):
-        needed = {*result, *(label for later in parts[number:] for label in later.labels)}
-        total = _product(total, _summed(part, [*needed, *total.labels]), needed)
+    for group in _steps(parts, result):
+        chosen = [parts[place] for place in group]
+        parts = [part for place, part in enumerate(parts) if place not in group]
+        while len(chosen) > 1:
+            a, b, *chosen = chosen
+            needed = {*result, *(label for other in (*parts, *chosen) for label in other.labels)}
+            chosen.insert(0, _product(_summed(a, [*needed, *b.labels]), _summed(b, [*needed, *a.labels]), needed))
+        parts += chosen
+    total = _summed(parts[0], result)
     missing = [label for label in result if label not in total.labels]  # axes of extent 1 everywhere
     x = reshape(total.tensor, (*total.tensor.shape, *(1 for _ in missing)))
     labels = [*total.labels, *missing]
@@ -126,6 +134,19 @@ def _once(part: _Labelled, extents: dict[Label, int]) -> _Labelled:
             labels = [other for axis, other in enumerate(labels) if axis not in (first, second)] + [label]
     kept = [axis for axis, label in enumerate(labels) if x.shape[axis] == extents[label] != 1]
     return _Labelled(reshape(x, [x.shape[axis] for axis in kept]), tuple(labels[axis] for axis in kept))
+
+
+def _steps(parts: Sequence[_Labelled], result: Sequence[Label]) -> list[Sequence[int]]:
+    """The places of the parts that are combined in each step, from left to right; their product goes to the end."""
+    if len(parts) <= 2:
+        return [range(len(parts))]
+    labels = dict.fromkeys(label for part in parts for label in part.labels)
+    number = {label: n for n, label in enumerate(labels)}
+    given: list[Any] = []
+    for part in parts:
+        given += [np.broadcast_to(0.0, part.tensor.shape), [number[label] for label in part.labels]]
+    path, _ = np.einsum_path(*given, [number[label] for label in result if label in number], optimize="greedy")
+    return [sorted(group) for group in path[1:]]
 
 
 def _summed(part: _Labelled, needed: Sequence[Label]) -> _Labelled:

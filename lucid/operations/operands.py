@@ -48,7 +48,7 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
     if isinstance(data, TensorCore):
         return data
     if isinstance(data, Scalar):
-        return data.tensor()
+        return cast(data.tensor(), float32)  # as of any float
     if isinstance(data, np.ndarray):
         as_dtype(data.dtype)
         tracer = current_tracer()

@@ -27,6 +27,9 @@ from lucid.errors import TraceError
         lambda a: np.float64(2.0) * a + np.add(a, 1) * Tensor([1.0]),
         lambda a: np.multiply(Tensor([2.0]), a) - np.multiply(a, Tensor([3.0])),
         lambda a: math.sqrt(a) * Tensor([1.0]),
+        lambda a: lucid.as_tensor(a),
+        lambda a: lucid.as_tensor(a, dtype="float64"),
+        lambda a: lucid.exp(a) + lucid.sum(a),
     ],
 )
 def test_tensors_of_floats(function: Callable[[float], Tensor]) -> None:

@@ -56,6 +56,13 @@ def test_einsum(equation: str, shapes: tuple[tuple[int, ...], ...]) -> None:
     compare(lambda *x: lucid.einsum(equation, *x), lambda *x: torch.einsum(equation, *x), *operands)
 
 
+def test_einsum_takes_the_cheap_pair_first() -> None:
+    """A column times a row times a column: the number in the middle comes first, not the square."""
+    column, row = lucid.Tensor(normal(50, 1)), lucid.Tensor(normal(1, 50))
+    program = lucid.compile(lambda a, b, c: lucid.einsum("ij,jk,kl->il", a, b, c)).lower(column, row, column)
+    assert max(value.type.size for node in program.graph("traced").nodes for value in node.outputs) == 50
+
+
 @pytest.mark.parametrize("equation", ["ij,jk->ik", "ij,ij->j", "ij,kl->"])
 def test_einsum_of_integers(equation: str) -> None:
     x, y = np.arange(9).reshape(3, 3), np.arange(9, 18).reshape(3, 3)

@@ -10,6 +10,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import Tensor, optim
+from lucid.errors import ShapeError
 from tests.parity.compare import assert_close, assert_same, assert_same_both, assert_same_module, normal, torch
 
 MODULES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
@@ -69,6 +70,17 @@ def test_inputs_that_are_not_contiguous() -> None:
         [x, normal(3, 4, 2, 2)],
         wrt=(0, 1),
     )
+
+
+@pytest.mark.parametrize("size", [(9, 9), (10, 11), (2, 3, 10, 10)])
+def test_the_size_of_a_transposed_convolution(size: tuple[int, ...]) -> None:
+    ours, theirs = (library.ConvTranspose2d(2, 3, 3, stride=(2, 3), padding=(1, 0)) for library in (nn, torch.nn))
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
+    x = normal(2, 2, 5, 3)
+    assert ours(x, output_size=size).shape[-2:] == size[-2:]
+    assert_same_both(lambda x: ours(x, size), lambda x: theirs(x, output_size=size), [x])
+    with pytest.raises(ShapeError, match=r"takes an output_size from \(9, 9\) to \(10, 11\) for inputs of shape"):
+        ours(x, (8, 9))
 
 
 def test_an_empty_batch() -> None:
