@@ -203,7 +203,7 @@ from lucid.sampling import (
     uniform,
 )
 from lucid.serialization import load, save
-from lucid.tensor import Tensor
+from lucid.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 
@@ -388,6 +388,7 @@ __all__ = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensor",
     "tensordot",
     "tile",
     "topk",

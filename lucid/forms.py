@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lucid.operations as ops
 from lucid.core import Number, TensorCore, device_and_dtype
 from lucid.ir.types import as_dtype, bool_, float32, float64, int32, int64
+from lucid.modes import current_tracer
 from lucid.operations import Operand
 
 if TYPE_CHECKING:
@@ -140,13 +141,16 @@ def new_full(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value everywhere in a shape, of the dtype and on the device of the tensor unless others are given.
+    """One value everywhere in a shape, of the dtype of the tensor unless another is given.
+
+    It is on the device of the tensor unless another is given; a compiled step makes it where it runs.
 
     >>> import lucid
     >>> print(lucid.Tensor([1, 2]).new_full((3,), 7))
     [7, 7, 7]
     """
-    kind, place = x.dtype if dtype is None else dtype, x.device if device is None else device
+    kind = x.dtype if dtype is None else dtype
+    place = x.device if device is None and current_tracer() is None else device
     return ops.full(size, fill_value, kind, device=place, requires_grad=requires_grad)
 
 

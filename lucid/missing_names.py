@@ -49,6 +49,9 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "normal_": "lucid.nn.init.normal_(t)",
         "uniform_": "lucid.nn.init.uniform_(t)",
         "is_floating_point": "t.dtype.is_float",
+        "half": 't.astype("float32")',
+        "masked_select": "lucid.where(mask, t, 0.0)",
+        "nonzero": "t.numpy().nonzero()",
         "nelement": "t.numel()",
     },
     "lucid": {
@@ -89,6 +92,21 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "long": "lucid.int64",
         "bool": "lucid.bool_",
         "utils": "lucid.data",
+        "set_grad_enabled": "lucid.enable_grad() if value else lucid.no_grad()",
+        "is_tensor": "isinstance(t, lucid.Tensor)",
+        "vstack": "lucid.concatenate((t, x), 0)",
+        "hstack": "lucid.concatenate((t, x), 1)",
+        "masked_select": "lucid.where(mask, t, 0.0)",
+        "nonzero": "t.numpy().nonzero()",
+        "unique": "numpy.unique(t.numpy())",
+        "finfo": "numpy.finfo(t.dtype.numpy)",
+        "Generator": "lucid.seed(0)",
+    },
+    "Module": {
+        "register_module": 'model.add_module("name", layer)',
+        "type": 'model.astype("float32")',
+        "half": 'model.astype("float32")',
+        "compile": "lucid.compile(model)",
     },
     "lucid.nn": {
         "LazyLinear": "nn.Linear(3, 4)",
@@ -107,7 +125,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
 
 
 def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
-    """Raise the AttributeError of a name that an owner, `Tensor` or a module, does not have."""
+    """Raise the AttributeError of a name that an owner, `Tensor`, `Module` or a module of Python, does not have."""
     if name.startswith("_"):  # what protocols ask for again and again: nobody reads the answer
         raise AttributeError(f"{owner} has no attribute {name!r}")
     table = WRITE_INSTEAD[owner]

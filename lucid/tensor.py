@@ -20,7 +20,7 @@ from lucid.missing_names import refuse
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
 from lucid.operations import Operand
 
-__all__ = ["Array", "Number", "Tensor"]
+__all__ = ["Array", "Number", "Tensor", "tensor"]
 
 _NEXT_LINE = ",\n       "  # in the text of a tensor, below its elements
 
@@ -316,3 +316,14 @@ class Tensor(TensorMethods):
 
 
 TensorCore.result_class = Tensor
+
+
+def tensor(data: object, dtype: object = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """A Tensor of a copy of data, on a device: PyTorch's way of writing `Tensor(data, requires_grad, dtype)`.
+
+    >>> tensor([1, 2], dtype="float32")
+    Tensor([1.0, 2.0], grad=None)
+    """
+    made = Tensor(data, dtype=dtype)
+    placed = made if device is None else made.to(device)
+    return placed.requires_grad_() if requires_grad else placed

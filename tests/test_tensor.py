@@ -417,3 +417,13 @@ def test_a_method_is_its_function_and_has_its_docstring() -> None:
     assert Tensor.unsqueeze is lucid.unsqueeze
     methods = {name: member for name, member in vars(Tensor).items() if callable(member) and not name.startswith("_")}
     assert not [name for name, method in methods.items() if not method.__doc__]
+
+
+def test_tensors_by_the_name_that_pytorch_has() -> None:
+    x = lucid.tensor([1, 2], dtype="float64", requires_grad=True)
+    assert (x.dtype, x.requires_grad, x.device) == (lucid.float64, True, "cpu")
+    array = np.ones(2, np.float32)
+    y = lucid.tensor(array, device="cpu")
+    array[:] = 0.0
+    assert y.tolist() == [1.0, 1.0]
+    assert lucid.compile(lambda x: x * lucid.tensor([2.0, 3.0]))(y).tolist() == [2.0, 3.0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lucid.errors import ArgumentError, ModuleError
+from lucid.missing_names import WRITE_INSTEAD, refuse
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
@@ -43,6 +44,8 @@ class Registry(Observed):
             for registry in (self._parameters, self._buffers, self._modules):
                 if name in registry:
                     return registry[name]
+        if name in WRITE_INSTEAD["Module"]:
+            refuse("Module", name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -18,6 +18,7 @@ from lucid.nn import functional
 OWNERS = {
     "Tensor": lucid.Tensor([1.0]),
     "lucid": lucid,
+    "Module": nn.Linear(3, 4),
     "lucid.nn": nn,
     "lucid.nn.functional": functional,
     "lucid.optim": optim,
@@ -117,6 +118,7 @@ def test_the_page_has_the_whole_table() -> None:
     prefix = {
         "Tensor": "t.",
         "lucid": "torch.",
+        "Module": "model.",
         "lucid.nn": "nn.",
         "lucid.nn.functional": "F.",
         "lucid.optim": "optim.",
