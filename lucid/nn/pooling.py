@@ -138,13 +138,13 @@ class AvgPool3d(_AvgPool):
 class _AdaptivePool(Module):
     """The base of layers whose windows follow from the length of their result."""
 
-    pool: ClassVar[Callable[..., Tensor]]
+    pool: ClassVar[Callable[..., Tensor | tuple[Tensor, Tensor]]]
 
     def __init__(self, output_size: Lengths) -> None:
         super().__init__()
         self.output_size = _kept(output_size)
 
-    def forward(self, input: Tensor | Array) -> Tensor:
+    def forward(self, input: Tensor | Array) -> Tensor | tuple[Tensor, Tensor]:
         return type(self).pool(input, self.output_size)
 
     def extra_repr(self) -> str:
@@ -171,21 +171,32 @@ class AdaptiveAvgPool3d(_AdaptivePool):
     pool = F.adaptive_avg_pool3d
 
 
-class AdaptiveMaxPool1d(_AdaptivePool):
+class _AdaptiveMaxPool(_AdaptivePool):
+    """The base of layers that give the largest elements, and with `return_indices` their positions in their channel."""
+
+    def __init__(self, output_size: Lengths, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor | Array) -> Tensor | tuple[Tensor, Tensor]:
+        return type(self).pool(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """The largest elements of windows that cover inputs (N, C, L), or (C, L): see
     `lucid.nn.functional.adaptive_max_pool1d`."""
 
     pool = F.adaptive_max_pool1d
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """The largest elements of windows that cover inputs (N, C, H, W), or (C, H, W): see
     `lucid.nn.functional.adaptive_max_pool1d`."""
 
     pool = F.adaptive_max_pool2d
 
 
-class AdaptiveMaxPool3d(_AdaptivePool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """The largest elements of windows that cover inputs (N, C, D, H, W), or (C, D, H, W): see
     `lucid.nn.functional.adaptive_max_pool1d`."""
 

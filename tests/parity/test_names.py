@@ -97,13 +97,6 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "optim.RMSprop": ({"maximize has to be named"}, "it stands behind arguments that are left out"),
 }
 
-# What is missing so far.
-NOT_YET: dict[str, set[str]] = {
-    **{f"nn.AdaptiveMaxPool{n}d": {"no return_indices"} for n in (1, 2, 3)},
-    **{f"F.adaptive_max_pool{n}d": {"no return_indices"} for n in (1, 2, 3)},
-    **{f"ConvTranspose{n}d.forward": {"no output_size"} for n in (1, 2, 3)},
-}
-
 # What has another meaning in Lucid, so that arguments can't be compared.
 OTHERWISE = {
     **dict.fromkeys(
@@ -185,7 +178,7 @@ def differences(full: str) -> set[str]:
 
 @pytest.mark.parametrize("full", [full for full in PAIRS if full not in OTHERWISE])
 def test_arguments(full: str) -> None:
-    assert differences(full) - NOT_YET.get(full, set()) == DELIBERATE.get(full, (set(), ""))[0]
+    assert differences(full) == DELIBERATE.get(full, (set(), ""))[0]
 
 
 def test_there_is_much_to_compare() -> None:

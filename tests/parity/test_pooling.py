@@ -76,6 +76,16 @@ def test_indices(options: dict[str, Any]) -> None:
             assert_close(a, b)
 
 
+@pytest.mark.parametrize("size", [(3, 4), (4, 5), (9, 8), (1, 1)])
+def test_indices_of_adaptive_pools(size: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).integers(0, 4, (2, 3, 9, 8)).astype(np.float32)
+    ours, theirs = (library.AdaptiveMaxPool2d(size, return_indices=True) for library in (nn, torch.nn))
+    for function in (ours, lucid.compile(ours)):
+        for given in (x, x[0]):
+            for a, b in zip(function(Tensor(given)), theirs(torch.tensor(given)), strict=True):
+                assert_close(a, b)
+
+
 def test_extremes() -> None:
     x = normal(1, 1, 4, 6)
     x[0, 0, 0, 0], x[0, 0, 1, 3], x[0, 0, 2:, :2] = np.nan, np.inf, -np.inf

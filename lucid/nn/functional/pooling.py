@@ -195,20 +195,26 @@ def adaptive_avg_pool3d(input: Input, output_size: Lengths) -> Tensor:
     return _adaptive_pool("adaptive_avg_pool3d", 3, input, output_size, lambda x, axes: x.mean(axes))
 
 
-def adaptive_max_pool1d(input: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool1d(
+    input: Input, output_size: Lengths, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest elements of windows that cover x (N, C, L), or (C, L): see `adaptive_avg_pool1d`. Of equal elements
-    the first has the gradient."""
-    return _adaptive_pool("adaptive_max_pool1d", 1, input, output_size, first_max)
+    the first has the gradient. With `return_indices`, their int64 positions in their channel come, too."""
+    return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool2d(
+    input: Input, output_size: Lengths, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest elements of windows that cover x (N, C, H, W), or (C, H, W): see `adaptive_max_pool1d`."""
-    return _adaptive_pool("adaptive_max_pool2d", 2, input, output_size, first_max)
+    return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Input, output_size: Lengths) -> Tensor:
+def adaptive_max_pool3d(
+    input: Input, output_size: Lengths, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest elements of windows that cover x (N, C, D, H, W), or (C, D, H, W): see `adaptive_max_pool1d`."""
-    return _adaptive_pool("adaptive_max_pool3d", 3, input, output_size, first_max)
+    return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
 def _max_pool(pool: _Windows, x: Input, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
@@ -242,6 +248,31 @@ def _avg_pool(pool: _Windows, x: Input, count_include_pad: bool, divisor_overrid
 
 
 LONGEST = 2**16  # of an adaptive pool: each position of windows of different lengths is an operation of its own
+
+
+def _adaptive_max_pool(
+    name: str, axes: int, x: Input, output_size: Lengths, return_indices: bool
+) -> Tensor | tuple[Tensor, Tensor]:
+    result = _adaptive_pool(name, axes, x, output_size, first_max)
+    if not return_indices:
+        return result
+    lengths = result.shape[-axes:]
+    return result, with_batch(name, x, axes, lambda x: _adaptive_indices(x, lengths))
+
+
+def _adaptive_indices(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """The row-major position of the first largest element of each window among the elements of its channel."""
+    spatial = x.shape[2:]
+    places = ops.broadcast_to(ops.arange(math.prod(spatial)).reshape(spatial), x.shape)
+    x = x.detach()
+    for axis, length in reversed(list(enumerate(lengths, 2))):
+        taps = []
+        for window in _slices(x.shape[axis], length):
+            tap = ops.argmax(x[(*(slice(None),) * axis, window)], axis, keepdim=True)
+            taps.append(tap + window.start)
+        found = ops.concatenate(taps, axis)
+        x, places = ops.take_along_axis(x, found, axis), ops.take_along_axis(places, found, axis)
+    return places
 
 
 def _adaptive_pool(
@@ -279,8 +310,12 @@ def _reduce_runs(x: Tensor, lengths: Sequence[int], reduce: Callable[[Tensor, Se
 
 def _reduce_slices(x: Tensor, axis: int, length: int, reduce: Callable[[Tensor, Sequence[int]], Tensor]) -> Tensor:
     """x reduced over windows of different lengths along an axis."""
-    extent, parts = x.shape[axis], []
-    for i in range(length):
-        window = slice(i * extent // length, -(-(i + 1) * extent // length))
+    parts = []
+    for window in _slices(x.shape[axis], length):
         parts.append(ops.expand_dims(reduce(x[(*(slice(None),) * axis, window)], (axis,)), axis))
     return ops.concatenate(parts, axis)
+
+
+def _slices(extent: int, length: int) -> list[slice]:
+    """The windows along an axis."""
+    return [slice(i * extent // length, -(-(i + 1) * extent // length)) for i in range(length)]
