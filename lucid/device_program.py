@@ -66,6 +66,8 @@ class DeviceProgram(Program):
             table[slot] = device.address(array)
         for slot, offset in self._offsets():
             table[slot] += offset
+        if self._written_leaves:
+            self._expect_apart(table)
         try:
             executable.run(table.ctypes.data)
         except KeyboardInterrupt:

@@ -43,16 +43,16 @@ class HostProgram(Program):
                 frame.table[slot] = address(array_of(tensor))
         written = [_writable(array_of(tensor)) for tensor in self._written]
         self._written_ids = {id(array) for array in written}
-        self._written_apart = all(array.base is None for array in written)
+        self._written_apart = all(array.base is None for array in written) and len(self._written_ids) == len(written)
         states = {id(tensor) for tensor in self._written}
         read = [(slot, array_of(t.tensor)) for slot, t in self._captured if id(t.tensor) not in states]
         self.irregular = [(slot, array) for slot, array in read if not self._is_plain(array)]
+        if not self._written_apart and not self._written_leaves:  # else each call looks
+            self._expect_apart(self._frames[0].table)
         self.epoch = epoch.count
         return True
 
     def _call(self, leaves: Sequence[Any]) -> Any:
-        if self._written_leaves:
-            self._expect_apart(leaves)
         frame = self._frames[0]
         self._frames.reverse()
         tensors, table = frame.claim(), frame.table
@@ -62,6 +62,8 @@ class HostProgram(Program):
             array = _writable(array) if is_written else self._readable(array, leaves)
             held.append(array)
             table[slot] = address(array)
+        if self._written_leaves:
+            self._expect_apart(table)
         for slot, array in self.irregular:
             array = self._readable(array, leaves)
             held.append(array)
@@ -158,17 +160,6 @@ class HostProgram(Program):
                 start.restore()
                 raise problem
             frame.table[slots] += strides.astype(np.uint64)
-
-    def _expect_apart(self, leaves: Sequence[Any]) -> None:
-        """Raise where two arrays that the program writes overlap: which of the writes stays would be left open."""
-        written = [array_of(leaves[number]) for number in self._written_leaves]
-        others = [*written, *(array_of(tensor) for tensor in self._written)]
-        for number, array in enumerate(written):
-            if any(np.may_share_memory(array, other) for other in others[number + 1 :]):
-                raise ArgumentError(
-                    "two arrays that a compiled function updates in place overlap.",
-                    hint="pass arrays with memory of their own: numpy.array(x).",
-                )
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 import lucid.eager as eager
 import lucid.explorer as explorer
@@ -167,6 +168,7 @@ class Program(Readable, ABC):
                 self._arguments.append((slot, tracked.argument, tracked.initial in written))
         self._written_leaves = [slot[1] for slot in self._arguments if slot[2]]
         self._written = [tracked.tensor for _, tracked in self._captured if tracked.initial in written]
+        self._written_slots = [slot for slot, value in enumerate(graph.inputs) if value in written]
         self._captured_ids = {id(tracked.tensor) for _, tracked in self._captured}
         self._scalars = np.zeros(max(len(trace.scalars), 1), np.float64)
         self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
@@ -308,6 +310,20 @@ class Program(Readable, ABC):
                 "a function that updates an argument in place can't be repeated.",
                 hint="let it update a tensor that it captures, such as a registered buffer.",
             )
+
+    def _expect_apart(self, table: npt.NDArray[np.uint64]) -> None:
+        """Raise ArgumentError where two arrays that the program writes, at the addresses of a table, overlap: which of
+        the writes stays would be left open."""
+        inputs = self._traced.inputs
+        slots = sorted((slot for slot in self._written_slots if inputs[slot].type.size), key=table.__getitem__)
+        for slot, following in itertools.pairwise(slots):
+            first, second = inputs[slot], inputs[following]
+            if int(table[following]) < int(table[slot]) + first.type.nbytes:
+                raise ArgumentError(
+                    f"{first.name}, {first.type}, and {second.name}, {second.type}, overlap, and the compiled function "
+                    "updates both in place.",
+                    hint="give each an array of its own: numpy.array(x).",
+                )
 
     def _write_grads(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         for owner, output in self._grads_written:

@@ -286,6 +286,20 @@ def test_an_argument_is_updated_where_it_lies(calls: Calls) -> None:
         halve(lucid.Tensor([2.0, 4.0]))
 
 
+def test_arguments_that_overlap_and_are_both_written(calls: Calls) -> None:
+    @lucid.compile(target="cuda")
+    def update(first, second):
+        first.copy_(first * 2.0)
+        second.copy_(second + 1.0)
+
+    x = lucid.Tensor([2.0, 4.0]).to("cuda")
+    with pytest.raises(ArgumentError, match=r"first, f32\[2\], and second, f32\[2\], overlap"):
+        update(x, lucid.as_tensor(x._array))
+    assert x.tolist() == [2.0, 4.0]
+    update(x, lucid.Tensor([1.0, 1.0]).to("cuda"))
+    assert x.tolist() == [4.0, 8.0]
+
+
 # What users are told.
 
 

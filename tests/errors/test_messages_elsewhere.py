@@ -123,17 +123,26 @@ def test_arguments_that_overlap_and_are_both_written() -> None:
 
     memory = np.arange(6, dtype=np.float32)
     before, whole = memory.copy(), lucid.as_tensor
+    left, right = whole(memory[:4]), whole(memory[2:])
+
+    @lucid.compile
+    def update_what_it_captures() -> None:
+        left.copy_(left * 2.0)
+        right.copy_(right + 1.0)
+
     update(whole(memory[:3]), whole(memory[3:]))  # which only touch
     np.testing.assert_array_equal(memory, [0.0, 2.0, 4.0, 4.0, 5.0, 6.0])
     memory[:] = before
-    for call in (
-        lambda: update(whole(memory[:4]), whole(memory[2:])),
-        lambda: update_one(whole(captured.numpy()[1:])),
+    for call, names in (
+        (lambda: update(whole(memory[:4]), whole(memory[2:])), "first, f32[4], and second, f32[4],"),
+        (lambda: update(whole(memory[:4]), whole(memory[:4])), "first, f32[4], and second, f32[4],"),
+        (lambda: update_one(whole(captured.numpy()[1:])), "captured, f32[4], and first, f32[3],"),
+        (update_what_it_captures, "captured, f32[4], and captured, f32[4],"),
     ):
         with pytest.raises(ArgumentError) as caught:
             call()
-        assert caught.value.sentence == "two arrays that a compiled function updates in place overlap."
-        assert caught.value.hint == "pass arrays with memory of their own: numpy.array(x)."
+        assert caught.value.sentence == f"{names} overlap, and the compiled function updates both in place."
+        assert caught.value.hint == "give each an array of its own: numpy.array(x)."
     np.testing.assert_array_equal(memory, before)
     np.testing.assert_array_equal(captured.numpy(), 1.0)
 
