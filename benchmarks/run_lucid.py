@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from cnn import model as cnn
 from gpt import model as gpt
-from worker import Step, UnavailableError, serve
+from worker import Step, serve
 from workloads import Arrays, Dropout, Images, Language, Product, Sequences, Training, Workload, digest
 
 import lucid
@@ -66,18 +68,56 @@ def _training(workload: Training, arrays: Arrays) -> Step:
     kind = {"sgd": optim.SGD, "adam": optim.Adam}[workload.optimizer]
     optimizer = kind(model.parameters(), lr=workload.learning_rate)
     loss_function = F.cross_entropy if workload.classifies else F.mse_loss
+    step = _compiled(optimizer, lambda x, y: loss_function(model(x), y))
+    if workload.updates > 1:
+        return _repeated(step, workload, arrays)
+    return _stepping(step, arrays)
 
+
+def _language(workload: Language, arrays: Arrays) -> Step:
+    size = (workload.width, workload.heads, workload.layers, workload.length, workload.vocabulary)
+    model = gpt(nn, F, *size, workload.p)
+
+    def loss_of(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        return F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
+
+    return _stepping(_compiled(_adam(model, workload, arrays), loss_of), arrays)
+
+
+def _images(workload: Images, arrays: Arrays) -> Step:
+    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
+    optimizer = _adam(model, workload, arrays)
+    return _stepping(_compiled(optimizer, lambda x, y: F.cross_entropy(model(x), y)), arrays)
+
+
+def _sequences(workload: Sequences, arrays: Arrays) -> Step:
+    model = nn.LSTM(workload.features, workload.hidden)
+    optimizer = _adam(model, workload, arrays)
+    return _stepping(_compiled(optimizer, lambda x, y: F.mse_loss(model(x)[0], y)), arrays)
+
+
+def _adam(model: nn.Module, workload: Language | Images | Sequences, arrays: Arrays) -> optim.Optimizer:
+    """Adam for a model whose weights are set to those of the workload."""
+    model.load_state_dict({name: array for name, array in arrays.items() if name not in ("x", "y")})
+    return optim.Adam(model.parameters(), lr=workload.learning_rate)
+
+
+def _compiled(
+    optimizer: optim.Optimizer, loss_of: Callable[[lucid.Tensor, lucid.Tensor], lucid.Tensor]
+) -> lucid.compiler.CompiledFunction:
     @lucid.compile
     def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
         optimizer.zero_grad()
-        loss = loss_function(model(x), y)
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()  # the gradients are not wanted after the step: nothing stores them
         return loss.detach()
 
-    if workload.updates > 1:
-        return _repeated(step, workload, arrays)
+    return step
+
+
+def _stepping(step: lucid.compiler.CompiledFunction, arrays: Arrays) -> Step:
     x, y = lucid.Tensor(arrays["x"]), lucid.Tensor(arrays["y"])
 
     def run(count: int) -> None:
@@ -87,76 +127,7 @@ def _training(workload: Training, arrays: Arrays) -> Step:
     return Step(run, lambda: step(x, y).item())
 
 
-def _language(workload: Language, arrays: Arrays) -> Step:
-    size = (workload.width, workload.heads, workload.layers, workload.length, workload.vocabulary)
-    model = gpt(nn, F, *size, workload.p)
-    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
-    model.load_state_dict(arrays)
-    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
-
-    @lucid.compile
-    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x).reshape(-1, workload.vocabulary), y.reshape(-1))
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()  # as in `_training`
-        return loss.detach()
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            step(x, y)
-
-    return Step(run, lambda: step(x, y).item())
-
-
-def _images(workload: Images, arrays: Arrays) -> Step:
-    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
-    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
-    model.load_state_dict(arrays)
-    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
-
-    @lucid.compile
-    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()  # as in `_training`
-        return loss.detach()
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            step(x, y)
-
-    return Step(run, lambda: step(x, y).item())
-
-
-def _sequences(workload: Sequences, arrays: Arrays) -> Step:
-    model = nn.LSTM(workload.features, workload.hidden)
-    x, y = lucid.Tensor(arrays.pop("x")), lucid.Tensor(arrays.pop("y"))
-    model.load_state_dict(arrays)
-    optimizer = optim.Adam(model.parameters(), lr=workload.learning_rate)
-
-    @lucid.compile
-    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
-        optimizer.zero_grad()
-        loss = F.mse_loss(model(x)[0], y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()  # as in `_training`
-        return loss.detach()
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            step(x, y)
-
-    return Step(run, lambda: step(x, y).item())
-
-
 def _repeated(step: lucid.compiler.CompiledFunction, workload: Training, arrays: Arrays) -> Step:
-    if not hasattr(step, "repeat"):
-        raise UnavailableError("this version has no step.repeat")
     xs, ys = (lucid.Tensor(np.stack([arrays[name]] * workload.updates)) for name in ("x", "y"))
 
     def run(count: int) -> None:
