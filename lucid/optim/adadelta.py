@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter
 from lucid.operations import sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
 from lucid.tensor import Tensor
 
 
@@ -22,6 +22,8 @@ class Adadelta(Optimizer):
 
     as in PyTorch; g is negated first with `maximize`. Zeiler, arXiv:1212.5701, algorithm 1.
     """
+
+    non_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self,
@@ -43,8 +45,7 @@ class Adadelta(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, group: Group) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            check_range(self, name, group[name])
+        super().check(group)
         if not 0.0 <= group["rho"] <= 1.0:
             raise ArgumentError(f"Adadelta takes rho from 0 to 1, got rho={group['rho']!r}.")
 

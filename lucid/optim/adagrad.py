@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter
 from lucid.operations import full_like, sqrt
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -20,6 +20,8 @@ class Adagrad(Optimizer):
     as in PyTorch; g is negated first with `maximize`, and s starts as `initial_accumulator_value`.
     Duchi, Hazan and Singer, "Adaptive subgradient methods", JMLR 12 (2011), figure 1.
     """
+
+    non_negative = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def __init__(
         self,
@@ -41,10 +43,6 @@ class Adagrad(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
-            check_range(self, name, group[name])
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {"step": step_counter(), "sum": full_like(parameter, group["initial_accumulator_value"])}

@@ -10,8 +10,6 @@ from lucid.optim.optimizer import (
     Group,
     Member,
     Optimizer,
-    check_betas,
-    check_range,
     decayed_gradient,
     step_counter,
 )
@@ -32,6 +30,8 @@ class Adam(Optimizer):
     Kingma and Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1; Reddi et al., "On the
     convergence of Adam and beyond", arXiv:1904.09237, algorithm 2.
     """
+
+    non_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self,
@@ -55,11 +55,6 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            check_range(self, name, group[name])
-        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         kinds = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter
 from lucid.operations import maximum, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_betas, check_range, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -20,6 +20,8 @@ class Adamax(Optimizer):
 
     as in PyTorch; g is negated first with `maximize`. Kingma and Ba, arXiv:1412.6980, algorithm 2.
     """
+
+    non_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self,
@@ -39,11 +41,6 @@ class Adamax(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            check_range(self, name, group[name])
-        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {"step": step_counter(), "exp_avg": zeros_like(parameter), "exp_inf": zeros_like(parameter)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter
 from lucid.operations import sign, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_betas, check_range, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
 from lucid.tensor import Tensor
 
 
@@ -19,6 +19,8 @@ class Lion(Optimizer):
     g is negated first with `maximize`. Good rates are 3 to 10 times smaller than those of AdamW.
     Chen et al., "Symbolic discovery of optimization algorithms", arXiv:2302.06675, program 1.
     """
+
+    non_negative = ("lr", "weight_decay")
 
     def __init__(
         self,
@@ -36,11 +38,6 @@ class Lion(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "weight_decay"):
-            check_range(self, name, group[name])
-        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {"exp_avg": zeros_like(parameter)}

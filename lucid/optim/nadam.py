@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import ones, sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_betas, check_range, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -24,6 +24,8 @@ class NAdam(Optimizer):
     1 - lr * weight_decay and g left as it is. The factors of t are computed in float64.
     Dozat, "Incorporating Nesterov momentum into Adam", 2016, algorithm 2.
     """
+
+    non_negative = ("lr", "eps", "weight_decay", "momentum_decay")
 
     def __init__(
         self,
@@ -47,11 +49,6 @@ class NAdam(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "eps", "weight_decay", "momentum_decay"):
-            check_range(self, name, group[name])
-        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {

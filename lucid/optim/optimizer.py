@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError, TraceError
@@ -33,6 +33,7 @@ class Optimizer(Observed):
     """
 
     structural = frozenset({"state", "_members"})
+    non_negative: ClassVar[tuple[str, ...]] = ()  # hyperparameters that are numbers of at least 0
     state: dict[str, Tensor]
     _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
 
@@ -81,9 +82,12 @@ class Optimizer(Observed):
         self.param_groups = [*self.param_groups, complete]
         self._members = (*self._members, members)
 
-    @abstractmethod
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""
+        for name in self.non_negative:
+            check_range(self, name, group[name])
+        if "betas" in group:
+            check_betas(self, group)
 
     @abstractmethod
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import maximum, sqrt, where, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_betas, check_range, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -25,6 +25,8 @@ class RAdam(Optimizer):
     1 - lr * weight_decay and g left as it is. The factors of t are computed in float64.
     Liu et al., "On the variance of the adaptive learning rate and beyond", arXiv:1908.03265, algorithm 2.
     """
+
+    non_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self,
@@ -46,11 +48,6 @@ class RAdam(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            check_range(self, name, group[name])
-        check_betas(self, group)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {"step": step_counter(), "exp_avg": zeros_like(parameter), "exp_avg_sq": zeros_like(parameter)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
 from lucid.tensor import Tensor
 
 
@@ -23,6 +23,8 @@ class RMSprop(Optimizer):
     is taken under the root. Momentum and `centered` need state, so that a group made without them can't get them later.
     Tieleman and Hinton, "Lecture 6.5: RMSprop", 2012; Graves, arXiv:1308.0850, equations 38 to 43, for `centered`.
     """
+
+    non_negative = ("lr", "alpha", "eps", "weight_decay", "momentum")
 
     def __init__(
         self,
@@ -46,10 +48,6 @@ class RMSprop(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def check(self, group: Group) -> None:
-        for name in ("lr", "alpha", "eps", "weight_decay", "momentum"):
-            check_range(self, name, group[name])
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         kinds = ["square_avg"]

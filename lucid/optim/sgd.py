@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter, setting
 from lucid.operations import where, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, check_range, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -22,6 +22,8 @@ class SGD(Optimizer):
     group made without them can't get them later.
     Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013.
     """
+
+    non_negative = ("lr", "momentum", "weight_decay")
 
     def __init__(
         self,
@@ -45,8 +47,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, group: Group) -> None:
-        for name in ("lr", "momentum", "weight_decay"):
-            check_range(self, name, group[name])
+        super().check(group)
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ArgumentError(
                 "SGD takes nesterov with a momentum and without dampening, "

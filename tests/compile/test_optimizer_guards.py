@@ -103,9 +103,6 @@ def test_settings_of_an_optimizer() -> None:
 class PlainDescent(optim.Optimizer):
     """An optimizer that reads its group as it is, without `hyperparameter`."""
 
-    def check(self, group: dict[str, Any]) -> None:
-        pass
-
     def initial_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Tensor]:
         return {}
 
