@@ -15,8 +15,9 @@ from lucid.ir.types import as_dtype
 Array = npt.NDArray[Any]
 
 
-def to_array(data: object) -> Array:
-    """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it."""
+def to_array(data: object, narrow: bool = True) -> Array:
+    """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it. Without `narrow`
+    Python floats keep all of their digits."""
     if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
     if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
@@ -35,7 +36,8 @@ def to_array(data: object) -> Array:
             ) from None
         if array.dtype.kind not in "biuf":
             raise DTypeError(f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.")
-        if (array.dtype == np.float64 and not _holds_float64(data)) or (array.size == 0 and array.dtype == np.float64):
+        is_float64 = array.dtype == np.float64
+        if narrow and is_float64 and (array.size == 0 or not _holds_float64(data)):
             array = array.astype(np.float32)
     as_dtype(array.dtype)
     return array
@@ -43,7 +45,7 @@ def to_array(data: object) -> Array:
 
 def copied(data: object, dtype: object = None) -> Array:
     """A copy of `to_array(data)` in row-major order, of another dtype if one is given."""
-    array = to_array(data)
+    array = to_array(data, narrow=dtype is None)
     return np.array(array, dtype=as_dtype(array.dtype if dtype is None else dtype).numpy, order="C")
 
 

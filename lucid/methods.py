@@ -75,6 +75,8 @@ class TensorMethods(TensorForms):
     quantile = ops.quantile
     median = ops.median
     cumsum = ops.cumsum
+    cumprod = ops.cumprod
+    diff = ops.diff
     max = ops.max
     min = ops.min
     argmax = ops.argmax

@@ -137,7 +137,7 @@ def keep(p: float | Scalar, shape: Sequence[int]) -> tuple[Tensor, DrawSource]:
     """
     tracer = current_tracer()
     if tracer is not None:
-        chance = ops.as_tensor(p) if isinstance(p, Scalar) else ops.constant(p, TensorType(float64, ()))
+        chance = p.tensor() if isinstance(p, Scalar) else ops.constant(p, TensorType(float64, ()))
         return tracer.random(lambda draw: RandomKeep(draw, tuple(shape)), default_generator, chance)
     base = default_generator.advance()
     latest = LatestDraw()

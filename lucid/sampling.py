@@ -126,7 +126,7 @@ def bernoulli(p: Operand, size: Size = None) -> Tensor:
     chance = _parameter(p)
     shape, kind = _extents("bernoulli", (chance,), size, None)
     if isinstance(chance, Tensor | Scalar):
-        exact = ops.as_tensor(chance).astype(float64)
+        exact = ops.as_tensor(chance, float64)
     else:
         exact = ops.constant(chance, TensorType(float64, ()))
     word = draw(lambda number: RandomWord(number, shape))

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -427,3 +428,17 @@ def test_tensors_by_the_name_that_pytorch_has() -> None:
     array[:] = 0.0
     assert y.tolist() == [1.0, 1.0]
     assert lucid.compile(lambda x: x * lucid.tensor([2.0, 3.0]))(y).tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("make", [Tensor, lucid.tensor, lucid.as_tensor])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_floats_keep_their_digits_where_a_dtype_is_given(make: Any, compiled: bool) -> None:
+    def call(data: Any, dtype: str) -> Any:
+        return (lucid.compile(lambda x: make(x, dtype=dtype)) if compiled else lambda x: make(x, dtype=dtype))(data)
+
+    assert call(0.1, dtype="float64").tolist() == 0.1
+    if make is lucid.as_tensor and compiled:
+        return  # it takes no lists of floats that may change between calls
+    assert call([0.1, 16777217.0], dtype="float64").tolist() == [0.1, 16777217.0]
+    assert call([16777217.0, 2.5], dtype="int64").tolist() == [16777217, 2]
+    assert call([0.1], dtype="float32").tolist() == [float(np.float32(0.1))]

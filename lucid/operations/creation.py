@@ -33,18 +33,17 @@ def of_scalars(data: object, dtype: object = None) -> Tensor | None:
     """What `Tensor(data, dtype)` holds where floats of a traced call are among its numbers; None for other data."""
     if current_tracer() is None or not _holds_scalar(data):
         return None
-    tensor = _stacked(data)
-    return apply_op(Detach(), tensor if dtype is None else cast(tensor, as_dtype(dtype)))
+    return apply_op(Detach(), _stacked(data, dtype))
 
 
 def _holds_scalar(data: object) -> bool:
     return any(map(_holds_scalar, data)) if isinstance(data, list | tuple) else type(data) is Scalar
 
 
-def _stacked(data: Any) -> Tensor:
+def _stacked(data: Any, dtype: object) -> Tensor:
     if isinstance(data, list | tuple):
-        return stack([_stacked(item) for item in data])
-    return cast(as_tensor(data), float32) if is_weak(data) else as_tensor(data)
+        return stack([_stacked(item, dtype) for item in data])
+    return as_tensor(data, float32 if dtype is None and is_weak(data) else dtype)
 
 
 def _dtype_of(number: Any) -> DType:

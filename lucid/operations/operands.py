@@ -42,9 +42,7 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
     """A Tensor over data: itself where it is one, and without a copy where it is an array; cast to a dtype, if one is
     given, and moved to a device."""
     if dtype is not None or device is not None:
-        tensor = as_tensor(data)
-        kept = tensor if dtype is None else cast(tensor, as_dtype(dtype))
-        return kept if device is None else kept.to(device)
+        return _converted(data, dtype, device)
     if isinstance(data, TensorCore):
         return data
     if isinstance(data, Scalar):
@@ -56,6 +54,17 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
     if is_on_gpu(data):
         return TensorCore._wrap(gpu().foreign(data))
     return TensorCore._wrap(copied(data))
+
+
+def _converted(data: Operand, dtype: object, device: str | None) -> Tensor:
+    if isinstance(data, Scalar) and dtype is not None:
+        tensor = data.tensor()  # with all of its digits
+    elif isinstance(data, TensorCore | np.ndarray | Scalar) or is_on_gpu(data):
+        tensor = as_tensor(data)
+    else:
+        tensor = TensorCore._wrap(copied(data, dtype))
+    kept = tensor if dtype is None else cast(tensor, as_dtype(dtype))
+    return kept if device is None else kept.to(device)
 
 
 def constant(value: Number, type: TensorType) -> Tensor:

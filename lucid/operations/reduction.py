@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lucid.errors import ArgumentError
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
 from lucid.ir.types import as_dtype, bool_, int64, uint64
-from lucid.operations.arguments import Axes, as_number, float_dtype, normal_axes, one_axis
-from lucid.operations.elementwise import absolute, detach, isfinite, power, where
+from lucid.operations.arguments import Axes, as_integer, as_number, float_dtype, normal_axes, one_axis
+from lucid.operations.elementwise import absolute, add, detach, isfinite, multiply, power, where
 from lucid.operations.functions import exp, log, sqrt
 from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
 from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, cast
@@ -171,21 +173,66 @@ def cumsum(x: Operand, axis: builtins.int | None = None, dtype: object = None, *
     chosen, _ = _named("cumsum", axis, False, aliases)
     tensor = _wide(x, dtype)
     if chosen is None:
-        return _cumsum(flatten(tensor))
+        return _running(flatten(tensor), add)
     position = one_axis(chosen, tensor.ndim)
-    return transpose(_cumsum(transpose(tensor, position, -1)), position, -1)
+    return transpose(_running(transpose(tensor, position, -1), add), position, -1)
 
 
-def _cumsum(x: Tensor) -> Tensor:
-    """The sums up to each element along the last axis (Blelloch 1990): of pairs first, then of what lies between."""
+def cumprod(x: Operand, axis: builtins.int | None = None, dtype: object = None, **aliases: Any) -> Tensor:
+    """The products of the elements up to each one along an axis, or of all in row-major order: see `cumsum`.
+
+    >>> print(cumprod([1, 2, 3, 4]))
+    [1, 2, 6, 24]
+    """
+    chosen, _ = _named("cumprod", axis, False, aliases)
+    tensor = _wide(x, dtype)
+    if chosen is None:
+        return _running(flatten(tensor), multiply)
+    position = one_axis(chosen, tensor.ndim)
+    return transpose(_running(transpose(tensor, position, -1), multiply), position, -1)
+
+
+def diff(
+    x: Operand,
+    n: builtins.int = 1,
+    axis: builtins.int = -1,
+    prepend: Operand | None = None,
+    append: Operand | None = None,
+    **aliases: Any,
+) -> Tensor:
+    """Each element minus the one before it along an axis, n times; of bools, whether they differ.
+
+    `prepend` and `append` are put before and behind x first.
+
+    >>> print(diff([1, 4, 9, 16]), diff([1, 4, 9, 16], n=2))
+    [3, 5, 7] [2, 2]
+    """
+    chosen, _ = _named("diff", axis, False, aliases)
+    tensor = as_tensor(x)
+    position = one_axis(chosen, tensor.ndim)
+    parts = [as_tensor(part) for part in (prepend, tensor, append) if part is not None]
+    tensor = concatenate(parts, position) if len(parts) > 1 else tensor
+    times = as_integer("diff takes a number of times", n)
+    if times < 0:
+        raise ArgumentError(f"diff takes a number of times from 0 on, got {times}.")
+    moved = transpose(tensor, position, -1)
+    for _ in range(builtins.min(times, moved.shape[-1])):
+        later, earlier = moved[..., 1:], moved[..., :-1]
+        moved = later != earlier if moved.dtype == bool_ else later - earlier
+    return transpose(moved, position, -1)
+
+
+def _running(x: Tensor, combine: Callable[[Operand, Operand], Tensor]) -> Tensor:
+    """The combinations of the elements up to each one along the last axis (Blelloch 1990): of pairs first, then of what
+    lies between."""
     count = x.shape[-1]
     if count <= 1:
         return x
     pairs = count // 2
     first, second = x[..., 0 : 2 * pairs : 2], x[..., 1::2]
-    up_to_second = _cumsum(first + second)
+    up_to_second = _running(combine(first, second), combine)
     later = x[..., 2::2]  # the first ones of all pairs but one, and the last element where it has no partner
-    up_to_first = concatenate([x[..., :1], up_to_second[..., : later.shape[-1]] + later], -1)
+    up_to_first = concatenate([x[..., :1], combine(up_to_second[..., : later.shape[-1]], later)], -1)
     mixed = stack([up_to_first[..., :pairs], up_to_second], -1)
     mixed = reshape(mixed, (*x.shape[:-1], 2 * pairs))
     return concatenate([mixed, up_to_first[..., pairs:]], -1) if count % 2 else mixed

@@ -214,3 +214,15 @@ def test_random_numbers_of_numpy_are_left_alone() -> None:
     expected = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
     lucid.compile(nn.Dropout(0.5))(np.ones(10, np.float32))
     np.testing.assert_array_equal(np.random.get_state()[1], expected)  # type: ignore[index]
+
+
+def test_a_probability_is_as_exact_in_a_compiled_call() -> None:
+    """round(p * 2^32) differs between 0.1 in float32 and in float64."""
+    for function in (lambda p: lucid.bernoulli(p, 3), lambda p: lucid.as_tensor(p, "float64")):
+        for p in (0.1, 0.3):
+            lucid.seed(0)
+            expected = function(p)
+            lucid.seed(0)
+            assert lucid.compile(function)(p).tolist() == expected.tolist()
+    program = lucid.compile(lambda p: lucid.bernoulli(p, 3)).lower(0.1)
+    assert "f64[] = mul %p" in program.ir("traced")

@@ -8,6 +8,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
+import lucid.optim as optim
 from lucid import ones
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from tests.errors.messages import Case, expect_message
@@ -145,6 +146,25 @@ CASES: list[Case] = [
         "lp_pool1d takes norm_type above 0, got 0.",
         None,
     ),
+    (
+        lambda: optim.lr_scheduler.CyclicLR(optim.SGD([ones(2)], 0.1), 0.1, 0.2, mode="square"),
+        ArgumentError,
+        "CyclicLR takes mode='triangular', 'triangular2', 'exp_range', or a scale_fn, got 'square'.",
+        None,
+    ),
+    (
+        lambda: optim.lr_scheduler.CyclicLR(optim.SGD([ones(2)], 0.1), 0.1, 0.2, scale_mode="epochs"),
+        ArgumentError,
+        'CyclicLR takes scale_mode="cycle" or "iterations", got \'epochs\'.',
+        None,
+    ),
+    (
+        lambda: optim.lr_scheduler.CyclicLR(optim.Adagrad([ones(2)], 0.1), 0.1, 0.2),
+        ArgumentError,
+        "CyclicLR takes an optimizer with momentum or betas, or cycle_momentum=False.",
+        None,
+    ),
+    (lambda: lucid.diff(ones(2), -1), ArgumentError, "diff takes a number of times from 0 on, got -1.", None),
     (lambda: nn.Softmax2d()(ones(2, 3)), ShapeError, "Softmax2d takes inputs of 3 or 4 axes, got (2, 3).", None),
 ]
 

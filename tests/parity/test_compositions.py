@@ -45,6 +45,12 @@ FLOATS: dict[str, Two] = {
     "std_mean": lambda library, x, y: sum(library.std_mean(x, dim=0, correction=0, keepdim=True)),
     "nansum": lambda library, x, y: library.nansum(x.masked_fill(y > 0, math.nan), 1),
     "nanmean": lambda library, x, y: x.masked_fill(y > 1, math.nan).nanmean(0),
+    "cumprod": lambda library, x, y: library.cumprod(x, dim=1),
+    "cumprod with zeros": lambda library, x, y: x.masked_fill(y > 1, 0.0).cumprod(0),
+    "cumprod dtype": lambda library, x, y: library.cumprod(x, 1, dtype=library.float64),
+    "diff": lambda library, x, y: library.diff(x, dim=0),
+    "diff twice": lambda library, x, y: x.diff(2),
+    "diff of more": lambda library, x, y: library.diff(x, 1, 1, y[:, :1], append=y[:, 1:]),
     "mv": lambda library, x, y: library.mv(x, y[0]),
     "inner": lambda library, x, y: library.inner(x, y),
     "inner of vectors": lambda library, x, y: x[0].inner(y[0]),
@@ -96,6 +102,9 @@ VALUES: dict[str, Two] = {
     "bitwise methods": lambda library, x, y: (x * 9).int().bitwise_and((y * 9).int()).bitwise_or(1),
     "comparisons": lambda library, x, y: x.less(y).bitwise_xor(x.greater_equal(0)).bitwise_not(),
     "movements": lambda library, x, y: x.moveaxis(0, 1).tile((2, 1)).broadcast_to((2, 8, 3)),
+    "diff of bools": lambda library, x, y: (x > 0).diff(),
+    "diff until nothing is left": lambda library, x, y: x.diff(9, 0),
+    "cumprod of integers": lambda library, x, y: (x * 3).int().cumprod(1),
     "hypot of large and small": lambda library, x, y: library.hypot(x * 1e30, y * 1e-30),
 }
 

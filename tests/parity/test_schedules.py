@@ -92,6 +92,35 @@ def test_one_cycle(make: tuple[str, dict[str, Any]], options: dict[str, Any]) ->
     assert_same_rates(ours, theirs, pair)
 
 
+@pytest.mark.parametrize("make", [("SGD", {"momentum": 0.9}), ("Adam", {})])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 5},
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "step_size_down": 7, "mode": "triangular2"},
+        {"base_lr": 0.02, "max_lr": 0.3, "step_size_up": 4, "mode": "exp_range", "gamma": 0.97},
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "scale_fn": lambda cycle: 1.0 / cycle},
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "cycle_momentum": False, "base_momentum": 0.5},
+        {
+            "base_lr": 0.01,
+            "max_lr": 0.1,
+            "step_size_up": 4,
+            "base_momentum": 0.7,
+            "max_momentum": 0.99,
+            "scale_fn": lambda step: 0.9**step,
+            "scale_mode": "iterations",
+        },
+    ],
+)
+def test_cycles(make: tuple[str, dict[str, Any]], options: dict[str, Any]) -> None:
+    pair = optimizers(make[0], **make[1])
+    ours, theirs = (
+        library.CyclicLR(optimizer, **options)
+        for library, optimizer in zip((lr_scheduler, torch.optim.lr_scheduler), pair, strict=True)
+    )
+    assert_same_rates(ours, theirs, pair)
+
+
 def combined(library: Any, optimizer: Any, kind: str) -> Any:
     if kind == "chained":
         warm_up = library.ConstantLR(optimizer, 0.1, 4)

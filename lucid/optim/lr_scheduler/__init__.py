@@ -14,12 +14,14 @@ from lucid.optim.lr_scheduler.decay import (
     StepLR,
 )
 from lucid.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from lucid.optim.lr_scheduler.triangle import CyclicLR
 
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",

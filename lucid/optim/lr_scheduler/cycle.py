@@ -96,11 +96,11 @@ class OneCycleLR(LRScheduler):
             raise ArgumentError(f'OneCycleLR takes anneal_strategy="cos" or "linear", got {anneal_strategy!r}.')
         self.anneal_strategy = anneal_strategy
         self.cycle_momentum = cycle_momentum
-        self.max_lrs = _one_for_each_group(optimizer, "max_lr", max_lr)
+        self.max_lrs = one_for_each_group(self, optimizer, "max_lr", max_lr)
         self.initial_lrs = [rate / div_factor for rate in self.max_lrs]
         self.min_lrs = [rate / final_div_factor for rate in self.initial_lrs]
-        self.base_momenta = _one_for_each_group(optimizer, "base_momentum", base_momentum)
-        self.max_momenta = _one_for_each_group(optimizer, "max_momentum", max_momentum)
+        self.base_momenta = one_for_each_group(self, optimizer, "base_momentum", base_momentum)
+        self.max_momenta = one_for_each_group(self, optimizer, "max_momentum", max_momentum)
         top = pct_start * self.total_steps - 1.0
         self.phase_ends = [top, 2.0 * top, self.total_steps - 1.0] if three_phase else [top, self.total_steps - 1.0]
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in optimizer.param_groups):
@@ -121,11 +121,7 @@ class OneCycleLR(LRScheduler):
         else:
             rates, momenta = [start, top, end], [high, low, high]
         if self.cycle_momentum:
-            momentum = self._between(momenta)
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
-            else:
-                group["momentum"] = momentum
+            set_momentum(group, self._between(momenta))
         return self._between(rates)
 
     def _between(self, corners: list[float]) -> float:
@@ -141,11 +137,23 @@ class OneCycleLR(LRScheduler):
         return corners[i + 1] + (corners[i] - corners[i + 1]) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
-def _one_for_each_group(optimizer: Optimizer, name: str, given: float | Sequence[float]) -> list[float]:
+def set_momentum(group: Group, momentum: float) -> None:
+    """Set the momentum of a group, or the first of its betas."""
+    if "betas" in group:
+        group["betas"] = (momentum, *group["betas"][1:])
+    else:
+        group["momentum"] = momentum
+
+
+def one_for_each_group(
+    scheduler: LRScheduler, optimizer: Optimizer, name: str, given: float | Sequence[float]
+) -> list[float]:
+    """A number for each group: one for all, or as many as there are."""
     if not isinstance(given, Sequence):
         return [given] * len(optimizer.param_groups)
     if len(given) != len(optimizer.param_groups):
         raise ArgumentError(
-            f"OneCycleLR takes a {name} for each of {len(optimizer.param_groups)} groups, got {len(given)}."
+            f"{type(scheduler).__name__} takes a {name} for each of {len(optimizer.param_groups)} groups, "
+            f"got {len(given)}."
         )
     return list(given)
