@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from lucid.errors import ArgumentError
 from lucid.nn.module import Module
@@ -11,6 +12,7 @@ from lucid.nn.parameter import Parameter
 from lucid.tensor import Array, Tensor
 
 C = TypeVar("C", bound="Container")
+H = TypeVar("H", Module, Parameter)
 
 
 class Container(Module):
@@ -109,7 +111,55 @@ class Sequential(Container):
         return input
 
 
-class ModuleDict(Module):
+class Named(Module, Generic[H]):
+    """The base of modules that hold modules or parameters by name."""
+
+    @abstractmethod
+    def _held(self) -> dict[str, H]:
+        """What is held, by name, in the order in which it came."""
+
+    def __getitem__(self, key: str) -> H:
+        return self._held()[key]
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._held()
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._held().keys()
+
+    def values(self) -> ValuesView[H]:
+        """What is held."""
+        return self._held().values()
+
+    def items(self) -> ItemsView[str, H]:
+        """The names, each with what it stands for."""
+        return self._held().items()
+
+    def pop(self, key: str) -> H:
+        """Take out what has a name, and return it. Raises KeyError where there is nothing."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def clear(self) -> None:
+        """Take everything out."""
+        for key in self:
+            del self[key]
+
+
+class ModuleDict(Named[Module]):
     """Modules by name, in the order in which they came, for use in a `forward`. It is not called itself.
 
     >>> from lucid.nn import ReLU, Tanh
@@ -121,55 +171,15 @@ class ModuleDict(Module):
         super().__init__()
         self.update(modules or ())
 
-    def __getitem__(self, key: str) -> Module:
-        return self._held()[key]
-
     def __setitem__(self, key: str, module: Module) -> None:
         if not isinstance(module, Module):
             raise ArgumentError(f"ModuleDict holds modules, got {type(module).__name__}.")
         self.add_module(key, module)
 
-    def __delitem__(self, key: str) -> None:
-        if key not in self:
-            raise KeyError(key)
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._modules))
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._modules
-
-    def keys(self) -> KeysView[str]:
-        """The names."""
-        return self._held().keys()
-
-    def values(self) -> ValuesView[Module]:
-        """The modules."""
-        return self._held().values()
-
-    def items(self) -> ItemsView[str, Module]:
-        """Names and modules."""
-        return self._held().items()
-
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add modules, or replace those of the same names."""
         for key, module in dict(modules).items():
             self[key] = module
-
-    def pop(self, key: str) -> Module:
-        """Take the module of a name out, and return it. Raises KeyError where there is none."""
-        found = self[key]
-        del self[key]
-        return found
-
-    def clear(self) -> None:
-        """Take all modules out."""
-        for key in list(self):
-            del self[key]
 
     def _held(self) -> dict[str, Module]:
         return {name: module for name, module in self._modules.items() if module is not None}
@@ -223,60 +233,20 @@ class ParameterList(Module):
         return ", ".join(str(parameter.type) for parameter in self)
 
 
-class ParameterDict(Module):
+class ParameterDict(Named[Parameter]):
     """Parameters by name, in the order in which they came. Other tensors become parameters."""
 
     def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | None = None) -> None:
         super().__init__()
         self.update(parameters or ())
 
-    def __getitem__(self, key: str) -> Parameter:
-        return self._held()[key]
-
     def __setitem__(self, key: str, parameter: Tensor) -> None:
         self.register_parameter(key, _as_parameter("ParameterDict", parameter))
-
-    def __delitem__(self, key: str) -> None:
-        if key not in self:
-            raise KeyError(key)
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._parameters))
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._parameters
-
-    def keys(self) -> KeysView[str]:
-        """The names."""
-        return self._held().keys()
-
-    def values(self) -> ValuesView[Parameter]:
-        """The parameters."""
-        return self._held().values()
-
-    def items(self) -> ItemsView[str, Parameter]:
-        """Names and parameters."""
-        return self._held().items()
 
     def update(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> None:
         """Add parameters, or replace those of the same names."""
         for key, parameter in dict(parameters).items():
             self[key] = parameter
-
-    def pop(self, key: str) -> Parameter:
-        """Take the parameter of a name out, and return it. Raises KeyError where there is none."""
-        found = self[key]
-        del self[key]
-        return found
-
-    def clear(self) -> None:
-        """Take all parameters out."""
-        for key in list(self):
-            del self[key]
 
     def get(self, key: str, default: Tensor | None = None) -> Tensor | None:
         """The parameter of a name, or a default."""
