@@ -1,7 +1,8 @@
 """Guards on what the traced code read by name: globals, closure cells, and constant attribute chains of both.
 
-While a trace runs, a profile hook notes each Python function that is called. Afterwards the bytecode of those outside
-Lucid, NumPy and the standard library is scanned for names that it loads, and each becomes a guard on its value.
+While a trace runs, a profile hook notes each Python function that is called, but for those inside functions of Lucid's
+that call none of the user's (`modes.unwatched`). Afterwards the bytecode of those outside Lucid, NumPy and the standard
+library is scanned for names that it loads, and each becomes a guard on its value.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any
 
 from lucid.guards import GuardRecorder
+from lucid.modes import modes
 from lucid.observed import MISSING, Observed
 from lucid.side_effects import SideEffects, content_of, functions_of
 from lucid.tensor import Tensor
@@ -63,10 +65,13 @@ class CodeObserver:
         self._collects = gc.isenabled()
         gc.disable()  # callbacks and finalizers of a collection are no part of the function
         self._before = sys.getprofile()
-        sys.setprofile(self._hook())
+        hook = self._hook()
+        modes.hook = None if callable(self._before) else hook  # who profiles wants to hear of all calls
+        sys.setprofile(hook)
         return self
 
     def __exit__(self, *_: object) -> None:
+        modes.hook = None
         if hasattr(self._before, "enable"):  # cProfile's profiler: sys.setprofile would take it for a function
             self._before.enable()
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from lucid.tracing import Tracer
@@ -19,6 +20,7 @@ class _Modes(threading.local):
         self.grad_enabled = True
         self.trap = False  # whether NaN and infinity are errors
         self.tracer: Tracer | None = None
+        self.hook: Callable[..., Any] | None = None  # what the interpreter tells a trace of calls through
 
 
 modes = _Modes()
@@ -49,6 +51,27 @@ def current_tracer() -> Tracer | None:
 def is_grad_enabled() -> bool:
     """Whether operations are recorded for `backward` in this thread."""
     return modes.grad_enabled
+
+
+def unwatched(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function of Lucid's, which calls none of a user's, run without the hook of the trace that it is in.
+
+    A hook is called at every call and return, of C functions too, and first gets a dict of the frame's variables: half
+    of the time of tracing a step went there. Other hooks than a trace's stay.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        hook = modes.hook
+        if hook is None or sys.getprofile() is not hook:
+            return function(*args, **kwargs)
+        sys.setprofile(None)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            sys.setprofile(hook)
+
+    return run
 
 
 class Switch:

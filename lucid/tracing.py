@@ -19,12 +19,13 @@ from lucid.guards import GuardRecorder, describe
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops.base import Op
+from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const
 from lucid.ir.types import TensorType, uint64
-from lucid.modes import is_grad_enabled, modes
+from lucid.modes import is_grad_enabled, modes, unwatched
 from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope, Scopes
@@ -197,6 +198,10 @@ class Tracer:
 
     def apply(self, op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Record an op on tensors; the results are symbols."""
+        record = self._apply if is_declared_by_user(type(op)) else self._apply_ours
+        return record(op, operands)
+
+    def _apply(self, op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         cuts = isinstance(op, Detach)
         values = [self.value(operand) if cuts else self.operand(operand) for operand in operands]
         recording = not cuts and is_grad_enabled() and any(operand._requires_grad for operand in operands)
@@ -210,6 +215,8 @@ class Tracer:
             view._alias, view._version = (operands[0], op), operands[0]._version
             self._views[id(view)] = view, value, self._updates(view)
         return tensors
+
+    _apply_ours = unwatched(_apply)
 
     def note_result(self, tensor: Tensor, value: Value, operands: Sequence[Value], recording: bool) -> None:
         """Say of the result of an op whether a backward may follow it."""

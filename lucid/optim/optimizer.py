@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, StateDictError, TraceError
-from lucid.modes import current_tracer, enable_grad, no_grad
+from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
@@ -127,13 +127,15 @@ class Optimizer(Observed):
         return result
 
     def _step(self) -> None:
-        number, tracer = 0, current_tracer()
+        number, tracer, update = 0, current_tracer(), self.update
+        if all(owner.__module__.startswith("lucid.") for owner in (type(self), update)):
+            update = unwatched(update)
         groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
         with no_grad():
             for group, members in zip(groups, self._members, strict=True):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)
-                self.update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
+                update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
                 if tracer is not None:
                     tracer.scalars.guard_other_items(group)
 

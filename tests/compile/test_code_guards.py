@@ -17,6 +17,7 @@ import lucid
 import lucid.compiler
 import lucid.nn as nn
 from lucid import Tensor
+from lucid.code_guards import CodeObserver
 from tests.compile.changes import ONE, check, value
 
 SCALE = 2.0
@@ -374,3 +375,81 @@ def test_a_profiler_of_c_goes_on_after_the_trace() -> None:
     profiler.disable()
     profiled = {entry.code for entry in profiler.getstats()}
     assert after.__code__ in profiled
+
+
+def told(function: Callable[..., object], *args: object) -> set[str]:
+    """The functions of Lucid whose calls a trace of a function is told of, by name."""
+    names: set[str] = set()
+
+    def profile(frame: types.FrameType, event: str, _: object) -> None:
+        names.add(frame.f_code.co_qualname)
+
+    hook = CodeObserver._hook
+
+    def telling(observer: CodeObserver) -> Callable[..., Any]:
+        found = hook(observer)
+
+        def both(*event: Any) -> None:
+            profile(*event)
+            found(*event)
+
+        return both
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CodeObserver, "_hook", telling)
+        lucid.compile(function).lower(*args)
+    return names
+
+
+def test_a_trace_is_not_told_of_what_calls_nothing_of_the_users() -> None:
+    model = nn.Linear(2, 2)
+    optimizer = lucid.optim.Adam(model.parameters())
+
+    def step(x: Tensor) -> None:
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+
+    names = told(step, Tensor([[1.0, 2.0]]))
+    assert {"Linear.forward", "Tracer.apply", "Optimizer.step"} <= names
+    assert {"Tracer._apply", "Adam.update", "multiply"} & names == set()
+    assert sys.getprofile() is None
+
+
+def test_a_trace_is_told_again_behind_an_error() -> None:
+    def fails_in_between(x: Tensor) -> Tensor:
+        with pytest.raises(lucid.errors.ShapeError):
+            x.reshape(7)
+        return x * SCALE
+
+    assert "shift" in told(lambda x: shift(fails_in_between(x)), Tensor([1.0]))
+
+
+def test_an_optimizer_of_the_users_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scaled(lucid.optim.SGD):
+        def update(self, group: Any, members: Any) -> None:
+            for _, parameter, grad in members:
+                parameter.copy_(parameter - grad * SCALE)
+
+    def updated_by_hand(group: Any, members: Any) -> None:
+        for _, parameter, grad in members:
+            parameter.copy_(parameter - grad * SCALE)
+
+    for exchanged in (False, True):
+        weight = nn.Parameter(Tensor([0.0]))
+        optimizer = lucid.optim.SGD([weight], lr=0.1) if exchanged else Scaled([weight], lr=0.1)
+        if exchanged:
+            monkeypatch.setattr(optimizer, "update", updated_by_hand)
+
+        def step(x: Tensor, weight: Tensor = weight, optimizer: lucid.optim.SGD = optimizer) -> None:
+            optimizer.zero_grad()
+            (weight * x).sum().backward()
+            optimizer.step()
+
+        fast = lucid.compile(step)
+        fast(Tensor([1.0]))
+        assert weight.item() == -2.0
+        with monkeypatch.context() as patch:
+            patch.setitem(globals(), "SCALE", 5.0)
+            fast(Tensor([1.0]))
+        assert weight.item() == -7.0
