@@ -17,6 +17,15 @@ graph @dropout(%x: f32[6, 10], %bias: f32[10], %seed: u64[], %draw: u64[], %p: f
   return %y
 }
 """,
+    # In quads, of which the last has two elements.
+    "mask": """
+graph @mask(%x: f64[14], %seed: u64[], %draw: u64[], %p: f64[]) {
+  %keep: bool[14] = random_keep %seed, %draw, %p, draw=1   # train.py:3
+  %k: f64[14] = cast %keep
+  %y: f64[14] = mul %x, %k                                 # train.py:4
+  return %keep, %y
+}
+""",
     "softmax": """
 graph @softmax(%x: f32[6, 300]) {
   %m: f32[6] = max %x, axes=(1,)             # loss.py:7

@@ -21,6 +21,14 @@ template <class To, class From> static inline To bits(From x) { To y; memcpy(&y,
 static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
 
 #define __global__
+#define __align__(n) __attribute__((aligned(n)))
+struct __align__(4) uchar4 { unsigned char parts[4]; };
+struct __align__(16) int4 { int parts[4]; };
+struct __align__(16) uint4 { unsigned int parts[4]; };
+struct __align__(16) float4 { float parts[4]; };
+struct __align__(16) longlong2 { long long parts[2]; };
+struct __align__(16) ulonglong2 { unsigned long long parts[2]; };
+struct __align__(16) double2 { double parts[2]; };
 #define __launch_bounds__(...)
 #define __shared__ static
 struct Place { unsigned int x, y; };

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Protocol
 
 from lucid.codegen.cuda.gathered import GatheredProduct, print_gathered
-from lucid.codegen.cuda.nest import kernel_lanes, print_kernel
+from lucid.codegen.cuda.nest import kernel_threads, print_kernel
 from lucid.codegen.cuda.plan import line_of_blocks
 from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
@@ -45,8 +44,7 @@ class LoopNest:
 
     def grid(self, where: tuple[str, int] | None) -> tuple[int, int]:
         """The blocks and the threads of each."""
-        elements = prod(axis.extent for axis in self.kernel.axes)
-        return line_of_blocks(elements * kernel_lanes(self.kernel, where))
+        return line_of_blocks(kernel_threads(self.kernel, where))
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from math import prod
 
 from lucid.codegen.cuda.accumulators import Accumulators
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
+from lucid.codegen.cuda.quads import QUAD, VECTORS, Quads, alignment, in_quads
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm
-from lucid.codegen.cuda.stream import random_element
+from lucid.codegen.cuda.stream import random_element, random_words
 from lucid.codegen.cuda.writer import GUARD, INDENT, Writer, function_head
 from lucid.codegen.kernel import (
     Apply,
     Bounds,
+    Buffer,
     Constant,
     Expression,
     Guard,
@@ -36,9 +38,9 @@ from lucid.codegen.kernel import (
     operands as operands_of,
 )
 from lucid.errors import CompileError
-from lucid.ir.index import Axis
+from lucid.ir.index import Axis, Index, constant, of
 from lucid.ir.ops.base import on_axis
-from lucid.ir.types import DType, int32, int64
+from lucid.ir.types import DType, int32, int64, uint32, uint64
 
 # The threads that exchange values without memory; blocks are made of whole warps.
 WARP = 32
@@ -58,7 +60,9 @@ def print_kernel(kernel: Kernel, name: str, guarded: bool = False, where: tuple[
     """
     comment = [f"// {line}" for line in str(kernel).splitlines()]
     guard = [GUARD] if guarded else []
-    body = [INDENT + line for line in (*guard, *_Nest(kernel, kernel_lanes(kernel, where)).lines())]
+    lanes, quads = kernel_lanes(kernel, where), in_quads(kernel)
+    nest = _Nest(quads.kernel if quads else kernel, lanes, quads=quads)
+    body = [INDENT + line for line in (*guard, *nest.lines())]
     return "\n".join([*comment, *function_head(name, kernel_parameters(kernel), guarded), *body, "}"]) + "\n"
 
 
@@ -73,6 +77,12 @@ def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
         return max(lanes)
     got = ", ".join(map(str, sorted(lanes)))
     raise CompileError(f"a CUDA kernel reduces in one number of lanes, at most {WARP}; got {got}.", where=where)
+
+
+def kernel_threads(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
+    """The threads that a kernel is shared out to. Raises CompileError as `kernel_lanes`."""
+    quads = in_quads(kernel)
+    return prod(axis.extent for axis in (quads.kernel if quads else kernel).axes) * kernel_lanes(kernel, where)
 
 
 def epilogue_lines(kernel: Kernel, position: Sequence[str], element: str) -> list[str]:
@@ -95,10 +105,12 @@ def kernel_parameters(kernel: Kernel, without: int | None = None) -> list[str]:
 
 
 class _Nest:
-    """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C."""
+    """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C. Where it
+    is in quads, `quads` says so."""
 
-    def __init__(self, kernel: Kernel, lanes: int, product: str = "") -> None:
+    def __init__(self, kernel: Kernel, lanes: int, product: str = "", quads: Quads | None = None) -> None:
         self.kernel = kernel
+        self.quads = quads
         self.product = product
         self.lanes = lanes
         self.numbers: dict[Placement, list[int]] = {}
@@ -110,6 +122,8 @@ class _Nest:
 
     def lines(self) -> list[str]:
         if not self.kernel.is_empty:
+            if self.quads:
+                self.look_at_addresses(self.quads)
             with self.elements():
                 for number, stage in enumerate(self.kernel.stages):
                     self.stage(number, stage)
@@ -139,6 +153,8 @@ class _Nest:
         line(f"const {index} step = {threads};")
         name = _variable(axes[0]) if len(axes) == 1 else "element"
         size = prod(axis.extent for axis in axes)
+        if self.quads:
+            line("#pragma unroll 1")  # four elements are enough at a time
         with self.writer.block(f"for ({index} {name} = first; {name} < {size}; {name} += step)"):
             if len(axes) > 1:
                 self.divide_element(axes)
@@ -158,6 +174,9 @@ class _Nest:
         self.writer.lines.extend(reversed(lines))
 
     def stage(self, number: int, stage: Stage) -> None:
+        if self.quads:
+            self.quad(self.quads, stage)
+            return
         if len(self.kernel.stages) > 1:
             self.writer.line(f"// stage {number}")
         self.evaluate(Placement(number, 0))
@@ -193,14 +212,100 @@ class _Nest:
                 loops.enter_context(self.writer.block("if (lane == 0)"))
             yield
 
+    # Quads.
+
+    def look_at_addresses(self, quads: Quads) -> None:
+        """Declare whether all quads can be accessed at once."""
+        addresses: dict[int, dict[int, str]] = {}
+        for buffer, _, _ in (*self.quad_reads(quads), *self.quad_writes(quads)):
+            addresses.setdefault(alignment(buffer.dtype), {})[buffer.number] = f"(size_t)b{buffer.number}"
+        aligned = [f"({' | '.join(texts.values())}) % {number} == 0" for number, texts in addresses.items()]
+        if aligned:
+            self.writer.line(f"const bool aligned = {' && '.join(aligned)};")
+
+    def quad_reads(self, quads: Quads) -> Iterator[tuple[Buffer, Index, str]]:
+        """The buffers that quads are read from, the position of the first element, and the variable for them."""
+        for number, start in quads.reads.items():
+            value = self.kernel.values[number]
+            if isinstance(value, Load):
+                yield value.buffer, start, f"v{number}_quad"
+
+    def quad_writes(self, quads: Quads) -> Iterator[tuple[Buffer, Index, str]]:
+        """The buffers that quads are written to, the position of the first element, and the variable for them."""
+        for number, start in quads.writes.items():
+            yield self.kernel.stages[0].stores[number].buffer, start, f"store{number}_quad"
+
+    def quad(self, quads: Quads, stage: Stage) -> None:
+        """The elements of a quad: what is read at once, the map for each, what is written at once."""
+        writer, i = self.writer, _variable(quads.within)
+        reads, writes = list(self.quad_reads(quads)), list(self.quad_writes(quads))
+        for buffer, _, name in (*reads, *writes):
+            writer.line(f"__align__({alignment(buffer.dtype)}) {C_TYPES[buffer.dtype]} {name}[{QUAD}];")
+        self.move(quads, reads, reads=True)
+        for number, start in quads.reads.items():
+            value, name = self.kernel.values[number], f"v{number}"
+            if isinstance(value, RandomElement):
+                given = [self.terms[operand] for operand in value.args]
+                block = writer.position(start // QUAD, uint64)
+                words = ", ".join(word.text for word in random_words(writer, value, given, block, name))
+                writer.line(f"const unsigned int {name}_words[{QUAD}] = {{{words}}};")
+        with self.each_of_quad(quads):
+            self.evaluate(quads.inner)
+            for number, store in enumerate(stage.stores):
+                at = f"b{store.buffer.number}[{index_expression(store.position)}]"
+                target = f"store{number}_quad[{i}]" if number in quads.writes else at
+                writer.line(f"{target} = {self.terms[store.value].text};")
+        self.move(quads, writes, reads=False)
+
+    @contextmanager
+    def each_of_quad(self, quads: Quads) -> Iterator[None]:
+        """Run what is written meanwhile for each element of a quad: all in registers, as the loop is unrolled."""
+        i, rest = _variable(quads.within), ""
+        if quads.has_rest:
+            rest = f" && {index_expression(quads.element)} < {quads.extent}"
+        self.writer.line("#pragma unroll")
+        with self.writer.block(f"for (int {i} = 0; {i} < {QUAD}{rest}; ++{i})"):
+            yield
+
+    def move(self, quads: Quads, quad: Sequence[tuple[Buffer, Index, str]], reads: bool) -> None:
+        """Copy quads from buffers, or to them, each at once where that is allowed."""
+        if not quad:
+            return
+        line, i, const = self.writer.line, _variable(quads.within), "const " if reads else ""
+        rest = ""
+        if quads.has_rest:
+            last = quads.element.substitute({quads.within: constant(QUAD - 1)})
+            rest = f" && {index_expression(last)} < {quads.extent}"
+        with self.writer.block(f"if (aligned{rest})"):
+            for buffer, start, name in quad:
+                vector, count = VECTORS[buffer.dtype]
+                for part in range(count):
+                    here = f"(({vector}*){name})[{part}]"
+                    there = f"(({const}{vector}*)(b{buffer.number} + {index_expression(start)}))[{part}]"
+                    line(f"{here} = {there};" if reads else f"{there} = {here};")
+        with self.writer.block("else"), self.each_of_quad(quads):
+            for buffer, start, name in quad:
+                there = f"b{buffer.number}[{index_expression(start + of(quads.within))}]"
+                line(f"{name}[{i}] = {there};" if reads else f"{there} = {name}[{i}];")
+
     # Values.
 
     def evaluate(self, place: Placement) -> None:
         """Write the values of a placement, in order; value number n is the constant `v<n>`."""
         for number in self.numbers.get(place, ()):
-            value = self.kernel.values[number]
-            term = self.term(value, f"v{number}")
-            self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, f"v{number}")
+            value, name = self.kernel.values[number], f"v{number}"
+            if self.quads and number in self.quads.reads:
+                term = self.element_of_quad(value, name, _variable(self.quads.within))
+            else:
+                term = self.term(value, name)
+            self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, name)
+
+    def element_of_quad(self, value: Expression, name: str, i: str) -> CTerm:
+        """The value for an element of a quad, of what has been read or drawn for all."""
+        if not isinstance(value, RandomElement):
+            return CTerm(value.dtype, f"{name}_quad[{i}]")
+        word = self.writer.s.declare(uint32, f"{name}_words[{i}]")
+        return value.op.scalar(self.writer.s, word, *(self.terms[operand] for operand in value.args[2:]))
 
     def term(self, value: Expression, name: str) -> CTerm:
         writer, s = self.writer, self.writer.s

@@ -20,11 +20,13 @@ _SONAME = "libnvrtc.so.12"
 
 @dataclass(frozen=True)
 class Figures:
-    """What a function takes: registers of a thread, bytes that it spills, bytes of shared memory of a block."""
+    """What a function takes: registers of a thread, bytes that it spills, bytes of shared memory of a block, and bytes
+    of arrays that are not in registers."""
 
     registers: int
     spilled: int
     shared: int
+    stack: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _candidates() -> Iterator[str]:
 
 _FUNCTION = re.compile(
     r"Compiling entry function '(?P<name>\w+)'.*?"
-    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?"
+    r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?"
     r"Used (?P<registers>\d+) registers(?P<rest>[^\n]*)",
     re.DOTALL,
 )
@@ -104,4 +106,5 @@ def _figures(log: str) -> Iterator[tuple[str, Figures]]:
     for match in _FUNCTION.finditer(log):
         shared = re.search(r"(\d+) bytes smem", match["rest"])
         spilled = int(match["stores"]) + int(match["loads"])
-        yield match["name"], Figures(int(match["registers"]), spilled, int(shared[1]) if shared else 0)
+        in_shared = int(shared[1]) if shared else 0
+        yield match["name"], Figures(int(match["registers"]), spilled, in_shared, int(match["stack"]))

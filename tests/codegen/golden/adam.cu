@@ -43,30 +43,70 @@ extern "C" __global__ void kernel_0(
     float* b8,
     const long long* status) {
     if (status[0]) return;  // a check has failed: nothing is written any more
+    const bool aligned = ((size_t)b0 | (size_t)b1 | (size_t)b2 | (size_t)b5 | (size_t)b6 | (size_t)b7 | (size_t)b8) % 16 == 0;
     const int first = blockIdx.x * blockDim.x + threadIdx.x;
     const int step = gridDim.x * blockDim.x;
-    for (int i0 = first; i0 < 20; i0 += step) {
+    #pragma unroll 1
+    for (int i0 = first; i0 < 5; i0 += step) {
         const float v3 = b3[0];
         const float v4 = b4[0];
-        const float v0 = b0[i0];
-        const float v1 = b1[i0];
-        const float v2 = b2[i0];
-        const float v5 = b5[i0];
-        const float v7 = v0 * 0.9f;
-        const float v9 = v1 * 0.1f;
-        const float v10 = v7 + v9;
-        const float v12 = v2 * 0.999f;
-        const float v13 = v1 * v1;
-        const float v15 = v13 * 0.001f;
-        const float v16 = v12 + v15;
-        const float v17 = sqrtf(v16);
-        const float v18 = v17 / v3;
-        const float v20 = v18 + 1e-08f;
-        const float v21 = v10 * v4;
-        const float v22 = v21 / v20;
-        const float v23 = v5 - v22;
-        b6[i0] = v10;
-        b7[i0] = v16;
-        b8[i0] = v23;
+        __align__(16) float v0_quad[4];
+        __align__(16) float v1_quad[4];
+        __align__(16) float v2_quad[4];
+        __align__(16) float v5_quad[4];
+        __align__(16) float store0_quad[4];
+        __align__(16) float store1_quad[4];
+        __align__(16) float store2_quad[4];
+        if (aligned) {
+            ((float4*)v0_quad)[0] = ((const float4*)(b0 + 4 * i0))[0];
+            ((float4*)v1_quad)[0] = ((const float4*)(b1 + 4 * i0))[0];
+            ((float4*)v2_quad)[0] = ((const float4*)(b2 + 4 * i0))[0];
+            ((float4*)v5_quad)[0] = ((const float4*)(b5 + 4 * i0))[0];
+        }
+        else {
+            #pragma unroll
+            for (int i1 = 0; i1 < 4; ++i1) {
+                v0_quad[i1] = b0[4 * i0 + i1];
+                v1_quad[i1] = b1[4 * i0 + i1];
+                v2_quad[i1] = b2[4 * i0 + i1];
+                v5_quad[i1] = b5[4 * i0 + i1];
+            }
+        }
+        #pragma unroll
+        for (int i1 = 0; i1 < 4; ++i1) {
+            const float v0 = v0_quad[i1];
+            const float v1 = v1_quad[i1];
+            const float v2 = v2_quad[i1];
+            const float v5 = v5_quad[i1];
+            const float v7 = v0 * 0.9f;
+            const float v9 = v1 * 0.1f;
+            const float v10 = v7 + v9;
+            const float v12 = v2 * 0.999f;
+            const float v13 = v1 * v1;
+            const float v15 = v13 * 0.001f;
+            const float v16 = v12 + v15;
+            const float v17 = sqrtf(v16);
+            const float v18 = v17 / v3;
+            const float v20 = v18 + 1e-08f;
+            const float v21 = v10 * v4;
+            const float v22 = v21 / v20;
+            const float v23 = v5 - v22;
+            store0_quad[i1] = v10;
+            store1_quad[i1] = v16;
+            store2_quad[i1] = v23;
+        }
+        if (aligned) {
+            ((float4*)(b6 + 4 * i0))[0] = ((float4*)store0_quad)[0];
+            ((float4*)(b7 + 4 * i0))[0] = ((float4*)store1_quad)[0];
+            ((float4*)(b8 + 4 * i0))[0] = ((float4*)store2_quad)[0];
+        }
+        else {
+            #pragma unroll
+            for (int i1 = 0; i1 < 4; ++i1) {
+                b6[4 * i0 + i1] = store0_quad[i1];
+                b7[4 * i0 + i1] = store1_quad[i1];
+                b8[4 * i0 + i1] = store2_quad[i1];
+            }
+        }
     }
 }

@@ -38,14 +38,14 @@ extern "C" __global__ void kernel_0(
         const float v0 = b0[10 * i0 + i1];
         const float v1 = b1[i1];
         const float v6 = v0 + v1;
-        const unsigned long long t0 = v3 + 3ull;
-        const unsigned long long t1 = (unsigned long long)(10 * i0 + i1);
-        const unsigned long long t2 = t1 >> 2;
-        const unsigned int t3 = (unsigned int)t2;
-        const unsigned long long t4 = t2 >> 32;
+        const unsigned long long t0 = (unsigned long long)(10 * i0 + i1);
+        const unsigned long long t1 = t0 >> 2;
+        const unsigned long long t2 = v3 + 3ull;
+        const unsigned int t3 = (unsigned int)t1;
+        const unsigned long long t4 = t1 >> 32;
         const unsigned int t5 = (unsigned int)t4;
-        const unsigned int t6 = (unsigned int)t0;
-        const unsigned long long t7 = t0 >> 32;
+        const unsigned int t6 = (unsigned int)t2;
+        const unsigned long long t7 = t2 >> 32;
         const unsigned int t8 = (unsigned int)t7;
         const unsigned int t9 = (unsigned int)v2;
         const unsigned long long t10 = v2 >> 32;
@@ -74,7 +74,7 @@ extern "C" __global__ void kernel_0(
             v7_k0 = t20;
             v7_k1 = t21;
         }
-        const unsigned int t22 = (unsigned int)t1;
+        const unsigned int t22 = (unsigned int)t0;
         const unsigned int t23 = t22 & 3u;
         const bool t24 = t23 == 2u;
         const unsigned int t25 = t24 ? v7_x2 : v7_x3;

@@ -126,14 +126,39 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
 //       stage 0:
 //         store b2[300*i0 + i1] = v2
 extern "C" __global__ void kernel_2(const float* b0, const float* b1, float* b2) {
+    const bool aligned = ((size_t)b0 | (size_t)b2) % 16 == 0;
     const int first = blockIdx.x * blockDim.x + threadIdx.x;
     const int step = gridDim.x * blockDim.x;
-    for (int element = first; element < 1800; element += step) {
-        const int i0 = element / 300;
-        const int i1 = element % 300;
+    #pragma unroll 1
+    for (int element = first; element < 450; element += step) {
+        const int i0 = element / 75;
+        const int i1 = element % 75;
         const float v1 = b1[i0];
-        const float v0 = b0[300 * i0 + i1];
-        const float v2 = v0 / v1;
-        b2[300 * i0 + i1] = v2;
+        __align__(16) float v0_quad[4];
+        __align__(16) float store0_quad[4];
+        if (aligned) {
+            ((float4*)v0_quad)[0] = ((const float4*)(b0 + 300 * i0 + 4 * i1))[0];
+        }
+        else {
+            #pragma unroll
+            for (int i2 = 0; i2 < 4; ++i2) {
+                v0_quad[i2] = b0[300 * i0 + 4 * i1 + i2];
+            }
+        }
+        #pragma unroll
+        for (int i2 = 0; i2 < 4; ++i2) {
+            const float v0 = v0_quad[i2];
+            const float v2 = v0 / v1;
+            store0_quad[i2] = v2;
+        }
+        if (aligned) {
+            ((float4*)(b2 + 300 * i0 + 4 * i1))[0] = ((float4*)store0_quad)[0];
+        }
+        else {
+            #pragma unroll
+            for (int i2 = 0; i2 < 4; ++i2) {
+                b2[300 * i0 + 4 * i1 + i2] = store0_quad[i2];
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@
 // its end leaves its stack to the next, so kernels that never wait need a single one. Blocks run one after the other.
 //
 // Found out: accesses to memory that is not there (as an error, not a crash), barriers that some threads do not reach or
-// reach at different lines, shuffles outside their mask. Shared memory holds NaNs when a block begins.
+// reach at different lines, shuffles outside their mask, vectors that are not aligned. Shared memory holds NaNs when a
+// block begins.
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -35,6 +36,7 @@ template <class To, class From> static inline To lucid_bits(From x) {
 static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (unsigned long long)x * y >> 32; }
 
 #define __global__
+#define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 #define __shared__ static __attribute__((section("lucid_shared"), aligned(16)))
 #define __syncthreads() lucid::wait(lucid::AT_BARRIER, 0, __LINE__)
@@ -44,6 +46,25 @@ static inline unsigned int __umulhi(unsigned int x, unsigned int y) { return (un
 
 struct LucidPlace { unsigned int x, y; };
 static LucidPlace threadIdx, blockIdx, blockDim, gridDim;
+
+// A vector moves as a whole, between addresses that are multiples of its size.
+namespace lucid { static void expect_aligned(const void *address, unsigned size); }
+template <class T, unsigned N> struct alignas(N * sizeof(T)) LucidVector {
+    T parts[N];
+    LucidVector &operator=(const LucidVector &from) {
+        lucid::expect_aligned(this, N * sizeof(T));
+        lucid::expect_aligned(&from, N * sizeof(T));
+        memcpy((char *)this, (const char *)&from, N * sizeof(T));
+        return *this;
+    }
+};
+typedef LucidVector<unsigned char, 4> uchar4;
+typedef LucidVector<int, 4> int4;
+typedef LucidVector<unsigned int, 4> uint4;
+typedef LucidVector<float, 4> float4;
+typedef LucidVector<long long, 2> longlong2;
+typedef LucidVector<unsigned long long, 2> ulonglong2;
+typedef LucidVector<double, 2> double2;
 
 // Switching stacks: the registers that a call preserves go onto the stack, whose pointer is kept.
 
@@ -104,6 +125,10 @@ static volatile sig_atomic_t running;
     int used = snprintf(message, message_size, "block (%u, %u), thread %u: ", blockIdx.x, blockIdx.y, threadIdx.x);
     snprintf(message + used, message_size - used, what, a, b);
     siglongjmp(failed, 1);
+}
+
+static void expect_aligned(const void *address, unsigned size) {
+    if ((uintptr_t)address % size) fail("access to %ld bytes at address 0x%lx", size, (long)address);
 }
 
 static void illegal_access(int number, siginfo_t *info, void *) {

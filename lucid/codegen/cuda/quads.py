@@ -1,0 +1,107 @@
+"""Maps in quads: a thread takes four neighbouring elements, for one access to memory and one Philox call to serve all.
+
+A map's last parallel axis is cut in two: the outer part, which threads share out, counts quads, and the stage goes over
+the four elements of one. Nothing else about the kernel changes, so the bits don't. What stands at four neighbouring
+places for the elements of a quad is read and written at once where the address allows it, which the kernel looks up:
+buffers may be parts of others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+from lucid.codegen.kernel import Kernel, Load, Placement, RandomElement, indices, operands
+from lucid.ir.index import Axis, Index, Known, of
+from lucid.ir.types import DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
+
+QUAD = 4
+
+# The vector that holds a quad of a dtype, or half of one, and how many of them a quad takes.
+VECTORS = {
+    bool_: ("uchar4", 1),
+    uint8: ("uchar4", 1),
+    uint32: ("uint4", 1),
+    uint64: ("ulonglong2", 2),
+    int32: ("int4", 1),
+    int64: ("longlong2", 2),
+    float32: ("float4", 1),
+    float64: ("double2", 2),
+}
+
+
+def alignment(dtype: DType) -> int:
+    """The bytes that the address of a quad must be a multiple of."""
+    return QUAD * dtype.itemsize // VECTORS[dtype][1]
+
+
+@dataclass(frozen=True)
+class Quads:
+    """A map in quads, the axis of its stage, and the place of an element on the axis that was cut, which ends after
+    `extent` elements. The last quad may have a rest of them."""
+
+    kernel: Kernel
+    within: Axis
+    element: Index
+    extent: int
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the last quad is not whole."""
+        return self.extent % QUAD > 0
+
+    @property
+    def inner(self) -> Placement:
+        """Where values are computed that differ between the elements of a quad."""
+        return Placement(0, 1)
+
+    @cached_property
+    def placed(self) -> tuple[Placement, ...]:
+        """The placement of each value."""
+        return self.kernel.placements()
+
+    def start(self, position: Index) -> Index | None:
+        """The position of the first of four neighbours that the elements of a quad stand for, a multiple of four; None
+        where they stand elsewhere."""
+        if position.coefficient(self.within) != 1:
+            return None
+        first = position.substitute({self.within: Index()})
+        if any(isinstance(leaf, Known) and self.placed[leaf.number] == self.inner for leaf in first.leaves()):
+            return None
+        numbers = (first.constant, *(coefficient for _, coefficient in first.terms))
+        return first if all(number % QUAD == 0 for number in numbers) else None
+
+    @cached_property
+    def reads(self) -> dict[int, Index]:
+        """The values that are read, or drawn, for all elements of a quad at once, and the position of the first."""
+        found = {}
+        for number, value in enumerate(self.kernel.values):
+            if isinstance(value, Load | RandomElement) and len(indices(value)) == 1:  # no bounds
+                start = self.start(value.position)
+                if start is not None and all(self.placed[arg] != self.inner for arg in operands(value)[:2]):
+                    found[number] = start
+        return found
+
+    @cached_property
+    def writes(self) -> dict[int, Index]:
+        """The stores that write all elements of a quad at once, and the position of the first."""
+        starts = (self.start(store.position) for store in self.kernel.stages[0].stores)
+        return {number: start for number, start in enumerate(starts) if start is not None}
+
+
+def in_quads(kernel: Kernel) -> Quads | None:
+    """A kernel in quads. None where it is no map, or has nothing that quads would serve."""
+    if len(kernel.stages) != 1 or kernel.is_empty or not kernel.axes:
+        return None
+    (stage,), last = kernel.stages, kernel.axes[-1]
+    # A quad that ends in the next row would be none: only where there is one row, the last may have fewer elements.
+    is_cut = last.extent >= QUAD and (last.extent % QUAD == 0 or len(kernel.axes) == 1)
+    if stage.axes or stage.reductions or not is_cut:
+        return None
+    outer = Axis(last.number, -(-last.extent // QUAD))
+    within = Axis(max(axis.number for axis in kernel.axes) + 1, QUAD)
+    element = of(outer) * QUAD + of(within)
+    cut = kernel.map_indices(partial(Index.substitute, values={last: element}))
+    stages = (replace(cut.stages[0], axes=(within,)),)
+    quads = Quads(replace(cut, axes=(*kernel.axes[:-1], outer), stages=stages), within, element, last.extent)
+    return quads if quads.reads or quads.writes else None
