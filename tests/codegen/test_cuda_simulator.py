@@ -176,7 +176,7 @@ def test_what_a_program_for_cuda_does_not_have() -> None:
 
 SUM = "graph(%x: f32[7, 50]) { %y: f32[7] = sum %x, axes=(1,), lanes=16; return %y }"
 PRODUCT = "graph(%x: f32[70, 40], %y: f32[40, 70]) { %z: f32[70, 70] = matmul %x, %y, chunk=40; return %z }"
-MAP = "graph(%x: f32[50]) { %y: f32[50] = exp %x; return %y }"
+MAP = "graph(%x: f32[200]) { %y: f32[200] = exp %x; return %y }"  # of 50 quads
 
 WRITTEN, READ = "__syncthreads();  // the tiles are written", "__syncthreads();  // the tiles have been read"
 TILE = "a_tile[l][r] = inside ? "
@@ -196,7 +196,8 @@ def planted(text: str, old: str, new: str) -> tuple[Graph, Callable[[int], Simul
     ("text", "old", "new", "message"),
     [
         (MAP, "i0 < 50; ", "i0 < 51; ", "illegal access to memory"),
-        (MAP, "= b0[i0]", "= b0[i0 - 1025]", "illegal access to memory"),
+        (MAP, "(b0 + 4 * i0)", "(b0 + 4 * i0 - 1028)", "illegal access to memory"),
+        (MAP, "(b0 + 4 * i0)", "(b0 + 4 * i0 + 1)", "access to 16 bytes at address"),
         (SUM, "i3 < 50;", "i3 < 51;", "illegal access to memory"),
         (PRODUCT, "row0 + r < m && ", "", "illegal access to memory"),
         (SUM, "0xffffu <<", "0xfffffu <<", "waits with mask 0xfffff for a lane with mask 0xffff0000"),
@@ -225,10 +226,10 @@ def test_what_depends_on_the_order_of_threads_has_other_bits(old: str, new: str)
 
 
 def test_a_race_between_blocks_has_other_bits() -> None:
-    graph, executable = planted(MAP, "b1[i0] = v1;", "b1[i0 / 2] = v1;")
+    graph, executable = planted(MAP, "(b1 + 4 * i0)", "(b1 + 4 * (i0 / 2))")
     runs = set()
     for order in (0, 1):
         one = executable(order)
         one.plan = on_grid(one.plan, 2, 32)
-        runs.add(run_executable(one, graph, random_inputs(graph, seed=0)).outputs[0][:25].tobytes())
+        runs.add(run_executable(one, graph, random_inputs(graph, seed=0)).outputs[0][:100].tobytes())
     assert len(runs) == 2
