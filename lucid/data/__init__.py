@@ -4,11 +4,12 @@ Any iterable of arrays serves a training loop as well; nothing else in Lucid dep
 """
 
 from lucid.data.collate import collate
-from lucid.data.dataset import Dataset, Subset, TensorDataset, random_split
+from lucid.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 from lucid.data.loader import DataLoader
 from lucid.data.sampler import RandomSampler, Sampler, SequentialSampler
 
 __all__ = [
+    "ConcatDataset",
     "DataLoader",
     "Dataset",
     "RandomSampler",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -92,6 +93,31 @@ class Subset(Dataset[Any]):
 
     def fetch_batch(self, indices: Indices, /) -> Any:
         return fetch_batch(self.dataset, self.indices[indices])
+
+
+class ConcatDataset(Dataset[Any]):
+    """Data sets one after the other. Raises ArgumentError for none.
+
+    >>> both = ConcatDataset([[10, 11], [12, 13, 14]])
+    >>> len(both), both[1], both[2]
+    (5, 11, 12)
+    """
+
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ArgumentError("ConcatDataset takes at least one data set, got none.")
+        self.cumulative_sizes = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
+
+    def __len__(self) -> int:
+        return int(self.cumulative_sizes[-1])
+
+    def __getitem__(self, index: int, /) -> Any:
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        number = bisect_right(self.cumulative_sizes, position)
+        return self.datasets[number][position - (self.cumulative_sizes[number - 1] if number else 0)]
 
 
 def random_split(dataset: Dataset[Any], lengths: Sequence[int | float], seed: int = 0) -> list[Subset]:

@@ -23,9 +23,10 @@ class DataLoader:
     random stream is neither used nor moved. `sampler` replaces that order. `drop_last` leaves out a last batch that
     is not full. `collate_fn` makes a batch of a list of samples (`lucid.data.collate`).
 
-    With `num_workers` threads, up to `num_workers * prefetch_factor` batches are made ahead: in the same order, with
-    the same elements. Threads help where samples are read or computed by code that releases the GIL, as NumPy and
-    most decoders do.
+    With `num_workers` threads, up to `num_workers * prefetch_factor` (2 unless given) batches are made ahead: in the
+    same order, with the same elements. Threads help where samples are read or computed by code that releases the GIL,
+    as NumPy and most decoders do. PyTorch's `pin_memory` and `persistent_workers` are taken, and have no effect:
+    threads share memory, and are made in no time.
 
     `state_dict` says where the iteration stands; after `load_state_dict`, the next loop is the rest of that epoch.
     Raises ArgumentError for sizes that are no positive integers, and for `shuffle` together with a sampler.
@@ -43,14 +44,16 @@ class DataLoader:
         self,
         dataset: Dataset[Any],
         batch_size: int = 1,
-        shuffle: bool = False,
+        shuffle: bool | None = None,
         *,
         sampler: Sampler | None = None,
         drop_last: bool = False,
-        collate_fn: Callable[[list[Any]], Any] = collate,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
         num_workers: int = 0,
-        prefetch_factor: int = 2,
+        prefetch_factor: int | None = None,
         seed: int = 0,
+        pin_memory: bool = False,
+        persistent_workers: bool = False,
     ) -> None:
         if shuffle and sampler is not None:
             raise ArgumentError("DataLoader takes shuffle or a sampler, which says the order itself; got both.")
@@ -61,13 +64,16 @@ class DataLoader:
             )
         _check_integer("batch_size", batch_size, 1)
         _check_integer("num_workers", num_workers, 0)
-        _check_integer("prefetch_factor", prefetch_factor, 1)
+        factor = 2 if prefetch_factor is None else prefetch_factor
+        _check_integer("prefetch_factor", factor, 1)
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.collate_fn = collate_fn
+        self.collate_fn = collate if collate_fn is None else collate_fn
         self.num_workers = num_workers
-        self.prefetch_factor = prefetch_factor
+        self.prefetch_factor = factor
+        self.pin_memory = pin_memory
+        self.persistent_workers = persistent_workers
         self.seed = checked_seed(seed)
         count = len(dataset)
         self.sampler: Sampler

@@ -5,7 +5,16 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.data import Dataset, RandomSampler, SequentialSampler, Subset, TensorDataset, random_split
+from lucid.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from lucid.data.sampler import EPOCHS, permutation
 from lucid.errors import ArgumentError
 from lucid.ir import philox
@@ -137,3 +146,23 @@ class TestSamplers:
     def test_a_seed_is_an_integer(self, seed: object) -> None:
         with pytest.raises(ArgumentError, match="seed takes an integer"):
             RandomSampler(3, seed)
+
+
+def test_data_sets_one_after_the_other() -> None:
+    both = ConcatDataset([Squares(), np.arange(3), Squares()])
+    assert len(both) == 23
+    assert [int(both[number]) for number in (0, 9, 10, 12, 13, -1)] == [0, 81, 0, 2, 0, 81]
+    assert [int(x) for x in both] == [*(n * n for n in range(10)), 0, 1, 2, *(n * n for n in range(10))]
+    batches = [batch.tolist() for batch in DataLoader(ConcatDataset([[1.0, 2.0], [3.0]]), batch_size=2)]
+    assert batches == [[1.0, 2.0], [3.0]]
+    for index in (23, -24):
+        with pytest.raises(IndexError, match=f"sample {index} of 23"):
+            both[index]
+    with pytest.raises(ArgumentError, match=r"ConcatDataset takes at least one data set, got none\."):
+        ConcatDataset([])
+
+
+def test_arguments_of_pytorch_that_have_no_effect() -> None:
+    given = {"shuffle": None, "collate_fn": None, "prefetch_factor": None, "pin_memory": True}
+    loader = DataLoader(Squares(), 4, num_workers=2, persistent_workers=True, **given)
+    assert [batch.tolist() for batch in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]

@@ -92,6 +92,13 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "lucid.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
     "Tensor.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
     "Tensor.cuda": ({"no device"}, "there is one GPU"),
+    "data.random_split": ({"seed is our own"}, "a split depends on the seed alone"),
+    "data.DataLoader": (
+        {f"{name} has to be named" for name in ("sampler", "num_workers", "collate_fn", "drop_last")}
+        | {f"no {name}" for name in ("batch_sampler", "timeout", "worker_init_fn", "multiprocessing_context")}
+        | {"no pin_memory_device", "no in_order", "seed is our own"},
+        "threads instead of processes, and an order that depends on the seed and the epoch",
+    ),
     "Module.cuda": ({"no device"}, "there is one GPU"),
     "ParameterDict.setdefault": ({"default is required"}, "a parameter, not None"),
     "optim.RMSprop": ({"maximize has to be named"}, "it stands behind arguments that are left out"),
@@ -99,6 +106,10 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
 
 # What has another meaning in Lucid, so that arguments can't be compared.
 OTHERWISE = {
+    **dict.fromkeys(("data.Dataset", "data.Sampler"), "protocols of Lucid's own, which PyTorch's data sets fit"),
+    **dict.fromkeys(
+        ("data.RandomSampler", "data.SequentialSampler"), "an order is a function of the epoch: docs/data.md"
+    ),
     **dict.fromkeys(
         [f"{name}.forward" for name in ("Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")],
         "takes what its classes take",
@@ -132,6 +143,7 @@ OWNERS: dict[str, tuple[Any, Any]] = {
     "lr_scheduler": (optim.lr_scheduler, torch.optim.lr_scheduler),
     "LRScheduler": (optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.LRScheduler),
     "swa_utils": (optim.swa_utils, torch.optim.swa_utils),
+    "data": (lucid.data, torch.utils.data),
     "Module": (nn.Module, torch.nn.Module),
 }
 OWNERS |= {
