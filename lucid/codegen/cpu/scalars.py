@@ -133,6 +133,8 @@ class LLVMScalars(Scalars[Term]):
             return x
         if dtype == bool_:
             return self.not_equal(x, self.constant_like(0, x))
+        if x.dtype == bool_:  # one instruction, where a conversion of the bit is three
+            return self.select(x, self.constant(1, dtype), self.constant(0, dtype))
         to = llvm_type(dtype, self.width)
         match x.dtype.kind, dtype.kind:
             case Kind.FLOAT, Kind.FLOAT:

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from lucid.codegen.cpu.access import Access
-from lucid.codegen.cpu.control import I32, Values, i64, loop
+from lucid.codegen.cpu.control import I32, I64, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import RandomElement
 from lucid.ir.index import Axis, Index, Known
-from lucid.ir.philox import ROUNDS, Key, Words, philox, philox_round
-from lucid.ir.types import int64, uint32, uint64
+from lucid.ir.philox import ROUNDS, Key, Words, philox_round
+from lucid.ir.types import DType, uint32, uint64
 
 # Philox gives this many words at a time.
 WORDS = 4
+
+# After so many rounds, all words differ from lane to lane.
+UNIFORM_ROUNDS = 2
 
 
 def random_element(access: Access, value: RandomElement, operands: Sequence[Term]) -> Term:
@@ -43,66 +46,85 @@ def is_aligned(position: Index, lane_axis: Axis) -> bool:
     )
 
 
-def _halves(s: UniformScalars, x: Term) -> tuple[Term, Term]:
-    """The low and the high word of a 64-bit integer."""
-    return s.cast(x, uint32), s.cast(s.shift_right(x, 32), uint32)
+class _LowHalves(UniformScalars):
+    """The vocabulary on words that lie in the low halves of 64-bit lanes, whatever is in the high ones.
+
+    Machines multiply low halves, and the low half of a product is the next word as it lies: a round takes two products,
+    two shifts and two exclusive ors of three, and nothing moves from lane to lane.
+    """
+
+    def constant(self, value: bool | int | float, dtype: DType) -> Term:
+        return super().constant(value, uint64)
+
+    def multiply_wide(self, x: Term, y: Term) -> tuple[Term, Term]:
+        product = self.multiply(self.low(x), self.low(y))
+        return product, self.shift_right(product, 32)
+
+    def low(self, x: Term) -> Term:
+        """A word with zeros above it, as constants are: an instruction would hide from LLVM what is in them."""
+        return x if isinstance(x.value, ir.Constant) else self.bit_and(x, self.constant(0xFFFFFFFF, uint64))
 
 
-def _philox(s: UniformScalars, counter: Words[Term], key: Key[Term]) -> Words[Term]:
-    """`philox`, with a loop over the rounds: written out, they take longer to compile than all else in a kernel."""
+def _philox(s: _LowHalves, position: Index, quad: Term, draw: Term, seed: Term) -> Words[Term]:
+    """`philox` for quads of a number each, with a loop over the rounds: written out, they take longer to compile than
+    all else in a kernel.
+
+    At the start only the number of the quad differs from lane to lane, and after each round twice as many words do: the
+    two rounds before the loop compute the others once, in the function's entry.
+    """
+    high = s.shift_right(quad, 32) if position.bounds[1] >= WORDS << 32 else s.constant(0, uint64)
+    words: Words[Term] = quad, high, draw, s.shift_right(draw, 32)
+    key: Key[Term] = seed, s.shift_right(seed, 32)
+    for _ in range(ROUNDS if s.builder.block is s.entry else UNIFORM_ROUNDS):
+        words, key = philox_round(s, words, key)
     if s.builder.block is s.entry:  # which is one block, and runs once
-        return philox(s, counter, key)
+        return words
 
     def step(_: ir.Value, carried: Values) -> Values:
-        x0, x1, x2, x3, k0, k1 = (Term(uint32, value) for value in carried)
+        x0, x1, x2, x3, k0, k1 = (Term(uint64, value) for value in carried)
         mixed, next_key = philox_round(s, (x0, x1, x2, x3), (k0, k1))
         return [*(s.splat(x).value for x in mixed), *(k.value for k in next_key)]
 
-    start = [*(s.splat(x).value for x in counter), *(k.value for k in key)]
-    x0, x1, x2, x3, *_ = (Term(uint32, value) for value in loop(s.builder, i64(0), i64(ROUNDS), 1, start, step))
+    start = [*(s.splat(x).value for x in words), *(k.value for k in key)]
+    x0, x1, x2, x3, *_ = (
+        Term(uint64, value) for value in loop(s.builder, i64(UNIFORM_ROUNDS), i64(ROUNDS), 1, start, step)
+    )
     return x0, x1, x2, x3
 
 
 def _whole_quads(access: Access, position: Index, draw: Term, seed: Term) -> Term:
     """The words of lanes that make up whole quads: each quad is computed once, and its words dealt to four lanes."""
     builder, quads = access.builder, access.width // WORDS
-    s = UniformScalars(builder, access.s.entry, quads)
-    start = s.shift_right(Term(int64, access.first(position)), 2)
+    s = _LowHalves(builder, access.s.entry, quads)
+    number = s.shift_right(Term(uint64, access.first(position)), 2)
+    if quads > 1:  # the second half of the quads in the odd lanes, where dealing takes it from
+        order = [lane // 2 + lane % 2 * (quads // 2) for lane in range(quads)]
+        number = s.add(number, Term(uint64, ir.Constant(ir.VectorType(I64, quads), order)))
+    x0, x1, x2, x3 = _philox(s, position, number, draw, seed)
+    pairs = [s.bit_or(s.low(x), s.shift_left(y, 32)).value for x, y in ((x0, x1), (x2, x3))]
+
+    def deal(first: int) -> ir.Value:
+        """The pairs of each other quad, one after the other."""
+        order = [quad + half * quads for quad in range(first, quads, 2) for half in range(2)]
+        return builder.shuffle_vector(*pairs, ir.Constant(ir.VectorType(I32, len(order)), order))
+
     if quads == 1:
-        number = s.cast(start, uint64)
+        dealt = ir.Constant(ir.VectorType(I64, 2), ir.Undefined)
+        for lane, pair in enumerate(pairs):
+            dealt = builder.insert_element(dealt, pair, I32(lane))
     else:
-        steps = Term(int64, ir.Constant(ir.VectorType(ir.IntType(64), quads), list(range(quads))))
-        number = s.cast(s.add(start, steps), uint64)
-    counter = _halves(s, number)
-    words = [s.splat(word).value for word in _philox(s, (*counter, *_halves(s, draw)), _halves(s, seed))]
-    if quads == 1:
-        dealt = ir.Constant(ir.VectorType(I32, WORDS), ir.Undefined)
-        for lane, word in enumerate(words):
-            dealt = builder.insert_element(dealt, word, I32(lane))
-        return Term(uint32, dealt)
-
-    def deal(x: ir.Value, y: ir.Value) -> ir.Value:
-        """Lanes of x and y in turn."""
-        count = x.type.count
-        order = [lane // 2 + lane % 2 * count for lane in range(2 * count)]
-        return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, 2 * count), order))
-
-    return Term(uint32, deal(deal(words[0], words[2]), deal(words[1], words[3])))
+        order = list(range(2 * quads))
+        dealt = builder.shuffle_vector(deal(0), deal(1), ir.Constant(ir.VectorType(I32, len(order)), order))
+    return Term(uint32, builder.bitcast(dealt, ir.VectorType(I32, access.width)))
 
 
 def _any_words(access: Access, position: Index, draw: Term, seed: Term) -> Term:
     """The words of lanes anywhere: each lane computes its quad and takes one word of it."""
-    s = access.s
-    if position.bounds[1] < 2**32:
-        place = access.position(position, uint32)
-        counter = s.shift_right(place, 2), s.constant(0, uint32)
-    else:
-        wide = access.position(position, uint64)
-        place = s.cast(wide, uint32)
-        counter = _halves(s, s.shift_right(wide, 2))
-    words = _philox(s, (*counter, *_halves(s, draw)), _halves(s, seed))
-    which = s.bit_and(place, s.constant(WORDS - 1, uint32))
+    s = _LowHalves(access.builder, access.s.entry, access.width)
+    place = access.position(position, uint64)
+    words = _philox(s, position, s.shift_right(place, 2), draw, seed)
+    which = s.bit_and(place, s.constant(WORDS - 1, uint64))
     word = words[WORDS - 1]
     for number in reversed(range(WORDS - 1)):
-        word = s.select(s.equal(which, s.constant(number, uint32)), words[number], word)
-    return word
+        word = s.select(s.equal(which, s.constant(number, uint64)), words[number], word)
+    return access.s.cast(word, uint32)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I64
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType
@@ -113,22 +112,6 @@ class UniformScalars(Scalars[Term]):
 
     def shift_right_by(self, x: Term, count: Term) -> Term:
         return self._apply(LLVMScalars.shift_right_by, x, count)
-
-    def multiply_wide(self, x: Term, y: Term) -> tuple[Term, Term]:
-        """As derived, but with one 64-bit product for each lane of even number and one for each odd: machines
-        multiply the low halves of 64-bit lanes, and nothing must be widened."""
-        scalars, (a, b) = self._on((x, y))
-        if scalars.width % 2:
-            return super().multiply_wide(x, y)
-        build = self.builder
-        pairs = ir.VectorType(I64, scalars.width // 2)
-        low_half, shift = (ir.Constant(pairs, [word] * pairs.count) for word in (0xFFFFFFFF, 32))
-        a_pairs, b_pairs = build.bitcast(a.value, pairs), build.bitcast(b.value, pairs)
-        even = build.mul(build.and_(a_pairs, low_half), build.and_(b_pairs, low_half))
-        odd = build.mul(build.lshr(a_pairs, shift), build.lshr(b_pairs, shift))
-        low = build.or_(build.and_(even, low_half), build.shl(odd, shift))
-        high = build.or_(build.lshr(even, shift), build.and_(odd, build.not_(low_half)))
-        return Term(x.dtype, build.bitcast(low, a.value.type)), Term(x.dtype, build.bitcast(high, a.value.type))
 
     def cast(self, x: Term, dtype: DType) -> Term:
         scalars, (operand,) = self._on((x,))

@@ -68,9 +68,11 @@ class RandomKeep(Random):
     def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
         (p,) = parameters
         magic = s.constant(2.0**52, float64)  # adding and subtracting it rounds to an integer, ties to even
-        scaled = s.multiply(p, s.constant(2.0**32, float64))
-        threshold = s.cast(s.subtract(s.add(scaled, magic), magic), uint64)
-        return s.less_equal(threshold, s.cast(word, uint64))
+        one = s.constant(2.0**32, float64)
+        threshold = s.subtract(s.add(s.multiply(p, one), magic), magic)
+        # 2^32 is no word: the cast gives the largest, and what keeps none of them is told apart.
+        keeps_any = s.bit_not(s.less_equal(one, threshold))
+        return s.bit_and(keeps_any, s.less_equal(s.cast(threshold, uint32), word))
 
 
 @op
