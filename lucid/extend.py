@@ -17,8 +17,7 @@ from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.index import Index
 from lucid.ir.ops.base import Binary, Comparison, Elementwise, Logical, Movement, Op, Piece, Reduction, Unary
-from lucid.ir.ops.declare import check_attributes, is_declared_by_user
-from lucid.ir.ops.declare import declare as op
+from lucid.ir.ops.declare import check_attributes, declare as op, is_declared_by_user
 from lucid.ir.ops.meaning import meaning
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.pipeline import Pass

@@ -12,17 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import REGISTRY, Op
-from lucid.ir.ops import contraction as ct
-from lucid.ir.ops import convolution as cv
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import functions as fn
-from lucid.ir.ops import indexing as ix
-from lucid.ir.ops import movement as mv
-from lucid.ir.ops import reduction as rd
-from lucid.ir.ops import stepwise as st
-from lucid.ir.ops import structure as sr
-from lucid.ir.ops import windows as wn
+from lucid.ir.ops import (
+    REGISTRY,
+    Op,
+    contraction as ct,
+    convolution as cv,
+    elementwise as ew,
+    functions as fn,
+    indexing as ix,
+    movement as mv,
+    reduction as rd,
+    stepwise as st,
+    structure as sr,
+    windows as wn,
+)
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lucid.errors import MissingNameError
 from lucid.ir.graph import Location, Node, Value
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import functions as fn
+from lucid.ir.ops import elementwise as ew, functions as fn
 from lucid.ir.ops.base import REGISTRY, Elementwise, Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.indexing import Gather, ScatterAdd

@@ -1,6 +1,9 @@
-"""Operations on tensors. Every function takes Tensors, NumPy arrays and Python numbers alike."""
+"""Operations on tensors. Every function takes Tensors, NumPy arrays and Python numbers alike.
 
-from lucid.operations.arguments import Axes
+Those in `__all__` are functions of `lucid`, too. What is imported `as` itself is for methods of tensors and for Lucid.
+"""
+
+from lucid.operations.arguments import Axes as Axes
 from lucid.operations.arrangement import (
     chunk,
     diag,
@@ -37,14 +40,14 @@ from lucid.operations.contraction import (
     outer,
     tensordot,
 )
-from lucid.operations.convolution import convolution, convolution_transpose
+from lucid.operations.convolution import convolution as convolution, convolution_transpose as convolution_transpose
 from lucid.operations.creation import (
     arange,
     eye,
     full,
     full_like,
     linspace,
-    of_scalars,
+    of_scalars as of_scalars,
     ones,
     ones_like,
     zeros,
@@ -64,8 +67,8 @@ from lucid.operations.elementwise import (
     bitwise_xor,
     ceil,
     clip,
-    clone,
-    detach,
+    clone as clone,
+    detach as detach,
     divide,
     equal,
     floor,
@@ -136,10 +139,10 @@ from lucid.operations.functions import (
     xlogy,
 )
 from lucid.operations.gathering import gather, index_add, index_select, scatter_add, take, take_along_axis
-from lucid.operations.indexing import get_item, with_item
+from lucid.operations.indexing import get_item as get_item, with_item as with_item
 from lucid.operations.movement import (
     concatenate,
-    expand,
+    expand as expand,
     expand_dims,
     flatten,
     permute,
@@ -149,7 +152,14 @@ from lucid.operations.movement import (
     transpose,
     unsqueeze,
 )
-from lucid.operations.operands import Operand, as_tensor, broadcast_to, cast, constant, integers
+from lucid.operations.operands import (
+    Operand as Operand,
+    as_tensor,
+    broadcast_to,
+    cast as cast,
+    constant as constant,
+    integers as integers,
+)
 from lucid.operations.quantiles import median, quantile
 from lucid.operations.reduction import (
     all,
@@ -177,8 +187,6 @@ from lucid.operations.reduction import (
 from lucid.operations.sorting import argsort, searchsorted, sort, topk
 
 __all__ = [
-    "Axes",
-    "Operand",
     "absolute",
     "acos",
     "acosh",
@@ -206,24 +214,18 @@ __all__ = [
     "bitwise_xor",
     "bmm",
     "broadcast_to",
-    "cast",
     "cdist",
     "ceil",
     "check_index",
     "chunk",
     "clip",
-    "clone",
     "concatenate",
-    "constant",
-    "convolution",
-    "convolution_transpose",
     "cos",
     "cosh",
     "count_nonzero",
     "cross",
     "cumprod",
     "cumsum",
-    "detach",
     "diag",
     "diag_embed",
     "diagonal",
@@ -235,7 +237,6 @@ __all__ = [
     "erf",
     "exp",
     "exp2",
-    "expand",
     "expand_dims",
     "expm1",
     "eye",
@@ -248,14 +249,12 @@ __all__ = [
     "full",
     "full_like",
     "gather",
-    "get_item",
     "greater",
     "greater_equal",
     "hypot",
     "index_add",
     "index_select",
     "inner",
-    "integers",
     "isclose",
     "isfinite",
     "isinf",
@@ -296,7 +295,6 @@ __all__ = [
     "negative",
     "norm",
     "not_equal",
-    "of_scalars",
     "ones",
     "ones_like",
     "outer",
@@ -348,7 +346,6 @@ __all__ = [
     "var",
     "var_mean",
     "where",
-    "with_item",
     "xlogy",
     "zeros",
     "zeros_like",

@@ -9,8 +9,7 @@ import numpy as np
 
 from lucid.core import Number
 from lucid.errors import ArgumentError, DTypeError, ShapeError
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import stepwise as st
+from lucid.ir.ops import elementwise as ew, stepwise as st
 from lucid.ir.ops.base import Unary
 from lucid.ir.types import (
     TensorType,

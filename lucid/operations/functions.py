@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import functions as fn
+from lucid.ir.ops import elementwise as ew, functions as fn
 from lucid.ir.types import float32
 from lucid.operations.arguments import as_number
 from lucid.operations.elementwise import (

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from lucid.core import Number
 from lucid.errors import DTypeError, ShapeError
-from lucid.ir.ops import indexing as ix
-from lucid.ir.ops import movement as mv
+from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import Shape, bool_
 from lucid.operations.arguments import one_axis
 from lucid.operations.bounds import check_position

@@ -11,8 +11,7 @@ import numpy as np
 from lucid.conversion import copied
 from lucid.core import TensorCore
 from lucid.errors import ArgumentError, CheckError, DTypeError, ShapeError
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import movement as mv
+from lucid.ir.ops import elementwise as ew, movement as mv
 from lucid.ir.types import Shape, TensorType, bool_, broadcast_shapes, int64
 from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, less, multiply, where

@@ -14,8 +14,7 @@ from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import copied
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ShapeError
-from lucid.ir.ops import elementwise as ew
-from lucid.ir.ops import movement as mv
+from lucid.ir.ops import elementwise as ew, movement as mv
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.structure import normalized
 from lucid.ir.types import (

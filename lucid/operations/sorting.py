@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lucid.errors import ArgumentError, ShapeError
-from lucid.ir.ops import indexing as ix
-from lucid.ir.ops import movement as mv
+from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import int64, promote
 from lucid.operations.arguments import as_integer, by_other_names, one_axis
 from lucid.operations.elementwise import (

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lucid.codegen.cpu.machine import STATUS_WORDS
 from lucid.codegen.cpu.target import CPUTarget

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from lucid.errors import VerificationError
 from lucid.ir.graph import Graph, Node, Place, Value

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lucid.ir.ops import REGISTRY
-from lucid.ir.ops import elementwise as ew
+from lucid.ir.ops import REGISTRY, elementwise as ew
 from lucid.ir.ops.base import Elementwise
 from lucid.ir.passes.cost import SLOW, operations
 from lucid.ir.types import bool_, float32, float64, int32

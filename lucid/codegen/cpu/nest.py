@@ -32,8 +32,6 @@ from lucid.codegen.kernel import (
     RandomElement,
     Result,
     Stage,
-)
-from lucid.codegen.kernel import (
     operands as operands_of,
 )
 from lucid.ir.index import Axis, Index

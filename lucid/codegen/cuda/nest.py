@@ -33,8 +33,6 @@ from lucid.codegen.kernel import (
     RandomElement,
     Result,
     Stage,
-)
-from lucid.codegen.kernel import (
     operands as operands_of,
 )
 from lucid.errors import CompileError

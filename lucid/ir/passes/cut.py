@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Set as AbstractSet
 
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Reduction

@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import movement as mv
-from lucid.ir.ops import reduction as rd
+from lucid.ir.ops import movement as mv, reduction as rd
 from lucid.ir.ops.base import Elementwise
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import DType

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import movement as mv
-from lucid.ir.ops import reduction as rd
+from lucid.ir.ops import movement as mv, reduction as rd
 from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
