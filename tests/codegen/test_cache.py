@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import stat
@@ -21,7 +22,9 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import compilation
 from lucid.codegen import cache
+from lucid.codegen.cpu import library
 from lucid.codegen.cpu import machine as processors
+from lucid.codegen.cpu.machine import Machine, assemble_once, machine
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.compilation import compile_graph
 from lucid.errors import CacheWarning, CheckError
@@ -209,6 +212,7 @@ def test_many_processes_fill_one_cache(folder: Path) -> None:
 WRITER = """
 import sys
 from lucid.codegen import cache
+from lucid.codegen.cpu import library
 
 number = int(sys.argv[1])
 for turn in range(150):
@@ -546,3 +550,18 @@ def test_a_bound_that_is_no_size_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         warnings.simplefilter("error")
         cache.store(KEY, ENTRY)
     assert cache.fetch(KEY) == ENTRY
+
+
+def test_functions_that_share_code_are_compiled_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources: list[str] = []
+
+    def noted(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
+        sources.append(source)
+        return assemble_once(machine, source, text)
+
+    monkeypatch.setattr(library, "assemble_once", noted)
+    monkeypatch.setattr(library, "_of_dtype", functools.cache(library._of_dtype.__wrapped__))
+    names = "convolve_f32", "weigh_f32", "matmul_f32", "convolve_f32"
+    addresses = [library.shared_function(machine(), name) for name in names]
+    assert sources == ["convolve_f32 weigh_f32", "matmul_f32"]
+    assert len(set(addresses)) == 3

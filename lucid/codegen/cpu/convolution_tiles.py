@@ -37,12 +37,19 @@ class ConvolutionTiles(Tiles):
     """What both tasks are made of: tiles that find their factors by tables, and gathering."""
 
     def write_parts(self, module: ir.Module) -> None:
+        """Write them to a module."""
         self.module = module
+        self.take = ir.Function(module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
         self.copy = self.write_copy()
         self.gather = self.write_gather()
         self.heights = [rows for rows in (1, 2, 4, 8) if rows <= self.rows]
         shapes = [(rows, vectors) for rows in self.heights for vectors in range(1, self.vectors + 1)]
         self.tiles = {shape: self.write_tile(*shape) for shape in shapes}
+
+    def share_parts(self, other: ConvolutionTiles) -> None:
+        """Use those that the other task has written, in its module."""
+        self.module, self.take, self.copy, self.gather = other.module, other.take, other.copy, other.gather
+        self.heights, self.tiles = other.heights, other.tiles
 
     def write_tile(self, rows: int, vectors: int) -> ir.Function:
         """(a, b, c, row_offsets, offsets, depth, count, add): a tile of C, `columns` apart, from sums of `depth`
@@ -253,12 +260,11 @@ class ConvolutionTiles(Tiles):
 
     def scratch(self, builder: ir.IRBuilder, worker: ir.Value, elements: Sequence[ir.Value]) -> list[ir.Value]:
         """The worker's memory, for arrays of so many elements, each beginning at a register's alignment."""
-        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
         starts = [i64(0)]
         for count in elements:
             rounded = builder.mul(self.divided(builder, count, i64(self.lanes)), i64(self.lanes))
             starts.append(builder.add(starts[-1], rounded))
-        memory = builder.call(take, [worker, builder.mul(starts[-1], i64(self.dtype.itemsize))])
+        memory = builder.call(self.take, [worker, builder.mul(starts[-1], i64(self.dtype.itemsize))])
         return [self.at(builder, memory, start) for start in starts[:-1]]
 
     def write_task(self, name: str, fields: Sequence[str], prepare: Callable[..., Callable[[ir.Value], None]]) -> None:

@@ -18,32 +18,36 @@ PRODUCT = "matmul_"
 CONVOLVE = "convolve_"
 WEIGH = "weigh_"
 
+_MODULES = (PRODUCT,), (CONVOLVE, WEIGH)  # those that share code are compiled together
+
 
 def shared_function(machine: Machine, name: str) -> int:
     """The address of a function that graphs import."""
-    for prefix in (PRODUCT, CONVOLVE, WEIGH):
-        if name.startswith(prefix):
-            return _of_dtype(machine, prefix, BY_SHORT_NAME[name.removeprefix(prefix)])[0]
+    for prefixes in _MODULES:
+        for prefix in prefixes:
+            if name.startswith(prefix):
+                return _of_dtype(machine, prefixes, BY_SHORT_NAME[name.removeprefix(prefix)])[0][name]
     return pool(machine).addresses[name]
 
 
 @functools.cache
-def _of_dtype(machine: Machine, prefix: str, dtype: DType) -> tuple[int, Any]:
-    """The address of a function for a dtype, and what keeps its code alive."""
-    name = f"{prefix}{dtype.short}"
+def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tuple[dict[str, int], Any]:
+    """The addresses of the functions of a module for a dtype, and what keeps its code alive."""
+    names = [f"{prefix}{dtype.short}" for prefix in prefixes]
 
     def text() -> str:
         from llvmlite import ir
 
-        from lucid.codegen.cpu.convolution import Convolve, Weigh
+        from lucid.codegen.cpu.convolution import write_convolutions
         from lucid.codegen.cpu.gemm import Gemm
 
-        module = ir.Module(name)
+        module = ir.Module(names[0])
         module.triple, module.data_layout = machine.layout()
-        writers: dict[str, type[Gemm | Convolve | Weigh]] = {PRODUCT: Gemm, CONVOLVE: Convolve, WEIGH: Weigh}
-        writers[prefix](dtype, machine.vector_bytes).write(module, name)
+        if PRODUCT in prefixes:
+            Gemm(dtype, machine.vector_bytes).write(module, *names)
+        else:
+            write_convolutions(module, dtype, machine.vector_bytes, *names)
         return str(module)
 
-    code = assemble_once(machine, name, text)
-    addresses, keep_alive = load(machine, code, [name], {SCRATCH: pool(machine).addresses[SCRATCH]})
-    return addresses[name], keep_alive
+    code = assemble_once(machine, " ".join(names), text)
+    return load(machine, code, names, {SCRATCH: pool(machine).addresses[SCRATCH]})
