@@ -1,6 +1,7 @@
 """As much of CuPy as Lucid uses, without a GPU: memory of its own, streams that only count, kernels on the simulator.
 
-It shows that the launcher does what it should with CuPy's interface. It shows nothing of CuPy, or of a GPU.
+It shows that the launcher does what it should with CuPy's interface, whose parameters it has (`test_cupy.py` compares
+them with the installed release). It shows nothing of what CuPy, or a GPU, does.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ class FakeArray:
         self.data = SimpleNamespace(ptr=self._storage.address)
         self.flags = SimpleNamespace(c_contiguous=True)
 
-    def get(self) -> Any:
+    def get(self, stream: None = None, order: str = "C", out: None = None, blocking: bool = True) -> Any:
+        assert (stream, order, out, blocking) == (None, "C", None, True)
         calls.synchronizations += 1
         return self._view.copy()
 
-    def set(self, host: Any) -> None:
-        assert isinstance(host, np.ndarray)
-        self._view[...] = host
+    def set(self, arr: Any, stream: None = None) -> None:
+        assert isinstance(arr, np.ndarray)
+        assert arr.flags.c_contiguous
+        assert (arr.shape, arr.dtype) == (self.shape, self.dtype)
+        self._view[...] = arr
 
-    def copy(self) -> FakeArray:
+    def copy(self, order: str = "C") -> FakeArray:
         return FakeArray(self._view)
 
     def fill(self, value: int) -> None:
@@ -59,7 +63,9 @@ class FakeArray:
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.data.ptr, False), "version": 3}
 
-    def __dlpack__(self, **_: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         return SimpleNamespace(array=self)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -89,7 +95,9 @@ class Stream:
     current: Stream
     captured: list[Any] | None = None
 
-    def __init__(self, non_blocking: bool = False) -> None:
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
+    ) -> None:
         self.before = self
 
     def __enter__(self) -> Stream:
@@ -99,28 +107,52 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         Stream.current = self.before
 
-    def begin_capture(self) -> None:
+    def begin_capture(self, mode: int | None = None) -> None:
+        assert self is Stream.current, "what is launched on another stream is not captured"
         self.captured = []
 
     def end_capture(self) -> Any:
         captured, self.captured = self.captured, None
         assert captured
         calls.captures += 1
+        return Graph(captured)
 
-        def launch(stream: Stream) -> None:
-            assert stream is Stream.current
-            calls.replays += 1
-            for run in captured:
-                run()
+    def record(self, event: None = None) -> Event:
+        assert event is None
+        recorded = Event()
+        recorded.record(self)
+        return recorded
 
-        return SimpleNamespace(launch=launch)
-
-    def record(self) -> Stream:
-        return self
-
-    def wait_event(self, event: Stream) -> None:
-        assert event is not self
+    def wait_event(self, event: Event) -> None:
+        assert event.stream is not self
         calls.waits += 1
+
+
+class Event:
+    """A place on a stream."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        self.stream: Stream | None = None
+
+    def record(self, stream: Stream | None = None) -> None:
+        self.stream = stream or Stream.current
+
+    def synchronize(self) -> None:
+        assert self.stream is not None
+        calls.synchronizations += 1
+
+
+@dataclass
+class Graph:
+    """What has been captured."""
+
+    captured: list[Any]
+
+    def launch(self, stream: Stream | None = None) -> None:
+        assert stream in (None, Stream.current)
+        calls.replays += 1
+        for run in self.captured:
+            run()
 
 
 Stream.current = Stream()
@@ -129,44 +161,126 @@ Stream.current = Stream()
 class RawModule:
     """A module whose machine code is a library of the simulator."""
 
-    def __init__(self, *, path: str) -> None:
+    def __init__(
+        self,
+        code: None = None,
+        *,
+        path: str | None = None,
+        options: tuple[str, ...] = (),
+        backend: str = "nvrtc",
+        translate_cucomplex: bool = False,
+        enable_cooperative_groups: bool = False,
+        name_expressions: None = None,
+        jitify: None = None,
+    ) -> None:
+        assert code is None
+        assert path is not None
         self.library = Library(Path(path).read_bytes())
 
-    def get_function(self, name: str) -> Any:
-        def launch(blocks: tuple[int, int], threads: tuple[int], arguments: tuple[Any, ...]) -> None:
-            pointers = [int(x) for x in arguments if isinstance(x, np.uint64)]
-            scalars = tuple(int(x) for x in arguments if isinstance(x, np.int32))
-            assert len(pointers) + len(scalars) == len(arguments)
-            one = Launch(name, blocks, threads[0], tuple(range(len(pointers))), scalars)
+    def get_function(self, name: str) -> RawKernel:
+        return RawKernel(self.library, name)
 
-            def run() -> None:
-                calls.launches.append((name, blocks, threads))
-                self.library.launch(one, pointers)
 
-            run() if Stream.current.captured is None else Stream.current.captured.append(run)
+class RawKernel:
+    """A function of such a module."""
 
-        return launch
+    def __init__(self, library: Library, name: str) -> None:
+        self.library = library
+        self.name = name
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], **kwargs: Any) -> None:
+        assert not kwargs
+        pointers = [int(x) for x in args if isinstance(x, np.uint64)]
+        scalars = tuple(int(x) for x in args if isinstance(x, np.int32))
+        assert len(pointers) + len(scalars) == len(args)
+        x, y = grid
+        one = Launch(self.name, (x, y), block[0], tuple(range(len(pointers))), scalars)
+
+        def run() -> None:
+            calls.launches.append((self.name, grid, block))
+            self.library.launch(one, pointers)
+
+        run() if Stream.current.captured is None else Stream.current.captured.append(run)
+
+
+def empty(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
+    assert order == "C"
+    return FakeArray(np.full(shape, -1 if np.dtype(dtype).kind in "if" else 1, dtype))
+
+
+def zeros(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
+    assert order == "C"
+    return FakeArray(np.zeros(shape, dtype))
+
+
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> FakeArray:
+    assert (dtype, order, copy, blocking) == (None, None, None, False)
+    return a if isinstance(a, FakeArray) else FakeArray(a)
+
+
+def ascontiguousarray(a: Any, dtype: Any = None) -> FakeArray:
+    assert dtype is None
+    return asarray(a)
+
+
+def from_dlpack(array: Any, *, device: Any = None, copy: Any = None) -> FakeArray:
+    found = array.__dlpack__(stream=None).array
+    assert isinstance(found, FakeArray)
+    return found
+
+
+def is_available() -> bool:
+    return True
+
+
+def get_current_stream(device_id: int = -1) -> Stream:
+    return Stream.current
+
+
+def copyto(dst: FakeArray, src: FakeArray, casting: str = "same_kind", where: None = None) -> None:
+    dst[...] = src
+
+
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
+    assert start_event.stream is end_event.stream is not None
+    return 0.5
+
+
+def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802  # CUDA's name
+    return {"name": b"an imitation", "multiProcessorCount": 2, "clockRate": 1_000_000}
+
+
+class Device:
+    """The GPU that is current."""
+
+    compute_capability = "80"
+    id = 0
+
+    def __init__(self, device: None = None) -> None:
+        assert device is None
 
 
 def make() -> Any:
     """The module `cupy`."""
-
-    def asarray(array: Any) -> FakeArray:
-        return array if isinstance(array, FakeArray) else FakeArray(array)
-
     return SimpleNamespace(
         ndarray=FakeArray,
-        empty=lambda shape, dtype: FakeArray(np.full(shape, -1 if np.dtype(dtype).kind in "if" else 1, dtype)),
-        zeros=lambda shape, dtype: FakeArray(np.zeros(shape, dtype)),
+        empty=empty,
+        zeros=zeros,
         asarray=asarray,
-        ascontiguousarray=asarray,
-        from_dlpack=lambda array: array.__dlpack__().array,
-        is_available=lambda: True,
+        ascontiguousarray=ascontiguousarray,
+        from_dlpack=from_dlpack,
+        is_available=is_available,
+        copyto=copyto,
         RawModule=RawModule,
+        RawKernel=RawKernel,
         cuda=SimpleNamespace(
-            Device=lambda: SimpleNamespace(compute_capability="80"),
+            Device=Device,
+            Event=Event,
             Stream=Stream,
-            get_current_stream=lambda: Stream.current,
+            get_current_stream=get_current_stream,
+            get_elapsed_time=get_elapsed_time,
+            graph=SimpleNamespace(Graph=Graph),
+            runtime=SimpleNamespace(getDeviceProperties=getDeviceProperties),
         ),
     )
 

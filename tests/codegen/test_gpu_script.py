@@ -27,16 +27,19 @@ def test_without_a_gpu_it_says_what_is_missing() -> None:
     assert "hint:" in run.stderr
 
 
+SMALL = {
+    "map": "graph(%x: f32[50]) { %y = exp %x; return %y }",
+    "matmul": "graph(%x: f32[4, 6], %y: f32[6, 5]) { %z = matmul %x, %y; return %z }",
+    "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",
+}
+
+
 def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     need_compiler()
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     import gpu as script
 
-    small = {
-        "map": "graph(%x: f32[50]) { %y = exp %x; return %y }",
-        "matmul": "graph(%x: f32[4, 6], %y: f32[6, 5]) { %z = matmul %x, %y; return %z }",
-    }
-    assert script.operations(run_pipeline(parse(small["matmul"])).final) == 2 * 4 * 6 * 5
+    assert script.operations(run_pipeline(parse(SMALL["matmul"])).final) == 2 * 4 * 6 * 5
 
     def time(run: Callable[[], None]) -> float:
         run()
@@ -45,12 +48,34 @@ def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     with installed() as calls:
         device = Device(make())
         monkeypatch.setattr("lucid.codegen.cuda.target.gpu", lambda: device)
-        with mock.patch.object(script, "GRAPHS", small):
+        with mock.patch.object(script, "GRAPHS", SMALL):
             rows = list(script.table(device, time, bandwidth=1.0, peak=1.0))
-    assert [row.split(" | ")[:2] for row in rows[2:]] == [["| map", "kernel_0"], ["| matmul", "product_f32_nn"]]
+    functions = [["| map", "kernel_0"], ["| matmul", "product_f32_nn"], ["| sort", "argsort_0"]]
+    assert [row.split(" | ")[:2] for row in rows[2:]] == functions
     assert "0 | 40% |" in rows[2]
     assert "24% |" in rows[3]
-    assert len(calls.launches) == 4
+    assert len(calls.launches) == 6
+
+
+def test_all_of_it_runs_on_the_imitation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tests that it begins with aside, which are run on the imitation anyway."""
+    need_compiler()
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import gpu as script
+
+    cupy = make()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--table"])
+    with installed():
+        device = Device(cupy)
+        monkeypatch.setattr("lucid.codegen.cuda.target.gpu", lambda: device)
+        monkeypatch.setattr(script, "gpu", lambda: device)
+        monkeypatch.setattr(script, "GRAPHS", SMALL)
+        monkeypatch.setattr(script, "COPIED", 4096)
+        script.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "an imitation: a copy reaches 0 GB/s; the peak is 512 GFLOP/s"
+    assert lines[-1].startswith("| sort | argsort_0 | 0.500 | ")
 
 
 @pytest.mark.parametrize("name", ["dropout", "convolution", "gather", "scatter_add", "sort", "rows", "matmul^T"])
