@@ -120,6 +120,10 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     "lucid.optim": {
         "SparseAdam": "optim.Adam(parameters, lr=0.001)",
         "ASGD": "optim.swa_utils.AveragedModel(model)",
+        "Adafactor": "optim.AdamW(parameters)",
+        "LBFGS": "optim.Adam(parameters)",
+        "Muon": "optim.AdamW(parameters)",
+        "Rprop": "optim.RMSprop(parameters)",
     },
 }
 
@@ -133,7 +137,7 @@ def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
     if name in table:
         hint = f"write `{table[name]}`."
     elif owner == "Tensor" and name.endswith("_") and name[:-1] in known:
-        hint = f"write `t.copy_(t.{name[:-1]}(...))`."
+        hint = f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
     elif near := get_close_matches(name, [each for each in known if not each.startswith("_")], n=1):
         hint = f"did you mean `{near[0]}`?"
     raise MissingNameError(f"{owner} has no {name!r}.", hint=hint)

@@ -83,7 +83,7 @@ def test_in_place_forms_of_methods() -> None:
     t = lucid.Tensor([4.0])
     with pytest.raises(MissingNameError) as raised:
         t.sqrt_()  # type: ignore[attr-defined]
-    assert raised.value.hint == "write `t.copy_(t.sqrt(...))`."
+    assert raised.value.hint == "write `t = t.sqrt(...)`, or `t.copy_(t.sqrt(...))` to update a leaf in place."
 
 
 def test_a_name_that_is_near_nothing_has_no_hint() -> None:
