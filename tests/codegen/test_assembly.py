@@ -11,6 +11,7 @@ import lucid
 from lucid import Tensor, nn
 from lucid.codegen.cpu.convolution import write_convolutions
 from lucid.codegen.cpu.gemm import Gemm
+from lucid.codegen.cpu.grouped import POSITIONS, TAPS, write_grouped
 from lucid.codegen.cpu.machine import assembly, machine
 from lucid.ir.types import DType, float32, float64
 
@@ -47,6 +48,17 @@ def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType,
     assert "(%rsp)" not in inner
     assert "(%rbp)" not in inner
     assert REGISTERS[machine().vector_bytes] in inner
+
+
+@pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])
+def test_the_inner_loop_of_a_grouped_convolution_keeps_its_sums_in_registers(tile: str, sums: int) -> None:
+    module = ir.Module("grouped")
+    module.triple, module.data_layout = machine().layout()
+    write_grouped(module, float32, machine().vector_bytes, "convolve", "weigh")
+    text = function(assembly(machine(), str(module)), f"{tile}_{sums}")
+    (inner,) = (loop for loop in loops(text) if "fmadd" in loop)
+    assert inner.count("fmadd") == sums
+    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
 
 
 def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:

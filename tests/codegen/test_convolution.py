@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
 from lucid.codegen.cpu.convolution_plan import CONVOLVE, convolve_plan
+from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, convolve_grouped_plan
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
@@ -25,6 +27,11 @@ GEOMETRIES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Geometry]] = {
     "dilated": ((2, 2, 12, 11), (5, 2, 3), ((1, 2), (3, 2), (2, 1), (0, 3), 1)),
     "stride and dilation": ((1, 2, 15), (3, 4), ((2,), (3,), (4,), (2,), 1)),
     "depthwise": ((2, 6, 8, 8), (6, 3, 3), ((1, 1), (1, 1), (1, 1), (1, 1), 6)),
+    "few depthwise groups": ((1, 3, 8, 7), (3, 3, 3), ((1, 1), (1, 1), (1, 1), (1, 1), 3)),
+    "more groups than lanes": ((2, 19, 9, 9), (19, 3, 3), ((2, 2), (1, 1), (1, 1), (1, 1), 19)),
+    "pairs in groups": ((2, 34, 7, 5), (51, 2, 3), ((1, 3), (2, 1), (1, -1), (0, 2), 17)),
+    "depthwise in one dimension": ((2, 5, 40), (5, 7), ((1,), (2,), (6,), (0,), 5)),
+    "depthwise in three": ((1, 4, 4, 5, 6), (8, 2, 3, 2), ((1, 2, 1), (1, 1, 2), (1, 0, 1), (0, 1, 1), 4)),
     "stride above kernel": ((1, 3, 13, 12), (4, 2, 1), ((4, 3), (1, 1), (0, 0), (0, 0), 1)),
     "more residues than elements": ((1, 2, 3, 2), (2, 1, 2), ((5, 4), (1, 1), (1, 2), (1, 3), 1)),
     "cropped": ((1, 2, 9, 9), (3, 2, 3), ((1, 2), (1, 1), (-2, 1), (1, -1), 1)),
@@ -202,6 +209,30 @@ def test_large_images_are_cut_into_blocks(
     ):
         expected, got = op.evaluate(arrays)[0], compiled(op, *arrays)
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_groups_in_lanes_give_what_each_group_gives_alone() -> None:
+    """Images that are cut into blocks, with a stride, and more groups than lanes."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((1, 18, 200, 101)).astype(np.float32)
+    weight = generator.standard_normal((18, 1, 3, 2)).astype(np.float32)
+    geometry = (2, 1), (1, 1), (1, 1), (1, 0)
+    whole = Convolution(*geometry, 18, chunk=1)
+    types = [TensorType(float32, array.shape) for array in (x, weight)]
+    assert convolve_grouped_plan(whole, *types, lanes=16).words[CONVOLVE_GROUPED.index("blocks")] > 1
+    g = compiled(whole, x, weight)
+    to_x = ConvolutionInput(*geometry, 18, x.shape[2:], chunk=1)
+    to_weight = ConvolutionWeight(*geometry, 18, weight.shape[2:], chunk=7)
+    of_x, of_weight = compiled(to_x, g, weight), compiled(to_weight, x, g)
+    for group in (0, 15, 16, 17):
+        x1, g1, w1 = x[:, group : group + 1], g[:, group : group + 1], weight[group : group + 1]
+        for op, first, second, found in (
+            (whole, x1, w1, g1),
+            (to_x, g1, w1, of_x[:, group : group + 1]),
+            (to_weight, x1, g1, of_weight[group : group + 1]),
+        ):
+            alone = compiled(replace(op, groups=1), np.ascontiguousarray(first), np.ascontiguousarray(second))
+            np.testing.assert_array_equal(bits(found), bits(alone))
 
 
 def test_what_lies_outside_an_image_does_not_leak() -> None:

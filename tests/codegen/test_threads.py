@@ -28,7 +28,8 @@ def perceptron() -> tuple[nn.Module, tuple[int, ...]]:
 
 
 def convolutional() -> tuple[nn.Module, tuple[int, ...]]:
-    first = nn.Conv2d(2, 9, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 1, padding=1)
+    depthwise = nn.Conv2d(9, 9, 3, padding=1, groups=9)
+    first = nn.Conv2d(2, 9, 3, padding=1), depthwise, nn.ReLU(), nn.MaxPool2d(3, 1, padding=1)
     second = nn.Conv2d(9, 51, (3, 2), stride=2, groups=3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(51 * 3 * 3, 10)
     return nn.Sequential(*first, *second), (61, 2, 13, 14)
 

@@ -30,14 +30,14 @@ GATHERED_MOST = 2**17
 UNITS_WANTED = 8
 
 
-def _each(*names: str) -> tuple[str, ...]:
+def of_axes(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}{axis}" for name in names for axis in AXES)
 
 
 # What a unit gathers: `channels` channels of extents `extent`, `origin` being the first element, which a block moves by
 # `advance`. The element at phase + place * step from there goes to that place of that phase, so that what neighbouring
 # positions read stands side by side. A channel takes `channel` elements, all of them `gathered`.
-GATHERED = ("channels", "gathered", "channel", *_each("extent", "origin", "advance", "step", "phases", "places"))
+GATHERED = ("channels", "gathered", "channel", *of_axes("extent", "origin", "advance", "step", "phases", "places"))
 
 # A unit is a block of a group of an image, which has `image` elements.
 UNITS = ("units", "span", "blocks", "groups", "image")
@@ -49,12 +49,12 @@ CONVOLVE = (
     *GATHERED,
     *UNITS,
     *("rows", "weights", "plane", "moved", "sweeps", "row_offsets", "records", "offsets"),
-    *_each("block", "move", "stride", "by"),
+    *of_axes("block", "move", "stride", "by"),
 )
 
 # A sweep over `count` positions, from element `start` of the result on: sums of `depth` products, of which a chunk has
 # `chunk`, with their offsets from `table` on.
-SWEEP = ("table", "depth", "chunk", "start", *_each("count"))
+SWEEP = ("table", "depth", "chunk", "start", *of_axes("count"))
 
 # A unit computes a panel of columns, channels of g, of `rows` rows, taps of channels of x, from a part of the images.
 WEIGH = (
@@ -73,7 +73,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Sweep:
+class Sweep:
     """Positions `count` from `start` on, and what they meet: the distance of an element of the image from that of the
     first position, and the number of the tap."""
 
@@ -83,7 +83,7 @@ class _Sweep:
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
     """A convolution along three axes. `first` is the first axis that it really has."""
 
     images: int
@@ -99,11 +99,11 @@ class _Geometry:
     first: int
 
     @staticmethod
-    def of(op: ConvolutionOp, x: Shape, weight: Shape, result: Shape) -> _Geometry:
-        return _Geometry(
+    def of(op: ConvolutionOp, x: Shape, weight: Shape, result: Shape) -> Geometry:
+        return Geometry(
             *(x[0], op.groups, weight[1], weight[0] // op.groups),
-            *(_three(x[2:], 1), _three(weight[2:], 1), _three(result[2:], 1)),
-            *(_three(op.stride, 1), _three(op.dilation, 1), _three(op.low, 0)),
+            *(three(x[2:], 1), three(weight[2:], 1), three(result[2:], 1)),
+            *(three(op.stride, 1), three(op.dilation, 1), three(op.low, 0)),
             first=5 - len(x),
         )
 
@@ -117,30 +117,33 @@ class _Geometry:
         products = self.outputs * self.channels * math.prod(self.kernel) * math.prod(self.positions)
         return 2 * products / FLOPS_A_NANOSECOND
 
-    def forward(self) -> list[_Sweep]:
+    def forward(self) -> list[Sweep]:
         """The one sweep of a convolution."""
         taps = enumerate(self.taps)
-        meetings = ((_map(lambda t, d, low: t * d - low, tap, self.dilation, self.low), number) for number, tap in taps)
-        return [_Sweep((0, 0, 0), self.positions, tuple(meetings))]
+        meetings = (
+            (each_axis(lambda t, d, low: t * d - low, tap, self.dilation, self.low), number) for number, tap in taps
+        )
+        return [Sweep((0, 0, 0), self.positions, tuple(meetings))]
 
-    def backward(self) -> list[_Sweep]:
+    def backward(self) -> list[Sweep]:
         """The sweeps of the gradient of x: elements at equal distances modulo the stride meet the same taps."""
         sweeps = []
         for a, b, c in product(*map(range, map(min, self.stride, self.extents))):
             start, meetings = (a, b, c), []
             for number, tap in enumerate(self.taps):
-                gap = _map(lambda r, low, t, d: r + low - t * d, start, self.low, tap, self.dilation)
-                if not any(_map(lambda g, s: g % s, gap, self.stride)):
-                    meetings.append((_map(lambda g, s: g // s, gap, self.stride), number))
-            counts = _map(lambda n, r, s: -(-(n - r) // s), self.extents, start, self.stride)
-            sweeps.append(_Sweep(start, counts, tuple(meetings)))
+                gap = each_axis(lambda r, low, t, d: r + low - t * d, start, self.low, tap, self.dilation)
+                if not any(each_axis(lambda g, s: g % s, gap, self.stride)):
+                    meetings.append((each_axis(lambda g, s: g // s, gap, self.stride), number))
+            counts = each_axis(lambda n, r, s: -(-(n - r) // s), self.extents, start, self.stride)
+            sweeps.append(Sweep(start, counts, tuple(meetings)))
         return sweeps
 
-    def blocks_wanted(self, panels: float) -> int:
-        """How many blocks an image should have at least, where it has so many panels of columns."""
+    def blocks_wanted(self, units: int, panels: float) -> int:
+        """How many blocks an image should have at least, where so many units of whole images and so many panels of
+        columns in each are to be done."""
         if self.nanoseconds * self.images * self.groups < UNITS_WANTED * TARGET:
             return 1
-        return min(-(-UNITS_WANTED // max(self.images * self.groups, 1)), max(int(panels), 1))
+        return min(-(-UNITS_WANTED // max(units, 1)), max(int(panels), 1))
 
     def block(self, total: int, fixed: int, each: int, wanted: int) -> int:
         """How many of `total` rows a block has, which gathers `fixed` elements and `each` more for a row, where
@@ -148,57 +151,101 @@ class _Geometry:
         most = max((GATHERED_MOST - fixed) // max(each, 1), 1)
         return -(-total // max(-(-total // most), min(wanted, total)))
 
+    def along_first(self, counts: Triple, length: int) -> Triple:
+        """Counts, with another for the first axis."""
+        return each_axis(lambda axis, count: length if axis == self.first else count, AXES, counts)
+
     def at_first(self, value: int) -> Triple:
         """A value for the first axis, 0 for others."""
-        return _map(lambda axis: value if axis == self.first else 0, AXES)
+        return each_axis(lambda axis: value if axis == self.first else 0, AXES)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A convolution, or the gradient of its x: sums over `summed` channels, of `extents`, for each of the `rows`
+    channels, of `shape`, that a group of the result has. Position p of a sweep meets what lies at distances from
+    p * step, and is element p * by of the result. Elements of the weight are `of_row` and `of_summed` apart from
+    channel to channel."""
+
+    geometry: Geometry
+    sweeps: list[Sweep]
+    step: Triple
+    by: Triple
+    summed: int
+    rows: int
+    extents: Triple
+    shape: Triple
+    of_row: int
+    of_summed: int
+
+    @staticmethod
+    def of(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType) -> Swept:
+        (result,) = op.infer([operand, weight])
+        ones, taps = (1, 1, 1), math.prod(weight.shape[2:])
+        if isinstance(op, Convolution):
+            geometry = Geometry.of(op, operand.shape, weight.shape, result.shape)
+            summed, rows = geometry.channels, geometry.outputs
+            extents, shape = geometry.extents, geometry.positions
+            sweeps = geometry.forward()
+            return Swept(geometry, sweeps, geometry.stride, ones, summed, rows, extents, shape, summed * taps, taps)
+        geometry = Geometry.of(op, result.shape, weight.shape, operand.shape)
+        summed, rows = geometry.outputs, geometry.channels
+        extents, shape = geometry.positions, geometry.extents
+        sweeps = geometry.backward()
+        return Swept(geometry, sweeps, ones, geometry.stride, summed, rows, extents, shape, taps, rows * taps)
+
+    @property
+    def counts(self) -> Triple:
+        """The positions of the largest sweep along each axis."""
+        return each_axis(lambda *count: max(count), *(sweep.counts for sweep in self.sweeps))
+
+    def gaps(self) -> tuple[Triple, list[Triple]]:
+        """The least distance of what a position meets, along each axis, and how far behind it the others are."""
+        met = [distance for sweep in self.sweeps for distance, _ in sweep.meetings]
+        origin = each_axis(lambda *distances: min(distances), *met) if met else (0, 0, 0)
+        return origin, [each_axis(int.__sub__, distance, origin) for distance in met] or [(0, 0, 0)]
+
+    def tables(self, chunk: int, channel: int, place: Callable[[Triple], int]) -> tuple[list[int], list[int]]:
+        """The records of the sweeps, and the offsets of their products: what lies at a distance from a position has a
+        place, and the places of the next channel are `channel` further."""
+        offsets: list[int] = []
+        records: list[int] = []
+        for sweep in self.sweeps:
+            pairs = [(tap, place(distance)) for distance, tap in sweep.meetings]
+            products, start = self.summed * len(pairs), position(sweep.start, self.shape)
+            records += [len(offsets), products, max((chunk or self.summed) * len(pairs), 1), start, *sweep.counts]
+            for number in range(self.summed):
+                offsets += [
+                    word for tap, at in pairs for word in (number * self.of_summed + tap, number * channel + at)
+                ]
+        return records, offsets
 
 
 def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType, columns: int) -> Plan:
     """How to compute a convolution, or the gradient of its x, with tiles of so many columns."""
-    (result,) = op.infer([operand, weight])
-    if isinstance(op, Convolution):
-        geometry = _Geometry.of(op, operand.shape, weight.shape, result.shape)
-        sweeps, step, by = geometry.forward(), geometry.stride, (1, 1, 1)
-        summed, rows = geometry.channels, geometry.outputs
-        extents, shape = geometry.extents, geometry.positions
-    else:
-        geometry = _Geometry.of(op, result.shape, weight.shape, operand.shape)
-        sweeps, step, by = geometry.backward(), (1, 1, 1), geometry.stride
-        summed, rows = geometry.outputs, geometry.channels
-        extents, shape = geometry.positions, geometry.extents
-    taps, first = len(geometry.taps), geometry.first
-    of_row, of_summed = (summed * taps, taps) if isinstance(op, Convolution) else (taps, rows * taps)
+    swept = Swept.of(op, operand, weight)
+    geometry, step, summed, shape = swept.geometry, swept.step, swept.summed, swept.shape
+    first, counts = geometry.first, swept.counts
 
     # The places of a block.
-    met = [distance for sweep in sweeps for distance, _ in sweep.meetings]
-    origin = _map(lambda *distances: min(distances, default=0), *met) if met else (0, 0, 0)
-    gaps = [_map(lambda d, o: d - o, distance, origin) for distance in met] or [(0, 0, 0)]
-    phases = _map(lambda s, *gap: 1 + max(g % s for g in gap), step, *gaps)
-    reach = _map(lambda s, *gap: max(g // s for g in gap), step, *gaps)
-    counts = _map(lambda *count: max(count), *(sweep.counts for sweep in sweeps))
+    origin, gaps = swept.gaps()
+    phases = each_axis(lambda s, *gap: 1 + max(g % s for g in gap), step, *gaps)
+    reach = each_axis(lambda s, *gap: max(g // s for g in gap), step, *gaps)
     line = summed * math.prod(phases) * math.prod(reach[axis] + counts[axis] for axis in AXES if axis != first)
-    wanted = geometry.blocks_wanted(math.prod(counts) / columns)
+    wanted = geometry.blocks_wanted(geometry.images * geometry.groups, math.prod(counts) / columns)
     length = geometry.block(counts[first], line * reach[first], line, wanted)
     blocks = -(-counts[first] // length)
-    block = _map(lambda axis, count: length if axis == first else count, AXES, counts)
-    places = _map(int.__add__, block, reach)
+    block = geometry.along_first(counts, length)
+    places = each_axis(int.__add__, block, reach)
     channel = math.prod(phases) * math.prod(places)
 
     def place(distance: Triple) -> int:
-        gap = _map(lambda d, o: d - o, distance, origin)
-        phase, index = (_map(operation, gap, step) for operation in (int.__mod__, int.__floordiv__))
-        return _position((*phase, *index), (*phases, *places))
+        gap = each_axis(int.__sub__, distance, origin)
+        phase, index = (each_axis(operation, gap, step) for operation in (int.__mod__, int.__floordiv__))
+        return position((*phase, *index), (*phases, *places))
 
-    offsets: list[int] = []
-    records: list[int] = []
+    records, offsets = swept.tables(op.chunk, channel, place)
     strides = (shape[1] * shape[2], shape[2], 1)
-    for sweep in sweeps:
-        pairs = [(tap, place(distance)) for distance, tap in sweep.meetings]
-        chunk = max((op.chunk or summed) * len(pairs), 1)
-        start = sum(map(int.__mul__, sweep.start, strides))
-        records += [len(offsets), summed * len(pairs), chunk, start, *sweep.counts]
-        for number in range(summed):
-            offsets += [word for tap, at in pairs for word in (number * of_summed + tap, number * channel + at)]
     units = geometry.images * geometry.groups * blocks
     span = span_of_units(units, geometry.nanoseconds / blocks)
     values = {
@@ -209,33 +256,33 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
         "span": span,
         "blocks": blocks,
         "groups": geometry.groups,
-        "image": summed * math.prod(extents),
-        "rows": rows,
-        "weights": geometry.outputs * geometry.channels * taps,
+        "image": summed * math.prod(swept.extents),
+        "rows": swept.rows,
+        "weights": geometry.outputs * geometry.channels * len(geometry.taps),
         "plane": math.prod(shape),
-        "moved": length * by[first] * strides[first],
-        "sweeps": len(sweeps),
-        **_named(extent=extents, origin=origin, advance=geometry.at_first(length * step[first]), step=step),
-        **_named(phases=phases, places=places, block=block, move=geometry.at_first(length), stride=strides, by=by),
+        "moved": length * swept.by[first] * strides[first],
+        "sweeps": len(swept.sweeps),
+        **named(extent=swept.extents, origin=origin, advance=geometry.at_first(length * step[first]), step=step),
+        **named(phases=phases, places=places, block=block, move=geometry.at_first(length), stride=strides, by=swept.by),
     }
-    tables = {"row_offsets": [row * of_row for row in range(rows)], "records": records, "offsets": offsets}
-    return Plan(_words(CONVOLVE, values, tables), -(-units // span))
+    tables = {"row_offsets": [row * swept.of_row for row in range(swept.rows)], "records": records, "offsets": offsets}
+    return Plan(words_of(CONVOLVE, values, tables), -(-units // span))
 
 
 def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, columns: int) -> Plan:
     """How to compute the gradient of a convolution's weight, with tiles of so many columns."""
-    geometry = _Geometry.of(op, image.shape, (result.shape[1], image.shape[1] // op.groups, *op.kernel), result.shape)
+    geometry = Geometry.of(op, image.shape, (result.shape[1], image.shape[1] // op.groups, *op.kernel), result.shape)
     first, positions = geometry.first, geometry.positions
     length = min(op.chunk or positions[first], positions[first])
     blocks = -(-positions[first] // length)
-    block = _map(lambda axis, count: length if axis == first else count, AXES, positions)
-    places = _map(
+    block = geometry.along_first(positions, length)
+    places = each_axis(
         lambda count, s, k, d: (count - 1) * s + (k - 1) * d + 1,
         *(block, geometry.stride, geometry.kernel, geometry.dilation),
     )
     channel = math.prod(places)
-    taps = [_position(_map(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
-    met = [_position(_map(int.__mul__, p, geometry.stride), places) for p in product(*map(range, block))]
+    taps = [position(each_axis(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
+    met = [position(each_axis(int.__mul__, p, geometry.stride), places) for p in product(*map(range, block))]
     panels = -(-geometry.outputs // columns)
     parts = max(op.parts, 1)
     units = parts * geometry.groups * panels
@@ -257,18 +304,18 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, col
         "each": each,
         "positions": math.prod(positions),
         "block": math.prod(block),
-        **_named(extent=geometry.extents, origin=_map(int.__neg__, geometry.low)),
-        **_named(advance=geometry.at_first(length * geometry.stride[first]), step=(1, 1, 1)),
-        **_named(phases=(1, 1, 1), places=places),
+        **named(extent=geometry.extents, origin=each_axis(int.__neg__, geometry.low)),
+        **named(advance=geometry.at_first(length * geometry.stride[first]), step=(1, 1, 1)),
+        **named(phases=(1, 1, 1), places=places),
     }
     tables = {
         "row_offsets": [number * channel + tap for number in range(geometry.channels) for tap in taps],
         "offsets": [word for number, at in enumerate(met) for word in (at, number * columns)],
     }
-    return Plan(_words(WEIGH, values, tables), -(-units // span))
+    return Plan(words_of(WEIGH, values, tables), -(-units // span))
 
 
-def _words(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+def words_of(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     starts: dict[str, int] = {}
     words: list[int] = []
     for name, table in tables.items():
@@ -278,22 +325,22 @@ def _words(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str
     return (*(named[field] for field in fields), *words)
 
 
-def _named(**triples: Triple) -> dict[str, int]:
+def named(**triples: Triple) -> dict[str, int]:
     return {f"{name}{axis}": triple[axis] for name, triple in triples.items() for axis in AXES}
 
 
-def _three(values: Sequence[int], missing: int) -> Triple:
+def three(values: Sequence[int], missing: int) -> Triple:
     """Values for three axes, the last of which are given."""
-    return _map(lambda axis: values[axis - 3] if axis >= 3 - len(values) else missing, AXES)
+    return each_axis(lambda axis: values[axis - 3] if axis >= 3 - len(values) else missing, AXES)
 
 
-def _map(function: Callable[..., int], *triples: Sequence[int]) -> Triple:
+def each_axis(function: Callable[..., int], *triples: Sequence[int]) -> Triple:
     """A function of what triples have for each axis."""
     a, b, c = map(function, *triples)
     return a, b, c
 
 
-def _position(index: Sequence[int], shape: Sequence[int]) -> int:
+def position(index: Sequence[int], shape: Sequence[int]) -> int:
     """The row-major position of an element."""
     total = 0
     for i, extent in zip(index, shape, strict=True):

@@ -17,8 +17,11 @@ from lucid.ir.types import BY_SHORT_NAME, DType
 PRODUCT = "matmul_"
 CONVOLVE = "convolve_"
 WEIGH = "weigh_"
+CONVOLVE_GROUPED = "grouped_convolve_"
+WEIGH_GROUPED = "grouped_weigh_"
 
-_MODULES = (PRODUCT,), (CONVOLVE, WEIGH)  # those that share code are compiled together
+# Those that share code are compiled together.
+_MODULES = (PRODUCT,), (CONVOLVE, WEIGH), (CONVOLVE_GROUPED, WEIGH_GROUPED)
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -40,13 +43,15 @@ def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tupl
 
         from lucid.codegen.cpu.convolution import write_convolutions
         from lucid.codegen.cpu.gemm import Gemm
+        from lucid.codegen.cpu.grouped import write_grouped
 
         module = ir.Module(names[0])
         module.triple, module.data_layout = machine.layout()
         if PRODUCT in prefixes:
             Gemm(dtype, machine.vector_bytes).write(module, *names)
         else:
-            write_convolutions(module, dtype, machine.vector_bytes, *names)
+            write = write_convolutions if CONVOLVE in prefixes else write_grouped
+            write(module, dtype, machine.vector_bytes, *names)
         return str(module)
 
     code = assemble_once(machine, " ".join(names), text)

@@ -22,15 +22,13 @@ from lucid.codegen.cpu.control import (
     loop,
     memory_type,
 )
-from lucid.codegen.cpu.convolution_plan import convolve_plan, weigh_plan
+from lucid.codegen.cpu.convolution_call import convolution_call
 from lucid.codegen.cpu.irregular import WRITERS
-from lucid.codegen.cpu.library import CONVOLVE, WEIGH
 from lucid.codegen.cpu.machine import DONE_WORD, ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
 from lucid.codegen.cpu.task import Task
-from lucid.codegen.cpu.tiles import Tiles
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED
@@ -195,16 +193,10 @@ class ModuleWriter:
         self.called(node, call.name)
 
     def convolution(self, node: Node) -> None:
-        op, (first, second) = node.op, node.inputs
+        first, second = node.inputs
         if node.output.type.size == 0:
             return
-        columns = Tiles(first.type.dtype, self.machine.vector_bytes).columns
-        if isinstance(op, ConvolutionWeight):
-            name, plan = WEIGH, weigh_plan(op, first.type, second.type, columns)
-        else:
-            assert isinstance(op, Convolution | ConvolutionInput)
-            name, plan = CONVOLVE, convolve_plan(op, first.type, second.type, columns)
-        name += first.type.dtype.short
+        name, plan = convolution_call(node.op, first.type, second.type, self.machine)
         task = self.imported(name, TASK.args)
         self.run_task(task, [*map(self.pointer, (first, second, node.output)), self.words(plan.words)], plan.chunks)
         self.called(node, name)
