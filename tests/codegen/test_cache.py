@@ -22,8 +22,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import compilation
 from lucid.codegen import cache
-from lucid.codegen.cpu import library
-from lucid.codegen.cpu import machine as processors
+from lucid.codegen.cpu import library, machine as processors
 from lucid.codegen.cpu.machine import Machine, assemble_once, machine
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.compilation import compile_graph
