@@ -77,6 +77,10 @@ def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
     assert len(kernels) == 1
     (name,) = (name for name, kernel in written.kernels.items() if kernel.axes)
     text = function(program.assembly(), name)
+    (rounds,) = (loop for loop in loops(text) if "muludq" in loop)
+    vectors = 16 * 8 // machine().vector_bytes  # of 16 quads, a word of each in 64 bits
+    assert rounds.count("muludq") == 2 * vectors
+    assert not re.search("shuf|perm|blend|unpck|mullq", rounds)  # nothing moves between lanes
     inside = [line for loop in loops(text) for line in loop.splitlines()]
     assert any(REGISTERS[machine().vector_bytes] in line for line in inside)
     assert not any("call" in line for line in inside)

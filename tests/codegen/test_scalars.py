@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lucid.codegen.cpu.scalars import LLVMScalars, Term, llvm_type
+from lucid.ir.ops.random import RandomKeep
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint32, uint64
 from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise, elementwise_module
@@ -178,6 +179,18 @@ def test_multiply_wide() -> None:
     for width in WIDTHS:
         found = compile_elementwise(method("multiply_wide"), (uint32, uint32), width)(*operands)
         np.testing.assert_array_equal(found, (low, high))
+
+
+def test_random_keep_compares_words_with_every_threshold() -> None:
+    words = np.array([0, 1, 2**31, 2**32 - 2, 2**32 - 1], np.uint32)
+    # round(p * 2^32) is 0, 0 (a tie), 1, 2^31, 2^32 - 1, 2^32 (a tie) and 2^32
+    ps = [0.0, 2.0**-33, 2.0**-32, 0.5, 1 - 2.0**-32, 1 - 2.0**-33, 1.0]
+    word, p = (grid.reshape(-1) for grid in np.meshgrid(words, ps, indexing="ij"))
+    expected = [int(w) >= round(Fraction(float(q)) * 2**32) for w, q in zip(word, p, strict=True)]
+    keep = RandomKeep(0, ()).scalar
+    np.testing.assert_array_equal(keep(NumpyScalars(), word, p), expected)
+    for width in WIDTHS:
+        np.testing.assert_array_equal(compile_elementwise(keep, (uint32, float64), width)(word, p), expected)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)

@@ -17,7 +17,7 @@ MOST = 64  # chunks of one kernel
 
 # Nanoseconds by rule of thumb, on one core of a current server processor.
 OPERATION = 0.02  # one scalar operation, in a vector
-RANDOM_WORD = 0.6
+RANDOM_WORD = 0.35
 SORTED = 1.0  # an element in a pass of a sort
 INDEX = 1.0  # looked up, with what is read or written there
 BYTE = 0.03  # read from or written to a cache that is not the nearest

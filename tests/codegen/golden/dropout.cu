@@ -86,10 +86,10 @@ extern "C" __global__ void kernel_0(
         const double t31 = t30 + 4503599627370496.0;
         const double t32 = t31 - 4503599627370496.0;
         const bool t33 = 4294967296.0 <= t32;
-        const bool t34 = t33 ^ true;
+        const unsigned int t34 = t33 ? 4294967294u : 4294967295u;
         const unsigned int t35 = t32 != t32 ? 0u : t32 >= 4294967296.0 ? 4294967295u : t32 <= 0.0 ? 0u : (unsigned int)t32;
-        const bool t36 = t35 <= t29;
-        const bool v7 = t34 & t36;
+        const unsigned int t36 = t29 & t34;
+        const bool v7 = t35 <= t36;
         const float v8 = (float)v7;
         const float v9 = v6 * v8;
         const float v10 = v9 * v5;

@@ -85,9 +85,11 @@ extern "C" __global__ void kernel_0(
             const double t22 = v2 * 4294967296.0;
             const double t23 = t22 + 4503599627370496.0;
             const double t24 = t23 - 4503599627370496.0;
-            const unsigned long long t25 = t24 != t24 ? 0ull : t24 >= 1.8446744073709552e+19 ? 18446744073709551615ull : t24 <= 0.0 ? 0ull : (unsigned long long)t24;
-            const unsigned long long t26 = (unsigned long long)t21;
-            const bool v4 = t25 <= t26;
+            const bool t25 = 4294967296.0 <= t24;
+            const unsigned int t26 = t25 ? 4294967294u : 4294967295u;
+            const unsigned int t27 = t24 != t24 ? 0u : t24 >= 4294967296.0 ? 4294967295u : t24 <= 0.0 ? 0u : (unsigned int)t24;
+            const unsigned int t28 = t21 & t26;
+            const bool v4 = t27 <= t28;
             const double v5 = (double)v4;
             const double v6 = v3 * v5;
             store0_quad[i1] = v4;
