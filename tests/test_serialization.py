@@ -18,12 +18,12 @@ from safetensors.numpy import load_file, save_file
 
 import lucid
 import lucid.nn as nn
-import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.data import DataLoader, TensorDataset
 from lucid.errors import ArgumentError, InstallationError, StateDictError, TraceError
 from lucid.optim.lr_scheduler import CosineAnnealingLR
+from tests.training import classifying_step
 
 
 @pytest.fixture
@@ -50,12 +50,7 @@ class Training:
         data = TensorDataset(generator.standard_normal((32, 4), np.float32), generator.integers(0, 3, 32))
         self.loader = DataLoader(data, batch_size=5, shuffle=True, drop_last=True)
 
-        def step(x: Tensor, y: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
+        step = classifying_step(model, optimizer)
 
         self.step = lucid.compile(step) if compiled else step
         self.batches = epochs(self.loader)

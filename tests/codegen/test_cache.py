@@ -28,6 +28,7 @@ from lucid.codegen.cpu.target import CPUTarget
 from lucid.compilation import compile_graph
 from lucid.errors import CacheWarning, CheckError
 from lucid.ir.text import parse
+from tests.training import classifying_step
 
 KEY, OTHER, THIRD = ("0" * 63 + digit for digit in "123")
 ENTRY = cache.Entry({"numbers": [1, 2], "text": "f32[4]"}, (b"first", b"", b"\0\n" * 50))
@@ -77,13 +78,7 @@ def training() -> tuple[bytes, Any]:
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 3))
     optimizer = optim.Adam(model.parameters(), lr=1e-2)
 
-    @lucid.compile
-    def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = lucid.compile(classifying_step(model, optimizer))
 
     losses = [step(X, np.array([0, 1, 2])) for _ in range(3)]
     return b"".join(t.numpy().tobytes() for t in (*losses, *model.parameters())), step

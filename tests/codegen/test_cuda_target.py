@@ -31,6 +31,7 @@ from tests.codegen.fake_cupy import Calls, FakeArray, Stream, installed
 from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import need_compiler
 from tests.compile.steps import STEPS, Make
+from tests.training import classifying_step
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 Y = np.array([0, 2, 1])
@@ -49,13 +50,7 @@ def trained(target: str, steps: int = 3) -> tuple[Any, ...]:
     model = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.3), nn.Linear(5, 3))
     optimizer = optim.Adam(model.parameters(), lr=0.1)
 
-    @lucid.compile(target=target)
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = lucid.compile(classifying_step(model, optimizer), target=target)
 
     losses = [step(X, Y) for _ in range(steps)]
     return model, optimizer, step, losses

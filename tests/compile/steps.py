@@ -14,6 +14,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.ir.graph import Graph
+from tests.training import classifying_step
 
 Batch = tuple[Any, ...]
 Make = Callable[[], tuple[Callable[..., Any], Batch]]
@@ -28,12 +29,7 @@ def classifier() -> tuple[Callable[..., Any], Batch]:
     )
     optimizer = optim.Adam(model.parameters(), lr=1e-2)
 
-    def step(x: Any, y: Any) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = classifying_step(model, optimizer)
 
     return step, (X, CLASSES)
 

@@ -12,11 +12,11 @@ import pytest
 
 import lucid
 import lucid.nn as nn
-import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
 from lucid.errors import ArgumentError, StateDictError
+from tests.training import classifying_step
 
 
 class Recorded(Dataset[int]):
@@ -271,13 +271,7 @@ def test_any_iterable_of_arrays_trains_one_program(kind: str) -> None:
     model = nn.Linear(3, 2)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
 
-    @lucid.compile
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+    step = lucid.compile(classifying_step(model, optimizer))
 
     losses = [step(x, y).item() for x, y in batches]
     assert len(step.programs) == 1

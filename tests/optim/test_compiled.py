@@ -5,11 +5,11 @@ import pytest
 
 import lucid
 import lucid.nn as nn
-import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.errors import TraceError
 from lucid.optim.lr_scheduler import CosineAnnealingLR, StepLR
+from tests.training import classifying_step
 
 
 def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,12 +26,7 @@ class Training:
         self.optimizer = optimizer = getattr(optim, name)(self.model.parameters(), **options)
         model = self.model
 
-        def step(x: Tensor, y: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
+        step = classifying_step(model, optimizer)
 
         self.step = lucid.compile(step) if compiled else step
 

@@ -12,6 +12,7 @@ import lucid.nn.functional as F
 from lucid import Tensor, optim
 from lucid.errors import ShapeError
 from tests.parity.compare import assert_close, assert_same, assert_same_both, assert_same_module, normal, torch
+from tests.training import classifying_step
 
 MODULES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "plain": (lambda nn: nn.Conv2d(3, 5, 3), (2, 3, 7, 9)),
@@ -133,13 +134,7 @@ def test_training_follows_the_same_trajectory() -> None:
     our_optimizer, their_optimizer = optim.Adam(ours.parameters()), torch.optim.Adam(theirs.parameters())
     x, y = normal(16, 1, 8, 8), np.arange(16) % 5
 
-    @lucid.compile
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        our_optimizer.zero_grad()
-        loss = F.cross_entropy(ours(x), y)
-        loss.backward()
-        our_optimizer.step()
-        return loss
+    step = lucid.compile(classifying_step(ours, our_optimizer))
 
     for _ in range(100):
         their_optimizer.zero_grad()

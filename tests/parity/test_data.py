@@ -5,11 +5,10 @@ import pytest
 
 import lucid
 import lucid.nn as nn
-import lucid.nn.functional as F
 import lucid.optim as optim
-from lucid import Tensor
 from lucid.data import DataLoader, TensorDataset, random_split
 from tests.parity.compare import normal, torch
+from tests.training import classifying_step
 
 XS, YS = normal(22, 3), np.arange(22) % 2
 
@@ -27,12 +26,7 @@ def test_a_step_is_fed_by_either(compiled: bool) -> None:
         model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
         optimizer = optim.SGD(model.parameters(), lr=0.1)
 
-        def step(x: Tensor, y: Tensor, model: nn.Module = model, optimizer: optim.SGD = optimizer) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
+        step = classifying_step(model, optimizer)
 
         function = lucid.compile(step) if compiled else step
         losses.append([function(x, y).item() for x, y in loader])

@@ -10,6 +10,7 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from tests.parity.compare import assert_close, normal, torch
+from tests.training import classifying_step
 
 STEPS = 100
 
@@ -32,12 +33,7 @@ def assert_same_path(
 ) -> None:
     """Losses and parameters stay equal over the steps. The first `skip` steps freeze the last layer."""
 
-    def our_step(x: np.ndarray, y: np.ndarray) -> lucid.Tensor:
-        our_optimizer.zero_grad()
-        loss = F.cross_entropy(ours(x), y)
-        loss.backward()
-        our_optimizer.step()
-        return loss
+    our_step = classifying_step(ours, our_optimizer)
 
     step_once = lucid.compile(our_step) if compiled else our_step
     for step in range(STEPS):
