@@ -6,8 +6,11 @@ from textwrap import dedent
 
 import pytest
 
+import lucid
+import lucid.nn as nn
+from lucid.codegen import lowering
 from lucid.codegen.kernel import Constant, Kernel, Placement
-from lucid.codegen.lowering import lower
+from lucid.codegen.lowering import lower, structure
 from lucid.errors import CompileError
 from lucid.ir.graph import Location, Node
 from lucid.ir.index import Axis
@@ -289,3 +292,47 @@ def test_an_op_without_a_loop_nest_is_refused_at_its_line() -> None:
     located = Node(node.op, node.inputs, node.outputs, Location("0: Linear", "train.py", 7))
     with pytest.raises(CompileError, match=r"(?s)matmul cannot be lowered to a loop nest.*train\.py:7"):
         lower(located)
+
+
+def test_equal_structure_is_an_equal_kernel() -> None:
+    texts = (
+        "graph(%x: f32[4], %y: f32[4]) { %a = sub %x, %y; %b = exp %a; return %b }",
+        "graph(%p: f32[4], %q: f32[4]) { %d = sub %p, %q; %e = exp %d; return %e }",  # other names
+        "graph(%x: f32[4], %y: f32[4]) { %a = sub %y, %x; %b = exp %a; return %b }",
+        "graph(%x: f32[4], %y: f32[4]) { %a = sub %x, %y; %b = exp %a; return %a }",
+        "graph(%x: f32[4], %y: f32[4]) { %a = sub %x, %y; %b = exp %a; return %b, %a }",
+        "graph(%x: f32[4], %y: f32[4]) { %a = sub %x, %y; %b = log %a; return %b }",
+        "graph(%x: f32[5], %y: f32[5]) { %a = sub %x, %y; %b = exp %a; return %b }",
+        "graph(%x: f32[4]) { %c: f32[4] = const value=0.0; %a = mul %x, %c; return %a }",
+        "graph(%x: f32[4]) { %c: f32[4] = const value=-0.0; %a = mul %x, %c; return %a }",
+    )
+    bodies = [parse(text) for text in texts]
+    nodes = [Node(Fused(body), body.arguments, body.outputs) for body in bodies]
+    keys = [structure(node) for node in nodes]
+    assert keys[0] == keys[1]
+    assert lower(nodes[0]) == lower(nodes[1])
+    assert len(set(keys)) == len(texts) - 1
+
+    (square,) = parse("graph(%x: f32[4]) { %a = mul %x, %x; return %a }").nodes
+    (product,) = parse("graph(%x: f32[4], %y: f32[4]) { %a = mul %x, %y; return %a }").nodes
+    assert structure(square) != structure(product)
+    assert lower(square) != lower(product)
+
+
+def test_a_kernel_is_made_once_for_all_nodes_of_its_structure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lowered(layers: int) -> int:
+        nodes: list[Node] = []
+        monkeypatch.setattr(lowering, "lower", lambda node: (nodes.append(node), lower(node))[1])
+        monkeypatch.setenv("LUCID_CACHE", "0")
+        model = nn.Sequential(*(nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(layers)))
+        optimizer = lucid.optim.Adam(model.parameters())
+
+        def step(x: lucid.Tensor) -> None:
+            optimizer.zero_grad()
+            model(x).sum().backward()
+            optimizer.step()
+
+        lucid.compile(step).lower(lucid.zeros((4, 8)))
+        return len(nodes)
+
+    assert lowered(6) == lowered(3)

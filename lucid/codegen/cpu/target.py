@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -83,14 +83,19 @@ def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, .
     """Plan the memory of a graph where that has not been done, and write its module."""
     # Imported here, with the writer of LLVM IR behind it: code from the disk cache runs without.
     from lucid.codegen.cpu.module import ModuleWriter
-    from lucid.codegen.lowering import lower
+    from lucid.codegen.lowering import lower, structure
     from lucid.codegen.memory import arena_size, plan
     from lucid.codegen.rules import ruled
     from lucid.ir.verify import verify
 
+    lowered: dict[Hashable, Kernel] = {}
+
     @functools.cache  # asked by the plan, then by the writer
     def kernel_of(node: Node) -> Kernel:
-        return ruled(lower(node), rules)
+        key = structure(node)
+        if key not in lowered:
+            lowered[key] = ruled(lower(node), rules)
+        return lowered[key]
 
     if not graph.places:
         graph = plan(graph, kernel_of)
