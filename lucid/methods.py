@@ -88,8 +88,12 @@ class TensorMethods(TensorForms):
     take_along_axis = ops.take_along_axis
     gather = ops.gather
     index_select = ops.index_select
+    scatter = ops.scatter
     scatter_add = ops.scatter_add
     index_add = ops.index_add
+    index_copy = ops.index_copy
+    index_fill = ops.index_fill
+    index_put = ops.index_put
     argsort = ops.argsort
     sort = ops.sort
     topk = ops.topk

@@ -204,8 +204,9 @@ class Tensor(TensorMethods):
         """Set every element to 0, in place."""
         return self.copy_(0)
 
-    def _assign(self, value: Tensor) -> None:
-        """Take over the elements of a tensor of the same shape: what every in-place update comes down to."""
+    def _assign(self, value: Tensor, instead: str = "write `t = t + x` instead.") -> None:
+        """Take over the elements of a tensor of the same shape: what every in-place update comes down to. The error for
+        a computed tensor has the hint `instead`."""
         if value.type != self.type:
             raise DTypeError(
                 f"an in-place update keeps the type {self.type}, got {value.type}.",
@@ -217,7 +218,7 @@ class Tensor(TensorMethods):
                 hint="put the update under `with lucid.no_grad():`",
             )
         if self._history is not None:
-            raise ArgumentError("a computed tensor can't be updated in place.", hint="write `t = t + x` instead.")
+            raise ArgumentError("a computed tensor can't be updated in place.", hint=instead)
         owner = self._owner()
         if owner is None:
             raise ArgumentError(
@@ -275,7 +276,7 @@ class Tensor(TensorMethods):
     __itruediv__ = _in_place(ops.divide)
 
     def __setitem__(self, key: Any, value: Operand) -> None:
-        self._assign(ops.with_item(self, key, ops.as_tensor(value)))
+        self._assign(ops.with_item(self, key, value), "write `t = lucid.index_put(t, (rows,), value)`, or lucid.where.")
 
     # Operators. Methods with names are in `lucid.methods`.
 

@@ -150,10 +150,6 @@ def test_a_mask_is_answered_with_where() -> None:
     x = Tensor([1.0, -2.0])
     with pytest.raises(ArgumentError, match=r"hint: use lucid\.where\(mask, x, 0\.0\)"):
         x[x > 0]
-    with pytest.raises(
-        ArgumentError, match=r"elements at integer tensors can't be assigned.(?s:.)*hint: use lucid.scatter"
-    ):
-        x[np.array([0])] = 1.0
 
 
 def test_a_failed_index_changes_nothing_though_it_is_computed_in_the_step() -> None:
@@ -227,12 +223,55 @@ def test_an_embedding_is_one_kernel_with_what_follows_and_its_gradient_another()
     assert "gather" not in ops  # it is in a fused node
 
 
-def test_an_assignment_at_a_mask_is_told_the_where_that_assigns() -> None:
-    h = lucid.Tensor([-1.0, 2.0])
+def test_of_several_values_for_an_element_the_last_stays() -> None:
+    def assign(value: Tensor) -> Tensor:
+        x = lucid.zeros(3)
+        x[[1, 2, 1, -2]] = value
+        return x
+
+    for function in (assign, lucid.compile(assign)):
+        assert function(Tensor([5.0, 6.0, 7.0, -0.0])).numpy().tobytes() == np.float32([0.0, -0.0, 6.0]).tobytes()
+
+
+def test_an_assignment_out_of_range_changes_nothing() -> None:
+    x = lucid.zeros(3)
+
+    def assign(index: Tensor) -> None:
+        x[0] = 1.0
+        x[index] = 2.0
+
+    with pytest.raises(CheckError, match="index 3 at position 1 is out of range for axis 0 with extent 3"):
+        lucid.compile(assign)(np.array([0, 3]))
+    assert x.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_wrong_assignments() -> None:
+    x = lucid.Tensor([[-1.0, 2.0]])
+    with pytest.raises(ArgumentError, match=r"takes a value that broadcasts to \(\), got shape \(1,\)") as caught:
+        x[x < 0] = [0.0]
+    assert caught.value.hint == "select from values of the shape of x: x = lucid.where(mask, values, x)."
+    with pytest.raises(ShapeError, match=r"leading extents of what it selects from, \(1, 2\), got \(2,\)"):
+        x[np.array([True, False])] = 0.0
     with pytest.raises(ArgumentError) as caught:
-        h[h < 0] = 0.0
+        x[:, np.array([True, False])] = 0.0
     assert caught.value.hint == "use x = lucid.where(mask, 0.0, x), with what you assign in the place of 0.0"
-    assert lucid.where(h < 0, 0.0, h).tolist() == [0.0, 2.0]
+    with pytest.raises(ArgumentError, match="index_put takes a tuple of indices, got Tensor") as caught:
+        lucid.index_put(x, lucid.Tensor([0]), 1.0)
+    assert caught.value.hint == "write (index,)."
+    with pytest.raises(ShapeError, match=r"scatter takes an index that is no longer than src, got shapes \(1, 2\) and"):
+        lucid.scatter(x, 0, [[0, 0]], [[1.0]])
+    with pytest.raises(ShapeError, match=r"takes an index of one axis and a source of shape \(1, 1\), got \(1,\) and"):
+        lucid.index_copy(x, 1, [0], [1.0])
+    with pytest.raises(ShapeError, match="index_fill takes one value, got shape"):
+        lucid.index_fill(x, 1, [0], [1.0])
+    y = lucid.Tensor([1.0, 2.0], requires_grad=True) * 2.0
+    with lucid.no_grad(), pytest.raises(ArgumentError, match="a computed tensor can't be updated in place") as caught:
+        y[[0]] = 1.0
+    assert caught.value.hint == "write `t = lucid.index_put(t, (rows,), value)`, or lucid.where."
+
+
+def test_a_mask_that_reads_is_answered_with_where() -> None:
+    h = lucid.Tensor([-1.0, 2.0])
     with pytest.raises(ArgumentError) as caught:
         h[h < 0]
     assert caught.value.hint == "use lucid.where(mask, x, 0.0), or multiply by the mask"

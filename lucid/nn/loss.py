@@ -9,6 +9,11 @@ from lucid.nn.module import Module
 from lucid.tensor import Array, Tensor
 
 
+def _as_buffer(weight: Tensor | Array | None) -> Tensor | None:
+    """Weights of a loss as a tensor that a module can hold, if there are any."""
+    return weight if weight is None or isinstance(weight, Tensor) else Tensor(weight)
+
+
 class MSELoss(Module):
     """The squared difference of prediction and target."""
 
@@ -60,9 +65,9 @@ class BCELoss(Module):
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+    def __init__(self, weight: Tensor | Array | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -75,10 +80,12 @@ class BCEWithLogitsLoss(Module):
     weight: Tensor | None
     pos_weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+    def __init__(
+        self, weight: Tensor | Array | None = None, reduction: str = "mean", pos_weight: Tensor | Array | None = None
+    ) -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
+        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("pos_weight", _as_buffer(pos_weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -204,9 +211,9 @@ class NLLLoss(Module):
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+    def __init__(self, weight: Tensor | Array | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _as_buffer(weight))
         self.ignore_index = ignore_index
         self.reduction = F.check_reduction(reduction)
 
@@ -221,13 +228,13 @@ class CrossEntropyLoss(Module):
 
     def __init__(
         self,
-        weight: Tensor | None = None,
+        weight: Tensor | Array | None = None,
         ignore_index: int = -100,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _as_buffer(weight))
         self.ignore_index = ignore_index
         self.reduction = F.check_reduction(reduction)
         self.label_smoothing = label_smoothing
@@ -241,11 +248,13 @@ class MultiMarginLoss(Module):
 
     weight: Tensor | None
 
-    def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+    def __init__(
+        self, p: int = 1, margin: float = 1.0, weight: Tensor | Array | None = None, reduction: str = "mean"
+    ) -> None:
         super().__init__()
         self.p = p
         self.margin = margin
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -268,9 +277,9 @@ class MultiLabelSoftMarginLoss(Module):
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+    def __init__(self, weight: Tensor | Array | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:

@@ -24,6 +24,7 @@ from lucid.operations.arrangement import (
     unbind,
     unflatten,
 )
+from lucid.operations.assignment import index_copy, index_fill, index_put, scatter, with_item as with_item
 from lucid.operations.bounds import check_index
 from lucid.operations.contraction import (
     addmm,
@@ -139,7 +140,7 @@ from lucid.operations.functions import (
     xlogy,
 )
 from lucid.operations.gathering import gather, index_add, index_select, scatter_add, take, take_along_axis
-from lucid.operations.indexing import get_item as get_item, with_item as with_item
+from lucid.operations.indexing import get_item as get_item
 from lucid.operations.movement import (
     concatenate,
     expand as expand,
@@ -253,6 +254,9 @@ __all__ = [
     "greater_equal",
     "hypot",
     "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
     "index_select",
     "inner",
     "isclose",
@@ -312,6 +316,7 @@ __all__ = [
     "rot90",
     "round",
     "rsqrt",
+    "scatter",
     "scatter_add",
     "searchsorted",
     "sigmoid",

@@ -58,8 +58,9 @@ def float_dtype(owner: str, dtype: object) -> DType:
 
 
 def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
-    """Axes as ascending non-negative numbers; all of them for None."""
-    if axis is None:
+    """Axes as ascending non-negative numbers; all of them for None. Where there are no axes, 0 and -1 mean all of them,
+    as in NumPy and PyTorch."""
+    if axis is None or (rank == 0 and type(axis) is int and axis in (0, -1)):
         return tuple(range(rank))
     if isinstance(axis, bool):
         raise ArgumentError(f"an axis is an integer, got {axis}.", hint="give arguments behind the axis by name.")
@@ -75,7 +76,7 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
 
 def one_axis(axis: Axes, rank: int) -> int:
     """One axis as a non-negative number."""
-    return normal_axes(as_integer("one axis is an integer", axis), rank)[0]
+    return normal_axes((as_integer("one axis is an integer", axis),), rank)[0]
 
 
 def by_other_names(function: str, given: dict[str, Any], **values: Any) -> list[Any]:

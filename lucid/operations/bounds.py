@@ -53,6 +53,12 @@ def check_position(index: Tensor, extent: int, axis: int) -> None:
     _check(inside, index, f"index {{value}}{place} is out of range for axis {axis} with extent {extent}.")
 
 
+def check_holds(holds: Tensor, sentence: str) -> None:
+    """Raise CheckError with a sentence, when this runs, unless all elements of a tensor of bools are true. Where the
+    sentence has {position}, the row-major one of the first other element stands there."""
+    _check(holds, holds, sentence)
+
+
 def _check(holds: Tensor, values: Tensor, sentence: str) -> None:
     """Raise CheckError, when this runs, at the first element that does not hold."""
     position = apply_op(rd.FirstFalse(tuple(range(holds.ndim))), holds) if holds.ndim else where(holds, -1, 0)

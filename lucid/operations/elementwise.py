@@ -82,7 +82,9 @@ def power(x: Operand, y: Operand) -> Tensor:
     """
     if isinstance(y, int) and not isinstance(y, bool) and 0 <= y <= 3:
         base = as_tensor(x)
-        result = ones_like(base) if y == 0 else base
+        if y == 0:
+            return where(constant(True, TensorType(bool_, base.shape)), ones_like(base), base)  # with a gradient of 0
+        result = base if y > 1 else clone(base)
         for _ in range(y - 1):
             result = result * base
         return result

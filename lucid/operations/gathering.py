@@ -38,11 +38,11 @@ def take(x: Operand, indices: Operand, axis: int | None = None) -> Tensor:
 
 def rows(x: Tensor, index: Tensor, axis: int) -> Tensor:
     """`take` without a check of the index."""
-    line = _line(index, axis, x.ndim)
-    return reshape(apply_op(ix.Gather(axis), x, line), (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
+    places = line(index, axis, x.ndim)
+    return reshape(apply_op(ix.Gather(axis), x, places), (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
-def _line(index: Tensor, axis: int, rank: int) -> Tensor:
+def line(index: Tensor, axis: int, rank: int) -> Tensor:
     """An index as one along an axis, the same for all others."""
     return reshape(index, (*[1] * axis, index.size, *[1] * (rank - axis - 1)))
 
@@ -85,12 +85,12 @@ def gather(x: Operand, dim: int, index: Operand) -> Tensor:
     """
     tensor, positions = as_tensor(x), as_tensor(index)
     along = one_axis(dim, tensor.ndim)
-    part = _covered("gather", tensor, positions, along)
+    part = covered("gather", tensor, positions, along)
     check_position(positions, tensor.shape[along], along)
     return apply_op(ix.Gather(along), part, positions)
 
 
-def _covered(name: str, x: Tensor, index: Tensor, axis: int) -> Tensor:
+def covered(name: str, x: Tensor, index: Tensor, axis: int) -> Tensor:
     """The part of x that an index covers, which is no longer than x but along an axis."""
     others = (at for at in range(x.ndim) if at != axis)
     if x.ndim != index.ndim or any(index.shape[at] > x.shape[at] for at in others):
@@ -113,7 +113,7 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
     """
     tensor, positions, updates = as_tensor(x), as_tensor(index), as_tensor(src)
     along = one_axis(dim, tensor.ndim)
-    _covered("scatter_add", tensor, positions, along)
+    covered("scatter_add", tensor, positions, along)
     if updates.ndim != positions.ndim or any(i > e for i, e in zip(positions.shape, updates.shape, strict=True)):
         raise ShapeError(
             f"scatter_add takes an index that is no longer than src, got shapes {positions.shape} and {updates.shape}."
@@ -135,7 +135,7 @@ def index_add(x: Operand, dim: int, index: Operand, source: Operand, alpha: Numb
             f"{expected}, got {positions.shape} and {updates.shape}."
         )
     scaled = updates if alpha == 1 else multiply(updates, alpha)
-    return _added("index_add", tensor, along, _line(positions, along, tensor.ndim), scaled)
+    return _added("index_add", tensor, along, line(positions, along, tensor.ndim), scaled)
 
 
 def _added(name: str, x: Tensor, axis: int, index: Tensor, updates: Tensor) -> Tensor:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lucid.conversion import copied
 from lucid.core import TensorCore
 from lucid.errors import ArgumentError, CheckError, DTypeError, ShapeError
-from lucid.ir.ops import elementwise as ew, movement as mv
-from lucid.ir.types import Shape, TensorType, bool_, broadcast_shapes, int64
+from lucid.ir.ops import movement as mv
+from lucid.ir.types import Shape, bool_, broadcast_shapes, int64
 from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, less, multiply, where
 from lucid.operations.gathering import rows
 from lucid.operations.movement import permute, reshape
-from lucid.operations.operands import apply_op, as_tensor, broadcast_to, cast, constant
+from lucid.operations.operands import apply_op, as_tensor, broadcast_to, cast
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -36,32 +36,17 @@ def get_item(x: Tensor, key: Any) -> Tensor:
     side by side, else in front. Integers beside them count as tensors. Raises CheckError for an index out of range, in
     a compiled step before anything is written.
     """
-    items = _items(x, key)
+    items = items_of(x, key)
     if any(isinstance(item, TensorCore) for item in items):
-        return _looked_up(x, items)
-    start, step, counts, shape = _basic_index(x, items)
+        found = looked_up(x, items)
+        return rows(found.joined, found.positions, found.axis)
+    start, step, counts, shape = basic_index(x, items)
     if (start, counts) == ((0,) * x.ndim, x.shape) and all(s == 1 for s in step):
         return reshape(x, shape)
     return reshape(apply_op(mv.Slice(start, step, counts), x), shape)
 
 
-def with_item(x: Tensor, key: Any, value: Tensor) -> Tensor:
-    """x with x[key] replaced: what `x[key] = value` assigns."""
-    keys = _items(x, key, "use x = lucid.where(mask, 0.0, x), with what you assign in the place of 0.0")
-    items = [item.__index__() if isinstance(item, TensorCore) and not item.ndim else item for item in keys]
-    if any(isinstance(item, TensorCore) for item in items):
-        raise ArgumentError(
-            "elements at integer tensors can't be assigned.",
-            hint="use lucid.scatter_add, or select with lucid.where",
-        )
-    start, step, counts, shape = _basic_index(x, items)
-    part = reshape(broadcast_to(cast(value, x.dtype), shape), counts)
-    spread = apply_op(mv.ScatterSlice(start, step, x.shape), part)
-    inside = apply_op(mv.ScatterSlice(start, step, x.shape), constant(True, TensorType(bool_, counts)))
-    return apply_op(ew.Where(), inside, spread, x)
-
-
-def _items(x: Tensor, key: Any, instead_of_mask: str = SELECT) -> list[Item]:
+def items_of(x: Tensor, key: Any, instead_of_mask: str = SELECT) -> list[Item]:
     """What a key says for each axis of x, with the slices that `...` and missing items stand for. The error for a mask
     has the hint `instead_of_mask`."""
     keys = key if isinstance(key, tuple) else (key,)
@@ -96,7 +81,7 @@ def _item(item: Any, instead_of_mask: str) -> Item:
     return int(item.__index__())
 
 
-def _basic_index(x: Tensor, items: Sequence[Item]) -> tuple[tuple[int, ...], tuple[int, ...], Shape, Shape]:
+def basic_index(x: Tensor, items: Sequence[Item]) -> tuple[tuple[int, ...], tuple[int, ...], Shape, Shape]:
     """Start, step and count along each axis of x, and the shape of the result; a tensor counts as `:`."""
     start, step, counts, shape, axis = [], [], [], [], 0
     for item in items:
@@ -121,8 +106,19 @@ def _basic_index(x: Tensor, items: Sequence[Item]) -> tuple[tuple[int, ...], tup
     return tuple(start), tuple(step), tuple(counts), tuple(shape)
 
 
-def _looked_up(x: Tensor, items: Sequence[Item]) -> Tensor:
-    """x[items], where some are tensors."""
+class LookedUp(NamedTuple):
+    """How integer tensors index a tensor: one index along one axis, to which those that they index are joined."""
+
+    joined: Tensor  # the tensor, of which integers and slices have taken their part
+    axis: int
+    positions: Tensor
+    shape: Shape  # of the result
+    order: tuple[int, ...]  # the axes of the part as they were moved
+    moved: Shape  # and their extents before they were joined
+
+
+def looked_up(x: Tensor, items: Sequence[Item]) -> LookedUp:
+    """What x[items] reads, where some items are tensors, whose bounds are checked."""
     tensors = [item for item in items if isinstance(item, TensorCore)]
     try:
         shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
@@ -134,18 +130,20 @@ def _looked_up(x: Tensor, items: Sequence[Item]) -> Tensor:
     ]
     for axis, tensor in zip(axes, tensors, strict=True):
         check_position(tensor, x.shape[axis], axis)
-    start, step, counts, kept = _basic_index(x, items)
+    start, step, counts, kept = basic_index(x, items)
     part = reshape(apply_op(mv.Slice(start, step, counts), x), kept)  # the axes of integers are gone
     left = [item for item in items if not isinstance(item, int)]
-    looked_up = [axis for axis, item in enumerate(left) if isinstance(item, TensorCore)]
-    others = [axis for axis in range(part.ndim) if axis not in looked_up]
+    indexed = [axis for axis, item in enumerate(left) if isinstance(item, TensorCore)]
+    others = [axis for axis in range(part.ndim) if axis not in indexed]
     places = [at for at, item in enumerate(items) if isinstance(item, int | TensorCore)]
     side_by_side = places[-1] - places[0] == len(places) - 1
     before = sum(not isinstance(item, int | TensorCore) for item in items[: places[0]]) if side_by_side else 0
-    part = permute(part, (*others[:before], *looked_up, *others[before:]))
-    extents = part.shape[before : before + len(tensors)]
-    part = reshape(part, (*part.shape[:before], math.prod(extents), *part.shape[before + len(tensors) :]))
-    return rows(part, _joined(tensors, extents, shape), before)
+    order = (*others[:before], *indexed, *others[before:])
+    part = permute(part, order)
+    first, extents, last = part.shape[:before], part.shape[before:][: len(tensors)], part.shape[before + len(tensors) :]
+    joined = reshape(part, (*first, math.prod(extents), *last))
+    index = _joined(tensors, extents, shape)
+    return LookedUp(joined, before, index, (*first, *shape, *last), order, part.shape)
 
 
 def _joined(indices: Sequence[Tensor], extents: Shape, shape: Shape) -> Tensor:

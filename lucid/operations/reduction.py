@@ -239,13 +239,17 @@ def _running(x: Tensor, combine: Callable[[Operand, Operand], Tensor]) -> Tensor
 
 
 def max(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The largest element along axes, all of them by default (values only, as in NumPy); NaN where there is one."""
-    return _reduce(rd.Max, x, axis, keepdims, aliases)[1]
+    """The largest element along axes, all of them by default (values only, as in NumPy); NaN where there is one.
+    Of bools it is `any`."""
+    tensor = as_tensor(x)
+    return _reduce(rd.Any if tensor.dtype == bool_ else rd.Max, tensor, axis, keepdims, aliases)[1]
 
 
 def min(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
-    """The smallest element along axes, all of them by default (values only, as in NumPy); NaN where there is one."""
-    return _reduce(rd.Min, x, axis, keepdims, aliases)[1]
+    """The smallest element along axes, all of them by default (values only, as in NumPy); NaN where there is one.
+    Of bools it is `all`."""
+    tensor = as_tensor(x)
+    return _reduce(rd.All if tensor.dtype == bool_ else rd.Min, tensor, axis, keepdims, aliases)[1]
 
 
 def argmax(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:

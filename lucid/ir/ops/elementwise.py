@@ -77,10 +77,13 @@ class Pow(Binary):
         return s.power(*x)
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
-        # d/db a^b = a^b log a, taken as 0 where a is 0: there y is 0 or 1 for every b >= 0.
+        # d/db a^b = a^b log a, taken as 0 where a is 0: there y is 0 or 1 for every b >= 0. What is not chosen has
+        # finite derivatives, too: else theirs, times 0, would be NaN in the second derivative.
         a, b = x
-        log_a = a.equal(0.0).where(a.constant(0.0), a.log())
-        slope = b.equal(0.0).where(a.constant(0.0), b * a ** (b - 1.0))  # of a constant, also where a is 0
+        a_is_zero, b_is_zero = a.equal(0.0), b.equal(0.0)
+        log_a = a_is_zero.where(a.constant(0.0), a_is_zero.where(a.constant(1.0), a).log())
+        power = a ** (b_is_zero.where(b.constant(1.0), b) - 1.0)
+        slope = b_is_zero.where(a.constant(0.0), b * power)  # of a constant, also where a is 0
         return g * slope, g * y * log_a
 
 
@@ -108,9 +111,9 @@ class Minimum(Binary):
 
 
 def _share(g: Expr, a: Expr, b: Expr) -> tuple[Expr, Expr]:
-    """g to the larger of a and b, half of g to each where they are equal."""
+    """g to the larger of a and b, half of g to each where they are equal, all of it to both where one is NaN."""
     zero, half = g.constant(0.0), a.equal(b).where(g * 0.5, g)
-    return b.less_equal(a).where(half, zero), a.less_equal(b).where(half, zero)
+    return a.less(b).where(zero, half), b.less(a).where(zero, half)
 
 
 @op

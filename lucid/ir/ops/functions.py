@@ -218,7 +218,8 @@ class Atan(Unary):
 
 @op
 class Atan2(Binary):
-    """The angle of the point (y, x) between -pi and pi, elementwise: `atan2 x, y` takes the ordinate x first."""
+    """The angle of the point (y, x) between -pi and pi, elementwise: `atan2 x, y` takes the ordinate x first. Its
+    gradient at the origin is 0."""
 
     floats_only = True
     ulp = 4.0
@@ -228,5 +229,6 @@ class Atan2(Binary):
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         ordinate, abscissa = x
-        by_square = g / (ordinate * ordinate + abscissa * abscissa)
+        square = ordinate * ordinate + abscissa * abscissa
+        by_square = g / square.equal(0.0).where(square.constant(1.0), square)
         return by_square * abscissa, -(by_square * ordinate)

@@ -11,6 +11,7 @@ import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.base import Array, Reduction, op
+from lucid.ir.ops.elementwise import Not, NotEqual, Or
 from lucid.ir.ops.structure import Iota
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, Shape, TensorType, bool_, int64, uint8
@@ -127,6 +128,12 @@ def _product_of_others(rows: Expr) -> Expr:
     return both.slice((0, 0), (1, 1), (count, length))
 
 
+def _is_result(x: Expr, extremum: Expr) -> Expr:
+    """Whether elements are the largest or the smallest one, which is NaN where one is NaN."""
+    equal = x.equal(extremum)
+    return equal.apply(Or(), x.apply(NotEqual(), x)) if x.dtype.is_float else equal
+
+
 class _Extremum(Reduction):
     """The base of max and min: elements equal to the result share its gradient."""
 
@@ -147,7 +154,7 @@ class _Extremum(Reduction):
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         (a,) = x
         kept = kept_shape(a.shape, self.axes)
-        hit = a.equal(y.reshape(kept).broadcast(a.shape)).cast(a.dtype)
+        hit = _is_result(a, y.reshape(kept).broadcast(a.shape)).cast(a.dtype)
         share = g / hit.sum(self.axes)
         return (hit * share.reshape(kept).broadcast(a.shape),)
 
@@ -266,7 +273,7 @@ class FirstMax(Max):
         (a,) = x
         kept, count = kept_shape(a.shape, self.axes), math.prod(a.shape[axis] for axis in self.axes)
         narrow = uint8 if count <= 256 else int64  # what is kept for the backward
-        below = a.less(y.reshape(kept).broadcast(a.shape))
+        below = _is_result(a, y.reshape(kept).broadcast(a.shape)).apply(Not())
         first = below.builder.expr(FirstFalse(self.axes), below.value).cast(narrow).reshape(kept).broadcast(a.shape)
         along = tuple(extent if axis in self.axes else 1 for axis, extent in enumerate(a.shape))
         position = a.builder.expr(Iota(0, TensorType(narrow, (count,)))).reshape(along).broadcast(a.shape)

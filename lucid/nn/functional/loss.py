@@ -12,6 +12,7 @@ from numbers import Real
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.activation import logsigmoid
+from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -116,13 +117,18 @@ def huber_loss(
     return reduced(weighted("huber_loss", losses, weight, "none"), reduction)
 
 
-def binary_cross_entropy(input: Input, target: Input, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(input: Input, target: Input, weight: Input | None = None, reduction: str = "mean") -> Tensor:
     """-weight * (y * log(x) + (1 - y) * log(1 - x)) for probabilities x and y.
 
-    Logarithms are at least -100, with a gradient of 0 where they would be less. A prediction outside of 0 to 1 gives
-    NaN. `binary_cross_entropy_with_logits` is accurate, and has gradients, everywhere.
+    Logarithms are at least -100, with a gradient of 0 where they would be less. A prediction outside of 0 to 1, or NaN,
+    raises CheckError, in a compiled step before anything is written. `binary_cross_entropy_with_logits` takes any
+    logits, and has accurate gradients everywhere.
     """
     x, y = pair("binary_cross_entropy", input, target)
+    check_holds(
+        ops.logical_and(x >= 0.0, x <= 1.0),
+        "binary_cross_entropy takes predictions from 0 to 1, which is not so at position {position}.",
+    )
     losses = -(y * _clamped_log(x) + (1.0 - y) * _clamped_log(1.0 - x))
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -135,9 +141,9 @@ def _clamped_log(x: Tensor) -> Tensor:
 def binary_cross_entropy_with_logits(
     input: Input,
     target: Input,
-    weight: Tensor | None = None,
+    weight: Input | None = None,
     reduction: str = "mean",
-    pos_weight: Tensor | None = None,
+    pos_weight: Input | None = None,
 ) -> Tensor:
     """`binary_cross_entropy` of the sigmoid of logits, finite for logits of any size.
 
