@@ -1,7 +1,7 @@
 """The CPU printer of kernels: explicitly vectorized loop nests in LLVM IR.
 
-A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads its
-last parallel axis. The results do not depend on the choice: the arithmetic of a lane never looks at the others, and
+A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads the
+parallel axis of neighbouring results, which is the last one or stands before one that `walk.py` put behind it. The results do not depend on the choice: the arithmetic of a lane never looks at the others, and
 reductions follow the order that the kernel states.
 """
 
@@ -19,6 +19,7 @@ from lucid.codegen.cpu.control import I64, POINTER, VOID, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.stream import is_aligned, random_element
 from lucid.codegen.cpu.uniform import UniformScalars
+from lucid.codegen.cpu.walk import lane_axis
 from lucid.codegen.kernel import (
     Apply,
     Constant,
@@ -79,8 +80,10 @@ class _Nest:
         for number, place in enumerate(placements):
             self.numbers.setdefault(place, []).append(number)
         self.lanes = max((r.op.lanes for stage in kernel.stages for r in stage.reductions), default=1)
-        nests = [stage.axes for stage in kernel.stages] if self.lanes > 1 else [kernel.axes]
-        self.lane_axes = {axes[-1] for axes in nests if axes}
+        if self.lanes > 1:
+            self.lane_axes = {stage.axes[-1] for stage in kernel.stages if stage.axes}
+        else:
+            self.lane_axes = {lane_axis(kernel)} if kernel.axes else set()
         short = (stage.axes for stage in kernel.stages if math.prod(axis.extent for axis in stage.axes) <= WRITTEN_OUT)
         self.written_out = {axis for axes in short for axis in axes}
         width = self.choose_width(placements)
