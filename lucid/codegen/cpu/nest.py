@@ -1,8 +1,9 @@
 """The CPU printer of kernels: explicitly vectorized loop nests in LLVM IR.
 
 A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads the
-parallel axis of neighbouring results, which is the last one or stands before one that `walk.py` put behind it. The results do not depend on the choice: the arithmetic of a lane never looks at the others, and
-reductions follow the order that the kernel states.
+parallel axis of neighbouring results, which is the last one or stands before one that `walk.py` put behind it. The
+results do not depend on the choice: the arithmetic of a lane never looks at the others, and reductions follow the order
+that the kernel states.
 """
 
 from __future__ import annotations
