@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from lucid.errors import VerificationError
 from lucid.ir.graph import Graph, Node, Place, Value
@@ -43,6 +43,7 @@ graph @step(%x: f32[4], %seed: f32[], %w: state f32[4]) {
     verify(differentiate(graph))
 
 
+@settings(max_examples=50)
 @given(graphs(), st.data())
 def test_a_used_node_cannot_be_dropped(graph: Graph, data: st.DataObject) -> None:
     used = {value for node in graph.nodes for value in node.inputs}.union(graph.results)
@@ -53,6 +54,7 @@ def test_a_used_node_cannot_be_dropped(graph: Graph, data: st.DataObject) -> Non
         verify(graph.with_nodes([node for node in graph.nodes if node is not dropped]))
 
 
+@settings(max_examples=50)
 @given(graphs(), st.data())
 def test_a_node_cannot_stand_before_its_operands(graph: Graph, data: st.DataObject) -> None:
     made = graph.producers()

@@ -14,7 +14,7 @@ arcs = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 @given(arcs)
 def test_a_cut_is_that_of_networkx(arcs: dict[tuple[int, int], float]) -> None:
     source, sink = 0, NODES - 1
