@@ -9,6 +9,7 @@ the element type.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -147,6 +148,7 @@ def problems() -> dict[str, Problem]:
     return tables
 
 
+@functools.cache
 def _normal_size(tails: Real) -> Real:
     """What a normal number exceeds in size with probability `tails`."""
     return mpmath.sqrt(2) * mpmath.erfinv(1 - tails)
