@@ -176,13 +176,18 @@ class Access:
         zeros = ir.Constant(type, None)
         if stride != 1:
             addresses = self._addresses(pointer, position, dtype)
-            return self._from_memory(
+            return self.from_memory(
                 self._masked("masked.gather", type, [addresses], dtype, mask or self._all_lanes(), zeros), dtype
             )
         address = element(self.builder, pointer, self.first(position), dtype)
         if mask is not None:
-            return self._from_memory(self._masked("masked.load", type, [address], dtype, mask, zeros), dtype)
-        return self._from_memory(self.builder.load(address, align=dtype.itemsize, typ=type), dtype)
+            return self.from_memory(self._masked("masked.load", type, [address], dtype, mask, zeros), dtype)
+        return self.from_memory(self.builder.load(address, align=dtype.itemsize, typ=type), dtype)
+
+    def load_masked(self, address: ir.Value, dtype: DType, mask: ir.Value) -> ir.Value:
+        """Neighbouring elements of memory in the lanes of a mask, and zeros."""
+        type = memory_type(dtype, self.width)
+        return self._masked("masked.load", type, [address], dtype, mask, ir.Constant(type, None))
 
     def _is_near(self, pattern: Pattern) -> bool:
         """Whether lanes read memory that is loaded at once."""
@@ -210,7 +215,7 @@ class Access:
             loaded = self._masked("masked.load", type, [address], dtype, mask, zeros)
         lanes = [at - low for at in read] + [0] * (self.width - len(read))
         order = ir.Constant(ir.VectorType(I32, self.width), lanes)
-        result = self._from_memory(self.builder.shuffle_vector(loaded, loaded, order), dtype)
+        result = self.from_memory(self.builder.shuffle_vector(loaded, loaded, order), dtype)
         return result if inside is None else self.s.select(inside, result, self.s.constant(0, dtype))
 
     def _any_of(self, flags: ir.Value, lanes: Sequence[Sequence[int]]) -> ir.Value:
@@ -231,7 +236,7 @@ class Access:
         if common:  # the first element can be read: no bound of an operand without elements is left open
             place = self.builder.select(self.holds(common).value, place, i64(0))
         address = element(self.builder, pointer, place, dtype)
-        one = self._from_memory(self.builder.load(address, align=dtype.itemsize, typ=memory_type(dtype, 1)), dtype)
+        one = self.from_memory(self.builder.load(address, align=dtype.itemsize, typ=memory_type(dtype, 1)), dtype)
         return self.s.select(self.holds(bounds), one, self.s.constant(0, dtype)) if bounds else one
 
     def store(self, buffer: Buffer, position: Index, value: Term) -> None:
@@ -281,7 +286,7 @@ class Access:
         function = intrinsic(self.builder.module, full_name, result, [operand.type for operand in operands])
         return self.builder.call(function, operands)
 
-    def _from_memory(self, value: ir.Value, dtype: DType) -> Term:
+    def from_memory(self, value: ir.Value, dtype: DType) -> Term:
         return Term(dtype, self.builder.icmp_unsigned("!=", value, _like(value, 0)) if dtype == bool_ else value)
 
     def _to_memory(self, value: Term) -> ir.Value:

@@ -20,6 +20,7 @@ from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, PLACED, WEIGH_GROUPED
 from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.squares import transposed
 from lucid.ir.types import DType
 
 # Positions, or taps, whose sums are computed side by side: as many at most as registers of the smallest machines hold
@@ -76,7 +77,7 @@ class GroupTiles(ConvolutionTiles):
         def square(i: ir.Value, _: Values) -> Values:
             mask = self.first(builder, builder.sub(count, i), self.lanes)
             lines = [self.load_masked(builder, self.at(builder, start, i), mask) for start in starts]
-            for n, line in enumerate(self.transposed(builder, lines)):
+            for n, line in enumerate(transposed(builder, lines)):
                 self.store(builder, line, self.vector_at(builder, target, i, i64(n)))
             return []
 
@@ -95,7 +96,7 @@ class GroupTiles(ConvolutionTiles):
             mask = self.first(builder, builder.sub(count, i), self.lanes)
             addresses = [self.vector_at(builder, source, i, i64(n)) for n in range(self.lanes)]
             lines = [self.load(builder, address, self.vector) for address in addresses]
-            for start, line in zip(starts, self.transposed(builder, lines), strict=True):
+            for start, line in zip(starts, transposed(builder, lines), strict=True):
                 self.store_masked(builder, line, self.at(builder, start, i), mask)
             return []
 

@@ -18,6 +18,7 @@ from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.accumulators import Accumulators
 from lucid.codegen.cpu.control import I64, POINTER, VOID, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
+from lucid.codegen.cpu.squares import Square, squares_of
 from lucid.codegen.cpu.stream import is_aligned, random_element
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.cpu.walk import lane_axis
@@ -68,7 +69,8 @@ def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction
     function.linkage = "internal"
     nest = _Nest(function, kernel)
     nest.write()
-    return KernelFunction(function, nest.s.width if nest.lane_axes.intersection(kernel.axes[:1]) else 1)
+    by_vectors = {*nest.lane_axes, *([nest.squares.axis] if nest.squares else [])}
+    return KernelFunction(function, nest.s.width if by_vectors.intersection(kernel.axes[:1]) else 1)
 
 
 class _Nest:
@@ -95,6 +97,8 @@ class _Nest:
         self.terms: dict[int, Term] = {}
         self.access = Access(self.builder, self.s, buffers, self.terms)
         self.results: dict[tuple[int, int], Term] = {}
+        self.squares = squares_of(kernel, width)
+        self.turned: dict[int, tuple[Square, ir.Value]] = {}
 
     def choose_width(self, placements: Sequence[Placement]) -> int:
         """The lanes of a vector: one register of the widest machines, or several where that pays."""
@@ -170,12 +174,18 @@ class _Nest:
         """Open the axes of a stage from `depth` on, compute what becomes computable on the way, and run a step."""
         if depth == len(axes):
             return innermost(carried, offset)
+        if self.squares and axes[depth] is self.squares.axis:
+            self.walk_in_blocks(axes, depth, innermost)
+            return carried
 
         def body(carried: Values, offset: int) -> Values:
             self.evaluate(Placement(stage, depth + 1))
             return self.nest(stage, axes, group, carried, innermost, offset, depth + 1)
 
-        axis = axes[depth]
+        return self.open(axes[depth], group, carried, body)
+
+    def open(self, axis: Axis, group: int, carried: Values, body: Step) -> Values:
+        """Run a body along an axis, by vectors or one by one."""
         return self.spread(axis, group, carried, body) if axis in self.lane_axes else self.walk(axis, carried, body)
 
     def walk(self, axis: Axis, carried: Values, body: Step) -> Values:
@@ -192,6 +202,40 @@ class _Nest:
                 carried = once(i64(value), carried)
             return carried
         return self.repeat(axis.extent, 1, carried, once)
+
+    def walk_in_blocks(self, axes: Sequence[Axis], depth: int, innermost: Step) -> None:
+        """Walk the axis at `depth` in blocks, inside the axes behind it."""
+        assert self.squares
+        axis, loads = self.squares.axis, self.squares.loads
+        entry = ir.IRBuilder(self.entry)
+        squares = {number: Square(entry, load, self.s.width) for number, load in loads}
+        begin, end = (self.begin, self.end) if self.is_first(axis) else (i64(0), i64(axis.extent))
+
+        def block(start: ir.Value, _: Values) -> Values:
+            left = self.builder.sub(end, start)
+            whole = self.builder.icmp_signed("<", left, i64(self.s.width))
+            count = self.builder.select(whole, left, i64(self.s.width))
+
+            def line(number: ir.Value, _: Values) -> Values:
+                self.turned = {load: (square, number) for load, square in squares.items()}
+                with self.access.at(axis, self.builder.add(start, number)):
+                    for opened in range(depth, len(axes)):
+                        self.evaluate(Placement(-1, opened + 1))
+                    innermost([], 0)
+                return []
+
+            def inside(inner: int) -> Values:
+                """Open the axes from `inner` on, and walk the block there."""
+                if inner < len(axes):
+                    return self.open(axes[inner], self.s.width, [], lambda *_: inside(inner + 1))
+                with self.access.at(axis, start):
+                    for square in squares.values():
+                        square.fill(self.access, count)
+                return loop(self.builder, i64(0), count, 1, [], line)
+
+            return inside(depth + 1)
+
+        loop(self.builder, begin, end, self.s.width, [], block)
 
     def spread(self, axis: Axis, group: int, carried: Values, body: Step) -> Values:
         """Run a body for each vector along an axis, `group` elements a loop iteration. The body is told how far into
@@ -246,7 +290,11 @@ class _Nest:
     def evaluate(self, place: Placement) -> None:
         """Compute the values of a placement, in order."""
         for number in self.numbers.get(place, ()):
-            self.terms[number] = self.term(self.kernel.values[number])
+            if number in self.turned:
+                square, line = self.turned[number]
+                self.terms[number] = square.line(self.access, line)
+            else:
+                self.terms[number] = self.term(self.kernel.values[number])
 
     def term(self, value: Expression) -> Term:
         operands = [self.terms[operand] for operand in operands_of(value)]

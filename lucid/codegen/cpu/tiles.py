@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from lucid.codegen.cpu.control import I32, I64, POINTER, VOID, Values, element, i64, intrinsic, loop, memory_type
+from lucid.codegen.cpu.squares import transposed
 from lucid.ir.types import DType
 
 # Rows and vectors of a tile: as many accumulators as the registers hold beside a row of B and an element of A.
@@ -102,7 +103,7 @@ class Tiles:
                 mask = self.first(builder, builder.sub(depth, k), group)
                 parts = [self.load_masked(builder, self.at(builder, start, k), mask) for start in starts]
                 lines = [self.joined(builder, parts[n::group]) for n in range(group)]
-                for n, line in enumerate(self.transposed(builder, lines)):
+                for n, line in enumerate(transposed(builder, lines)):
                     target = builder.mul(builder.add(k, i64(n)), i64(self.columns))
                     self.store(builder, line, self.at(builder, panel, target, j))
                 return []
@@ -121,21 +122,3 @@ class Tiles:
             lanes = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
             parts = [builder.shuffle_vector(x, y, lanes) for x, y in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]
-
-    def transposed(self, builder: ir.IRBuilder, lines: Sequence[ir.Value]) -> list[ir.Value]:
-        """Lines of as many lanes a group as there are lines, transposed within each group: line i is interleaved with
-        line i + half, as often as halving goes."""
-        group, half = len(lines), len(lines) // 2
-
-        def interleaving(start: int) -> ir.Constant:
-            order = [
-                lane - lane % group + start + lane % group // 2 + lane % 2 * self.lanes for lane in range(self.lanes)
-            ]
-            return ir.Constant(ir.VectorType(I32, self.lanes), order)
-
-        masks = interleaving(0), interleaving(half)
-        result = list(lines)
-        for _ in range(group.bit_length() - 1):
-            pairs = zip(result[:half], result[half:], strict=True)
-            result = [builder.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
-        return result
