@@ -84,3 +84,26 @@ def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
     inside = [line for loop in loops(text) for line in loop.splitlines()]
     assert any(REGISTERS[machine().vector_bytes] in line for line in inside)
     assert not any("call" in line for line in inside)
+
+
+@pytest.mark.parametrize("heads", [4, 3])  # 128 columns are whole vectors of 64 lanes, 96 are not
+def test_the_gradient_of_heads_is_loaded_in_runs(heads: int) -> None:
+    columns = 2 * heads * 32
+    rng = np.random.default_rng(0)
+    joined = Tensor(rng.random((16, columns), np.float32))
+    bias = Tensor(rng.random(columns, np.float32), requires_grad=True)
+    gradients = [Tensor(rng.random((2, heads, 8, 32), np.float32)) for _ in range(2)]
+
+    @lucid.compile
+    def step(joined: Tensor, *gradients: Tensor) -> None:
+        bias.grad = None
+        parts = lucid.split(joined + bias, heads * 32, 1)
+        split = [part.reshape(2, 8, heads, 32).permute(0, 2, 1, 3) for part in parts]
+        sum((part * g).sum() for part, g in zip(split, gradients, strict=True)).backward()
+
+    program = step.lower(joined, *gradients)
+    assert "gather" not in program.assembly()
+    step(joined, *gradients)
+    rows = [g.numpy().transpose(0, 2, 1, 3).reshape(16, heads * 32) for g in gradients]
+    assert bias.grad is not None
+    np.testing.assert_allclose(bias.grad.numpy(), np.concatenate(rows, 1).sum(0), rtol=1e-6)

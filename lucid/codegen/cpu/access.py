@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from llvmlite import ir
 
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
-from lucid.codegen.cpu.pattern import Pattern, lane_pattern
+from lucid.codegen.cpu.pattern import Pattern, lane_pattern, run_length
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.uniform import UniformScalars
 from lucid.codegen.kernel import Bounds, Buffer
@@ -23,6 +23,9 @@ from lucid.ir.types import DType, bool_, int64
 # Lanes that read neighbouring memory in a known pattern load all of it at once, up to so many vectors, where no element
 # is read by more than so many of them.
 SPAN, READERS = 4, 4
+
+# Lanes that read so many bytes of neighbouring memory or more, and others elsewhere, load them at once.
+SHORTEST_RUN = 32
 
 
 class Access:
@@ -154,12 +157,18 @@ class Access:
         """Whether all bounds hold; there is at least one."""
         result: Term | None = None
         for index, extent in bounds:
-            varies = self.stride(index) != 0
+            varies = self.stride(index) != 0 and not self._is_in_step(index, extent)
             value = self.lanes(index) if varies else self.first(index)
             inside = Term(bool_, self.builder.icmp_unsigned("<", value, _like(value, extent)))  # negatives are huge
             result = inside if result is None else self.s.bit_and(result, inside)
         assert result is not None
         return result
+
+    def _is_in_step(self, index: Index, extent: int) -> bool:
+        """Whether an index is inside of an extent in all lanes or in none, though it differs: both ends of the extent
+        are at the first lane, which stands at a multiple of the width."""
+        starts = [extent, index.constant, *(c for atom, c in index.terms if atom != self.lane_axis)]
+        return self.stride(index) == 1 and all(start % self.width == 0 for start in starts)
 
     # Memory.
 
@@ -174,6 +183,8 @@ class Access:
         mask = self._mask(bounds)
         type = memory_type(dtype, self.width)
         zeros = ir.Constant(type, None)
+        if pattern is not None and (run := run_length(pattern)) * dtype.itemsize >= SHORTEST_RUN:
+            return self._load_runs(pointer, position, dtype, pattern, run, mask)
         if stride != 1:
             addresses = self._addresses(pointer, position, dtype)
             return self.from_memory(
@@ -217,6 +228,28 @@ class Access:
         order = ir.Constant(ir.VectorType(I32, self.width), lanes)
         result = self.from_memory(self.builder.shuffle_vector(loaded, loaded, order), dtype)
         return result if inside is None else self.s.select(inside, result, self.s.constant(0, dtype))
+
+    def _load_runs(
+        self, pointer: ir.Value, position: Index, dtype: DType, pattern: Pattern, run: int, mask: ir.Value | None
+    ) -> Term:
+        """Load what each run of lanes reads at once."""
+        type = memory_type(dtype, run)
+        parts = []
+        for start in range(0, self.width, run):
+            place = self.builder.add(self.first(position), i64(pattern[start]))
+            address = element(self.builder, pointer, place, dtype)
+            if mask is None:
+                parts.append(self.builder.load(address, align=dtype.itemsize, typ=type))
+                continue
+            lanes = ir.Constant(ir.VectorType(I32, run), list(range(start, start + run)))
+            inside = self.builder.shuffle_vector(mask, mask, lanes)
+            zeros = ir.Constant(type, None)
+            parts.append(self._masked("masked.load", type, [address], dtype, inside, zeros))
+        while len(parts) > 1:
+            order = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self.builder.shuffle_vector(first, second, order) for first, second in pairs]
+        return self._from_memory(parts[0], dtype)
 
     def _any_of(self, flags: ir.Value, lanes: Sequence[Sequence[int]]) -> ir.Value:
         """For each of some lists of lanes, whether any of them has its flag set."""

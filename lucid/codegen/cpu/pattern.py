@@ -32,6 +32,18 @@ def lane_pattern(index: Index, axis: Axis, width: int) -> Pattern | None:
     return tuple(total)
 
 
+def run_length(pattern: Pattern) -> int:
+    """The largest power of two such that lanes in runs of that length read neighbouring memory, in order.
+
+    >>> run_length((0, 1, 2, 3, 9, 10, 11, 12)), run_length((0, 1, 2, 4, 5, 6, 7, 8)), run_length((0, 2))
+    (4, 1, 1)
+    """
+    run = len(pattern) & -len(pattern)
+    while any(place != pattern[lane - lane % run] + lane % run for lane, place in enumerate(pattern)):
+        run //= 2
+    return run
+
+
 def _divided(atom: Quotient | Remainder, axis: Axis, width: int) -> list[int] | None:
     """The pattern of an atom. What its index has in the first lane beside its constant must divide by the divisor."""
     inner, divisor = atom.index, atom.divisor
