@@ -13,6 +13,7 @@ from functools import reduce
 import lucid.operations as ops
 from lucid.core import Number
 from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.ir.ops.functions import NormalNumber
 from lucid.ir.ops.random import RandomNormal, RandomWord
 from lucid.ir.types import (
     DType,
@@ -29,7 +30,7 @@ from lucid.ir.types import (
 from lucid.operations import Operand
 from lucid.operations.arguments import as_integer
 from lucid.operations.creation import made
-from lucid.operations.operands import is_weak
+from lucid.operations.operands import apply_op, is_weak
 from lucid.random import draw
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
@@ -59,7 +60,8 @@ def randn(
     """Numbers of the standard normal distribution, of float32 unless given.
 
     Each is the z below which such a number lies with probability (word i + 1/2) / 2^32, within 4 ulp: so they reach
-    from -6.34 to 6.34.
+    from -6.34 to 6.34. In float64 the probability is (w + 1/2) / 2^53, where w is the upper 53 bits of word 2i + 2^32 *
+    word 2i + 1, and they reach from -8.29 to 8.29.
     """
     return made(_normal(ops.integers(shape), _float("randn", dtype)), device, requires_grad)
 
@@ -105,14 +107,18 @@ def truncated_normal(low: float, high: float, size: Size = None, dtype: object =
     """Numbers of the standard normal distribution between two bounds, where others are cut off.
 
     With a and b the probabilities of numbers below the bounds, times 2^32 and rounded towards each other, each is the z
-    of `randn` for a + floor(word i * (b - a) / 2^32). Raises ArgumentError where no word lies between them.
+    of `randn` for a + floor(word i * (b - a) / 2^32). In float64 that takes the place of the upper half of the 64 bits,
+    and i that of 2i + 1. Raises ArgumentError where no word lies between them.
     """
-    first, last = (2.0**31 * math.erfc(-bound / math.sqrt(2.0)) for bound in (low, high))
-    between = math.ceil(first), math.floor(last)
-    if not between[0] < between[1]:
+    ends = [2.0**31 * math.erfc(-bound / math.sqrt(2.0)) for bound in (low, high)]
+    first, last = math.ceil(ends[0]), math.floor(ends[1])
+    if not first < last:
         raise ArgumentError(f"no normal numbers lie between {low} and {high}.")
     kind = _float("truncated_normal", dtype)
-    return draw(lambda number: RandomNormal(number, _shape(size), kind, *between))
+    if kind == float32:
+        return draw(lambda number: RandomNormal(number, _shape(size), first, last))
+    lower, upper = _two_words(_shape(size))
+    return apply_op(NormalNumber(), lower + ((((upper * (last - first)) >> 32) + first) << 32))
 
 
 def bernoulli(p: Operand, size: Size = None) -> Tensor:
@@ -222,12 +228,21 @@ def _unit(shape: Shape, dtype: DType) -> Tensor:
 
 def _long_words(shape: Shape) -> Tensor:
     """64 random bits an element, as uint64."""
+    lower, upper = _two_words(shape)
+    return lower + (upper << 32)
+
+
+def _two_words(shape: Shape) -> tuple[Tensor, Tensor]:
+    """Words 2i and 2i + 1 of a draw, as uint64."""
     words = draw(lambda number: RandomWord(number, (*shape, 2))).astype(uint64)
-    return words[..., 0] + (words[..., 1] << 32)
+    return words[..., 0], words[..., 1]
 
 
 def _normal(shape: Shape, dtype: DType) -> Tensor:
-    return draw(lambda number: RandomNormal(number, shape, dtype))
+    """What `randn` says."""
+    if dtype == float32:
+        return draw(lambda number: RandomNormal(number, shape))
+    return apply_op(NormalNumber(), _long_words(shape))
 
 
 def _float(function: str, dtype: object) -> DType:

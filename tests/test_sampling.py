@@ -23,12 +23,13 @@ SEED, SHAPE, COUNT = 3, (5, 7), 35
 WORDS = philox.words(SEED, 0, COUNT).reshape(SHAPE)
 LONG = philox.words(SEED, 0, 2 * COUNT).astype(np.uint64).reshape(*SHAPE, 2)
 UNIT = (WORDS >> 8).astype(np.float32) * np.float32(2.0**-24)
-UNIT64 = ((LONG[..., 0] + (LONG[..., 1] << np.uint64(32))) >> np.uint64(11)) * 2.0**-53
-NORMAL, NORMAL64 = (NumpyScalars().normal(WORDS, dtype) for dtype in (float32, float64))
+WORDS64 = LONG[..., 0] + (LONG[..., 1] << np.uint64(32))
+UNIT64 = (WORDS64 >> np.uint64(11)) * 2.0**-53
+NORMAL, NORMAL64 = NumpyScalars().normal(WORDS, float32), NumpyScalars().normal(WORDS64, float64)
 P = np.linspace(0.0, 1.0, 7, dtype=np.float32)
 
 
-ORDER = np.argsort((LONG[..., 0] + (LONG[..., 1] << np.uint64(32))).reshape(-1), kind="stable")
+ORDER = np.argsort(WORDS64.reshape(-1), kind="stable")
 
 
 def integers(low: int, high: int) -> Array:

@@ -15,9 +15,10 @@ from lucid.cli.main import main
 from lucid.codegen.cuda import nvrtc
 from lucid.codegen.lowering import lower
 from lucid.errors import ArgumentError, CompileError, DTypeError, LucidError, ShapeError, TraceError
+from lucid.ir.ops.functions import NormalNumber
 from lucid.ir.ops.random import RandomKeep, RandomNormal
 from lucid.ir.text import parse
-from lucid.ir.types import float32, int64
+from lucid.ir.types import int64
 from lucid.modes import current_tracer
 from lucid.random import Generator
 
@@ -55,13 +56,13 @@ def test_a_body_that_stores_something_of_another_size_beside_a_reduction() -> No
     )
 
 
-def test_normal_numbers_are_floats() -> None:
+def test_normal_numbers_are_made_of_words() -> None:
     caught: pytest.ExceptionInfo[LucidError]
     with pytest.raises(DTypeError) as caught:
-        RandomNormal(0, (3,), int64).result()
-    assert caught.value.sentence == "random_normal gives floats, got int64."
+        NormalNumber().result(int64)
+    assert caught.value.sentence == "normal_number takes uint64, got int64."
     with pytest.raises(ShapeError) as caught:
-        RandomNormal(0, (3,), float32, low=2, high=1).result()
+        RandomNormal(0, (3,), low=2, high=1).result()
     assert caught.value.sentence == "random_normal takes words from 0 to 2^32, got 2 to 1."
 
 

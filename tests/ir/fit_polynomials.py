@@ -19,7 +19,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from lucid.ir.scalar_math.error_function import ONE_FROM
-from lucid.ir.scalar_math.normal_numbers import CENTRAL, CENTRAL_MIDDLE, TAIL_MIDDLE
+from lucid.ir.scalar_math.normal_numbers import BITS, CENTRAL, CENTRAL_MIDDLE, TAIL_MIDDLE
 from lucid.ir.types import DType, float32, float64
 
 Real = Any  # an mpmath.mpf: mpmath has no types
@@ -127,14 +127,6 @@ def problems() -> dict[str, Problem]:
             (mpf(CENTRAL) * MARGIN) ** 2 - mpf(CENTRAL_MIDDLE),
             {float32: 11, float64: 24},
         ),
-        # z(1 - 2p) = Q(t), t = sqrt(-2 log p) - TAIL_MIDDLE
-        "NORMAL_TAIL": Problem(
-            lambda t: _normal_size(2 * exp(-((t + TAIL_MIDDLE) ** 2) / 2)),
-            lambda t: 1 / _normal_size(2 * exp(-((t + TAIL_MIDDLE) ** 2) / 2)),
-            sqrt(-2 * log((1 - mpf(CENTRAL)) / 2)) / MARGIN - TAIL_MIDDLE,
-            sqrt(-2 * log(mpf(2) ** -33)) * MARGIN - TAIL_MIDDLE,
-            {float32: 12, float64: 26},
-        ),
     }
     # erf(x) = 1 - e^Q(x) from 1 up to where erf rounds to 1
     for dtype, degree in ((float32, 6), (float64, 18)):
@@ -143,6 +135,16 @@ def problems() -> dict[str, Problem]:
             lambda t: mpmath.erfc(t) / mpmath.erf(t),
             mpf(1),
             mpf(ONE_FROM[dtype]),
+            {dtype: degree},
+        )
+    # z(1 - 2p) = Q(t), t = sqrt(-2 log p) - TAIL_MIDDLE, down to half the probability of a word
+    for dtype, degree in ((float32, 12), (float64, 30)):
+        middle = TAIL_MIDDLE[dtype]
+        tables[f"NORMAL_TAIL {dtype}"] = Problem(
+            lambda t, middle=middle: _normal_size(2 * exp(-((t + middle) ** 2) / 2)),
+            lambda t, middle=middle: 1 / _normal_size(2 * exp(-((t + middle) ** 2) / 2)),
+            sqrt(-2 * log((1 - mpf(CENTRAL)) / 2)) / MARGIN - middle,
+            sqrt(-2 * log(mpf(2) ** -(BITS[dtype] + 1))) * MARGIN - middle,
             {dtype: degree},
         )
     return tables

@@ -27,7 +27,7 @@ from lucid.ir.scalar_math import (
     trigonometric,
 )
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, float32, float64, uint32
+from lucid.ir.types import DType, float32, float64, uint32, uint64
 from tests.codegen.elementwise_loop import compile_elementwise
 from tests.ir.fit_polynomials import round_to, tables
 
@@ -471,19 +471,24 @@ def test_erf_without_fused_multiply_add(dtype: DType) -> None:
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_normal_numbers(dtype: DType) -> None:
     """Within 4 ulp, never falling, symmetric, and the same bits in NumPy and at every vector width."""
-    near = [0, 2**32 // 10, 2**31, 9 * 2**32 // 10, 2**32]
-    words = np.concatenate([np.arange(0, 2**32, 20011), *(np.arange(n - 500, n + 500) for n in near)])
-    words = np.unique(words[(words >= 0) & (words < 2**32)]).astype(np.uint32)
-    few = words[:: len(words) // 2000]
+    kind, bits = (uint32, 32) if dtype == float32 else (uint64, 53)
+    near = [0, 2**bits // 10, 2 ** (bits - 1), 9 * 2**bits // 10, 2**bits]
+    parts = [range(0, 2**bits, 20011 * 2 ** (bits - 32)), *(range(n - 500, n + 500) for n in near)]
+    ends = [2**at for at in range(bits - 1)] if dtype == float64 else []
+    upper = sorted({n for part in (*parts, ends) for n in part if 0 <= n < 2**bits})
+    words = np.array(upper, kind.numpy) << kind.numpy.type(kind.bits - bits)
     got = NumpyScalars().normal(words, dtype)
     for width in WIDTHS:
-        assert (compile_elementwise(lambda s, word: s.normal(word, dtype), (uint32,), width)(words) == got).all()
+        assert (compile_elementwise(lambda s, word: s.normal(word, dtype), (kind,), width)(words) == got).all()
     assert (np.diff(got) >= 0.0).all()
     np.testing.assert_array_equal(NumpyScalars().normal(~words, dtype), -got)
-    np.testing.assert_allclose(got[[0, -1]], [-6.3379577545537895, 6.3379577545537895], rtol=1e-6)
-    fewer = NumpyScalars().normal(few, dtype)
-    exact = exact_parts(lambda n: mpmath.sqrt(2) * mpmath.erfinv((2 * n + 1) / 2**32 - 1), few.astype(np.float64))
-    assert_within(4.0, errors(fewer, *exact), few)
+    largest = 6.3379577545537895 if dtype == float32 else 8.29236107581359
+    np.testing.assert_allclose(got[[0, -1]], [-largest, largest], rtol=1e-6)
+    few = [*upper[:60], *upper[60 :: len(upper) // 2000]]
+    fewer = NumpyScalars().normal(np.array(few, kind.numpy) << kind.numpy.type(kind.bits - bits), dtype)
+    whole = np.array([float(n) for n in few])  # exact: n has at most 53 bits
+    exact = exact_parts(lambda n: -mpmath.sqrt(2) * mpmath.erfinv(1 - (2 * n + 1) / 2**bits), whole)
+    assert_within(4.0, errors(fewer, *exact), whole)
 
 
 def test_tables_are_what_the_derivation_gives() -> None:

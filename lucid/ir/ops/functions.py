@@ -5,13 +5,30 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeVar
 
+from lucid.errors import DTypeError
 from lucid.ir.ops.base import Binary, Unary, op
 from lucid.ir.scalar import Scalars
+from lucid.ir.types import DType, float64, uint64
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
 
 T = TypeVar("T")
+
+
+@op
+class NormalNumber(Unary):
+    """The standard normal number of float64 that random bits of uint64 stand for, elementwise: the z below which one
+    lies with probability (w + 1/2) / 2^53, where w is the upper 53 bits, within 4 ulp. They are symmetric, reach from
+    -8.29 to 8.29, and are the same in every bit in the interpreter. Not differentiable."""
+
+    def result(self, *operands: DType) -> DType:
+        if operands != (uint64,):
+            raise DTypeError(f"normal_number takes uint64, got {operands[0].name}.")
+        return float64
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.normal(x[0], float64)
 
 
 @op

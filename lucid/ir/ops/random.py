@@ -14,7 +14,7 @@ from lucid.ir import philox
 from lucid.ir.ops.base import Array, Op, op
 from lucid.ir.scalar import Scalars
 from lucid.ir.scalar_numpy import NumpyScalars
-from lucid.ir.types import DType, Shape, TensorType, bool_, float64, uint32, uint64
+from lucid.ir.types import DType, Shape, TensorType, bool_, float32, float64, uint32, uint64
 
 T = TypeVar("T")
 
@@ -91,8 +91,8 @@ class RandomWord(Random):
 
 @op
 class RandomNormal(Random):
-    """Standard normal numbers of a float dtype: the z below which one lies with probability (word + 1/2) / 2^32, within
-    4 ulp. They are symmetric, reach from -6.34 to 6.34, and are the same in every bit in the interpreter.
+    """Standard normal numbers of float32: the z below which one lies with probability (word + 1/2) / 2^32, within 4
+    ulp. They are symmetric, reach from -6.34 to 6.34, and are the same in every bit in the interpreter.
 
     With `low` and `high`, words are spread over a part of all: low + floor(word * (high - low) / 2^32) takes the place
     of the word, and what lies outside of the part is cut off.
@@ -100,19 +100,16 @@ class RandomNormal(Random):
 
     draw: int
     shape: Shape
-    dtype: DType
     low: int = 0
     high: int = 2**32
 
     def result(self) -> DType:
-        if not self.dtype.is_float:
-            raise DTypeError(f"random_normal gives floats, got {self.dtype.name}.")
         if not 0 <= self.low < self.high <= 2**32:
             raise ShapeError(f"random_normal takes words from 0 to 2^32, got {self.low} to {self.high}.")
-        return self.dtype
+        return float32
 
     def scalar(self, s: Scalars[T], word: T, *parameters: T) -> T:
         if (self.low, self.high) != (0, 2**32):
             product = s.multiply(s.cast(word, uint64), s.constant(self.high - self.low, uint64))
             word = s.add(s.cast(s.shift_right(product, 32), uint32), s.constant(self.low, uint32))
-        return s.normal(word, self.dtype)
+        return s.normal(word, float32)
