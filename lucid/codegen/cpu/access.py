@@ -249,7 +249,7 @@ class Access:
             order = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
             pairs = zip(parts[::2], parts[1::2], strict=True)
             parts = [self.builder.shuffle_vector(first, second, order) for first, second in pairs]
-        return self._from_memory(parts[0], dtype)
+        return self.from_memory(parts[0], dtype)
 
     def _any_of(self, flags: ir.Value, lanes: Sequence[Sequence[int]]) -> ir.Value:
         """For each of some lists of lanes, whether any of them has its flag set."""
