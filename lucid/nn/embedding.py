@@ -6,7 +6,7 @@ import lucid.nn.functional as F
 import lucid.operations as ops
 from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
-from lucid.nn.functional.embedding import check_padding_idx, check_plain_embedding
+from lucid.nn.functional.embedding import check_dense, check_padding_idx
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.arguments import float_dtype
@@ -18,8 +18,8 @@ class Embedding(Module):
     """Row x[i] of a table for each integer of x: maps (...) to (..., embedding_dim).
 
     `weight` of shape (num_embeddings, embedding_dim) starts normal, with mean 0 and standard deviation 1; the row of
-    `padding_idx` starts as zeros and gets no gradient. Other arguments take PyTorch's defaults only: see
-    `F.embedding`. `_weight` is a table to start from.
+    `padding_idx` starts as zeros and gets no gradient. What the other arguments do, `F.embedding` says. `_weight` is a
+    table to start from.
     """
 
     weight: Parameter
@@ -41,7 +41,10 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings = check_positive_integer("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = check_positive_integer("Embedding", "embedding_dim", embedding_dim)
-        check_plain_embedding("Embedding", max_norm, scale_grad_by_freq, sparse)
+        check_dense("Embedding", sparse)
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
         self.padding_idx = check_padding_idx("Embedding", padding_idx, num_embeddings)
         shape = num_embeddings, embedding_dim
         if _weight is not None and ops.as_tensor(_weight).shape != shape:
@@ -74,8 +77,10 @@ class Embedding(Module):
         return cls(count, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table, freeze)
 
     def forward(self, input: Tensor | Array) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
+        given = {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
+        others = "".join(f", {name}={value}" for name, value in given.items())
+        return f"{self.num_embeddings}, {self.embedding_dim}{others}"

@@ -17,9 +17,7 @@ def zeros(*shape: int) -> np.ndarray:
 CASES = [
     (lambda: nn.Embedding(0, 3), ArgumentError, "Embedding takes a positive integer as num_embeddings"),
     (lambda: nn.Embedding(4, 3, padding_idx=4), ArgumentError, "Embedding takes a padding_idx from -4 to 3, got 4"),
-    (lambda: nn.Embedding(4, 3, max_norm=1.0), ArgumentError, "Embedding takes max_norm=None only, got 1.0"),
     (lambda: nn.Embedding(4, 3, sparse=True), ArgumentError, "Embedding takes sparse=False only"),
-    (lambda: nn.Embedding(4, 3, scale_grad_by_freq=True), ArgumentError, "takes scale_grad_by_freq=False only"),
     (lambda: nn.Embedding(4, 3, _weight=zeros(4, 2)), ShapeError, r"_weight of shape \(4, 3\), got \(4, 2\)"),
     (lambda: nn.Embedding.from_pretrained(zeros(4)), ShapeError, r"table of shape \(num, dim\), got \(4,\)"),
     (lambda: nn.Embedding(4, 3)(zeros(2)), DTypeError, "embedding takes integers, got float32"),

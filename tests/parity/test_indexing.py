@@ -31,6 +31,35 @@ READS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+EMBEDDINGS: list[dict[str, Any]] = [
+    {"max_norm": 1.0},
+    {"max_norm": 1.5, "norm_type": 1.0, "padding_idx": 1},
+    {"scale_grad_by_freq": True},
+    {"scale_grad_by_freq": True, "padding_idx": -4, "max_norm": 1.2},
+]
+
+
+@pytest.mark.parametrize("arguments", EMBEDDINGS, ids=str)
+def test_options_of_embeddings(arguments: dict[str, Any]) -> None:
+    index, weight = np.array([[1, 2, 1], [0, 3, 1]]), normal(5, 3)
+    theirs = torch.nn.Embedding(5, 3, **arguments)
+    theirs.load_state_dict({"weight": torch.tensor(weight)})
+    expected = theirs(torch.tensor(index))
+    (expected * expected).sum().backward()
+    for compiled in (False, True):
+        ours = nn.Embedding(5, 3, **arguments)
+        ours.load_state_dict({"weight": weight})
+
+        def step(index: Tensor, ours: nn.Embedding = ours) -> Tensor:
+            result = ours(index)
+            (result * result).sum().backward()
+            return result
+
+        assert_close((lucid.compile(step) if compiled else step)(Tensor(index)), expected)
+        assert_close(ours.weight, theirs.weight)
+        assert_close(ours.weight.grad, theirs.weight.grad)
+
+
 def to(library: Any, index: np.ndarray) -> Any:
     return index if library is lucid else torch.from_numpy(index.astype(np.int64))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.modes import no_grad
 from lucid.operations.gathering import rows
 from lucid.tensor import Array, Tensor
 
@@ -22,32 +23,50 @@ def embedding(
     """Row x[i] of the weight for each element of x, integers of any shape from 0 to the number of rows - 1.
 
     weight: (num, dim); the result is (*x.shape, dim). Rows of `padding_idx`, which may count from the end, give the
-    weight no gradient; other gradients are added up in the order of x. The arguments behind it have PyTorch's defaults
-    and take no other values: ArgumentError. Raises CheckError for an element of x out of range, before anything is
-    written, and DTypeError and ShapeError.
+    weight no gradient; other gradients are added up in the order of x, and divided by how often a row is read with
+    `scale_grad_by_freq`. With `max_norm`, rows that are read and whose norm of the order `norm_type` is larger are
+    scaled down to it before, in the weight itself, which is a leaf then. Gradients are dense: `sparse` raises
+    ArgumentError. Raises CheckError for an element of x out of range, before anything is written, and DTypeError and
+    ShapeError.
     """
     index, weight = ops.as_tensor(input), ops.as_tensor(weight)
     if weight.ndim != 2:
         raise ShapeError(f"embedding takes a weight of shape (num, dim), got {weight.shape}.")
     if not index.dtype.is_integer:
         raise DTypeError(f"embedding takes integers, got {index.dtype}.", hint='cast them: x.astype("int64")')
-    check_plain_embedding("embedding", max_norm, scale_grad_by_freq, sparse)
+    check_dense("embedding", sparse)
     padding = check_padding_idx("embedding", padding_idx, weight.shape[0])
     ops.check_index(index, weight.shape[0], "index")
+    if max_norm is not None:
+        _limit_norms(weight, _readings(index, weight.shape[0]) > 0, max_norm, norm_type)
     found = rows(weight, index, 0)
+    if scale_grad_by_freq:
+        share = 1.0 / rows(_readings(index, weight.shape[0]), index, 0).astype(weight.dtype).unsqueeze(-1)
+        found = found.detach() + (found - found.detach()) * share  # the same values, with a part of the gradient
     return found if padding is None else ops.where((index == padding).unsqueeze(-1), found.detach(), found)
 
 
-def check_plain_embedding(owner: str, max_norm: float | None, scale_grad_by_freq: bool, sparse: bool) -> None:
-    """Raise ArgumentError unless the arguments of an embedding that Lucid does not have are at their defaults."""
-    if max_norm is not None:
+def _readings(index: Tensor, count: int) -> Tensor:
+    """How often each of so many rows is read, as int64."""
+    ones = ops.ones(index.size, dtype="int64")
+    return ops.scatter_add(ops.zeros(count, dtype="int64"), 0, index.reshape(index.size), ones)
+
+
+def _limit_norms(weight: Tensor, read: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale rows that are read and have larger norms down, in place, as `torch.renorm` does."""
+    with no_grad():
+        norms = ops.norm(weight, norm_type, 1)
+        too_large = ops.logical_and(read, norms > max_norm)
+        factors = ops.where(too_large, max_norm / (norms + 1e-7), 1.0)
+        weight.copy_(weight * factors.unsqueeze(-1))
+
+
+def check_dense(owner: str, sparse: bool) -> None:
+    """Raise ArgumentError for a table whose gradients shall be sparse."""
+    if sparse:
         raise ArgumentError(
-            f"{owner} takes max_norm=None only, got {max_norm!r}.",
-            hint="reading a table does not change it here: scale its rows after optimizer.step()",
+            f"{owner} takes sparse=False only.", hint="gradients have the shape of the table, with 0 in rows not read."
         )
-    if scale_grad_by_freq or sparse:
-        name = "scale_grad_by_freq" if scale_grad_by_freq else "sparse"
-        raise ArgumentError(f"{owner} takes {name}=False only.")
 
 
 def check_padding_idx(owner: str, padding_idx: int | None, count: int) -> int | None:
