@@ -35,6 +35,7 @@ from lucid.errors import CompileError
 from lucid.ir.graph import Node, Value
 from lucid.ir.index import Axis, Index, Known, delinear, linear, of
 from lucid.ir.ops.base import Elementwise, Movement, Op, Reduction
+from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.meaning import meaning
 from lucid.ir.ops.random import Random
@@ -55,7 +56,8 @@ def lower(node: Node) -> Kernel:
     """The kernel of a node: its buffers are the node's inputs, then its outputs.
 
     That of a node with a product is its epilogue: the elements that come out of the product are one more input, behind
-    the others. The axes of such a kernel are matrices, rows and columns of the product, as they are.
+    the others. The axes of such a kernel are matrices, rows and columns of a matrix product, as they are, or one axis,
+    the row-major position in the result of any other.
 
     Raises CompileError where an op has no lowering, or where a body is not one kernel: all outputs of one size, or
     reductions over the same axes of one operand shape with outputs of that size or of the result's, where a value
@@ -68,8 +70,7 @@ def lower(node: Node) -> Kernel:
         if is_declared_by_user(type(inner.op)):
             meaning(inner.op, [value.type for value in inner.inputs])  # or an error, before code is written
     lowering = _Lowering(node, body)
-    product = node.op.product if isinstance(node.op, Fused) else None
-    if product is not None and not set(product.inputs) <= set(body.arguments):
+    if body.product is not None and not set(body.product.inputs) <= set(body.arguments):
         raise lowering.error("multiplies what it computes")
     kernel = lowering.kernel()
     return kernel if body.product is not None else collapse(kernel)
@@ -106,7 +107,16 @@ class _Body:
     arguments: tuple[Value, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
-    product: Value | None = None
+    product: Node | None = None
+
+    @property
+    def elements(self) -> Shape:
+        """The extents of the axes of an epilogue."""
+        assert self.product is not None
+        shape = self.product.output.type.shape
+        if isinstance(self.product.op, Matmul):
+            return math.prod(shape[:-2]), *shape[-2:]
+        return (math.prod(shape),)
 
     @staticmethod
     def of(node: Node) -> _Body:
@@ -114,7 +124,7 @@ class _Body:
             body, product = node.op.body, node.op.product
             if product is not None:
                 others = tuple(inner for inner in body.nodes if inner is not product)
-                return _Body((*body.arguments, product.output), others, body.outputs, product.output)
+                return _Body((*body.arguments, product.output), others, body.outputs, product)
             return _Body(body.arguments, body.nodes, body.outputs)
         return _Body(node.inputs, (node,), node.outputs)
 
@@ -176,8 +186,8 @@ class _Lowering:
     # Loops.
 
     def map_loops(self) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
-        product = self.body.product
-        shape = self.body.outputs[0].type.shape if product is None else matrices(product.type.shape)
+        is_epilogue = self.body.product is not None
+        shape = self.body.elements if is_epilogue else self.body.outputs[0].type.shape
         axes = tuple(Axis(number, extent) for number, extent in enumerate(shape))
         index = tuple(map(of, axes))
         stage = _Loops((), index, is_empty=False)
@@ -185,7 +195,7 @@ class _Lowering:
             if output.type.size != self.body.outputs[0].type.size:
                 raise self.error(f"stores {output.type} beside {self.body.outputs[0].type}")
             stage.stores.append((buffer, Demand(output, _reshaped(index, shape, output.type.shape))))
-        return axes if product is not None else _without_units(axes), index, [stage]
+        return axes if is_epilogue else _without_units(axes), index, [stage]
 
     def reduction_loops(self, reductions: Sequence[Node]) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
         """The parallel axes, the index of a result, and the stages."""
@@ -263,7 +273,8 @@ class _Lowering:
     def load(self, wanted: Demand, kept: tuple[Index, ...]) -> int:
         buffer = self.buffer_of[wanted.value]
         position = linear(wanted.index, buffer.type.shape)
-        if wanted.value is self.body.product and position != linear(kept, matrices(buffer.type.shape)):
+        product = self.body.product
+        if product is not None and wanted.value is product.output and position != linear(kept, self.body.elements):
             raise self.error("reads an element of its product elsewhere than in place")
         return self.add(Load(buffer, position, wanted.bounds))
 
@@ -323,11 +334,6 @@ class _Lowering:
 
     def error(self, what: str) -> CompileError:
         return CompileError(f"{self.node.op.name} is not one kernel: it {what}.", where=where(self.node))
-
-
-def matrices(shape: Shape) -> Shape:
-    """The shape of a product with its leading axes as one: matrices, rows and columns."""
-    return math.prod(shape[:-2]), *shape[-2:]
 
 
 def _reshaped(index: tuple[Index, ...], shape: Shape, other: Shape) -> tuple[Index, ...]:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from lucid.codegen.cuda.module import kernel_function
+from lucid.codegen.cuda.module import kernel_functions
 from lucid.codegen.lowering import is_lowered, where
 from lucid.codegen.memory import home
 from lucid.codegen.work import work_of
@@ -108,7 +108,8 @@ def _ops(node: Node) -> str:
 
 def _cuda(kernel: Kernel, name: str, node: Node) -> str:
     try:
-        return kernel_function(node, kernel).text(name, guarded=False, where=where(node))
+        functions = kernel_functions(node, kernel)
+        return "\n".join(function.text(name, guarded=False, where=where(node)) for function in functions)
     except CompileError as error:
         return f"// {error.sentence}"
 

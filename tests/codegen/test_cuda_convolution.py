@@ -12,7 +12,10 @@ from lucid.codegen.cuda.convolution import convolution_products
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.ops.elementwise import Add, Exp
 from lucid.ir.ops.indexing import ScatterAdd
+from lucid.ir.ops.movement import Reshape
+from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import Shape, TensorType, float32, float64, int64
 from tests.codegen.nvrtc import compile_with_nvrtc
@@ -79,6 +82,45 @@ def test_a_convolution_has_the_bits_of_the_cpu_target(number: int, graphs: list[
     arrays = operands(graphs[number])
     order = ORDERS[number % len(ORDERS)]
     assert same_bits(simulated.run(graphs[number], arrays, order), run_compiled(graphs[number], arrays))
+
+
+def with_epilogue(graph: Graph) -> Graph:
+    """A convolution with what it may be followed by: exp(y) + z, flat, beside y itself."""
+    node = graph.nodes[0]
+    y, z = node.output, Value(node.output.type)
+    flat = TensorType(y.type.dtype, (y.type.size,))
+    (e, total), out = (Value(y.type) for _ in range(2)), Value(flat)
+    nodes = (node, Node(Exp(), (y,), (e,)), Node(Add(), (e, z), (total,)), Node(Reshape(flat.shape), (total,), (out,)))
+    return fuse(Graph("epilogue", (*graph.arguments, z), (), nodes, (out, y)))
+
+
+@pytest.fixture(scope="module")
+def epilogues(graphs: list[Graph]) -> list[Graph]:
+    """Those of the convolutions that are one op: sums of parts are another kernel."""
+    return [with_epilogue(graph) for graph in graphs if len(graph.nodes) == 1 and graph.nodes[0].output.type.size]
+
+
+@pytest.fixture(scope="module")
+def simulated_epilogues(epilogues: list[Graph]) -> Simulated:
+    return Simulated(epilogues)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("number", range(18))
+def test_an_epilogue_has_the_bits_of_kernels_apart(
+    number: int, epilogues: list[Graph], simulated_epilogues: Simulated
+) -> None:
+    graph = epilogues[number]
+    assert any("epilogue" in name for name in simulated_epilogues.modules[graph].functions)
+    arrays = operands(graph)
+    outcome = simulated_epilogues.run(graph, arrays, ORDERS[number % len(ORDERS)])
+    assert same_bits(outcome, run_compiled(graph, arrays))
+
+
+def test_nvrtc_compiles_epilogues_without_spills(epilogues: list[Graph], simulated_epilogues: Simulated) -> None:
+    for graph in epilogues[3:7]:
+        figures = compile_with_nvrtc(simulated_epilogues.modules[graph].text, "sm_70").figures
+        assert all(function.spilled == 0 for function in figures.values())
 
 
 def test_another_chunk_has_other_bits(graphs: list[Graph]) -> None:

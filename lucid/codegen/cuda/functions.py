@@ -84,16 +84,17 @@ class ProductWithEpilogue:
 
 @dataclass(frozen=True)
 class Gathered:
-    """A matrix product of gathered factors."""
+    """A matrix product of gathered factors, and what is computed of its elements, if something is."""
 
     product: GatheredProduct
+    epilogue: Kernel | None = None
 
     @property
     def label(self) -> str:
-        return "gathered"
+        return "gathered" if self.epilogue is None else "gathered_epilogue"
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
-        return print_gathered(self.product, name, guarded)
+        return print_gathered(self.product, name, guarded, self.epilogue)
 
 
 @dataclass(frozen=True)

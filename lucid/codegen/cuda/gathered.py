@@ -12,11 +12,11 @@ import math
 from dataclasses import dataclass
 
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
-from lucid.codegen.cuda.nest import NARROW
-from lucid.codegen.cuda.product import ACROSS_K, ALONG_K, MOST_MATRICES, THREADS, TILE, tile_words
+from lucid.codegen.cuda.nest import NARROW, epilogue_lines, kernel_parameters
+from lucid.codegen.cuda.product import ACROSS_K, ALONG_K, EACH, MOST_MATRICES, THREADS, TILE, tile_words
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
-from lucid.codegen.kernel import Bounds, index_text
+from lucid.codegen.kernel import Bounds, Kernel, index_text
 from lucid.ir.index import Axis, Index
 from lucid.ir.types import DType, Extent, float32
 
@@ -77,7 +77,7 @@ _BODY = """\
     const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side};
     for ({index} i0 = blockIdx.y; i0 < {matrices}; i0 += gridDim.y) {{
         bool first = true;
-        for ({index} i3 = 0; i3 < {outer}; ++i3) {{
+{before}        for ({index} i3 = 0; i3 < {outer}; ++i3) {{
             if (!({outer_inside}) && !first) break;
             const {index} length = {outer_inside} ? {inner} : 0;
             for ({index} start = 0; start < length || first; start += {chunk}) {{
@@ -99,6 +99,16 @@ _BODY = """\
                     }}
 {multiply}
                 }}
+{behind_chunk}
+                first = false;
+            }}
+        }}
+{behind}    }}
+}}
+"""
+
+# What a block does with the sums of a chunk: they are stored in C, or kept for the epilogue.
+_STORE = """\
 #pragma unroll
                 for (int i = 0; i < {each}; ++i) {{
 #pragma unroll
@@ -109,34 +119,68 @@ _BODY = """\
                             *element = first ? sum[i][j] : *element + sum[i][j];
                         }}
                     }}
+                }}"""
+_KEEP = """\
+#pragma unroll
+                for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+                    for (int j = 0; j < {each}; ++j) total[i][j] = first ? sum[i][j] : total[i][j] + sum[i][j];
+                }}"""
+_EPILOGUE = """\
+#pragma unroll
+        for (int i = 0; i < {each}; ++i) {{
+#pragma unroll
+            for (int j = 0; j < {each}; ++j) {{
+                const {index} i1 = row0 + row + i, i2 = column0 + column + {side} * j;
+                if (i1 < {rows} && i2 < {columns}) {{
+                    const {index} element = {c_place};
+                    {{
+{statements}
+                    }}
                 }}
-                first = false;
             }}
         }}
-    }}
-}}
 """
 
 
-def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
-    """The CUDA C function of a product: pointers to A, B and C. It runs on any grid whose blocks along x are the tiles
-    of C and have THREADS threads, and whose blocks along y share out the matrices."""
+def print_gathered(product: GatheredProduct, name: str, guarded: bool, epilogue: Kernel | None = None) -> str:
+    """The CUDA C function of a product: pointers to A, B and C, or to the buffers of an epilogue instead of C.
+
+    It runs on any grid whose blocks along x are the tiles of C and have THREADS threads, and whose blocks along y share
+    out the matrices.
+    """
     type, index = C_TYPES[product.dtype], "long long" if product.is_wide else "int"
     a_line, a_step = ALONG_K if product.a.along_inner else ACROSS_K
     b_line, b_step = ALONG_K if product.b.along_inner else ACROSS_K
     bounds = f"__launch_bounds__({THREADS}, {1 if product.is_wide or product.dtype != float32 else 2}) "
-    pointers = [f"const {type}* a", f"const {type}* b", f"{type}* c"]
+    words = {
+        **tile_words(product.dtype, "inner0", 5),
+        "index": index,
+        "rows": product.rows.extent,
+        "columns": product.columns.extent,
+        "c_place": index_expression(product.c),
+    }
+    if epilogue is None:
+        results, before, behind = [f"{type}* c"], "", ""
+        behind_chunk = _STORE.format(**words)
+    else:
+        results = kernel_parameters(epilogue, epilogue.inputs - 1)
+        lines = epilogue_lines(epilogue, ["element"], "total[i][j]")
+        before = f"        {type} total[{EACH}][{EACH}];\n"
+        behind = _EPILOGUE.format(statements="\n".join(INDENT * 6 + line for line in lines), **words)
+        behind_chunk = _KEEP.format(**words)
+    pointers = [f"const {type}* a", f"const {type}* b", *results]
     return _BODY.format(
+        before=before,
+        behind_chunk=behind_chunk,
+        behind=behind,
         dtype=product.dtype.short,
         a_text=_with_bounds(product.a),
         b_text=_with_bounds(product.b),
         c_text=index_text(product.c),
         head="\n".join(function_head(name, pointers, guarded, bounds=bounds)),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
-        index=index,
         matrices=product.matrices.extent,
-        rows=product.rows.extent,
-        columns=product.columns.extent,
         outer=max(product.outer.extent, 1),
         inner=product.inner.extent if product.outer.extent else 0,
         chunk=max(product.chunk, 1),
@@ -150,8 +194,7 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool) -> str:
         b_step=b_step,
         b_place=index_expression(product.b.position),
         b_inside=bounds_condition(product.b.bounds),
-        c_place=index_expression(product.c),
-        **tile_words(product.dtype, "inner0", 5),
+        **words,
     )
 
 

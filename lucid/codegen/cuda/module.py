@@ -217,12 +217,16 @@ class _Writer:
         if node.op.product is None:
             self.loops(node)
             return
-        matmul, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
-        assert isinstance(matmul.op, Matmul)
-        factors = [given[value] for value in matmul.inputs]
-        launch = product_launch(matmul.op, *(value.type for value in factors))
-        function = kernel_function(node, self.kernel_of(node))
-        self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
+        product, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
+        factors = [given[value] for value in product.inputs]
+        for function in kernel_functions(node, self.kernel_of(node)):
+            if isinstance(function, Gathered):
+                blocks, threads = function.product.grid()
+                self.launch(node, function, blocks, threads, values=[*factors[::-1], *node.inputs, *node.outputs])
+            else:
+                assert isinstance(product.op, Matmul)
+                launch = product_launch(product.op, *(value.type for value in factors))
+                self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
 
     def copy(self, to: Value, source: Value) -> None:
         self.loops(Node(Detach(), (source,), (to,)))
@@ -312,10 +316,15 @@ HANDLERS: Mapping[type[Op], Handler] = {
 }
 
 
-def kernel_function(node: Node, kernel: Kernel) -> LoopNest | ProductWithEpilogue:
-    """The function of a node that is a kernel."""
+def kernel_functions(node: Node, kernel: Kernel) -> list[Function]:
+    """The functions of a node that is a kernel: one, or those of the products that make up a convolution."""
     product = node.op.product if isinstance(node.op, Fused) else None
-    return LoopNest(kernel) if product is None else ProductWithEpilogue(_product_of(product), kernel)
+    if product is None:
+        return [LoopNest(kernel)]
+    if isinstance(product.op, ConvolutionOp):
+        types = (value.type for value in product.inputs)
+        return [Gathered(part, kernel) for part in convolution_products(product.op, *types)]
+    return [ProductWithEpilogue(_product_of(product), kernel)]
 
 
 def _product_of(node: Node) -> Product:

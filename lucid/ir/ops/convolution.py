@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
-from lucid.ir.ops.base import Array, Op, expect_operands, op
+from lucid.ir.ops.base import Array, Op, Product, expect_operands, op
 from lucid.ir.types import Shape, TensorType
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
 
 
-class ConvolutionOp(Op):
+class ConvolutionOp(Product):
     """The base of convolutions: how the positions of x, the taps of the kernel and those of the result meet.
 
     Each tuple has a number for each spatial axis: `low` and `high` count the zeros before and after x, and a negative
