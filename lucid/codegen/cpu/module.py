@@ -29,7 +29,6 @@ from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, write_kernel
 from lucid.codegen.cpu.pool import PARALLEL
 from lucid.codegen.cpu.task import Task
-from lucid.codegen.cpu.walk import walked
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED
@@ -152,7 +151,6 @@ class ModuleWriter:
         kernel = self.kernel_of(node)
         if kernel.is_empty:
             return
-        kernel = walked(kernel)
         if kernel not in self.functions:
             self.functions[kernel] = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
         function = self.functions[kernel]

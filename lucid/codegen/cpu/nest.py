@@ -1,9 +1,8 @@
 """The CPU printer of kernels: explicitly vectorized loop nests in LLVM IR.
 
-A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads the
-parallel axis of neighbouring results, which is the last one or stands before one that `walk.py` put behind it. The
-results do not depend on the choice: the arithmetic of a lane never looks at the others, and reductions follow the order
-that the kernel states.
+A kernel whose reductions have lanes spreads the last axis of each stage over a vector; any other kernel spreads its
+last parallel axis. The results do not depend on the choice: the arithmetic of a lane never looks at the others, and
+reductions follow the order that the kernel states.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.squares import Square, squares_of
 from lucid.codegen.cpu.stream import is_aligned, random_element
 from lucid.codegen.cpu.uniform import UniformScalars
-from lucid.codegen.cpu.walk import lane_axis
 from lucid.codegen.kernel import (
     Apply,
     Constant,
@@ -83,10 +81,8 @@ class _Nest:
         for number, place in enumerate(placements):
             self.numbers.setdefault(place, []).append(number)
         self.lanes = max((r.op.lanes for stage in kernel.stages for r in stage.reductions), default=1)
-        if self.lanes > 1:
-            self.lane_axes = {stage.axes[-1] for stage in kernel.stages if stage.axes}
-        else:
-            self.lane_axes = {lane_axis(kernel)} if kernel.axes else set()
+        nests = [stage.axes for stage in kernel.stages] if self.lanes > 1 else [kernel.axes]
+        self.lane_axes = {axes[-1] for axes in nests if axes}
         short = (stage.axes for stage in kernel.stages if math.prod(axis.extent for axis in stage.axes) <= WRITTEN_OUT)
         self.written_out = {axis for axes in short for axis in axes}
         width = self.choose_width(placements)
