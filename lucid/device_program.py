@@ -18,6 +18,23 @@ from lucid.random import Generator
 from lucid.tensor import Tensor
 from lucid.trace import Loop
 
+# What a program for a GPU does not do, and the way out. Ops of this kind are in `codegen.cuda.module.UNSUPPORTED`.
+REFUSED = {
+    "a later backward": (
+        "target 'cuda' compiles steps whose backward is inside; a result of this function requires a gradient.",
+        "call backward() in the function, return loss.detach(), or call it under lucid.no_grad().",
+    ),
+    "traps": (
+        "numbers that are not finite are trapped on the CPU only, and this function is compiled for 'cuda'.",
+        "compile it without target='cuda': the bits are the same.",
+    ),
+}
+
+
+def _refused(what: str) -> CompileError:
+    sentence, hint = REFUSED[what]
+    return CompileError(sentence, hint=hint)
+
 
 class DeviceProgram(Program):
     """A program for the target "cuda". A call launches and does not wait: the error of a check comes when a result is
@@ -27,10 +44,9 @@ class DeviceProgram(Program):
     def _lay_out(self) -> None:
         """Nothing is allocated before the first call, so that a program can be compiled without a GPU."""
         if self.backward is not None:
-            raise CompileError(
-                "target 'cuda' compiles steps whose backward is inside; a result of this function requires a gradient.",
-                hint="call backward() in the function, return loss.detach(), or call it under lucid.no_grad().",
-            )
+            raise _refused("a later backward")
+        if self._trap:
+            raise _refused("traps")
         self._owned: dict[int, Any] = {}  # constants on the GPU, by their slots
         self._block: Any = None  # the scalars there
         self._random: DeviceRandom | None = None
@@ -128,11 +144,8 @@ class DeviceProgram(Program):
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
 
     def _expect_no_trap(self) -> None:
-        if self._trap or modes.trap:
-            raise CompileError(
-                "numbers that are not finite are trapped on the CPU only, and this function is compiled for 'cuda'.",
-                hint="compile it without target='cuda': the bits are the same.",
-            )
+        if modes.trap:
+            raise _refused("traps")
 
     # What the table points to.
 

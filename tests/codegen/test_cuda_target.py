@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -25,6 +26,7 @@ from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.nvrtc import nvrtc
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.target import CUDATarget
+from lucid.device_program import REFUSED
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.pytree import flatten
 from tests.codegen.fake_cupy import Calls, FakeArray, Stream, installed
@@ -387,6 +389,17 @@ def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: py
 
 
 def test_trapping_is_for_the_cpu(calls: Calls) -> None:
-    double = lucid.compile(lambda x: x * 2.0, target="cuda", trap="nan")
-    with pytest.raises(CompileError, match="numbers that are not finite are trapped on the CPU only"):
+    message = "numbers that are not finite are trapped on the CPU only"
+    with pytest.raises(CompileError, match=message):
+        lucid.compile(lambda x: x * 2.0, target="cuda", trap="nan").lower(X)
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    double(X)
+    with lucid.debug.trap_nan(), pytest.raises(CompileError, match=message):
         double(X)
+
+
+def test_the_page_has_what_a_program_does_not_do() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
+    table = page.split("## What it cannot do")[1].split("\n## ")[0]
+    for what in REFUSED:
+        assert f"| {what}: " in table
