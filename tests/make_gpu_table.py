@@ -1,16 +1,24 @@
-"""The table of what the kernels take on a GPU, from NVRTC, which needs none.
+"""The tables of what the kernels take on a GPU, from NVRTC, which needs none, and of the time that making them takes.
 
-`python -m tests.make_gpu_table` writes docs/gpu-kernels.md.
+`python -m tests.make_gpu_table` writes docs/gpu-kernels.md; with `--times`, only its second table.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.nvrtc import Figures, nvrtc
+from lucid.codegen.cuda.simulator.library import FORWARD, build
+from lucid.codegen.cuda.simulator.target import SimulatorExecutable
+from lucid.codegen.target import Code
+from tests.codegen.cuda_programs import example, recorded
 from tests.codegen.test_cuda_programs import ARCHITECTURES, figures
+from tests.oracle import run_executable
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu-kernels.md"
 
@@ -18,8 +26,8 @@ HEAD = """\
 # What the kernels take on a GPU
 
 `python -m tests.make_gpu_table` writes this page: what NVRTC {version} says of every CUDA function of the test-suite,
-that is of each op, module, loss and optimizer at small shapes, and of the examples. No GPU is needed for that, and
-nothing here is a measurement of time. `tests/codegen/test_cuda_programs.py` holds every function to no spills, at most
+that is of each op, module, loss and optimizer at small shapes, and of the examples. No GPU is needed for that.
+`tests/codegen/test_cuda_programs.py` holds every function to no spills, at most
 48 KiB of shared memory, and registers for a block of 256 threads.
 
 Loop nests have 256 threads a block, or fewer where there is less to do. A multiprocessor has 65536 registers: up to 32
@@ -57,5 +65,45 @@ def _kind(name: str) -> str:
     return "loop nests" if kind.startswith("kernel_") else f"`{kind.removesuffix('_guarded')}`"
 
 
+TIMES = """
+## What it takes to make them
+
+Seconds for the training step of an example, the longest of its programs: writing its CUDA C and its launch plan, then
+NVRTC for sm_80; for the target `cuda-sim`, the C++ compiler instead; and one step there. On one core of the machine of
+[performance.md](performance.md). How long a step takes on a GPU, nobody knows yet.
+
+| example | functions | launches | write | NVRTC | C++ compiler | a step on `cuda-sim` |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+TIMED = ("01_train_digits.py", "03_cnn.py", "04_lstm_adding.py", "06_character_gpt.py")
+
+
+def _times() -> Iterator[str]:
+    for name in TIMED:
+        run = max(recorded(example(name)), key=lambda run: len(run.graph.nodes))
+        start = time.perf_counter()
+        module = write_module(run.graph)
+        written = time.perf_counter()
+        nvrtc().compile(module.text, "sm_80")
+        compiled = time.perf_counter()
+        code = Code(module.plan.to_json(), build(module.text, module.plan.functions))
+        built = time.perf_counter()
+        executable = SimulatorExecutable(code, lambda module=module: module, FORWARD)
+        loaded = time.perf_counter()
+        run_executable(executable, run.graph, run.arrays)
+        ran = time.perf_counter()
+        launches = sum(1 for _ in module.plan.launches([0] * (module.plan.status + 1)))
+        seconds = written - start, compiled - written, built - compiled, ran - loaded
+        cells = " | ".join(f"{number:.2f}" for number in seconds)
+        yield f"| `{name}` | {len(module.functions)} | {launches} | {cells} |\n"
+
+
+def main() -> None:
+    times = TIMES + "".join(_times())
+    kept = PAGE.read_text().split(TIMES.splitlines()[1])[0]
+    found = kept if "--times" in sys.argv else page(figures(everywhere=True))
+    PAGE.write_text(found.rstrip("\n") + "\n" + times)
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(figures(everywhere=True)))
+    main()
