@@ -51,6 +51,12 @@ TEXTS = {
     },
     "words": words_of(8),
     "words and a rest": words_of(13),
+    "rows of five": """graph(%x: f32[3, 5], %bias: f32[5], %k: f32[3], %seed: u64[], %draw: u64[]) {
+  %b: f32[3, 5] = broadcast %bias; %y = add %x, %b
+  %c: f32[3, 1] = reshape %k; %d: f32[3, 5] = broadcast %c; %z = mul %y, %d
+  %w: f32[3, 5] = random_normal %seed, %draw, draw=1, shape=(3, 5); %n = add %z, %w
+  return %n
+}""",
     "rows": """graph(%x: f32[3, 8], %bias: f32[8], %k: f32[3]) {
   %b: f32[3, 8] = broadcast %bias; %y = add %x, %b
   %c: f32[3, 1] = reshape %k; %d: f32[3, 8] = broadcast %c; %z = mul %y, %d
@@ -124,7 +130,7 @@ def test_a_quad_that_reaches_beyond_the_end_is_found() -> None:
         ("graph(%x: f32[3]) { %y = neg %x; return %y }", 0, 0),
         ("graph(%x: f32[5]) { %y = neg %x; return %y }", 1, 1),
         ("graph(%x: f32[4]) { %y: f32[5, 4] = broadcast %x; return %y }", 1, 1),
-        ("graph(%x: f32[5]) { %y: f32[4, 5] = broadcast %x; return %y }", 0, 0),  # rows begin anywhere
+        ("graph(%x: f32[5]) { %y: f32[4, 5] = broadcast %x; return %y }", 0, 1),  # across the ends of rows
         ("graph(%x: f32[4, 8]) { %y: f32[4, 4] = slice %x, start=(0, 4), step=(1, 1); return %y }", 1, 1),
         ("graph(%x: f32[4, 8]) { %y: f32[4, 4] = slice %x, start=(0, 3), step=(1, 1); return %y }", 0, 1),
         ("graph(%x: f32[4, 8]) { %y: f32[4, 4] = slice %x, start=(0, 7), step=(1, -1); return %y }", 0, 1),

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from math import prod
 
 from lucid.codegen.kernel import Kernel, Load, Placement, RandomElement, indices, operands
-from lucid.ir.index import Axis, Index, Known, of
+from lucid.ir.index import Axis, Index, Known, delinear, of
 from lucid.ir.types import DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
 
 QUAD = 4
@@ -93,10 +94,13 @@ def in_quads(kernel: Kernel) -> Quads | None:
     """A kernel in quads. None where it is no map, or has nothing that quads would serve."""
     if len(kernel.stages) != 1 or kernel.is_empty or not kernel.axes:
         return None
-    (stage,), last = kernel.stages, kernel.axes[-1]
-    # A quad that ends in the next row would be none: only where there is one row, the last may have fewer elements.
-    is_cut = last.extent >= QUAD and (last.extent % QUAD == 0 or len(kernel.axes) == 1)
-    if stage.axes or stage.reductions or not is_cut:
+    (stage,) = kernel.stages
+    if stage.axes or stage.reductions:
+        return None
+    if kernel.axes[-1].extent % QUAD:  # then quads go across the ends of rows
+        kernel = _in_one_row(kernel)
+    last = kernel.axes[-1]
+    if last.extent < QUAD:
         return None
     outer = Axis(last.number, -(-last.extent // QUAD))
     within = Axis(max(axis.number for axis in kernel.axes) + 1, QUAD)
@@ -105,3 +109,11 @@ def in_quads(kernel: Kernel) -> Quads | None:
     stages = (replace(cut.stages[0], axes=(within,)),)
     quads = Quads(replace(cut, axes=(*kernel.axes[:-1], outer), stages=stages), within, element, last.extent)
     return quads if quads.reads or quads.writes else None
+
+
+def _in_one_row(kernel: Kernel) -> Kernel:
+    """A map with one parallel axis, of which the others are quotients and remainders."""
+    whole = Axis(kernel.axes[0].number, prod(axis.extent for axis in kernel.axes))
+    parts = delinear(of(whole), tuple(axis.extent for axis in kernel.axes))
+    change = partial(Index.substitute, values=dict(zip(kernel.axes, parts, strict=True)))
+    return replace(kernel.map_indices(change), axes=(whole,))
