@@ -181,3 +181,15 @@ def test_the_grid_covers_the_tiles() -> None:
     (launch,) = Simulated([graph]).modules[graph].plan.steps
     assert launch.blocks == (6, 7)
     assert launch.scalars == (TILE + 1, 3 * TILE, 5, 5, 7)
+
+
+@pytest.mark.parametrize("architecture", ["sm_70", "sm_80", "sm_90"])
+def test_a_product_of_float64_with_an_epilogue_has_the_registers_for_it(architecture: str) -> None:
+    text = """graph(%x: f64[9, 70], %w: f64[5, 70], %bias: f64[5]) {
+  %z = matmul %x, %w, transpose_b=true; %b: f64[9, 5] = broadcast %bias; %s = add %z, %b; %y = tanh %s
+  return %y
+}"""
+    module = write_module(fuse(parse(text)))
+    figures = compile_with_nvrtc(module.text, architecture).figures
+    assert any("epilogue" in name for name in figures)
+    assert all(figure.spilled == figure.stack == 0 for figure in figures.values())

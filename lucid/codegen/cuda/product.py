@@ -149,6 +149,9 @@ def print_product(
     a_line, a_step = ACROSS_K if transpose_a else ALONG_K
     b_line, b_step = ALONG_K if transpose_b else ACROSS_K
     words = tile_words(dtype, "k0", 4)
+    # Two blocks at a time leave each thread 128 registers, which wide addresses do not fit into, nor do float64 sums
+    # that are kept for an epilogue.
+    blocks = 1 if wide or (epilogue is not None and dtype != float32) else 2
     if epilogue is None:
         results = [f"{type}* c"]
         before, behind = f"        {type}* c_matrix = c + (long long)matrix * m * n;", ""
@@ -165,10 +168,7 @@ def print_product(
     return _BODY.format(
         a_layout="k x m, read transposed" if transpose_a else "m x k",
         b_layout="n x k, read transposed" if transpose_b else "k x n",
-        # Two blocks at a time leave each thread 128 registers, which wide addresses do not fit into.
-        head="\n".join(
-            function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}, {1 if wide else 2}) ")
-        ),
+        head="\n".join(function_head(name, parameters, guarded, sizes, f"__launch_bounds__({THREADS}, {blocks}) ")),
         before=before,
         behind_chunk=behind_chunk,
         behind=behind,
