@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
@@ -219,17 +221,22 @@ def adaptive_max_pool3d(
 
 def _max_pool(pool: _Windows, x: Input, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
     def largest(x: Tensor) -> Tensor:
-        found = pool.of(x, fill=-math.inf)
+        found = pool.of(x, fill=_least(x))
         return first_max(found, range(found.ndim - pool.axes, found.ndim))
 
     result = with_batch(pool.name, x, pool.axes, largest)
     return (result, with_batch(pool.name, x, pool.axes, lambda x: _indices(pool, x))) if return_indices else result
 
 
+def _least(x: Tensor) -> int | float:
+    """What no element of the dtype of x is below: what a window holds beside the input."""
+    return int(np.iinfo(x.dtype.numpy).min) if x.dtype.is_integer else -math.inf
+
+
 def _indices(pool: _Windows, x: Tensor) -> Tensor:
     """The row-major position of the first largest element of each window among the elements of its channel."""
     count, spatial = math.prod(pool.kernel), x.shape[2:]
-    found = pool.of(x.detach(), fill=-math.inf)
+    found = pool.of(x.detach(), fill=_least(x))
     tap = ops.argmax(found.reshape(*found.shape[: -pool.axes], count), -1)
     places = pool.of(ops.arange(math.prod(spatial)).reshape(1, 1, *spatial))
     places = places.reshape(*places.shape[: -pool.axes], count)
