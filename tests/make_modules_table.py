@@ -1,0 +1,78 @@
+"""The table of modules, functions, optimizers and schedules, from what is public.
+
+`python -m tests.make_modules_table` writes docs/modules.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import lucid.nn as nn
+import lucid.nn.functional as F
+from lucid import optim
+from lucid.optim import lr_scheduler
+from tests.table.modules import ROWS
+
+PAGE = Path(__file__).parents[1] / "docs" / "modules.md"
+HEAD = """\
+# Modules, functions, optimizers and schedules
+
+All that is public, from the code: `python -m tests.make_modules_table` writes this page, and a test holds it to that.
+
+Modules, functions and optimizers work eagerly and in compiled steps; a schedule steps outside of them. Which of their
+ops run on a GPU, [docs/ops.md](ops.md) says, and [docs/pytorch.md](pytorch.md) what PyTorch's other names are here. The
+last column of modules has what `tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch
+refuses operands of several dtypes, Lucid promotes them, or refuses them with an error that says what to cast.
+"""
+DIFFERENCES = {
+    "ours": "takes an empty batch",
+    "theirs": "refuses integers",
+    "promoted": "gives floats for integers",
+}
+
+
+def page() -> str:
+    """The text of the page."""
+    sections = [
+        ("Modules", nn, "nn"),
+        ("Functions", F, "nn.functional"),
+        ("Optimizers", optim, "optim"),
+        ("Schedules", lr_scheduler, "optim.lr_scheduler"),
+    ]
+    return HEAD + "".join(f"\n## {title}\n\n{_table(module, path)}" for title, module, path in sections)
+
+
+def _table(module: ModuleType, path: str) -> str:
+    differences = {row.name: _differences(row.outcomes.values()) for row in ROWS}
+    has_differences = path == "nn"
+    lines = ["| name | meaning |" + " differs from PyTorch |" * has_differences]
+    lines.append("| --- | --- |" + " --- |" * has_differences)
+    for name, item in _public(module):
+        line = f"| `{path}.{name}` | {_meaning(item)} |"
+        lines.append(line + f" {differences.get(f'{path}.{name}', '')} |" * has_differences)
+    return "\n".join(lines) + "\n"
+
+
+def _public(module: ModuleType) -> Iterator[tuple[str, object]]:
+    for name in sorted(module.__all__, key=str.lower):
+        item = getattr(module, name)
+        if inspect.isclass(item) or inspect.isfunction(item):
+            yield name, item
+
+
+def _meaning(item: object) -> str:
+    """The first paragraph of a docstring."""
+    text = inspect.getdoc(item)
+    assert text, item
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
+
+
+def _differences(outcomes: Collection[str]) -> str:
+    return ", ".join(text for outcome, text in DIFFERENCES.items() if outcome in outcomes)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
