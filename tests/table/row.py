@@ -32,7 +32,7 @@ class Row:
     float64, and cast to the dtype that a test is about. `along` has for each input the axis on which it may be cut to
     one element and to none, or None. `others` are inputs of other shapes. `outcomes` says what is expected of a
     variation where it is not that both libraries give the same: "refused" by both, "ours" where PyTorch refuses,
-    "theirs" where Lucid does, "promoted" where PyTorch computes integers and Lucid floats.
+    "theirs" where Lucid does, "promoted" where PyTorch gives the narrower dtype.
     """
 
     name: str
