@@ -106,7 +106,7 @@ def test_every_function_shows_its_kernel_and_the_lines_of_the_user() -> None:
     functions = re.findall(r"((?:^// .*\n)+)^extern", text, re.MULTILINE)
     assert len(functions) == text.count("__global__")
     assert all(re.search(r"^// (kernel\(|C = A B|Check )", comment, re.MULTILINE) for comment in functions)
-    assert sum(bool(re.search(r"^// .*steps.py:\d+$", comment, re.MULTILINE)) for comment in functions) > 15
+    assert sum(bool(re.search(r"^// .*training.py:\d+$", comment, re.MULTILINE)) for comment in functions) > 15
     assert "-ftz=true" in text
 
 
