@@ -164,7 +164,11 @@ class NumpyScalars(Scalars[Array]):
         return np.asarray(np.where(x < 0, small, one) / (one + small))
 
     def power(self, x: Array, y: Array) -> Array:
-        return np.power(x, y) if x.dtype.kind == "f" else super().power(x, y)
+        if x.dtype.kind != "f":
+            return super().power(x, y)
+        # With one exponent of 0.5 for all elements NumPy takes roots, and those of -0 and -inf are no powers.
+        is_no_root = (y == 0.5) & ((x == 0.0) | np.isneginf(x))
+        return np.asarray(np.where(is_no_root, np.abs(x), np.power(x, y)))
 
     def sin(self, x: Array) -> Array:
         return np.sin(_within_range(x))

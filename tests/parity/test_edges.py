@@ -111,3 +111,14 @@ def test_weights_of_losses_are_arrays_too() -> None:
     for name in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"):
         loss = getattr(nn, name)(weight=[1.0, 3.0])
         assert_close(loss(ours[0], labels), getattr(torch.nn, name)(weight=w)(theirs[0], torch.tensor(labels)))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (4,)])
+def test_a_power_of_a_half_is_no_root(shape: tuple[int, ...]) -> None:
+    """pow(-0, 0.5) is 0 and pow(-inf, 0.5) is inf, as IEEE 754 and C have it, for an exponent that is a number, too;
+    not beside PyTorch, which takes the root."""
+    for number, expected in ((-0.0, "0.0"), (-np.inf, "inf"), (4.0, "2.0"), (-1.0, "nan")):
+        x = np.full(shape, number, np.float32)
+        for power in (lambda x: x**0.5, lambda x: x ** lucid.full(shape, 0.5)):
+            for function in (power, lucid.compile(power)):
+                assert {str(y) for y in function(lucid.Tensor(x)).numpy().ravel().tolist()} == {expected}
