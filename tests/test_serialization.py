@@ -40,11 +40,12 @@ def epochs(loader: DataLoader) -> Iterator[Any]:
 class Training:
     """A model, its optimizer, a schedule and a compiled step, with data in batches."""
 
-    def __init__(self, seed: int, compiled: bool = True) -> None:
+    def __init__(self, seed: int, compiled: bool = True, kind: str = "Adam", **options: Any) -> None:
         lucid.seed(seed)
-        self.model = model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 3))
-        groups = [{"params": model[0].parameters(), "weight_decay": 0.1}, {"params": model[3].parameters()}]
-        self.optimizer = optimizer = optim.Adam(groups, lr=0.05)
+        hidden = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.3))
+        self.model = model = nn.Sequential(hidden, nn.Linear(8, 3))
+        groups = [{"params": hidden.parameters(), "weight_decay": 0.1}, {"params": model[1].parameters()}]
+        self.optimizer = optimizer = getattr(optim, kind)(groups, lr=0.05, **options)
         self.scheduler = CosineAnnealingLR(optimizer, 30)
         generator = np.random.default_rng(0)
         data = TensorDataset(generator.standard_normal((32, 4), np.float32), generator.integers(0, 3, 32))
@@ -83,6 +84,15 @@ class Training:
         return bits, groups, self.scheduler.state_dict(), self.loader.state_dict(), lucid.get_state()
 
 
+# Optimizers beside Adam, with what gives them most to remember.
+OTHERS: dict[str, dict[str, Any]] = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "AdamW": {"amsgrad": True},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+    **{kind: {} for kind in ("Adadelta", "Adagrad", "Adamax", "Lion", "NAdam", "RAdam")},
+}
+
+
 class TestResuming:
     @pytest.mark.parametrize("compiled", [True, False])
     def test_training_goes_on_bit_for_bit(self, path: Path, compiled: bool) -> None:
@@ -96,6 +106,18 @@ class TestResuming:
         assert resumed.load(path) == {"step": 10}
         assert resumed.train(10) == losses
         assert resumed.state() == expected
+
+    @pytest.mark.parametrize("kind", [*OTHERS])
+    def test_each_optimizer_goes_on_bit_for_bit(self, path: Path, kind: str) -> None:
+        training = Training(seed=1, kind=kind, **OTHERS[kind])
+        training.train(5)
+        lucid.save(path, **training.parts())
+        losses = training.train(5)
+
+        resumed = Training(seed=2, kind=kind, **OTHERS[kind])
+        resumed.load(path)
+        assert resumed.train(5) == losses
+        assert resumed.state() == training.state()
 
     def test_programs_that_were_compiled_before_the_load_see_it(self, path: Path) -> None:
         training = Training(seed=1)
@@ -320,7 +342,7 @@ class TestFailedLoads:
         training = Training(seed=1)
         lucid.save(path, optimizer=training.optimizer, other=1)
         plain = optim.Adam(
-            [{"params": training.model[0].parameters()}, {"params": training.model[3].parameters()}], lr=0.1
+            [{"params": training.model[0].parameters()}, {"params": training.model[1].parameters()}], lr=0.1
         )
         before = [dict(group) for group in plain.param_groups]
         with pytest.raises(TypeError):
