@@ -148,7 +148,12 @@ class GuardRecorder:
         elif name in owner.__dict__:
             self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not is_mutable(value))
         elif not isinstance(getattr(kind, name, None), property):
-            self.guard(f"{bound}.{name}", value, subject)
+            defined_by = next((base for base in kind.__mro__ if name in base.__dict__), kind)
+            if defined_by.__module__.startswith("lucid.") and not is_mutable(value):
+                # What Lucid's own classes say stays; an attribute of the owner's own, written later, would hide it.
+                self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", MISSING, subject, epoch=True)
+            else:
+                self.guard(f"{bound}.{name}", value, subject)
 
     def build(self, scalars: Sequence[str], scalar_conditions: Sequence[str]) -> Guards:
         """The generated functions of these guards. `scalars` are the expressions of the program's float inputs."""

@@ -119,3 +119,15 @@ def test_features_of_a_layer_are_taken_out() -> None:
     model.get_submodule("1").register_forward_hook(note)
     y = model(X)
     assert model[2](features["hidden"]).tolist() == y.tolist()
+
+
+def test_hooks_that_are_not_there_cost_a_call_nothing() -> None:
+    """What Lucid's own classes say of all modules is looked at where a module has changed, not in each call."""
+    layer = nn.Linear(2, 1)
+    fast = lucid.compile(layer)
+    fast(lucid.ones(3, 2))
+    (program,) = fast.programs
+    assert not any("_hooks" in line for line in program.guards.lines("False"))
+    layer.register_forward_hook(lambda module, args, output: output * 2.0)
+    np.testing.assert_allclose(fast(lucid.ones(3, 2)).numpy(), layer(lucid.ones(3, 2)).numpy())
+    assert len(fast.programs) == 2
