@@ -66,7 +66,12 @@ def take_along_axis(x: Operand, indices: Operand, axis: int = -1) -> Tensor:
     along = one_axis(axis, tensor.ndim)
     shape = _fitting("take_along_axis", tensor, index, along)
     check_position(index, tensor.shape[along], along)
-    return apply_op(ix.Gather(along), broadcast_to(tensor, shape), index)
+    return elements(broadcast_to(tensor, shape), index, along)
+
+
+def elements(x: Tensor, index: Tensor, axis: int) -> Tensor:
+    """`take_along_axis` without a check of the index, which broadcasts to x but for the axis."""
+    return apply_op(ix.Gather(axis), x, index)
 
 
 def _fitting(name: str, x: Tensor, index: Tensor, axis: int) -> Shape:

@@ -134,7 +134,7 @@ CASES: list[Case] = [
     (
         lambda: F.interpolate(ones(1, 1, 2), 4, mode="cubic"),
         ArgumentError,
-        'interpolate along 1 axes takes mode="nearest", "nearest-exact", "linear", got \'cubic\'.',
+        'interpolate along 1 axes takes mode="nearest", "nearest-exact", "area", "linear", got \'cubic\'.',
         None,
     ),
     (lambda: F.interpolate(ones(1, 1, 2)), ArgumentError, "interpolate takes either size or scale_factor.", None),
@@ -148,6 +148,56 @@ CASES: list[Case] = [
         lambda: F.interpolate(ones(1, 1, 2), 3, align_corners=False),
         ArgumentError,
         "interpolate takes align_corners where it interpolates, got mode='nearest'.",
+        None,
+    ),
+    (
+        lambda: F.interpolate(ones(1, 1, 2), 1, mode="linear", antialias=True),
+        ArgumentError,
+        'interpolate takes antialias with mode="bilinear" or "bicubic", got mode=\'linear\'.',
+        None,
+    ),
+    (
+        lambda: F.affine_grid(ones(1, 2, 3), (1, 1, 2, 2, 2)),
+        ShapeError,
+        "affine_grid takes theta (N, 2, 3) for a size (N, C, H, W), or (N, 3, 4) for (N, C, D, H, W), "
+        "got (1, 2, 3) and (1, 1, 2, 2, 2).",
+        None,
+    ),
+    (
+        lambda: F.affine_grid(np.ones((1, 2, 3), np.int64), (1, 1, 2, 2)),
+        DTypeError,
+        "affine_grid takes floats, got int64.",
+        None,
+    ),
+    (
+        lambda: F.grid_sample(ones(1, 1, 2, 2), ones(1, 2, 2, 3)),
+        ShapeError,
+        "grid_sample takes an input (N, C, H, W) and a grid (N, H, W, 2), or with D and 3 coordinates, "
+        "got (1, 1, 2, 2) and (1, 2, 2, 3).",
+        None,
+    ),
+    (
+        lambda: F.grid_sample(ones(1, 1, 0, 2), ones(1, 2, 2, 2)),
+        ShapeError,
+        "grid_sample takes an input with positions, got (1, 1, 0, 2).",
+        None,
+    ),
+    (
+        lambda: F.grid_sample(ones(1, 1, 2, 2, 2), ones(1, 2, 2, 2, 3), "bicubic"),
+        ArgumentError,
+        "grid_sample takes mode='bilinear', 'nearest', got 'bicubic'.",
+        None,
+    ),
+    (
+        lambda: F.grid_sample(ones(1, 1, 2, 2), ones(1, 2, 2, 2), padding_mode="wrap"),
+        ArgumentError,
+        "grid_sample takes padding_mode='zeros', 'border', 'reflection', got 'wrap'.",
+        None,
+    ),
+    (
+        lambda: F.grid_sample(np.ones((1, 1, 2, 2), np.int64), ones(1, 2, 2, 2)),
+        DTypeError,
+        "grid_sample takes floats, got int64 and float32.",
         None,
     ),
     (

@@ -35,7 +35,6 @@ LEFT_OUT = {
     "epoch": "deprecated",
     "keep_vars": "state dicts hold arrays",
     "assign": "parameters stay the same objects: module.astype(dtype) before",
-    "antialias": "not there yet",
     "force": "`numpy()` works for tensors that require a gradient, and on a GPU",
     "copy": "t.clone()",
     "compute_mode": "distances are computed from differences",

@@ -78,6 +78,8 @@ from lucid.nn.functional.dropout import (
     sample_mask_shape,
 )
 from lucid.nn.functional.embedding import embedding, one_hot
+from lucid.nn.functional.grids import affine_grid, grid_sample
+from lucid.nn.functional.interpolation import interpolate
 from lucid.nn.functional.linear import bilinear, linear
 from lucid.nn.functional.loss import (
     binary_cross_entropy,
@@ -121,7 +123,7 @@ from lucid.nn.functional.pooling import (
     max_pool3d,
 )
 from lucid.nn.functional.power_pooling import lp_pool1d, lp_pool2d, lp_pool3d
-from lucid.nn.functional.resampling import channel_shuffle, fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from lucid.nn.functional.resampling import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -130,6 +132,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -167,6 +170,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",

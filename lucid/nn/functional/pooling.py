@@ -11,7 +11,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
 from lucid.operations.windows import first_max, windows
-from lucid.tensor import Tensor
+from lucid.tensor import Array, Tensor
 
 Lengths = int | None | Sequence[int | None]
 
@@ -184,17 +184,17 @@ def adaptive_avg_pool1d(input: Input, output_size: Lengths) -> Tensor:
     Window i of n begins at element floor(i L / n) and ends before ceil((i + 1) L / n). None keeps an axis as it is.
     Raises ShapeError and ArgumentError.
     """
-    return _adaptive_pool("adaptive_avg_pool1d", 1, input, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Input, output_size: Lengths) -> Tensor:
     """The means of windows that cover x (N, C, H, W), or (C, H, W): see `adaptive_avg_pool1d`."""
-    return _adaptive_pool("adaptive_avg_pool2d", 2, input, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Input, output_size: Lengths) -> Tensor:
     """The means of windows that cover x (N, C, D, H, W), or (C, D, H, W): see `adaptive_avg_pool1d`."""
-    return _adaptive_pool("adaptive_avg_pool3d", 3, input, output_size, lambda x, axes: x.mean(axes))
+    return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)
 
 
 def adaptive_max_pool1d(
@@ -254,7 +254,18 @@ def _avg_pool(pool: _Windows, x: Input, count_include_pad: bool, divisor_overrid
     return with_batch(pool.name, x, pool.axes, average)
 
 
-LONGEST = 2**16  # of an adaptive pool: each position of windows of different lengths is an operation of its own
+LONGEST = 2**16  # of an adaptive pool, whose windows are a table of positions where their lengths differ
+Reduce = Callable[[Tensor, Sequence[int]], Tensor]
+
+
+def _adaptive_avg_pool(name: str, axes: int, x: Input, output_size: Lengths) -> Tensor:
+    extents = ops.as_tensor(x).shape[-axes:]
+    sums = _adaptive_pool(name, axes, x, output_size, lambda x, axes: x.sum(axes))
+    counts = np.ones((), np.int64)
+    for extent, length in zip(extents, sums.shape[-axes:], strict=True):
+        lengths = _windows_along(extent, length)[1].sum(1)
+        counts = counts[..., None] * (lengths if extent % length else lengths[:1])
+    return sums / (int(counts.item()) if counts.size == 1 else ops.as_tensor(counts))
 
 
 def _adaptive_max_pool(
@@ -273,18 +284,14 @@ def _adaptive_indices(x: Tensor, lengths: Sequence[int]) -> Tensor:
     places = ops.broadcast_to(ops.arange(math.prod(spatial)).reshape(spatial), x.shape)
     x = x.detach()
     for axis, length in reversed(list(enumerate(lengths, 2))):
-        taps = []
-        for window in _slices(x.shape[axis], length):
-            tap = ops.argmax(x[(*(slice(None),) * axis, window)], axis, keepdim=True)
-            taps.append(tap + window.start)
-        found = ops.concatenate(taps, axis)
+        windows, _ = _windows_along(x.shape[axis], length)
+        first = ops.as_tensor(windows[:, 0]).reshape(length, *(1,) * (x.ndim - 1 - axis))
+        found = ops.argmax(ops.take(x, windows, axis), axis + 1) + first
         x, places = ops.take_along_axis(x, found, axis), ops.take_along_axis(places, found, axis)
     return places
 
 
-def _adaptive_pool(
-    name: str, axes: int, x: Input, output_size: Lengths, reduce: Callable[[Tensor, Sequence[int]], Tensor]
-) -> Tensor:
+def _adaptive_pool(name: str, axes: int, x: Input, output_size: Lengths, reduce: Reduce) -> Tensor:
     given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * axes
     for length in given:
         if length is not None:
@@ -301,13 +308,13 @@ def _adaptive_pool(
         if all(extent % length == 0 for extent, length in zip(x.shape[2:], lengths, strict=True)):
             return _reduce_runs(x, lengths, reduce)
         for axis in reversed(range(axes)):
-            x = _reduce_slices(x, 2 + axis, lengths[axis], reduce)
+            x = _reduce_windows(x, 2 + axis, lengths[axis], reduce)
         return x
 
     return with_batch(name, x, axes, pool)
 
 
-def _reduce_runs(x: Tensor, lengths: Sequence[int], reduce: Callable[[Tensor, Sequence[int]], Tensor]) -> Tensor:
+def _reduce_runs(x: Tensor, lengths: Sequence[int], reduce: Reduce) -> Tensor:
     """x reduced over runs of equal length along each spatial axis."""
     pairs = [(length, extent // length) for extent, length in zip(x.shape[2:], lengths, strict=True)]
     split = x.reshape(*x.shape[:2], *(extent for pair in pairs for extent in pair))
@@ -315,14 +322,19 @@ def _reduce_runs(x: Tensor, lengths: Sequence[int], reduce: Callable[[Tensor, Se
     return reduce(split.permute(0, 1, *kept, *reduced), range(2 + len(pairs), split.ndim))
 
 
-def _reduce_slices(x: Tensor, axis: int, length: int, reduce: Callable[[Tensor, Sequence[int]], Tensor]) -> Tensor:
+def _reduce_windows(x: Tensor, axis: int, length: int, reduce: Reduce) -> Tensor:
     """x reduced over windows of different lengths along an axis."""
-    parts = []
-    for window in _slices(x.shape[axis], length):
-        parts.append(ops.expand_dims(reduce(x[(*(slice(None),) * axis, window)], (axis,)), axis))
-    return ops.concatenate(parts, axis)
+    windows, inside = _windows_along(x.shape[axis], length)
+    found = ops.take(x, windows, axis)
+    if reduce is not first_max:  # to which the last element is none, again
+        found = ops.where(inside.reshape(*inside.shape, *(1,) * (x.ndim - 1 - axis)), found, 0)
+    return reduce(found, (axis + 1,))
 
 
-def _slices(extent: int, length: int) -> list[slice]:
-    """The windows along an axis."""
-    return [slice(i * extent // length, -(-(i + 1) * extent // length)) for i in range(length)]
+def _windows_along(extent: int, length: int) -> tuple[Array, Array]:
+    """The windows along an axis: positions (length, taps), the last one again where a window is shorter than others,
+    and which of them count."""
+    number = np.arange(length)
+    first, last = number * extent // length, -(-(number + 1) * extent // length) - 1
+    taps = first[:, None] + np.arange((last - first).max() + 1)
+    return np.minimum(taps, last[:, None]), taps <= last[:, None]

@@ -1,111 +1,15 @@
-"""Other resolutions: interpolation, channels as pixels, and windows as columns."""
+"""Other resolutions: channels as pixels, and windows as columns."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 import lucid.operations as ops
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
 from lucid.operations.windows import sum_of_windows, windows
-from lucid.tensor import Array, Tensor
-
-NEAREST = ("nearest", "nearest-exact")
-LINEAR = ("linear", "bilinear", "trilinear")  # by the number of axes
-
-
-def interpolate(
-    input: Input,
-    size: int | Sequence[int] | None = None,
-    scale_factor: float | Sequence[float] | None = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
-) -> Tensor:
-    """x of shape (N, C, ...) resampled along the axes behind C, to a size or by a factor, rounded down.
-
-    An element of the result is the nearest one ("nearest", at floor(i / factor), or "nearest-exact", which counts from
-    the middle of an element), or interpolated between neighbours: "linear", "bilinear" and "trilinear" along one, two
-    and three axes. With `align_corners` the first and the last elements of both lie on each other; otherwise their
-    outer edges do. With `recompute_scale_factor` the factor is the ratio of the lengths. Raises ShapeError,
-    ArgumentError, and DTypeError where it is to interpolate between integers.
-    """
-    tensor = ops.as_tensor(input)
-    axes = tensor.ndim - 2
-    if axes < 1:
-        raise ShapeError(f"interpolate takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
-    if mode not in (*NEAREST, *LINEAR[axes - 1 : axes]):
-        allowed = ", ".join(f'"{name}"' for name in (*NEAREST, *LINEAR[axes - 1 : axes]))
-        raise ArgumentError(f"interpolate along {axes} axes takes mode={allowed}, got {mode!r}.")
-    if align_corners is not None and mode in NEAREST:
-        raise ArgumentError(f"interpolate takes align_corners where it interpolates, got mode={mode!r}.")
-    if mode not in NEAREST and not tensor.dtype.is_float:
-        raise DTypeError(f'interpolate takes floats in mode="{mode}", got {tensor.dtype}.')
-    shape = tensor.shape[2:]
-    for axis, (length, factor) in reversed(list(enumerate(_lengths(shape, size, scale_factor), 2))):
-        if recompute_scale_factor:
-            factor = length / tensor.shape[axis]
-        if length == tensor.shape[axis] and factor == 1.0:
-            continue
-        if mode in NEAREST:
-            tensor = _nearest(tensor, axis, length, factor, mode)
-        else:
-            tensor = _linear(tensor, axis, length, factor, bool(align_corners))
-    return tensor
-
-
-def _lengths(
-    shape: Sequence[int], size: int | Sequence[int] | None, scale_factor: float | Sequence[float] | None
-) -> list[tuple[int, float]]:
-    """For each axis the length of the result, and by how much it is longer."""
-    if size is not None and scale_factor is None:
-        lengths = [int(length) for length in _for_each(shape, size)]
-        factors = [length / extent if extent else 1.0 for extent, length in zip(shape, lengths, strict=True)]
-    elif scale_factor is not None and size is None:
-        factors = [float(factor) for factor in _for_each(shape, scale_factor)]
-        lengths = [math.floor(extent * factor) for extent, factor in zip(shape, factors, strict=True)]
-    else:
-        raise ArgumentError("interpolate takes either size or scale_factor.")
-    if min(*lengths, *shape) < 1:
-        raise ArgumentError(f"interpolate gives at least one element along each axis, got {lengths} from {shape}.")
-    return list(zip(lengths, factors, strict=True))
-
-
-def _for_each(shape: Sequence[int], given: float | Sequence[float]) -> list[float]:
-    values = list(given) if isinstance(given, Sequence) else [given] * len(shape)
-    if len(values) != len(shape):
-        raise ArgumentError(f"interpolate takes a value for each of {len(shape)} axes, got {given!r}.")
-    return values
-
-
-def _nearest(x: Tensor, axis: int, length: int, factor: float, mode: str) -> Tensor:
-    extent = x.shape[axis]
-    if length % extent == 0 and factor == length // extent:  # each element some times, in both modes
-        spread = (*x.shape[: axis + 1], length // extent, *x.shape[axis + 1 :])
-        return ops.broadcast_to(x.unsqueeze(axis + 1), spread).reshape(*x.shape[:axis], length, *x.shape[axis + 1 :])
-    middle = 0.5 if mode == "nearest-exact" else 0.0
-    places = (np.arange(length, dtype=np.float32) + np.float32(middle)) * np.float32(1.0 / factor)  # as PyTorch rounds
-    return _at(x, axis, np.minimum(places.astype(np.int64), extent - 1))
-
-
-def _linear(x: Tensor, axis: int, length: int, factor: float, align_corners: bool) -> Tensor:
-    extent, dtype = x.shape[axis], x.dtype.numpy
-    steps = np.arange(length, dtype=dtype)
-    if align_corners:
-        places = steps * dtype.type((extent - 1) / (length - 1) if length > 1 else 0.0)
-    else:
-        places = np.maximum((steps + dtype.type(0.5)) * dtype.type(1.0 / factor) - dtype.type(0.5), dtype.type(0.0))
-    first = np.minimum(places.astype(np.int64), extent - 1)
-    weight = ops.as_tensor((places - first).astype(dtype)).reshape(length, *(1,) * (x.ndim - 1 - axis))
-    before, after = _at(x, axis, first), _at(x, axis, np.minimum(first + 1, extent - 1))
-    return before * (1.0 - weight) + after * weight
-
-
-def _at(x: Tensor, axis: int, places: Array) -> Tensor:
-    return ops.take(x, places, axis)
+from lucid.tensor import Tensor
 
 
 def pixel_shuffle(input: Input, upscale_factor: int) -> Tensor:
