@@ -9,9 +9,11 @@ from llvmlite import ir
 
 import lucid
 from lucid import Tensor, nn
-from lucid.codegen.cpu.convolution import write_convolutions
+from lucid.codegen.cpu.channels import ConvolveChannels
+from lucid.codegen.cpu.convolution import Convolve, Weigh
+from lucid.codegen.cpu.convolution_tiles import write_tasks
 from lucid.codegen.cpu.gemm import Gemm
-from lucid.codegen.cpu.grouped import POSITIONS, TAPS, write_grouped
+from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
 from lucid.codegen.cpu.machine import assembly, machine
 from lucid.ir.types import DType, float32, float64
 
@@ -39,7 +41,8 @@ def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType,
     module = ir.Module("product")
     module.triple, module.data_layout = machine().layout()
     if convolutions:
-        write_convolutions(module, dtype, machine().vector_bytes, "convolve", "weigh")
+        tasks = {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
+        write_tasks(module, dtype, machine().vector_bytes, tasks)
     else:
         product.write(module, "product")
     tile = function(assembly(machine(), str(module)), f"tile_{product.rows}x{product.vectors}")
@@ -54,7 +57,7 @@ def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType,
 def test_the_inner_loop_of_a_grouped_convolution_keeps_its_sums_in_registers(tile: str, sums: int) -> None:
     module = ir.Module("grouped")
     module.triple, module.data_layout = machine().layout()
-    write_grouped(module, float32, machine().vector_bytes, "convolve", "weigh")
+    write_tasks(module, float32, machine().vector_bytes, {"convolve": ConvolveGrouped, "weigh": WeighGrouped})
     text = function(assembly(machine(), str(module)), f"{tile}_{sums}")
     (inner,) = (loop for loop in loops(text) if "fmadd" in loop)
     assert inner.count("fmadd") == sums

@@ -8,8 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from lucid.codegen.cpu import convolution_call
 from lucid.codegen.cpu.convolution_plan import CONVOLVE, convolve_plan
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, convolve_grouped_plan
+from lucid.codegen.cpu.machine import machine
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
@@ -165,7 +167,9 @@ def weight_in_order(op: ConvolutionWeight, x: Array, g: Array) -> Array:
 
 @EACH
 @pytest.mark.parametrize("chunk", [0, 1, 2])
-def test_sums_run_in_the_stated_order_to_the_last_bit(name: str, chunk: int) -> None:
+def test_sums_run_in_the_stated_order_to_the_last_bit(name: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lanes stand for, where groups do not: channels for some chunks, and positions for others."""
+    monkeypatch.setattr(convolution_call, "is_channeled", lambda *_: chunk != 1)
     x, weight, g, geometry = operands(name)
     forward = Convolution(*geometry, chunk)
     np.testing.assert_array_equal(bits(compiled(forward, x, weight)), bits(forward_in_order(forward, x, weight)))
@@ -209,6 +213,43 @@ def test_large_images_are_cut_into_blocks(
     ):
         expected, got = op.evaluate(arrays)[0], compiled(op, *arrays)
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights", "geometry"),
+    [
+        # runs of images and panels of channels; blocks of an image with padding; blocks of images read where they are
+        ((37, 5, 7, 6), (101, 5, 3, 2), ((1, 1), (1, 1), (1, 2), (1, 0), 1)),
+        ((2, 3, 200, 201), (20, 3, 3, 2), ((2, 1), (1, 2), (1, 0), (2, 1), 1)),
+        ((2, 36, 90, 100), (34, 18, 1, 1), ((1, 2), (1, 1), (0, 0), (0, 0), 2)),
+    ],
+)
+def test_lanes_may_stand_for_channels_or_positions(
+    shape: tuple[int, ...], weights: tuple[int, ...], geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal(shape).astype(np.float32)
+    weight = generator.standard_normal(weights).astype(np.float32)
+    forward = Convolution(*geometry, chunk=2)
+    g = forward.evaluate([x, weight])[0]
+    for op, arrays in (forward, (x, weight)), (ConvolutionInput(*geometry, shape[2:], chunk=3), (g, weight)):
+        found = []
+        for channels in False, True:
+            monkeypatch.setattr(convolution_call, "is_channeled", lambda *_, channels=channels: channels)
+            found.append(compiled(op, *arrays))
+        np.testing.assert_array_equal(bits(found[0]), bits(found[1]))
+
+
+def test_lanes_stand_for_what_fills_them() -> None:
+    """For channels in images of short rows, for positions where there are few channels: of 16 lanes here."""
+    wide = replace(machine(), vector_bytes=64)
+
+    def name(outputs: int, channels: int, size: int) -> str:
+        types = [TensorType(float32, shape) for shape in ((8, channels, size, size), (outputs, channels, 3, 3))]
+        return convolution_call.convolution_call(Convolution((1, 1), (1, 1), (1, 1), (1, 1), 1), *types, wide)[0]
+
+    assert name(32, 16, 14) == name(512, 512, 7) == name(64, 64, 56) == "channels_convolve_f32"
+    assert name(3, 64, 56) == name(8, 16, 28) == "convolve_f32"
 
 
 def test_groups_in_lanes_give_what_each_group_gives_alone() -> None:

@@ -21,23 +21,12 @@ from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, CONVOLVE, SWEEP, WEIGH
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
 from lucid.codegen.cpu.tiles import QUAD
-from lucid.ir.types import DType
-
-
-def write_convolutions(module: ir.Module, dtype: DType, vector_bytes: int, convolve: str, weigh: str) -> None:
-    """Append both tasks to a module, by these names. Most of their code is what they share."""
-    first, second = Convolve(dtype, vector_bytes), Weigh(dtype, vector_bytes)
-    first.write_parts(module)
-    second.share_parts(first)
-    first.write(convolve)
-    second.write(weigh)
 
 
 class Convolve(ConvolutionTiles):
     """The task of a convolution and of the gradient of its x: see `ConvolutionTiles.write_task`."""
 
     def write(self, name: str) -> None:
-        """Append it to the module of its parts."""
         self.scatter = self.write_scatter()
         self.write_task(name, CONVOLVE, self.prepare)
 
@@ -154,8 +143,6 @@ class Weigh(ConvolutionTiles):
     """The task of the gradient of a convolution's weight: see `ConvolutionTiles.write_task`."""
 
     def write(self, name: str) -> None:
-        """Append it to the module of its parts."""
-        self.pack_columns = self.write_pack_columns()
         self.write_task(name, WEIGH, self.prepare)
 
     def prepare(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lucid.codegen.cpu.channels_plan import convolve_channels_plan, is_channeled
 from lucid.codegen.cpu.convolution_plan import Plan, convolve_plan, weigh_plan
 from lucid.codegen.cpu.grouped_plan import convolve_grouped_plan, is_grouped, weigh_grouped_plan
-from lucid.codegen.cpu.library import CONVOLVE, CONVOLVE_GROUPED, WEIGH, WEIGH_GROUPED
+from lucid.codegen.cpu.library import CONVOLVE, CONVOLVE_CHANNELS, CONVOLVE_GROUPED, WEIGH, WEIGH_GROUPED
 from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.ops.base import Op
@@ -24,6 +25,8 @@ def convolution_call(op: Op, first: TensorType, second: TensorType, machine: Mac
         assert isinstance(op, Convolution | ConvolutionInput)
         if is_grouped(op, *second.shape[:2]):
             name, plan = CONVOLVE_GROUPED, convolve_grouped_plan(op, first, second, tiles.lanes)
+        elif is_channeled(op, first, second, tiles):
+            name, plan = CONVOLVE_CHANNELS, convolve_channels_plan(op, first, second, tiles)
         else:
             name, plan = CONVOLVE, convolve_plan(op, first, second, tiles.columns)
     return name + first.dtype.short, plan

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 
 from llvmlite import ir
 
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
 from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.squares import transposed
 from lucid.codegen.cpu.tiles import Tiles
+from lucid.ir.types import DType
+
+# Sums of a tile. A tile of fewer takes as long as one of four: a product waits four cycles for the one before.
+LEAST_SUMS = 3
+
+
+def write_tasks(
+    module: ir.Module, dtype: DType, vector_bytes: int, tasks: Mapping[str, type[ConvolutionTiles]]
+) -> None:
+    """Append tasks to a module, by these names. They share what they are made of."""
+    written: dict[str, ir.Function] = {}
+    for name, kind in tasks.items():
+        kind(dtype, vector_bytes, module, written).write(name)
 
 
 class PlanWords:
@@ -33,23 +48,53 @@ class PlanWords:
         return self.address(self[name])
 
 
-class ConvolutionTiles(Tiles):
-    """What both tasks are made of: tiles that find their factors by tables, and gathering."""
+class ConvolutionTiles(Tiles, ABC):
+    """What the tasks are made of: tiles that find their factors by tables, gathering, copying. Each function is written
+    when the first task of a module asks for it, and is in `written` from then on."""
 
-    def write_parts(self, module: ir.Module) -> None:
-        """Write them to a module."""
+    def __init__(self, dtype: DType, vector_bytes: int, module: ir.Module, written: dict[str, ir.Function]) -> None:
+        super().__init__(dtype, vector_bytes)
         self.module = module
-        self.take = ir.Function(module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        self.copy = self.write_copy()
-        self.gather = self.write_gather()
-        self.heights = [rows for rows in (1, 2, 4, 8) if rows <= self.rows]
-        shapes = [(rows, vectors) for rows in self.heights for vectors in range(1, self.vectors + 1)]
-        self.tiles = {shape: self.write_tile(*shape) for shape in shapes}
+        self.written = written
+        # How many rows a tile of so many vectors may have.
+        heights = [rows for rows in (1, 2, 4, 8) if rows <= self.rows]
+        self.heights = {
+            vectors: [rows for rows in heights if rows * vectors >= LEAST_SUMS]
+            for vectors in range(1, self.vectors + 1)
+        }
 
-    def share_parts(self, other: ConvolutionTiles) -> None:
-        """Use those that the other task has written, in its module."""
-        self.module, self.take, self.copy, self.gather = other.module, other.take, other.copy, other.gather
-        self.heights, self.tiles = other.heights, other.tiles
+    @abstractmethod
+    def write(self, name: str) -> None:
+        """Append the task to the module."""
+
+    def shared(self, name: str, write: Callable[[], ir.Function]) -> ir.Function:
+        """A function that the tasks of a module share."""
+        if name not in self.written:
+            self.written[name] = write()
+        return self.written[name]
+
+    @property
+    def take(self) -> ir.Function:
+        return self.shared("take", lambda: ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH))
+
+    @property
+    def copy(self) -> ir.Function:
+        return self.shared("copy", self.write_copy)
+
+    @property
+    def part(self) -> ir.Function:
+        return self.shared("part", self.write_part)
+
+    @property
+    def gather(self) -> ir.Function:
+        return self.shared("gather", self.write_gather)
+
+    @property
+    def pack_columns(self) -> ir.Function:
+        return self.shared("pack_columns", self.write_pack_columns)
+
+    def tile(self, rows: int, vectors: int) -> ir.Function:
+        return self.shared(f"tile_{rows}x{vectors}", lambda: self.write_tile(rows, vectors))
 
     def write_tile(self, rows: int, vectors: int) -> ir.Function:
         """(a, b, c, row_offsets, offsets, depth, count, add): a tile of C, `columns` apart, from sums of `depth`
@@ -108,20 +153,20 @@ class ConvolutionTiles(Tiles):
         whole = builder.mul(builder.udiv(rows, i64(self.rows)), i64(self.rows))
         rest = builder.sub(rows, whole)
 
-        def tile(i: ir.Value, height: int, vectors: int) -> None:
+        def one(i: ir.Value, height: int, vectors: int) -> None:
             target = self.at(builder, c, builder.mul(i, i64(self.columns)))
             left = self.smaller(builder, i64(height), builder.sub(rows, i))
             from_row = builder.gep(row_offsets, [i], source_etype=I64)
-            builder.call(self.tiles[height, vectors], [a, b, target, from_row, offsets, depth, left, add])
+            builder.call(self.tile(height, vectors), [a, b, target, from_row, offsets, depth, left, add])
 
         def run(vectors: int) -> None:
             def rows_of(i: ir.Value, _: Values) -> Values:
-                tile(i, self.rows, vectors)
+                one(i, self.rows, vectors)
                 return []
 
             loop(builder, i64(0), whole, self.rows, [], rows_of)
             with builder.if_then(builder.icmp_signed(">", rest, i64(0))):
-                self.least(builder, rest, self.heights, lambda height: tile(whole, height, vectors))
+                self.least(builder, rest, self.heights[vectors], lambda height: one(whole, height, vectors))
 
         widths = [vectors * self.lanes for vectors in range(1, self.vectors + 1)]
         self.least(builder, columns, widths, lambda width: run(width // self.lanes))
@@ -169,6 +214,33 @@ class ConvolutionTiles(Tiles):
                 loop(builder, i64(0), count, self.lanes, [], vectors)
             with apart:
                 loop(builder, i64(0), count, 1, [], elements)
+        builder.ret_void()
+        return function
+
+    def lines_of(self, builder: ir.IRBuilder, pointer: ir.Value, distance: ir.Value, count: ir.Value) -> Values:
+        """Where the elements of each lane begin, `distance` apart. Lanes from `count` on repeat the last."""
+        last = builder.sub(count, i64(1))
+        numbers = [self.smaller(builder, i64(lane), last) for lane in range(self.lanes)]
+        return [self.at(builder, pointer, builder.mul(number, distance)) for number in numbers]
+
+    def write_part(self) -> ir.Function:
+        """(source, target, step, distance, lanes, count): vectors, from one to the next `step` elements on, taken
+        apart: the first `count` elements of each of the first `lanes` lanes stored as a row, and the rows `distance`
+        apart. As many vectors are read as that rounded up to a whole number of vectors' lanes; the lanes behind the
+        first ones repeat the last of them."""
+        function, builder = self.begin("part", 2, 4)
+        source, target, step, distance, lanes, count = function.args
+        starts = self.lines_of(builder, target, distance, lanes)
+
+        def square(i: ir.Value, _: Values) -> Values:
+            mask = self.first(builder, builder.sub(count, i), self.lanes)
+            numbers = [builder.mul(builder.add(i, i64(n)), step) for n in range(self.lanes)]
+            lines = [self.load(builder, self.at(builder, source, number), self.vector) for number in numbers]
+            for start, line in zip(starts, transposed(builder, lines), strict=True):
+                self.store_masked(builder, line, self.at(builder, start, i), mask)
+            return []
+
+        loop(builder, i64(0), count, self.lanes, [], square)
         builder.ret_void()
         return function
 

@@ -15,13 +15,11 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I64, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, PLACED, WEIGH_GROUPED
-from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.squares import transposed
-from lucid.ir.types import DType
 
 # Positions, or taps, whose sums are computed side by side: as many at most as registers of the smallest machines hold
 # beside the factors, and enough to keep a multiplier busy.
@@ -29,30 +27,17 @@ POSITIONS = (1, 2, 4, 8)
 TAPS = (1, 3, 6, 9)
 
 
-def write_grouped(module: ir.Module, dtype: DType, vector_bytes: int, convolve: str, weigh: str) -> None:
-    """Append both tasks to a module, by these names."""
-    first, second = ConvolveGrouped(dtype, vector_bytes), WeighGrouped(dtype, vector_bytes)
-    first.write_parts(module)
-    second.share_parts(first)
-    first.write(convolve)
-    second.write(weigh)
-
-
 class GroupTiles(ConvolutionTiles):
     """What both tasks are made of: groups brought together in lanes and taken apart."""
 
-    def write_parts(self, module: ir.Module) -> None:
-        self.module = module
-        self.take = ir.Function(module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        self.fma = intrinsic(module, f"fma.v{self.lanes}{self.scalar.intrinsic_name}", self.vector, [self.vector] * 3)
-        self.join = self.write_join()
-        self.part = self.write_part()
-        self.gather = self.write_gather()
+    @property
+    def fma(self) -> ir.Function:
+        name = f"fma.v{self.lanes}{self.scalar.intrinsic_name}"
+        return intrinsic(self.module, name, self.vector, [self.vector] * 3)
 
-    def share_parts(self, other: ConvolutionTiles) -> None:
-        assert isinstance(other, GroupTiles)
-        self.module, self.take, self.fma = other.module, other.take, other.fma
-        self.join, self.part, self.gather = other.join, other.part, other.gather
+    @property
+    def join(self) -> ir.Function:
+        return self.shared("join", self.write_join)
 
     def vector_at(self, builder: ir.IRBuilder, pointer: ir.Value, *numbers: ir.Value) -> ir.Value:
         """The address of a vector at the sum of numbers of vectors."""
@@ -60,12 +45,6 @@ class GroupTiles(ConvolutionTiles):
         for number in numbers[1:]:
             total = builder.add(total, number)
         return builder.gep(pointer, [total], source_etype=self.vector)
-
-    def lines_of(self, builder: ir.IRBuilder, pointer: ir.Value, distance: ir.Value, count: ir.Value) -> Values:
-        """Where the elements of each lane begin, `distance` apart. Lanes from `count` on repeat the last."""
-        last = builder.sub(count, i64(1))
-        numbers = [self.smaller(builder, i64(lane), last) for lane in range(self.lanes)]
-        return [self.at(builder, pointer, builder.mul(number, distance)) for number in numbers]
 
     def write_join(self) -> ir.Function:
         """(source, target, distance, groups, count): `count` elements of each of `groups` groups, `distance` apart, as
@@ -79,25 +58,6 @@ class GroupTiles(ConvolutionTiles):
             lines = [self.load_masked(builder, self.at(builder, start, i), mask) for start in starts]
             for n, line in enumerate(transposed(builder, lines)):
                 self.store(builder, line, self.vector_at(builder, target, i, i64(n)))
-            return []
-
-        loop(builder, i64(0), count, self.lanes, [], square)
-        builder.ret_void()
-        return function
-
-    def write_part(self) -> ir.Function:
-        """(source, target, distance, groups, count): the reverse of `join`, which reads as many vectors as that
-        writes."""
-        function, builder = self.begin("part", 2, 3)
-        source, target, distance, groups, count = function.args
-        starts = self.lines_of(builder, target, distance, groups)
-
-        def square(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)
-            addresses = [self.vector_at(builder, source, i, i64(n)) for n in range(self.lanes)]
-            lines = [self.load(builder, address, self.vector) for address in addresses]
-            for start, line in zip(starts, transposed(builder, lines), strict=True):
-                self.store_masked(builder, line, self.at(builder, start, i), mask)
             return []
 
         loop(builder, i64(0), count, self.lanes, [], square)
@@ -173,7 +133,6 @@ class ConvolveGrouped(GroupTiles):
     """The task of a convolution and of the gradient of its x: see `ConvolutionTiles.write_task`."""
 
     def write(self, name: str) -> None:
-        """Append it to the module of its parts."""
         self.of_positions = {positions: self.write_positions(positions) for positions in POSITIONS}
         self.write_task(name, CONVOLVE_GROUPED, self.prepare)
 
@@ -236,7 +195,7 @@ class ConvolveGrouped(GroupTiles):
             def row(number: ir.Value, _: Values) -> Values:
                 source = self.vector_at(builder, results, builder.mul(number, size))
                 to = builder.add(builder.mul(of_image, stride), builder.add(builder.mul(number, plane), moved))
-                builder.call(self.part, [source, self.at(builder, result, to), stride, groups, count])
+                builder.call(self.part, [source, self.at(builder, result, to), i64(self.lanes), stride, groups, count])
                 return []
 
             loop(builder, i64(0), rows, 1, [], row)
@@ -293,7 +252,6 @@ class WeighGrouped(GroupTiles):
     """The task of the gradient of a convolution's weight: see `ConvolutionTiles.write_task`."""
 
     def write(self, name: str) -> None:
-        """Append it to the module of its parts."""
         self.of_taps = {taps: self.write_taps(taps) for taps in TAPS}
         self.write_task(name, WEIGH_GROUPED, self.prepare)
 
@@ -377,7 +335,7 @@ class WeighGrouped(GroupTiles):
             self.nest(builder, [(start, stop), (i64(0), plan["blocks"])], one)
             at = builder.add(builder.mul(part, plan["groups"]), first)
             target = self.at(builder, result, builder.mul(at, all_rows))
-            builder.call(self.part, [sums, target, all_rows, groups, all_rows])
+            builder.call(self.part, [sums, target, i64(self.lanes), all_rows, groups, all_rows])
 
         return unit
 

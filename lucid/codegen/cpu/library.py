@@ -17,11 +17,12 @@ from lucid.ir.types import BY_SHORT_NAME, DType
 PRODUCT = "matmul_"
 CONVOLVE = "convolve_"
 WEIGH = "weigh_"
+CONVOLVE_CHANNELS = "channels_convolve_"
 CONVOLVE_GROUPED = "grouped_convolve_"
 WEIGH_GROUPED = "grouped_weigh_"
 
 # Those that share code are compiled together.
-_MODULES = (PRODUCT,), (CONVOLVE, WEIGH), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_MODULES = (PRODUCT,), (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -41,17 +42,26 @@ def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tupl
     def text() -> str:
         from llvmlite import ir
 
-        from lucid.codegen.cpu.convolution import write_convolutions
+        from lucid.codegen.cpu.channels import ConvolveChannels
+        from lucid.codegen.cpu.convolution import Convolve, Weigh
+        from lucid.codegen.cpu.convolution_tiles import write_tasks
         from lucid.codegen.cpu.gemm import Gemm
-        from lucid.codegen.cpu.grouped import write_grouped
+        from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
 
         module = ir.Module(names[0])
         module.triple, module.data_layout = machine.layout()
         if PRODUCT in prefixes:
             Gemm(dtype, machine.vector_bytes).write(module, *names)
         else:
-            write = write_convolutions if CONVOLVE in prefixes else write_grouped
-            write(module, dtype, machine.vector_bytes, *names)
+            kinds = {
+                CONVOLVE: Convolve,
+                CONVOLVE_CHANNELS: ConvolveChannels,
+                WEIGH: Weigh,
+                CONVOLVE_GROUPED: ConvolveGrouped,
+                WEIGH_GROUPED: WeighGrouped,
+            }
+            tasks = {name: kinds[prefix] for name, prefix in zip(names, prefixes, strict=True)}
+            write_tasks(module, dtype, machine.vector_bytes, tasks)
         return str(module)
 
     code = assemble_once(machine, " ".join(names), text)
