@@ -39,6 +39,7 @@ class Gemm(Tiles):
         self.tiles = {(rows, vectors): self.write_tile(rows, vectors) for rows, vectors in shapes}
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
+        self.fetch = self.write_fetch()
         self.merge = self.write_merge()
         self.write_product(name)
 
@@ -94,6 +95,21 @@ class Gemm(Tiles):
             return []
 
         loop(builder, i64(0), depth, 1, [], line)
+        builder.ret_void()
+        return function
+
+    def write_fetch(self) -> ir.Function:
+        """(c, c_row, rows): bring rows of C near, as wide as a panel, before their sums are computed. Stored to where
+        they are far away, one line after the other, they would hold up the next tile."""
+        function, builder = self.begin("fetch", 1, 2)
+        c, c_row, rows = function.args
+
+        def line(row: ir.Value, _: Values) -> Values:
+            for v in range(self.vectors):
+                self.fetch_to_write(builder, self.at(builder, c, builder.mul(row, c_row), i64(v * self.lanes)))
+            return []
+
+        loop(builder, i64(0), rows, 1, [], line)
         builder.ret_void()
         return function
 
@@ -223,6 +239,7 @@ class Gemm(Tiles):
         in the tile at the fourth pointer, which is then merged into C."""
         a, b, c, tile = pointers
         a_row, a_column, b_row, c_row = strides
+        builder.call(self.fetch, [c, c_row, rows])
         in_rows = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), builder.icmp_signed("==", add, i64(0)))
 
         def call(shape: tuple[int, int], target: ir.Value, row: ir.Value) -> None:
