@@ -14,6 +14,8 @@ def run(graph: Graph) -> Graph:
     return prune(fold(graph))
 
 
+KEEP = "%r: bool[9] = random_keep %s, %s, %p, draw=0; return %r"
+
 REWRITES = {
     "arithmetic": (
         "%a: f32[4] = const value=0.1; %b: f32[4] = const value=3.0; %r = div %a, %b; return %r",
@@ -72,6 +74,14 @@ REWRITES = {
         "%a: f32[3, 2] = const value=-inf; %r = max %a, axes=(0,); return %r",
         "%r: f32[2] = const value=-inf; return %r",
     ),
+    "a mask that keeps everything": (
+        "%s: u64[] = const value=7; %p: f64[] = const value=1e-10; " + KEEP,
+        "%r: bool[9] = const value=true; return %r",
+    ),
+    "a mask that keeps nothing": (
+        "%s: u64[] = const value=7; %p: f64[] = const value=1.0; " + KEEP,
+        "%r: bool[9] = const value=false; return %r",
+    ),
 }
 
 
@@ -82,6 +92,9 @@ def test_rewrites(name: str) -> None:
 
 
 UNCHANGED = {
+    "a mask that one word in 2^32 would not keep": (
+        "%s: u64[] = const value=7; %p: f64[] = const value=2e-10; " + KEEP
+    ),
     "a transcendental function, of which every target has its own constant": (
         "%a: f32[4] = const value=0.5; %r = exp %a; return %r"
     ),

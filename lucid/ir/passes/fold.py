@@ -8,8 +8,10 @@ import numpy as np
 
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops import movement as mv, reduction as rd
-from lucid.ir.ops.base import Elementwise
+from lucid.ir.ops.base import Array, Elementwise
+from lucid.ir.ops.random import RandomKeep
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
+from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import DType
 
 
@@ -69,6 +71,17 @@ def select_one(node: Node, context: Context) -> Value | None:
     return None if number is None or is_empty else context.number(number, node.output.type)
 
 
+def keep_all(node: Node, context: Context) -> Value | None:
+    # random_keep, p = 0 -> true;  random_keep, p = 1 -> false: no word decides otherwise
+    assert isinstance(node.op, RandomKeep)
+    p = context.constant(node.inputs[-1])
+    if p is None:
+        return None
+    ends: Array = np.array([0, 2**32 - 1], np.uint32)
+    least, most = node.op.scalar(NumpyScalars(), ends, np.asarray(p, np.float64))
+    return context.number(bool(least), node.output.type) if least == most else None
+
+
 def _sums_exactly(number: float, count: int, dtype: DType) -> bool:
     """Whether every multiple of a number up to count times it is a number of the dtype."""
     if not dtype.is_float or number == 0.0:
@@ -93,4 +106,5 @@ FOLDING: Rules = {
     mv.ScatterSlice: (pad,),
     rd.Sum: (add_up,),
     **dict.fromkeys((rd.Max, rd.Min, rd.Any, rd.All), (select_one,)),
+    RandomKeep: (keep_all,),
 }
