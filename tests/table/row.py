@@ -91,8 +91,8 @@ def positive(*shape: int, seed: int = 0) -> Array:
 
 
 def signs(*shape: int, seed: int = 0) -> Array:
-    """Reproducible floats 1 and -1."""
-    return np.random.default_rng(seed).choice([-1.0, 1.0], shape)
+    """Reproducible integers 1 and -1."""
+    return np.asarray(np.random.default_rng(seed).choice([-1, 1], shape))
 
 
 def places(extent: int, *shape: int, seed: int = 0) -> Array:

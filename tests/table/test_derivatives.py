@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -48,21 +48,31 @@ class Derivatives:
     def second(self) -> tuple[Tensor, ...]:
         return lucid.grad(self.total(), self.points)
 
+    def both(self) -> list[tuple[Tensor, ...]]:
+        return [tuple(g.detach() for g in self.first()), self.second()]
+
+    def along(self, directions: Mapping[int, Array]) -> list[float]:
+        """The derivatives of `value` and `total` along a direction, by differences."""
+        ends = []
+        starts = {number: self.points[number].detach().clone() for number in directions}
+        for step in (STEP, -STEP):
+            for number, direction in directions.items():
+                self.points[number].data = starts[number] + direction * step
+            ends.append((self.value().item(), self.total().item()))
+        for number, start in starts.items():
+            self.points[number].data = start
+        return [(ahead - behind) / (2 * STEP) for ahead, behind in zip(*ends, strict=True)]
+
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
 def test_first_and_second_derivatives(row: Row) -> None:
+    """Along a direction in which all inputs move, and one in which all parameters do."""
     found = Derivatives(row)
-    first, second = found.first(), found.second()
-    for number, point in enumerate(found.points):
-        direction = weights(number + 7, point.shape)
-        start, sums = point.detach().clone(), []
-        for step in (STEP, -STEP):
-            point.data = start + direction * step
-            sums.append((found.value().item(), found.total().item()))
-        point.data = start
-        for derivative, ends in zip((first, second), zip(*sums, strict=True), strict=True):
-            expected = (ends[0] - ends[1]) / (2 * STEP)
-            np.testing.assert_allclose((derivative[number] * direction).sum().item(), expected, rtol=1e-6, atol=1e-6)
-    for eager, compiled in ((first, lucid.compile(found.first)()), (second, lucid.compile(found.second)())):
-        for x, y in zip(eager, compiled, strict=True):
-            np.testing.assert_allclose(y.detach().numpy(), x.detach().numpy(), rtol=1e-9, atol=1e-9)
+    eager, inputs = found.both(), sum(x.requires_grad for x in found.inputs)
+    for numbers in (range(inputs), range(inputs, len(found.points))):
+        directions = {number: weights(number + 7, found.points[number].shape) for number in numbers}
+        for derivative, expected in zip(eager, found.along(directions), strict=True):
+            along = sum((derivative[number] * direction).sum().item() for number, direction in directions.items())
+            np.testing.assert_allclose(along, expected, rtol=1e-6, atol=1e-6)
+    for x, y in zip(leaves(eager), leaves(lucid.compile(found.both)()), strict=True):
+        np.testing.assert_allclose(y.numpy(), x.numpy(), rtol=1e-9, atol=1e-9)
