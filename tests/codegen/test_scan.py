@@ -142,7 +142,7 @@ def test_a_check_in_a_loop_fails_before_any_state_is_written() -> None:
     states = before.copy(), before.copy()
     numbers, least = np.array([5, -7, 3]), np.empty(3, np.float32)
     table = executable.new_table()
-    table[:-1] = [array.ctypes.data for array in (numbers, *states, least)]
+    table[:4] = [array.ctypes.data for array in (numbers, *states, least)]
     with pytest.raises(CheckError) as caught:
         executable.run(table.ctypes.data)
     assert caught.value.sentence == "-7 is negative"

@@ -11,6 +11,7 @@ from typing import Any
 
 from lucid.codegen.cpu.machine import Machine, assemble_once, load
 from lucid.codegen.cpu.pool import SCRATCH, pool
+from lucid.codegen.cpu.runner import COPY, RUN, RUN_TIMED, runner
 from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
@@ -31,6 +32,8 @@ def shared_function(machine: Machine, name: str) -> int:
         for prefix in prefixes:
             if name.startswith(prefix):
                 return _of_dtype(machine, prefixes, BY_SHORT_NAME[name.removeprefix(prefix)])[0][name]
+    if name in (RUN, RUN_TIMED, COPY):
+        return runner(machine, name == RUN_TIMED)[0][name]
     return pool(machine).addresses[name]
 
 

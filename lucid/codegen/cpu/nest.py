@@ -15,7 +15,8 @@ from llvmlite import ir
 
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.accumulators import Accumulators
-from lucid.codegen.cpu.control import I64, POINTER, VOID, Values, i64, loop
+from lucid.codegen.cpu.chunks import kernel_chunks
+from lucid.codegen.cpu.control import I64, POINTER, TASK, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
 from lucid.codegen.cpu.squares import Square, squares_of
 from lucid.codegen.cpu.stream import is_aligned, random_element
@@ -54,21 +55,20 @@ Step = Callable[[Values, int], Values]
 
 @dataclass(frozen=True)
 class KernelFunction:
-    """A kernel in LLVM IR: `void function(pointer to each buffer..., begin, end)`. It covers the part of the first
-    parallel axis from begin to end; begin is a multiple of `step`, and so is end unless it is the axis's own."""
+    """A kernel in LLVM IR: a task whose context holds the address of each buffer, and whose chunks are parts of the
+    first parallel axis."""
 
     function: ir.Function
-    step: int
+    chunks: int
 
 
 def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction:
     """Append the function of a kernel to a module."""
-    function = ir.Function(module, ir.FunctionType(VOID, [*[POINTER] * len(kernel.buffers), I64, I64]), name)
+    function = ir.Function(module, TASK, name)
     function.linkage = "internal"
     nest = _Nest(function, kernel)
     nest.write()
-    by_vectors = {*nest.lane_axes, *([nest.squares.axis] if nest.squares else [])}
-    return KernelFunction(function, nest.s.width if by_vectors.intersection(kernel.axes[:1]) else 1)
+    return KernelFunction(function, nest.chunks)
 
 
 class _Nest:
@@ -89,12 +89,24 @@ class _Nest:
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
         self.s = UniformScalars(self.builder, self.entry, width)
-        *buffers, self.begin, self.end = function.args
+        context, chunk, _ = function.args
+        entry = ir.IRBuilder(self.entry)
+        buffers = [
+            entry.load(entry.gep(context, [i64(slot)], source_etype=I64), typ=POINTER)
+            for slot in range(len(kernel.buffers))
+        ]
         self.terms: dict[int, Term] = {}
         self.access = Access(self.builder, self.s, buffers, self.terms)
         self.results: dict[tuple[int, int], Term] = {}
         self.squares = squares_of(kernel, width)
         self.turned: dict[int, tuple[Square, ir.Value]] = {}
+        by_vectors = {*self.lane_axes, *([self.squares.axis] if self.squares else [])}
+        self.chunks, grain = kernel_chunks(kernel, width if by_vectors.intersection(kernel.axes[:1]) else 1)
+        if self.chunks > 1:  # from begin to end; each is a multiple of the vectors' width, or the axis's own
+            extent = i64(kernel.axes[0].extent)
+            self.begin = entry.mul(chunk, i64(grain))
+            end = entry.add(self.begin, i64(grain))
+            self.end = entry.select(entry.icmp_signed("<", end, extent), end, extent)
 
     def choose_width(self, placements: Sequence[Placement]) -> int:
         """The lanes of a vector: one register of the widest machines, or several where that pays."""
@@ -256,8 +268,8 @@ class _Nest:
         return vectors(i64(whole * group), carried, rest)
 
     def is_first(self, axis: Axis) -> bool:
-        """Whether an axis is the one of which the function covers a part. Nothing is carried along it."""
-        return bool(self.kernel.axes) and axis is self.kernel.axes[0]
+        """Whether an axis is the one of which a chunk covers a part. Nothing is carried along it."""
+        return self.chunks > 1 and axis is self.kernel.axes[0]
 
     def spread_part(
         self,

@@ -63,6 +63,7 @@ class Plan:
     inputs: int
     outputs: list[str]  # their types
     arena: int  # bytes
+    slots: int  # words of a table behind the address of the arena
     checks: list[list[str]]  # the message, and the dtype of the values
     imports: list[str]  # the shared functions that it calls
 
@@ -107,7 +108,7 @@ def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, .
     outputs = [str(value.type) for value in graph.outputs]
     return (
         Written(graph, text, kernels, tuple(writer.calls), kernel_of),
-        Plan(len(graph.inputs), outputs, arena_size(graph), checks, writer.imports),
+        Plan(len(graph.inputs), outputs, arena_size(graph), writer.slots, checks, writer.imports),
     )
 
 
@@ -146,9 +147,10 @@ class CPUExecutable:
         return bool(self._plan.checks)
 
     def new_table(self) -> npt.NDArray[np.uint64]:
-        """A table for `run` and `entry` with the address of the arena in its last entry, and zeros before."""
-        table = np.zeros(self._plan.inputs + len(self.output_types) + 1, np.uint64)
-        table[-1] = self.arena
+        """A table for `run` and `entry` with the address of the arena behind the entries for arrays, and zeros else."""
+        arrays = self._plan.inputs + len(self.output_types)
+        table = np.zeros(arrays + 1 + self._plan.slots, np.uint64)
+        table[arrays] = self.arena
         return table
 
     def run(self, table: int) -> None:
@@ -184,10 +186,11 @@ class CPUExecutable:
 
     def _fail(self) -> NoReturn:
         """Raise the error of the check that `entry` has reported."""
-        number, position, bits, _ = self._status.tolist()
-        message, dtype = self._plan.checks[number]
-        value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
-        raise Check(message).error(position, value)
+        number, position, values, _ = self._status.tolist()
+        message, short_name = self._plan.checks[number]
+        dtype = BY_SHORT_NAME[short_name]
+        element = ctypes.string_at(values + position * dtype.itemsize, dtype.itemsize)
+        raise Check(message).error(position, np.frombuffer(element, dtype.numpy).item())
 
     def timing(self) -> Timing:
         """How long each kernel takes on inputs that are made up: see `measure`."""

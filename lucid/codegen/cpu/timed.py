@@ -1,4 +1,4 @@
-"""How long each kernel of a graph takes: the same module with a clock read after each call."""
+"""How long each kernel of a graph takes: the same module, whose steps are taken with a clock."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy.typing as npt
 from llvmlite import ir
 
 from lucid.codegen.cpu import machine as processors
-from lucid.codegen.cpu.control import I32, I64, POINTER, i64
+from lucid.codegen.cpu.control import I32, POINTER, i64
 from lucid.codegen.cpu.library import shared_function
 from lucid.codegen.cpu.module import ModuleWriter
+from lucid.codegen.cpu.runner import RUN_TIMED
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.memory import arena_size
 from lucid.codegen.target import ALIGNMENT
@@ -40,30 +41,21 @@ class Timing:
 
 
 class TimedWriter(ModuleWriter):
-    """Writes a module whose entry adds, after each call of a kernel, the nanoseconds since the call before to a word of
-    its own. The address of the words is in the table behind that of the arena."""
+    """Writes a module whose entry adds, after each task, the nanoseconds since the task before to a word of its own:
+    that at the place of the step. The address of the words is in the table behind all else."""
 
     def __init__(self, graph: Graph, machine: processors.Machine, kernel_of: Callable[[Node], Kernel]) -> None:
         super().__init__(graph, machine, kernel_of)
-        self.passed = self._slot(self.addresses, len(graph.inputs) + len(graph.outputs) + 1)
-        self.clock = ir.Function(self.module, ir.FunctionType(I32, [I32, POINTER]), "clock_gettime")
-        self.timespec = self.addresses.alloca(I64, 2)
-        self.latest = self.addresses.alloca(I64)
-        self.builder.store(self._now(), self.latest)
+        self.places: list[int] = []  # of the steps of `calls`
 
     def called(self, node: Node, name: str) -> None:
         super().called(node, name)
-        now = self._now()
-        word = self.builder.gep(self.passed, [i64(len(self.calls) - 1)], source_etype=I64)
-        passed = self.builder.sub(now, self.builder.load(self.latest, typ=I64))
-        self.builder.store(self.builder.add(self.builder.load(word, typ=I64), passed), word)
-        self.builder.store(now, self.latest)
+        self.places.append(self.steps.latest)
 
-    def _now(self) -> ir.Value:
-        self.builder.call(self.clock, [I32(time.CLOCK_MONOTONIC), self.timespec])
-        seconds = self.builder.load(self.timespec, typ=I64)
-        rest = self.builder.load(self.builder.gep(self.timespec, [i64(1)], source_etype=I64), typ=I64)
-        return self.builder.add(self.builder.mul(seconds, i64(10**9)), rest)
+    def run(self, builder: ir.IRBuilder, steps: ir.GlobalVariable) -> ir.Value:
+        slot = i64(self.arena + 1 + self.slots)
+        words = builder.load(builder.gep(self.entry.args[0], [slot], source_etype=POINTER), typ=POINTER)
+        return builder.call(self.imported(RUN_TIMED, [POINTER] * 4, I32), [steps, *self.entry.args, words])
 
 
 def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
@@ -78,11 +70,12 @@ def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
     imports = {name: shared_function(machine, name) for name in writer.imports}
     addresses, loaded = processors.load(machine, processors.assemble(machine, text), [processors.ENTRY], imports)
     entry = _EntryType(addresses[processors.ENTRY])
-    words, status = np.zeros(max(len(writer.calls), 1), np.int64), np.zeros(processors.STATUS_WORDS, np.int64)
+    words, status = np.zeros(writer.steps.at, np.int64), np.zeros(processors.STATUS_WORDS, np.int64)
     arena = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)
     arrays = [*map(_made_up, graph.inputs), *(np.empty(x.type.shape, x.type.dtype.numpy) for x in graph.outputs)]
     aligned = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-    table = np.array([*(array.ctypes.data for array in arrays), aligned, words.ctypes.data], np.uint64)
+    own = [aligned, *[0] * writer.slots, words.ctypes.data]
+    table = np.array([*(array.ctypes.data for array in arrays), *own], np.uint64)
 
     states = [(arrays[graph.inputs.index(state)], _made_up(state)) for state, _ in graph.updates]
 
@@ -105,7 +98,7 @@ def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
         end = time.perf_counter() + SECONDS
         while len(whole) < MOST_RUNS and (time.perf_counter() < end or not whole):
             whole.append(run())
-            each.append(words.copy())
+            each.append(words[writer.places])
     del loaded
     medians = np.median(np.array(each), axis=0).tolist()
     nodes: dict[Node, float] = {}
