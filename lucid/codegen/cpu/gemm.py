@@ -25,8 +25,9 @@ class Gemm(Tiles):
     """The functions of the product.
 
     `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
-    calls. The context holds, a word each: the addresses of A, B and C; m, n, k; a_row, a_column, b_row, b_column; the
-    elements of k in a chunk of the sum; and the rows and columns of the block of C that a chunk of the task covers.
+    calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
+    b_column; the elements of k in a chunk of the sum; and the rows and columns of the block of C that a chunk of the
+    task covers.
     C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at b + l b_row + j b_column, in elements;
     the matrices of a batch follow each other.
     """
@@ -143,11 +144,13 @@ class Gemm(Tiles):
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker = function.args
 
-        def word(slot: int, type: ir.Type = I64) -> ir.Value:
-            return builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=type)
+        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
+            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
 
-        a, b, c = (word(slot, POINTER) for slot in range(3))
-        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = map(word, range(3, 13))
+        a, b, c, sizes = (word(context, slot, POINTER) for slot in range(4))
+        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = (
+            word(sizes, slot, I64) for slot in range(10)
+        )
         tile = self.scratch(builder, worker, chunk)
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 

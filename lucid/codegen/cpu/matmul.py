@@ -15,8 +15,7 @@ from lucid.ir.types import TensorType
 
 @dataclass(frozen=True)
 class MatmulCall:
-    """The task of a matrix product: its name, how many chunks it has, and what its context holds behind the addresses
-    of A, B and C."""
+    """The task of a matrix product: its name, how many chunks it has, and its constants."""
 
     name: str
     chunks: int

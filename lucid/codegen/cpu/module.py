@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I32, I64, POINTER, TASK, VOID
+from lucid.codegen.cpu.control import I32, POINTER, TASK, VOID
 from lucid.codegen.cpu.convolution_call import convolution_call
 from lucid.codegen.cpu.irregular import WRITERS
 from lucid.codegen.cpu.machine import ENTRY, Machine
@@ -60,7 +60,6 @@ class ModuleWriter:
         self.slots = 0
         self.steps = Steps()
         self.functions: dict[Kernel, KernelFunction] = {}
-        self.plans: dict[tuple[int, ...], ir.GlobalVariable] = {}
         self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.machine = machine
@@ -144,21 +143,8 @@ class ModuleWriter:
         name, plan = convolution_call(node.op, first.type, second.type, self.machine)
         task = self.imported(name, TASK.args)
         operands = [*map(self.operand, (first, second, node.output))]
-        self.steps.task(task, plan.chunks, operands, [self.words(plan.words)])
+        self.steps.task(task, plan.chunks, operands, plan.words)
         self.called(node, name)
-
-    def words(self, words: tuple[int, ...]) -> ir.GlobalVariable:
-        """A constant array of words."""
-        if words not in self.plans:
-            type = ir.ArrayType(I64, len(words))
-            self.plans[words] = ir.GlobalVariable(self.module, type, f"plan_{len(self.plans)}")
-            # As text at once: thousands of words would take a microsecond each.
-            self.plans[words].initializer = ir.FormattedConstant(
-                type, f"[{', '.join(f'i64 {word}' for word in words)}]"
-            )
-            self.plans[words].global_constant = True
-            self.plans[words].linkage = "internal"
-        return self.plans[words]
 
     def irregular(self, node: Node) -> None:
         """A node whose op has a kernel of its own. Equal ones share it."""

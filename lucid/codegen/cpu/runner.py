@@ -4,11 +4,12 @@ What a program calls, on which addresses, in which order, is an array of 64-bit 
 programs share goes through it. So LLVM compiles kernels, and no code for each call of one
 (docs/decisions/0028-entries-are-data.md).
 
-An operand is two words: a slot of the table, and how many bytes behind the address there it lies. The array begins with
-the number of words that the longest context of a task has. A step is one of
+The array begins with the number of words of the longest context of a task, and with the place of the first of the
+constants in the array, which stand behind the steps. An operand is two words: a slot of the table, and how many bytes
+behind the address there it lies. A step is one of
 
-- a task: its address, its chunks, how many operands and how many further words it takes, the operands, the words. It
-  runs on a context of the addresses of the operands, then the words;
+- a task: its address, its chunks, how many operands it takes, its place among the constants, the operands. It runs on a
+  context of the addresses of the operands, then that of its constants;
 - END, with two words that mean nothing: all has been written, which the status then says;
 - CHECK: its number, the position, the values. Unless the position is -1, the run ends, and the status begins with the
   number, the position, and the address of the values;
@@ -42,11 +43,14 @@ define i32 @{name}(ptr %steps, ptr %table, ptr %status{parameter}) {{
 entry:
   %room = load i64, ptr %steps
   %context = alloca i64, i64 %room
-  %first = getelementptr i64, ptr %steps, i64 1
+  %constants_place = getelementptr i64, ptr %steps, i64 1
+  %constants_at = load i64, ptr %constants_place
+  %constants = getelementptr i64, ptr %steps, i64 %constants_at
+  %first = getelementptr i64, ptr %steps, i64 2
   {before}
   br label %step
 step:
-  %at = phi ptr [ %first, %entry ], [ %word_place, %ran ], [ %past_check, %check ], [ %past_set, %set ], [ %to, %next ]
+  %at = phi ptr [ %first, %entry ], [ %place_after, %ran ], [ %past_check, %check ], [ %past_set, %set ], [ %to, %next ]
   %what = load i64, ptr %at
   %at_1 = getelementptr i64, ptr %at, i64 1
   %at_2 = getelementptr i64, ptr %at, i64 2
@@ -61,8 +65,10 @@ step:
     i64 {next}, label %next
   ]
 task:
-  %further = load i64, ptr %at_3
-  %words = add i64 %two, %further
+  %own = load i64, ptr %at_3
+  %own_constants = getelementptr i64, ptr %constants, i64 %own
+  %last = getelementptr i64, ptr %context, i64 %two
+  store ptr %own_constants, ptr %last
   br label %operand
 operand:
   %n = phi i64 [ 0, %task ], [ %n_after, %operand ]
@@ -78,19 +84,7 @@ operand:
   %place_after = getelementptr i64, ptr %place, i64 2
   %n_after = add i64 %n, 1
   %more = icmp slt i64 %n_after, %two
-  br i1 %more, label %operand, label %word
-word:
-  %m = phi i64 [ %two, %operand ], [ %m_after, %copy ]
-  %word_place = phi ptr [ %place_after, %operand ], [ %word_after, %copy ]
-  %some = icmp slt i64 %m, %words
-  br i1 %some, label %copy, label %run
-copy:
-  %copied = load i64, ptr %word_place
-  %word_target = getelementptr i64, ptr %context, i64 %m
-  store i64 %copied, ptr %word_target
-  %word_after = getelementptr i64, ptr %word_place, i64 1
-  %m_after = add i64 %m, 1
-  br label %word
+  br i1 %more, label %operand, label %run
 run:
   %function = inttoptr i64 %what to ptr
   %single = icmp eq i64 %one, 1
@@ -152,12 +146,13 @@ end:
   ret i32 0
 }}
 
-; The task that copies context[2] bytes from context[1] to context[0].
+; The task that copies as many bytes as its constant says from context[1] to context[0].
 define void @{copy}(ptr %context, i64 %chunk, i64 %worker) {{
   %source_place = getelementptr i64, ptr %context, i64 1
-  %bytes_place = getelementptr i64, ptr %context, i64 2
+  %constants_place = getelementptr i64, ptr %context, i64 2
   %to = load ptr, ptr %context
   %source = load ptr, ptr %source_place
+  %bytes_place = load ptr, ptr %constants_place
   %bytes = load i64, ptr %bytes_place
   call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %source, i64 %bytes, i1 false)
   ret void

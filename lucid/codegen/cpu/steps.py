@@ -17,23 +17,22 @@ class Steps:
     the latest task."""
 
     def __init__(self) -> None:
-        self.at = 1
+        self.at = 2
         self.latest = 0
-        self._room = 1
+        self._room = 0
         self._lines: list[str] = []
+        self._constants: dict[tuple[int, ...], int] = {(): 0}  # their place
+        self._constants_end = 0
 
     def task(
-        self,
-        function: ir.Function,
-        chunks: int,
-        operands: Sequence[Operand],
-        words: Sequence[int | ir.GlobalValue] = (),
+        self, function: ir.Function, chunks: int, operands: Sequence[Operand], constants: Sequence[int] = ()
     ) -> None:
-        """Run the chunks of a task. Words may be addresses of what is in the module."""
+        """Run the chunks of a task."""
         self.latest = self.at
-        self._room = max(self._room, len(operands) + len(words))
-        counts = chunks, len(operands), len(words)
-        self._add(function, *counts, *(word for operand in operands for word in operand), *words)
+        self._room = max(self._room, len(operands) + 1)
+        words = [chunks, len(operands), self._place(tuple(constants)), *(word for pair in operands for word in pair)]
+        self.at += 1 + len(words)
+        self._lines.append(f"i64 ptrtoint (ptr {function.get_reference()} to i64), {_text(words)}")
 
     def check(self, number: int, position: Operand, values: Operand) -> None:
         self._add(CHECK, number, *position, *values)
@@ -48,18 +47,25 @@ class Steps:
     def end(self, module: ir.Module) -> ir.GlobalVariable:
         """Append the last step; all of them as a constant of a module."""
         self._add(END, 0, 0)
-        type = ir.ArrayType(I64, self.at)
-        constant = ir.GlobalVariable(module, type, "steps")
+        lines = [_text([self._room, self.at]), *self._lines, *map(_text, filter(None, self._constants))]
+        type = ir.ArrayType(I64, self.at + self._constants_end)
+        words = ir.GlobalVariable(module, type, "steps")
         # As text at once: thousands of words would take a microsecond each.
-        constant.initializer = ir.FormattedConstant(type, "[" + ",\n  ".join([f"i64 {self._room}", *self._lines]) + "]")
-        constant.global_constant = True
-        constant.linkage = "internal"
-        return constant
+        words.initializer = ir.FormattedConstant(type, "[" + ",\n  ".join(lines) + "]")
+        words.global_constant = True
+        words.linkage = "internal"
+        return words
 
-    def _add(self, *words: int | ir.GlobalValue) -> None:
+    def _place(self, constants: tuple[int, ...]) -> int:
+        if constants not in self._constants:
+            self._constants[constants] = self._constants_end
+            self._constants_end += len(constants)
+        return self._constants[constants]
+
+    def _add(self, *words: int) -> None:
         self.at += len(words)
-        self._lines.append(", ".join(map(_word, words)))
+        self._lines.append(_text(words))
 
 
-def _word(word: int | ir.GlobalValue) -> str:
-    return f"i64 {word}" if isinstance(word, int) else f"i64 ptrtoint (ptr {word.get_reference()} to i64)"
+def _text(words: Sequence[int]) -> str:
+    return ", ".join(f"i64 {word}" for word in words)
