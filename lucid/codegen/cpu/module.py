@@ -1,4 +1,4 @@
-"""The LLVM module of a graph: a function for each distinct kernel, and the entry that calls them in order."""
+"""The LLVM module of a graph: a function for each distinct kernel, and the steps that call them in order."""
 
 from __future__ import annotations
 
