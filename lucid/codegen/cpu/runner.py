@@ -105,9 +105,9 @@ check:
   %check_address = add i64 %check_base, %check_offset
   %check_place = inttoptr i64 %check_address to ptr
   %position = load i64, ptr %check_place
-  %passed = icmp slt i64 %position, 0
+  %holds = icmp slt i64 %position, 0
   %past_check = getelementptr i64, ptr %at, i64 6
-  br i1 %passed, label %step, label %fail
+  br i1 %holds, label %step, label %fail
 fail:
   %at_5 = getelementptr i64, ptr %at, i64 5
   %values_slot = load i64, ptr %at_4
