@@ -14,11 +14,12 @@ import numpy as np
 
 import lucid.operations as ops
 from lucid.core import Array, TensorCore
-from lucid.eager import Edge, Operand, Record, Saved, apply, snapshot
+from lucid.eager import Edge, Operand, Record, Saved, apply, record_operation, snapshot
 from lucid.errors import GradientError
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.interpret import run
+from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
@@ -201,8 +202,9 @@ def grad(
     """The gradients of the sum of `outputs` (each weighted by its `grad_outputs`, ones by default) with respect to
     `inputs`, without touching any `.grad`.
 
-    With `create_graph` the result can be differentiated again. An input that has no effect gets zeros. Raises
-    GradientError as `Tensor.backward` does.
+    With `create_graph` the result can be differentiated again. An input that has no effect gets zeros, as in JAX and
+    with PyTorch's `materialize_grads=True`, and so it does where the gradient of a gradient is taken that is constant.
+    Raises GradientError as `Tensor.backward` does.
 
     >>> import lucid
     >>> x = lucid.Tensor([3.0], requires_grad=True)
@@ -277,4 +279,13 @@ def _recorded_run(
                 known[value] if value in known else TensorCore._wrap(graph.environment[value]) for value in node.inputs
             ]
             known.update(zip(node.outputs, apply(node.op, operands), strict=True))
-    return [known[value] if value in known else TensorCore._wrap(graph.environment[value]) for value in gradients]
+    return [_differentiable(known.get(value), graph.environment.get(value)) for value in gradients]
+
+
+def _differentiable(gradient: Tensor | None, array: Array | None) -> Tensor:
+    """A gradient that can be differentiated again, also where it depends on nothing: then its own are zeros."""
+    if gradient is not None and gradient.requires_grad:
+        return gradient
+    result = TensorCore._wrap(np.array(array if gradient is None else gradient.numpy(), order="C"))
+    record_operation(Detach(), (), (result,))
+    return result

@@ -59,7 +59,7 @@ class TracedGradients:
         reached = self._behind(value)
         self.flow.check(reached)
         leaves = [leaf for leaf in self.flow.leaves if leaf in reached]
-        gradients = self._grad_op(value, start, leaves)
+        gradients = self._grad_op(value, start, leaves) if leaves else ()  # none where it depends on nothing
         if not retain_graph:
             self.flow.free(reached)
         with no_grad():

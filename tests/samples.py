@@ -93,7 +93,18 @@ def _all() -> list[Sample]:
     for points, unary in ((ANY, EVERYWHERE), (POSITIVE, ABOVE_ZERO), (INSIDE, NEAR_ZERO)):
         for op in unary:
             add(op(), points)
-    for binary in (ew.Add, ew.Sub, ew.Mul, ew.Div, ew.Maximum, ew.Minimum, fn.Atan2, st.FloorDivide, st.Remainder):
+    for binary in (
+        ew.Add,
+        ew.Sub,
+        ew.Mul,
+        ew.Div,
+        ew.Maximum,
+        ew.Minimum,
+        fn.Atan2,
+        st.FloorDivide,
+        st.Remainder,
+        st.Fmod,
+    ):
         add(binary(), ANY, OTHER)
     add(fn.Acosh(), POSITIVE + 1.0)
     add(ew.Pow(), POSITIVE, OTHER)
@@ -149,6 +160,7 @@ def _all() -> list[Sample]:
         add(cv.ConvolutionInput(*geometry, spatial), _spread(*result.shape), weight)
         add(cv.ConvolutionWeight(*geometry, taps), image, _spread(*result.shape))
     add(rd.FirstMax((0, 2)), _spread(3, 4, 2))
+    add(rd.FirstMax((2,), 0, (2,), (1,), (1,)), _spread(2, 3, 2))
     for taps, positions, stride, dilation, low in (
         ((2,), (3,), (2,), (1,), (0,)),
         ((3,), (3,), (2,), (1,), (1,)),

@@ -196,6 +196,27 @@ class TestGrad:
         x, other = leaf(1.0), leaf(5.0, 6.0)
         assert lucid.grad(x * 2.0, [x, other])[1].tolist() == [0.0, 0.0]
 
+    def test_a_gradient_that_is_constant(self) -> None:
+        def every(x: Tensor, y: Tensor) -> list[Tensor]:
+            slope = lucid.grad((x * 2.0).sum(), x, create_graph=True)
+            mixed = lucid.grad((x * y).sum(), x, create_graph=True)
+            seeded = lucid.grad(x + y, x, y, create_graph=True)
+            zeros = lucid.grad(slope, x, create_graph=True)
+            return [slope, zeros, lucid.grad(zeros * x, x), lucid.grad(mixed, x), lucid.grad(seeded, x)]
+
+        for call in (every, lucid.compile(every)):
+            found = call(leaf(3.0, 1.0), leaf(2.0, 5.0))
+            assert [x.tolist() for x in found] == [[2.0, 2.0], *[[0.0, 0.0]] * 4]
+
+    def test_backward_through_a_gradient_that_is_constant(self) -> None:
+        def step(x: Tensor) -> None:
+            lucid.grad((x * 2.0).sum(), x, create_graph=True).sum().backward()
+
+        for call in (step, lucid.compile(step)):
+            x = leaf(3.0)
+            call(x)
+            assert x.grad is None
+
     def test_an_input_that_asks_for_none(self) -> None:
         x = leaf(1.0)
         with pytest.raises(GradientError, match="takes inputs that are tensors and require a gradient"):

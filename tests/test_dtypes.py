@@ -44,10 +44,6 @@ def truth(dtype: DType) -> DType | None:
     return bool_
 
 
-def position(dtype: DType) -> DType | None:
-    return None if dtype == bool_ else int64
-
-
 def place(dtype: DType) -> DType | None:
     return int64
 
@@ -68,18 +64,21 @@ ROWS: dict[str, tuple[Rule, Function]] = {
     "where": (same, lambda library, x: library.where(x > 0, x, x)),
     "zeros_like": (same, lambda library, x: library.zeros_like(x)),
     "diagonal": (same, lambda library, x: library.diagonal(x)),
-    "add": (number, lambda library, x: x + x),
+    "matmul": (number, lambda library, x: x @ x.T),
+    "add": (same, lambda library, x: x + x),
     "subtract": (number, lambda library, x: x - x),
-    "multiply": (number, lambda library, x: x * x),
+    "multiply": (same, lambda library, x: x * x),
     "floor_divide": (number, lambda library, x: x // x),
     "remainder": (number, lambda library, x: x % x),
     "absolute": (number, lambda library, x: abs(x)),
     "negative": (number, lambda library, x: -x),
     "maximum": (number, lambda library, x: library.maximum(x, x[::-1])),
     "sign": (number, lambda library, x: library.sign(x)),
+    "floor": (number, lambda library, x: library.floor(x)),
+    "round": (number, lambda library, x: library.round(x)),
     "max": (same, lambda library, x: library.max(x, 1)),
     "min": (same, lambda library, x: library.min(x, 0)),
-    "argmax": (position, lambda library, x: library.argmax(x, 1)),
+    "argmax": (place, lambda library, x: library.argmax(x, 1)),
     "argsort": (place, lambda library, x: library.argsort(x, 1)),
     "shift": (integer, lambda library, x: x << (x & x)),
     "and": (bits, lambda library, x: x & x[::-1]),

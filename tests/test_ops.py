@@ -240,27 +240,6 @@ def test_integers_have_no_negative_power_that_is_written_out() -> None:
     np.testing.assert_array_equal((lucid.Tensor([2, 1, -1, 0]) ** lucid.Tensor([-1] * 4)).numpy(), [0, 1, -1, 0])
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_integer_division_is_defined_everywhere(dtype: type[np.integer[Any]]) -> None:
-    lowest = np.iinfo(dtype).min
-    x, y = np.array([5, -5, 0, lowest, lowest, -7, 7], dtype), np.array([0, 0, 0, -1, 0, 2, -2], dtype)
-    for divide in (lucid.floor_divide, lucid.compile(lucid.floor_divide)):
-        np.testing.assert_array_equal(divide(x, y).numpy(), [0, 0, 0, lowest, 0, -4, -4])
-    for remainder in (lucid.remainder, lucid.compile(lucid.remainder)):
-        np.testing.assert_array_equal(remainder(x, y).numpy(), [0, 0, 0, 0, 0, 1, -1])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_remainders_of_floats_are_those_of_python(dtype: type[np.floating[Any]]) -> None:
-    generator = np.random.default_rng(0)
-    x, y = (generator.standard_normal(20_000) * 10.0 ** generator.uniform(-6, 6, 20_000) for _ in range(2))
-    is_in_range = np.abs(x) < 2.0**44 * np.abs(y)
-    x, y = x[is_in_range].astype(dtype), y[is_in_range].astype(dtype)
-    expected = np.array([dtype(a % b) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
-    for remainder in (lucid.remainder, lucid.compile(lucid.remainder)):
-        np.testing.assert_array_equal(remainder(x, y).numpy(), expected)
-
-
 # What a family gives.
 
 

@@ -155,13 +155,17 @@ class Scalars(ABC, Generic[T]):
         product = self.multiply(self.cast(x, uint64), self.cast(y, uint64))
         return self.cast(product, uint32), self.cast(self.shift_right(product, 32), uint32)
 
-    # Division with Python's signs, and rounding to integral floats: exact, see `scalar_math.division` and `rounding`.
+    # Division with Python's signs and with C's, and rounding to integral floats: see `scalar_math.division` and
+    # `rounding`.
 
     def floor_divide(self, x: T, y: T) -> T:
         return scalar_math.floor_divide(self, x, y)
 
     def remainder(self, x: T, y: T) -> T:
         return scalar_math.remainder(self, x, y)
+
+    def fmod(self, x: T, y: T) -> T:
+        return scalar_math.fmod(self, x, y)
 
     def ceil(self, x: T) -> T:
         return scalar_math.ceil(self, x)

@@ -98,17 +98,13 @@ class NumpyScalars(Scalars[Array]):
         return np.minimum(x, y)
 
     def floor_divide(self, x: Array, y: Array) -> Array:
-        if x.dtype.kind != "f":
-            return super().floor_divide(x, y)
-        quotient = np.divide(x, y)
-        is_exact = np.abs(quotient) < scalar_math.QUOTIENT_LIMIT[as_dtype(x.dtype)]
-        return np.where(is_exact, np.floor_divide(x, y), np.floor(quotient))
+        return np.asarray(np.floor_divide(x, y)) if x.dtype.kind == "f" else super().floor_divide(x, y)
 
     def remainder(self, x: Array, y: Array) -> Array:
-        if x.dtype.kind != "f":
-            return super().remainder(x, y)
-        is_exact = np.abs(np.divide(x, y)) < scalar_math.REMAINDER_LIMIT[as_dtype(x.dtype)]
-        return np.where(is_exact, np.remainder(x, y), x.dtype.type(np.nan))
+        return np.asarray(np.remainder(x, y)) if x.dtype.kind == "f" else super().remainder(x, y)
+
+    def fmod(self, x: Array, y: Array) -> Array:
+        return np.asarray(np.fmod(x, y)) if x.dtype.kind == "f" else super().fmod(x, y)
 
     def ceil(self, x: Array) -> Array:
         return np.ceil(x)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lucid.core import Number
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.types import broadcast_shapes, promote
+from lucid.ir.types import bool_, broadcast_shapes, promote
 from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, one_axis
 from lucid.operations.arrangement import roll
 from lucid.operations.elementwise import add, multiply, subtract
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def matmul(x: Operand, y: Operand) -> Tensor:
     """The matrix product over the last axis of x and the second to last of y; leading axes broadcast, and vectors
-    are rows on the left, columns on the right. Operands have one dtype: raises DTypeError otherwise."""
+    are rows on the left, columns on the right. Products of integers wrap around. Operands have one dtype: raises
+    DTypeError otherwise."""
     a, b = as_tensor(x), as_tensor(y)
     if a.dtype != b.dtype:
         wide, narrow = (a, b) if a.dtype == promote(a.dtype, b.dtype) else (b, a)
@@ -31,8 +32,8 @@ def matmul(x: Operand, y: Operand) -> Tensor:
             f"matmul takes operands of one dtype, got {a.dtype} and {b.dtype}.",
             hint=f'cast one of them: x.astype("{narrow.dtype if wide.dtype.is_float else wide.dtype}")',
         )
-    if not a.dtype.is_float:
-        raise DTypeError(f"matmul takes floats, got {a.dtype}.", hint='cast the operands: x.astype("float32")')
+    if a.dtype == bool_:
+        raise DTypeError("matmul takes numbers, got bool.", hint='cast the operands: x.astype("float32")')
     if not a.ndim or not b.ndim:
         raise ShapeError(f"matmul takes operands with axes, got shapes {a.shape} and {b.shape}.")
     left = reshape(a, (1, *a.shape)) if a.ndim == 1 else a

@@ -32,7 +32,7 @@ def einsum(equation: str, *operands: Operand) -> Tensor:
     once, sorted. `...` stands for any number of axes, which broadcast.
 
     Operands, which have one dtype, are combined two by two, in the order that `numpy.einsum_path(optimize="greedy")`
-    finds.
+    finds. The result has their dtype; sums of integers wrap around, and bools have none.
     Raises ArgumentError for an equation that does not fit itself or the number of operands, ShapeError where it does
     not fit their shapes, and DTypeError where they differ in dtype.
 
@@ -154,7 +154,9 @@ def _summed(part: _Labelled, needed: Sequence[Label]) -> _Labelled:
     axes = [axis for axis, label in enumerate(part.labels) if label not in needed]
     if not axes:
         return part
-    return _Labelled(sum(part.tensor, axes), tuple(label for label in part.labels if label in needed))
+    return _Labelled(
+        sum(part.tensor, axes, dtype=part.tensor.dtype), tuple(label for label in part.labels if label in needed)
+    )
 
 
 def _product(a: _Labelled, b: _Labelled, needed: set[Label]) -> _Labelled:
@@ -164,9 +166,8 @@ def _product(a: _Labelled, b: _Labelled, needed: set[Label]) -> _Labelled:
     left = [label for label in a.labels if label not in both]
     right = [label for label in b.labels if label not in both]
     labels = (*batch, *left, *right)
-    if not inner or not a.tensor.dtype.is_float:
-        result = _Labelled(multiply(_spread(a, (*labels, *inner)), _spread(b, (*labels, *inner))), (*labels, *inner))
-        return _summed(result, labels)
+    if not inner:
+        return _Labelled(multiply(_spread(a, labels), _spread(b, labels)), labels)
     extent = dict(zip((*a.labels, *b.labels), (*a.tensor.shape, *b.tensor.shape), strict=True))
 
     def joined(part: _Labelled, *groups: Sequence[Label]) -> Tensor:

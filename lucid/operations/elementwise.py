@@ -42,8 +42,9 @@ def _unary(op: Unary, x: Operand) -> Tensor:
 
 
 def add(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
-    """x + alpha * y."""
-    return apply_op(ew.Add(), *common((x, y if alpha == 1 else multiply(y, alpha))))
+    """x + alpha * y; of bools, whether one is true."""
+    a, b = common((x, y if alpha == 1 else multiply(y, alpha)))
+    return apply_op(ew.Or() if a.dtype == bool_ else ew.Add(), a, b)
 
 
 def subtract(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
@@ -52,8 +53,9 @@ def subtract(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
-    """x * y."""
-    return apply_op(ew.Mul(), *common((x, y)))
+    """x * y; of bools, whether both are true."""
+    a, b = common((x, y))
+    return apply_op(ew.And() if a.dtype == bool_ else ew.Mul(), a, b)
 
 
 def divide(x: Operand, y: Operand) -> Tensor:
@@ -81,19 +83,24 @@ def power(x: Operand, y: Operand) -> Tensor:
     in a tensor gives 1 / x^-y rounded towards zero.
     """
     if isinstance(y, int) and not isinstance(y, bool) and 0 <= y <= 3:
-        base = as_tensor(x)
+        base = _number(as_tensor(x))
         if y == 0:
             return where(constant(True, TensorType(bool_, base.shape)), ones_like(base), base)  # with a gradient of 0
         result = base if y > 1 else clone(base)
         for _ in range(y - 1):
             result = result * base
         return result
-    a, b = (cast(z, int64) if z.dtype == bool_ else z for z in common((x, y)))
+    a, b = map(_number, common((x, y)))
     if a.dtype.is_integer and isinstance(y, int) and y < 0:
         raise ArgumentError(
             f"integers have no power {y} among integers.", hint='cast the base first: x.astype("float32")'
         )
     return apply_op(ew.Pow(), a, b)
+
+
+def _number(x: Tensor) -> Tensor:
+    """x, with integers in the place of bools."""
+    return cast(x, int64) if x.dtype == bool_ else x
 
 
 def maximum(x: Operand, y: Operand) -> Tensor:
@@ -117,7 +124,7 @@ def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> 
 
 def square(x: Operand) -> Tensor:
     """x * x."""
-    return multiply(x, x)
+    return power(x, 2)
 
 
 def reciprocal(x: Operand) -> Tensor:
@@ -164,30 +171,40 @@ def sign(x: Operand) -> Tensor:
     return _unary(st.Sign(), x)
 
 
+def _rounded(op: Unary, x: Operand) -> Tensor:
+    """Floats rounded by an op; integers are as they should be."""
+    tensor = as_tensor(x)
+    return clone(tensor) if tensor.dtype.is_integer else apply_op(op, tensor)
+
+
 def floor(x: Operand) -> Tensor:
-    """The largest integral float that is not above x."""
-    return _unary(ew.Floor(), x)
+    """The largest integral number of x's dtype that is not above x."""
+    return _rounded(ew.Floor(), x)
 
 
 def ceil(x: Operand) -> Tensor:
-    """The smallest integral float that is not below x."""
-    return _unary(st.Ceil(), x)
+    """The smallest integral number of x's dtype that is not below x."""
+    return _rounded(st.Ceil(), x)
 
 
 def round(x: Operand, *, decimals: int = 0) -> Tensor:
-    """The integral float nearest to x; of two, the even one. With decimals, which may be negative, x is multiplied by
-    10^decimals before, and divided by it afterwards."""
-    if decimals == 0:
-        return _unary(st.Round(), x)
-    power = 10.0 ** abs(as_integer("round takes a number of decimals", decimals))
-    if decimals > 0:
-        return divide(_unary(st.Round(), multiply(as_float(x), power)), power)
-    return multiply(_unary(st.Round(), divide(as_float(x), power)), power)
+    """The integral number of x's dtype that is nearest to x; of two, the even one. With decimals, which may be
+    negative, floats are multiplied by 10^decimals before, and divided by it afterwards."""
+    tensor = as_tensor(x)
+    places = as_integer("round takes a number of decimals", decimals)
+    if places < 0 and not tensor.dtype.is_float:
+        raise DTypeError(f"round takes floats where decimals are negative, got {tensor.dtype}.")
+    if places == 0 or tensor.dtype.is_integer:
+        return _rounded(st.Round(), tensor)
+    power = 10.0 ** abs(places)
+    if places > 0:
+        return divide(_rounded(st.Round(), multiply(tensor, power)), power)
+    return multiply(_rounded(st.Round(), divide(tensor, power)), power)
 
 
 def trunc(x: Operand) -> Tensor:
     """x without its fraction."""
-    return _unary(st.Trunc(), x)
+    return _rounded(st.Trunc(), x)
 
 
 def isnan(x: Operand) -> Tensor:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lucid.ir.ops import elementwise as ew, functions as fn
+from lucid.ir.ops import elementwise as ew, functions as fn, stepwise as st
 from lucid.ir.types import float32
 from lucid.operations.arguments import as_number
 from lucid.operations.elementwise import (
     absolute,
     clip,
-    less,
     logical_and,
     logical_or,
     maximum,
     minimum,
-    negative,
-    remainder,
     subtract,
     trunc,
     where,
@@ -197,16 +194,13 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:
-    """The remainder of x / y with the sign of x, as C has it; `remainder` has that of y. Integers modulo 0 give 0.
-    Floats whose quotient is above 2^44 in float32 or 2^102 in float64 leave NaN, rather than a wrong value.
+    """The remainder of x / y with the sign of x, as C has it; `remainder` has that of y. Integers modulo 0 give 0,
+    floats NaN.
 
     >>> print(fmod([-5, 5], 3), [-5 % 3, 5 % 3])
     [-2, 2] [1, 2]
     """
-    a, b = common((x, y))
-    if not a.dtype.is_float and not a.dtype.signed:
-        return remainder(a, b)
-    return where(less(a, 0), negative(remainder(negative(a), absolute(b))), remainder(a, absolute(b)))
+    return apply_op(st.Fmod(), *common((x, y)))
 
 
 def frac(x: Operand) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lucid.errors import ArgumentError
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
-from lucid.ir.types import as_dtype, bool_, int64, uint64
+from lucid.ir.types import as_dtype, bool_, int64, uint8, uint64
 from lucid.operations.arguments import Axes, as_integer, as_number, float_dtype, normal_axes, one_axis
 from lucid.operations.elementwise import absolute, add, detach, isfinite, multiply, power, where
 from lucid.operations.functions import exp, log, sqrt
@@ -252,14 +252,20 @@ def min(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliase
     return _reduce(rd.All if tensor.dtype == bool_ else rd.Min, tensor, axis, keepdims, aliases)[1]
 
 
+def _ordered(x: Operand) -> Tensor:
+    """x, with 0 and 1 in the place of bools."""
+    tensor = as_tensor(x)
+    return cast(tensor, uint8) if tensor.dtype == bool_ else tensor
+
+
 def argmax(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The int64 position of the first largest element along an axis, or among all elements in row-major order."""
-    return _reduce(rd.Argmax, x, axis, keepdims, aliases)[1]
+    return _reduce(rd.Argmax, _ordered(x), axis, keepdims, aliases)[1]
 
 
 def argmin(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The int64 position of the first smallest element along an axis, or among all elements in row-major order."""
-    return _reduce(rd.Argmin, x, axis, keepdims, aliases)[1]
+    return _reduce(rd.Argmin, _ordered(x), axis, keepdims, aliases)[1]
 
 
 def any(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:

@@ -43,7 +43,7 @@ def cases() -> Iterator[Case]:
         unary = []
         if dtype != bool_:
             binary += ["add", "subtract", "multiply", "less", "less_equal", "not_equal", "maximum"]
-            binary += ["floor_divide", "remainder", "power"]
+            binary += ["floor_divide", "remainder", "fmod", "power"]
             unary += ["absolute", "negate"]
         if dtype.is_float:
             binary += ["divide", "atan2"]

@@ -122,7 +122,7 @@ def test_shifts_by_lanes(dtype: DType) -> None:
 
 
 @pytest.mark.parametrize("dtype", NUMBERS, ids=str)
-@pytest.mark.parametrize("name", ["floor_divide", "remainder"])
+@pytest.mark.parametrize("name", ["floor_divide", "remainder", "fmod"])
 def test_division_with_signs(name: str, dtype: DType) -> None:
     check(method(name), dtype, dtype)
 

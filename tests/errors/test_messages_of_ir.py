@@ -22,15 +22,21 @@ CASES: list[Case] = [
         None,
     ),
     (
-        lambda: ir("%y = matmul %i, %i"),
+        lambda: ir("%y = matmul %b, %b"),
         ParseError,
-        "matmul takes operands of one float dtype, got i64[4] and i64[4].",
+        "matmul takes numbers of one dtype, got bool[4] and bool[4].",
         None,
     ),
     (
         lambda: ir("%y = matmul %x, %i"),
         ParseError,
-        "matmul takes operands of one float dtype, got f32[4, 3] and i64[4].",
+        "matmul takes numbers of one dtype, got f32[4, 3] and i64[4].",
+        None,
+    ),
+    (
+        lambda: ir("%y = first_max %x, axes=(0,), stride=(1,), dilation=(1,), low=(1,)"),
+        ParseError,
+        "first_max takes windows over its last axes, (0,), got f32[4, 3].",
         None,
     ),
     (

@@ -52,9 +52,9 @@ CASES: list[Case] = [
     (lambda: ones(2, 3).permute(0, 0), ShapeError, "permute takes each axis of shape (2, 3) once, got (0, 0).", None),
     (lambda: ones(2, 3).squeeze(0), ShapeError, "squeeze takes axes of extent 1, got 0 of shape (2, 3).", None),
     (
-        lambda: lucid.matmul([1, 2], [1, 2]),
+        lambda: lucid.matmul([True, False], [True, False]),
         DTypeError,
-        "matmul takes floats, got int64.",
+        "matmul takes numbers, got bool.",
         'cast the operands: x.astype("float32")',
     ),
     (lambda: lucid.matmul(1.0, ones(2)), ShapeError, "matmul takes operands with axes, got shapes () and (2,).", None),

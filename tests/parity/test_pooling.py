@@ -93,6 +93,34 @@ def test_extremes() -> None:
         assert_close(function(Tensor(x)), torch.nn.MaxPool2d(2)(torch.tensor(x)))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": (3, 2), "stride": (1, 2), "padding": (1, 1)},
+        {"kernel_size": 3, "stride": 1, "padding": 1, "dilation": 2},
+        {"kernel_size": 4, "stride": 3, "padding": 2, "ceil_mode": True},
+    ],
+)
+def test_padding_has_no_gradient_of_windows_of_minus_infinity(options: dict[str, Any]) -> None:
+    x = normal(2, 3, 7, 8)
+    x[0, 0], x[0, 1, :3, :4], x[1, 2, 5:] = -np.inf, -np.inf, -np.inf
+    given = torch.tensor(x, requires_grad=True)
+    expected, places = torch.nn.functional.max_pool2d(given, **options, return_indices=True)
+    seed = normal(*expected.shape)
+    expected.backward(torch.tensor(seed))
+
+    def pool(x: Tensor) -> tuple[Tensor, ...]:
+        y, indices = F.max_pool2d(x, **options, return_indices=True)
+        return y, indices, lucid.grad(y, x, Tensor(seed))
+
+    for call in (pool, lucid.compile(pool)):
+        y, indices, gradient = call(Tensor(x, requires_grad=True))
+        assert_close(y, expected.detach())
+        assert_close(indices, places)
+        assert_close(gradient, given.grad)
+
+
 def test_second_derivatives() -> None:
     def penalty(pool: Any, grad: Any, x: Any) -> Any:
         y = pool(x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
 from lucid.ir.ops.base import Array, Product, expect_operands, op
-from lucid.ir.types import TensorType
+from lucid.ir.types import TensorType, bool_
 
 if TYPE_CHECKING:
     from lucid.ir.build import Expr
@@ -23,7 +23,8 @@ class Matmul(Product):
 
     `transpose_a` and `transpose_b` read an operand with its last two axes swapped. An element of the result is a sum
     of chunks of `chunk` products, added in ascending order; inside a chunk fused multiply-adds run over ascending k,
-    starting from 0. `chunk` is 0 until the pass `order` has chosen it from the shape.
+    starting from 0. `chunk` is 0 until the pass `order` has chosen it from the shape. Products of integers wrap around;
+    since they are the same in any order, `order` writes them out as sums of products.
     """
 
     transpose_a: bool = False
@@ -33,8 +34,8 @@ class Matmul(Product):
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         expect_operands(self, operands, 2)
         a, b = operands
-        if a.dtype != b.dtype or not a.dtype.is_float:
-            raise DTypeError(f"matmul takes operands of one float dtype, got {a} and {b}.")
+        if a.dtype != b.dtype or a.dtype == bool_:
+            raise DTypeError(f"matmul takes numbers of one dtype, got {a} and {b}.")
         if a.rank < 2 or a.rank != b.rank or a.shape[:-2] != b.shape[:-2]:
             raise ShapeError(f"matmul takes operands of equal leading axes and two more, got {a} and {b}.")
         m, k = a.shape[-2:][::-1] if self.transpose_a else a.shape[-2:]

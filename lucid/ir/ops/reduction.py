@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -264,20 +266,51 @@ class Argmin(_Position):
 @op
 class FirstMax(Max):
     """The largest element along axes; NaN where there is one. Of equal elements the first, in row-major order, has
-    the gradient."""
+    the gradient.
+
+    With `stride`, `dilation` and `low`, the axes are those of the taps of windows, which `window` has filled with -inf
+    where a tap lies before the elements: such a tap is never the first.
+    """
 
     axes: tuple[int, ...]
     lanes: int = 0
+    stride: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    low: tuple[int, ...] = ()
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        results = super().infer(operands)
+        (x,), count = operands, len(self.low)
+        taps = tuple(range(x.rank - count, x.rank))
+        if {len(self.stride), len(self.dilation)} != {count} or (count and (taps != self.axes or x.rank < 2 * count)):
+            raise ShapeError(f"first_max takes windows over its last axes, {self.axes}, got {x}.")
+        return results
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         (a,) = x
         kept, count = kept_shape(a.shape, self.axes), math.prod(a.shape[axis] for axis in self.axes)
         narrow = uint8 if count <= 256 else int64  # what is kept for the backward
         below = _is_result(a, y.reshape(kept).broadcast(a.shape)).apply(Not())
-        first = below.builder.expr(FirstFalse(self.axes), below.value).cast(narrow).reshape(kept).broadcast(a.shape)
+        first = below.builder.expr(FirstFalse(self.axes), below.value).cast(narrow)
+        if any(self.low):
+            first = y.equal(-math.inf).where(self._first_inside(a).cast(narrow).broadcast(y.shape), first)
         along = tuple(extent if axis in self.axes else 1 for axis, extent in enumerate(a.shape))
         position = a.builder.expr(Iota(0, TensorType(narrow, (count,)))).reshape(along).broadcast(a.shape)
-        return (first.equal(position).where(g.reshape(kept).broadcast(a.shape), a.constant(0.0)),)
+        hit = first.reshape(kept).broadcast(a.shape).equal(position)
+        return (hit.where(g.reshape(kept).broadcast(a.shape), a.constant(0.0)),)
+
+    def _first_inside(self, a: Expr) -> Expr:
+        """The first tap that lies behind the beginning along each axis, for each position of the windows a, as the
+        row-major position among the taps."""
+        rank = len(self.low)
+        positions, taps = a.shape[-2 * rank : -rank], a.shape[-rank:]
+        parts = []
+        for axis, (stride, dilation, low) in enumerate(zip(self.stride, self.dilation, self.low, strict=True)):
+            count = a.builder.expr(Iota(0, TensorType(int64, positions[axis : axis + 1])))
+            missing = (low + dilation - 1 - count * stride).floor_divide(dilation)
+            missing = missing.less(0).where(missing.constant(0), missing) * math.prod(taps[axis + 1 :])
+            parts.append(missing.reshape((positions[axis], *(1,) * (rank - 1 - axis))).broadcast(positions))
+        return functools.reduce(operator.add, parts)
 
 
 class _Logical(Reduction):

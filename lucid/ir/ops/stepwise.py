@@ -20,7 +20,7 @@ class FloorDivide(Binary):
     """The largest integer that is not above x / y, elementwise. Its gradient is 0.
 
     Integers divided by 0 give 0, and the smallest one divided by -1 itself. Floats divided by 0 give an infinity, or
-    NaN; from |x / y| = 2^22 in float32 and 2^51 in float64 on, the rounded quotient is rounded down.
+    NaN; an infinity divided is NaN. It is `floor_divide` of NumPy, to the bit.
     """
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
@@ -34,8 +34,8 @@ class FloorDivide(Binary):
 class Remainder(Binary):
     """x - y floor(x / y), elementwise: it has the sign of y, as Python's %.
 
-    Integers divided by 0 leave 0. Floats divided by 0 leave NaN, and so do those whose quotient is above 2^44 in
-    float32 or 2^102 in float64, rather than a wrong value; below, it is Python's remainder to the bit.
+    Integers divided by 0 leave 0. Floats divided by 0 leave NaN, and so do infinities. It is Python's remainder to the
+    bit.
     """
 
     def scalar(self, s: Scalars[T], *x: T) -> T:
@@ -44,6 +44,21 @@ class Remainder(Binary):
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         a, b = x
         return g, -(g * a.floor_divide(b))
+
+
+@op
+class Fmod(Binary):
+    """x - y trunc(x / y), elementwise: it has the sign of x, as the `fmod` of C, and is exact.
+
+    Integers divided by 0 leave 0. Floats divided by 0 leave NaN, and so do infinities.
+    """
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.fmod(*x)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        a, b = x
+        return g, -(g * ((a - y) / b).apply(Round()))
 
 
 @op

@@ -38,6 +38,7 @@ PARTS_SIZE = 2**20
 @in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums.
+    Products of integers, which have no order, become sums.
 
     >>> from lucid.ir.text import parse
     >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
@@ -63,6 +64,24 @@ def choose_lanes(node: Node, context: Context) -> Value | None:
         return None
     lanes = lanes_for(node.inputs[0].type.shape, node.op.axes)
     return context.build(replace(node.op, lanes=lanes), *node.inputs)  # type: ignore[type-var]
+
+
+def sum_products_of_integers(node: Node, context: Context) -> Value | None:
+    # matmul of integers -> sum of the products, along the axis that leaves memory to be read in its order
+    assert isinstance(node.op, Matmul)
+    a, b = map(context.expr, node.inputs)
+    if a.dtype.is_float:
+        return None
+    *batch, m, n = node.output.type.shape
+    rank = len(batch)
+    if node.op.transpose_a:
+        a = a.transpose((*range(rank), rank + 1, rank))
+    k, along = a.shape[-1], rank + 2 if node.op.transpose_b else rank + 1
+    every = (*batch, m, n, k) if node.op.transpose_b else (*batch, m, k, n)
+    left = a.reshape((*batch, m, 1, k) if node.op.transpose_b else (*batch, m, k, 1)).broadcast(every)
+    right = b.reshape((*batch, 1, *b.shape[-2:])).broadcast(every)
+    lanes = lanes_for(every, (along,))
+    return (left * right).apply(Sum((along,), lanes)).value
 
 
 def choose_chunk(node: Node, context: Context) -> Value | None:
@@ -179,7 +198,7 @@ def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 ORDERING: Rules = {
     Reduction: (choose_lanes,),
-    Matmul: (choose_chunk,),
+    Matmul: (sum_products_of_integers, choose_chunk),
     Sum: (split_long_sum,),
     **dict.fromkeys((Convolution, ConvolutionInput), (choose_channels,)),
     ConvolutionWeight: (choose_rows,),

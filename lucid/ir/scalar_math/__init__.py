@@ -5,7 +5,7 @@ correctly rounded. There are no branches, so lanes of a vector never diverge. Bo
 place of the exact result, and hold where `fma` rounds once. `tests/ir/fit_polynomials.py` derives the coefficients.
 """
 
-from lucid.ir.scalar_math.division import QUOTIENT_LIMIT, REMAINDER_LIMIT, floor_divide, remainder
+from lucid.ir.scalar_math.division import floor_divide, fmod, remainder
 from lucid.ir.scalar_math.error_function import erf
 from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
 from lucid.ir.scalar_math.hyperbolic import acosh, asinh, atanh, cosh, sigmoid, sinh, tanh
@@ -16,8 +16,6 @@ from lucid.ir.scalar_math.rounding import ceil, round, truncate
 from lucid.ir.scalar_math.trigonometric import TRIGONOMETRIC_RANGE, cos, sin, tan
 
 __all__ = [
-    "QUOTIENT_LIMIT",
-    "REMAINDER_LIMIT",
     "TRIGONOMETRIC_RANGE",
     "acos",
     "acosh",
@@ -34,6 +32,7 @@ __all__ = [
     "exp2",
     "expm1",
     "floor_divide",
+    "fmod",
     "log",
     "log1p",
     "log2",

@@ -10,7 +10,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
-from lucid.operations.windows import first_max, windows
+from lucid.operations.windows import first_max, window_max, windows
 from lucid.tensor import Array, Tensor
 
 Lengths = int | None | Sequence[int | None]
@@ -222,7 +222,7 @@ def adaptive_max_pool3d(
 def _max_pool(pool: _Windows, x: Input, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
     def largest(x: Tensor) -> Tensor:
         found = pool.of(x, fill=_least(x))
-        return first_max(found, range(found.ndim - pool.axes, found.ndim))
+        return window_max(found, pool.stride, pool.dilation, pool.padding)
 
     result = with_batch(pool.name, x, pool.axes, largest)
     return (result, with_batch(pool.name, x, pool.axes, lambda x: _indices(pool, x))) if return_indices else result
@@ -235,12 +235,12 @@ def _least(x: Tensor) -> int | float:
 
 def _indices(pool: _Windows, x: Tensor) -> Tensor:
     """The row-major position of the first largest element of each window among the elements of its channel."""
-    count, spatial = math.prod(pool.kernel), x.shape[2:]
+    taps, outside = tuple(range(-pool.axes, 0)), math.prod(x.shape[2:])
     found = pool.of(x.detach(), fill=_least(x))
-    tap = ops.argmax(found.reshape(*found.shape[: -pool.axes], count), -1)
-    places = pool.of(ops.arange(math.prod(spatial)).reshape(1, 1, *spatial))
-    places = places.reshape(*places.shape[: -pool.axes], count)
-    return ops.where(ops.equal(tap.unsqueeze(-1), ops.arange(count)), places, 0).sum(-1)
+    largest = found.max(taps, keepdim=True)
+    is_largest = ops.logical_or(found == largest, ops.isnan(found))
+    places = pool.of(ops.arange(outside).reshape(1, 1, *x.shape[2:]), fill=outside)
+    return ops.where(is_largest, places, outside).min(taps)
 
 
 def _avg_pool(pool: _Windows, x: Input, count_include_pad: bool, divisor_override: int | None) -> Tensor:
