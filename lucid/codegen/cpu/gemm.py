@@ -20,6 +20,9 @@ from lucid.codegen.cpu.tiles import QUAD, Tiles
 # Up to this many rows of tiles, a panel that needs no packing is read where it is: packing would not pay.
 UNPACKED_TILES = 2
 
+# Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead.
+AHEAD = 16
+
 
 class Gemm(Tiles):
     """The functions of the product.
@@ -40,7 +43,7 @@ class Gemm(Tiles):
         self.tiles = {(rows, vectors): self.write_tile(rows, vectors) for rows, vectors in shapes}
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
-        self.fetch = self.write_fetch()
+        self.fetch_rows = self.write_fetch_rows()
         self.merge = self.write_merge()
         self.write_product(name)
 
@@ -60,6 +63,7 @@ class Gemm(Tiles):
 
         def step(k: ir.Value, sums: Values) -> Values:
             offset, line = builder.mul(k, a_column), builder.mul(k, b_row)
+            self.fetch(builder, self.at(builder, starts[0], builder.mul(builder.add(k, i64(AHEAD)), a_column)))
             panel = [
                 self.load(builder, self.at(builder, b, line, i64(v * self.lanes)), self.vector) for v in range(vectors)
             ]
@@ -99,15 +103,16 @@ class Gemm(Tiles):
         builder.ret_void()
         return function
 
-    def write_fetch(self) -> ir.Function:
+    def write_fetch_rows(self) -> ir.Function:
         """(c, c_row, rows): bring rows of C near, as wide as a panel, before their sums are computed. Stored to where
         they are far away, one line after the other, they would hold up the next tile."""
-        function, builder = self.begin("fetch", 1, 2)
+        function, builder = self.begin("fetch_rows", 1, 2)
         c, c_row, rows = function.args
 
         def line(row: ir.Value, _: Values) -> Values:
             for v in range(self.vectors):
-                self.fetch_to_write(builder, self.at(builder, c, builder.mul(row, c_row), i64(v * self.lanes)))
+                address = self.at(builder, c, builder.mul(row, c_row), i64(v * self.lanes))
+                self.fetch(builder, address, to_write=True)
             return []
 
         loop(builder, i64(0), rows, 1, [], line)
@@ -242,7 +247,7 @@ class Gemm(Tiles):
         in the tile at the fourth pointer, which is then merged into C."""
         a, b, c, tile = pointers
         a_row, a_column, b_row, c_row = strides
-        builder.call(self.fetch, [c, c_row, rows])
+        builder.call(self.fetch_rows, [c, c_row, rows])
         in_rows = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), builder.icmp_signed("==", add, i64(0)))
 
         def call(shape: tuple[int, int], target: ir.Value, row: ir.Value) -> None:

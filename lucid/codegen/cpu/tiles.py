@@ -67,9 +67,9 @@ class Tiles:
         name = f"masked.store.v{self.lanes}{self.scalar.intrinsic_name}.p0"
         builder.call(intrinsic(self.module, name, VOID, [x.type for x in operands]), operands)
 
-    def fetch_to_write(self, builder: ir.IRBuilder, address: ir.Value) -> None:
-        """Bring a cache line near, to be written soon."""
-        operands = [address, I32(1), I32(3), I32(1)]  # to write, to the nearest cache, data
+    def fetch(self, builder: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
+        """Bring a cache line near. The address may lie outside of any array."""
+        operands = [address, I32(int(to_write)), I32(3), I32(1)]  # to the nearest cache, as data
         builder.call(intrinsic(self.module, "prefetch.p0", VOID, [x.type for x in operands]), operands)
 
     def spread(self, builder: ir.IRBuilder, x: ir.Value, lanes: int) -> ir.Value:
