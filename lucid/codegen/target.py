@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -107,6 +108,10 @@ class Target(Protocol):
     def identity(self) -> str | None:
         """What its code depends on beside the graph and Lucid itself: the processor, the code generator's release.
         None where that can't be told, and the code must not be kept."""
+
+    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
+        """While this is open, what becomes of a traced graph is compiled. The target may begin with what it knows to
+        be needed; it is done with all that when this ends."""
 
     def compile(self, graph: Graph) -> Executable:
         """Compile a graph without grad ops. Raises CompileError where the target does not support an op."""

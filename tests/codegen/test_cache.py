@@ -23,7 +23,8 @@ import lucid.optim as optim
 from lucid import compilation
 from lucid.codegen import cache
 from lucid.codegen.cpu import library, machine as processors
-from lucid.codegen.cpu.machine import Machine, assemble_once, machine
+from lucid.codegen.cpu.assembler import assemble_once
+from lucid.codegen.cpu.machine import Machine, machine
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.compilation import compile_graph
 from lucid.errors import CacheWarning, CheckError

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lucid.codegen.cpu.machine import DONE_WORD, Machine, assemble_once, load
+from lucid.codegen.cpu.assembler import assemble_once
+from lucid.codegen.cpu.machine import DONE_WORD, Machine, load
 from lucid.codegen.target import Like
 
 _TEXT = """
@@ -205,12 +206,17 @@ def knows_arrays() -> bool:
     )
 
 
-@functools.cache
-def _functions(machine: Machine) -> tuple[dict[str, int], Any]:
+def calls_text(machine: Machine) -> str:
+    """The module of `lucid_repeat` and `lucid_call`."""
     triple, layout = machine.layout()
     names = {**_OFFSETS, "plain": _PLAIN, "done": DONE_WORD, "unlike": UNLIKE}
-    text = _TEXT.format(triple=triple, layout=layout, **names)
-    return load(machine, assemble_once(machine, text, lambda: text), ["lucid_repeat", "lucid_call"])
+    return _TEXT.format(triple=triple, layout=layout, **names)
+
+
+@functools.cache
+def _functions(machine: Machine) -> tuple[dict[str, int], Any]:
+    text = calls_text(machine)
+    return load(machine, [assemble_once(machine, text, lambda: text)], ["lucid_repeat", "lucid_call"])
 
 
 @functools.cache

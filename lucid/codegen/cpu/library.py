@@ -7,11 +7,16 @@ imported only where they are compiled.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from lucid.codegen.cpu.machine import Machine, assemble_once, load
+from lucid.codegen.cpu.assembler import assemble_once, begin_once
+from lucid.codegen.cpu.calls import calls_text
+from lucid.codegen.cpu.machine import Machine, load
 from lucid.codegen.cpu.pool import SCRATCH, pool
-from lucid.codegen.cpu.runner import COPY, RUN, RUN_TIMED, runner
+from lucid.codegen.cpu.pool_text import pool_text
+from lucid.codegen.cpu.runner import COPY, RUN, RUN_TIMED, run_text, runner
 from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
@@ -28,44 +33,65 @@ _MODULES = (PRODUCT,), (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPE
 
 def shared_function(machine: Machine, name: str) -> int:
     """The address of a function that graphs import."""
-    for prefixes in _MODULES:
-        for prefix in prefixes:
-            if name.startswith(prefix):
-                return _of_dtype(machine, prefixes, BY_SHORT_NAME[name.removeprefix(prefix)])[0][name]
+    if (module := _module_of(name)) is not None:
+        return _of_dtype(machine, *module)[0][name]
     if name in (RUN, RUN_TIMED, COPY):
         return runner(machine, name == RUN_TIMED)[0][name]
     return pool(machine).addresses[name]
 
 
+def begin(machine: Machine, names: Iterable[str]) -> None:
+    """Have helpers start on functions that graphs import, and on what all programs use."""
+    for module in filter(None, map(_module_of, names)):
+        begin_once(machine, _source(*module), partial(_text, machine, *module))
+    for text in (pool_text(*machine.layout()), run_text(machine), calls_text(machine)):
+        begin_once(machine, text, partial(str, text))
+
+
+def _module_of(name: str) -> tuple[tuple[str, ...], DType] | None:
+    """The prefixes of the module of a function that there is for each dtype, and its dtype."""
+    for prefixes in _MODULES:
+        for prefix in prefixes:
+            if name.startswith(prefix):
+                return prefixes, BY_SHORT_NAME[name.removeprefix(prefix)]
+    return None
+
+
 @functools.cache
 def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tuple[dict[str, int], Any]:
     """The addresses of the functions of a module for a dtype, and what keeps its code alive."""
+    code = assemble_once(machine, _source(prefixes, dtype), partial(_text, machine, prefixes, dtype))
     names = [f"{prefix}{dtype.short}" for prefix in prefixes]
+    return load(machine, [code], names, {SCRATCH: pool(machine).addresses[SCRATCH]})
 
-    def text() -> str:
-        from llvmlite import ir
 
-        from lucid.codegen.cpu.channels import ConvolveChannels
-        from lucid.codegen.cpu.convolution import Convolve, Weigh
-        from lucid.codegen.cpu.convolution_tiles import write_tasks
-        from lucid.codegen.cpu.gemm import Gemm
-        from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
+def _source(prefixes: tuple[str, ...], dtype: DType) -> str:
+    """What the text of a module depends on."""
+    return " ".join(f"{prefix}{dtype.short}" for prefix in prefixes)
 
-        module = ir.Module(names[0])
-        module.triple, module.data_layout = machine.layout()
-        if PRODUCT in prefixes:
-            Gemm(dtype, machine.vector_bytes).write(module, *names)
-        else:
-            kinds = {
-                CONVOLVE: Convolve,
-                CONVOLVE_CHANNELS: ConvolveChannels,
-                WEIGH: Weigh,
-                CONVOLVE_GROUPED: ConvolveGrouped,
-                WEIGH_GROUPED: WeighGrouped,
-            }
-            tasks = {name: kinds[prefix] for name, prefix in zip(names, prefixes, strict=True)}
-            write_tasks(module, dtype, machine.vector_bytes, tasks)
-        return str(module)
 
-    code = assemble_once(machine, " ".join(names), text)
-    return load(machine, code, names, {SCRATCH: pool(machine).addresses[SCRATCH]})
+def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
+    names = _source(prefixes, dtype).split()
+    from llvmlite import ir
+
+    from lucid.codegen.cpu.channels import ConvolveChannels
+    from lucid.codegen.cpu.convolution import Convolve, Weigh
+    from lucid.codegen.cpu.convolution_tiles import write_tasks
+    from lucid.codegen.cpu.gemm import Gemm
+    from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
+
+    module = ir.Module(names[0])
+    module.triple, module.data_layout = machine.layout()
+    if PRODUCT in prefixes:
+        Gemm(dtype, machine.vector_bytes).write(module, *names)
+    else:
+        kinds = {
+            CONVOLVE: Convolve,
+            CONVOLVE_CHANNELS: ConvolveChannels,
+            WEIGH: Weigh,
+            CONVOLVE_GROUPED: ConvolveGrouped,
+            WEIGH_GROUPED: WeighGrouped,
+        }
+        tasks = {name: kinds[prefix] for name, prefix in zip(names, prefixes, strict=True)}
+        write_tasks(module, dtype, machine.vector_bytes, tasks)
+    return str(module)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-
-from lucid.codegen import cache
+from llvmlite.binding import ffi
 
 # The processor to generate code for, by LLVM's name (`x86-64-v3`, `skylake`); the one at hand where it is unset.
 CPU_VARIABLE = "LUCID_CPU"
@@ -75,35 +75,54 @@ def _layout(machine: Machine) -> tuple[str, str]:
 
 
 def assemble(machine: Machine, text: str) -> bytes:
-    """The object code of the text of a module."""
-    code: bytes = machine.target_machine().emit_object(llvm.parse_assembly(text))
-    return code
+    """The object code of the text of a module. Several threads may ask for some at once."""
+    context = llvm.create_context()
+    module = llvm.parse_assembly(text, context)
+    try:
+        return _emit(machine.target_machine(), module)
+    finally:
+        module.close()
+        context.close()
 
 
-def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
-    """The object code of a module that the programs of all processes share, from the disk cache if it is there.
+def _emit(target_machine: Any, module: Any) -> bytes:
+    """What `target_machine.emit_object(module)` gives, past the lock that llvmlite has around all calls of LLVM.
 
-    `source` says what its text depends on beside the machine and Lucid itself: it may be the text.
+    LLVM allows that where no other thread uses the target machine, nor the context of the module: see
+    docs/decisions/0029-code-is-generated-on-several-threads.md.
     """
-    key = cache.key_of(["shared", machine.identity(), source])
-    entry = cache.fetch(key)
-    if entry is None:
-        entry = cache.Entry(None, (assemble(machine, text()),))
-        cache.store(key, entry)
-    return entry.blobs[0]
+    with ffi.OutputString() as message:
+        buffer = _unlocked_emission()(target_machine, module, True, message)
+        if not buffer:
+            raise RuntimeError(str(message))
+    try:
+        return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+@functools.cache
+def _unlocked_emission() -> Any:
+    locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
+    unlocked = ctypes.CDLL(ffi.lib._name).LLVMPY_TargetMachineEmitToMemory
+    unlocked.argtypes, unlocked.restype = locked.argtypes, locked.restype
+    return unlocked
 
 
 _numbers = itertools.count()
 
 
 def load(
-    machine: Machine, code: bytes, exports: Sequence[str], imports: Mapping[str, int] | None = None
+    machine: Machine, codes: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, int] | None = None
 ) -> tuple[dict[str, int], Any]:
-    """Load object code: the addresses of the functions that it exports, and what keeps them alive.
+    """Load objects, which may call each other: the addresses of the functions that they export, and what keeps these
+    alive.
 
-    `imports` gives the addresses of functions that it calls, beside those of the C library.
+    `imports` gives the addresses of functions that they call, beside those of the C library.
     """
-    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    library = llvm.JITLibraryBuilder().add_current_process()
+    for code in codes:
+        library.add_object_img(code)
     for name in exports:
         library.export_symbol(name)
     for name, address in (imports or {}).items():

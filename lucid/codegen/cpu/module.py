@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -29,6 +29,9 @@ from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 from lucid.ir.types import TensorType
 
+# A module of kernels is complete with so many: few enough for several threads to have something to do.
+MOST_EXPRESSIONS = 150
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -40,7 +43,7 @@ class Scope:
 
 
 class ModuleWriter:
-    """Writes the module of a planned graph.
+    """Writes a planned graph as one module or several, the last of which has the entry and its steps.
 
     `int entry(void **table, int64_t *status)` finds the addresses of arguments, states and outputs in the table, then
     that of the arena, then `slots` words that are its own, of which the first is zero. It returns 0 when all has been
@@ -51,9 +54,9 @@ class ModuleWriter:
     def __init__(self, graph: Graph, machine: Machine, kernel_of: Callable[[Node], Kernel]) -> None:
         self.graph = graph
         self.kernel_of = kernel_of
-        self.module = ir.Module(graph.name)
-        self.module.triple, self.module.data_layout = machine.layout()
-        self.entry = ir.Function(self.module, ir.FunctionType(I32, [POINTER, POINTER]), ENTRY)
+        self.machine = machine
+        self.module = self.new_module()
+        self.expressions = 0  # of the kernels in there
         values = (*graph.inputs, *graph.outputs)
         self.scope = Scope(graph, {value: (slot, 0) for slot, value in enumerate(values)})
         self.arena = len(values)
@@ -62,24 +65,32 @@ class ModuleWriter:
         self.functions: dict[Kernel, KernelFunction] = {}
         self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
-        self.machine = machine
         self.imports: list[str] = []
         self.calls: list[tuple[Node, str]] = []
 
-    def write(self) -> str:
-        """The text of the module."""
+    def write(self) -> Iterator[str]:
+        """The texts of the modules, each when it is complete."""
         for node in self.graph.nodes:
             handler_of(node, HANDLERS, "CPU")(self, node)
+            if self.expressions >= MOST_EXPRESSIONS:
+                yield str(self.module)
+                self.module, self.expressions = self.new_module(), 0
         for state, new in self.graph.updates:
             if home(self.graph, new) is not state:
                 self.copy(state, new)
-        builder = ir.IRBuilder(self.entry.append_basic_block("entry"))
-        builder.ret(self.run(builder, self.steps.end(self.module)))
-        return str(self.module)
+        entry = ir.Function(self.module, ir.FunctionType(I32, [POINTER, POINTER]), ENTRY)
+        builder = ir.IRBuilder(entry.append_basic_block("entry"))
+        builder.ret(self.run(builder, self.steps.end(self.module), *entry.args))
+        yield str(self.module)
 
-    def run(self, builder: ir.IRBuilder, steps: ir.GlobalVariable) -> ir.Value:
+    def new_module(self) -> ir.Module:
+        module = ir.Module(self.graph.name)
+        module.triple, module.data_layout = self.machine.layout()
+        return module
+
+    def run(self, builder: ir.IRBuilder, steps: ir.Value, table: ir.Value, status: ir.Value) -> ir.Value:
         """Take the steps."""
-        return builder.call(self.imported(RUN, [POINTER] * 3, I32), [steps, *self.entry.args])
+        return builder.call(self.imported(RUN, [POINTER] * 3, I32), [steps, table, status])
 
     # Operands.
 
@@ -106,8 +117,8 @@ class ModuleWriter:
         """One of the functions that all graphs share."""
         if name not in self.imports:
             self.imports.append(name)
-            ir.Function(self.module, ir.FunctionType(result, operands), name)
-        return self.module.globals[name]
+        found = self.module.globals.get(name)
+        return found or ir.Function(self.module, ir.FunctionType(result, operands), name)
 
     def called(self, node: Node, name: str) -> None:
         """Note that a node has been written as a call of a function."""
@@ -123,6 +134,7 @@ class ModuleWriter:
             return
         if kernel not in self.functions:
             self.functions[kernel] = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
+            self.expressions += len(kernel.values)
         function = self.functions[kernel]
         self.steps.task(function.function, function.chunks, [*map(self.operand, (*node.inputs, *node.outputs))])
         self.called(node, function.function.name)
@@ -155,7 +167,6 @@ class ModuleWriter:
         key = node.op, types
         if key not in self.irregular_tasks:
             function = ir.Function(self.module, TASK, f"{node.op.name}_{len(self.irregular_tasks)}")
-            function.linkage = "internal"
             task = Task(function, types, self.machine, self.imported)
             self.irregular_tasks[key] = function, WRITERS[type(node.op)](task, node.op)
         function, chunks = self.irregular_tasks[key]

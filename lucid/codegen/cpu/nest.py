@@ -65,7 +65,6 @@ class KernelFunction:
 def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction:
     """Append the function of a kernel to a module."""
     function = ir.Function(module, TASK, name)
-    function.linkage = "internal"
     nest = _Nest(function, kernel)
     nest.write()
     return KernelFunction(function, nest.chunks)

@@ -39,7 +39,7 @@ def operations_per_second(threads: int) -> float:
     """The peak of float32 fused multiply-adds: the best of each thread while all of them compute."""
     target = machine()
     lanes = target.vector_bytes // 4
-    addresses, loaded = load(target, assemble(target, _fma_loop(target, lanes)), ["turns"])
+    addresses, loaded = load(target, [assemble(target, _fma_loop(target, lanes))], ["turns"])
     turns = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(addresses["turns"])
     data = [np.full(lanes * ACCUMULATORS, 0.5, np.float32) for _ in range(threads)]
     best = [float("inf")] * threads

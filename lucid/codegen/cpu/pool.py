@@ -19,7 +19,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from lucid.codegen.cpu.machine import Machine, assemble_once, load
+from lucid.codegen.cpu.assembler import assemble_once
+from lucid.codegen.cpu.machine import Machine, load
 from lucid.codegen.cpu.pool_text import MAX_THREADS, pool_text
 from lucid.codegen.threads import on_change
 
@@ -53,9 +54,8 @@ class Pool:
 @functools.cache
 def pool(machine: Machine) -> Pool:
     """The pool of this process, for a processor."""
-    triple, layout = machine.layout()
-    text = pool_text(triple, layout)
-    addresses, keep_alive = load(machine, assemble_once(machine, text, lambda: text), _EXPORTED)
+    text = pool_text(*machine.layout())
+    addresses, keep_alive = load(machine, [assemble_once(machine, text, lambda: text)], _EXPORTED)
     made = Pool(addresses, keep_alive)
     on_change(made.resize)
     atexit.register(made.stop)  # before its code goes

@@ -23,7 +23,8 @@ import functools
 import time
 from typing import Any
 
-from lucid.codegen.cpu.machine import DONE_WORD, Machine, assemble_once, load
+from lucid.codegen.cpu.assembler import assemble_once
+from lucid.codegen.cpu.machine import DONE_WORD, Machine, load
 from lucid.codegen.cpu.pool import PARALLEL, pool
 
 RUN, RUN_TIMED, COPY = "lucid_run", "lucid_run_timed", "lucid_copy"
@@ -193,12 +194,18 @@ _TIMED = {
 _PLAIN = {"name": RUN, "declaration": "", "parameter": "", "before": "", "after": ""}
 
 
-@functools.cache
-def runner(machine: Machine, timed: bool) -> tuple[dict[str, int], Any]:
-    """The addresses of `lucid_run` or of the one with a clock, and of `lucid_copy`; and what keeps their code alive."""
+def run_text(machine: Machine, timed: bool = False) -> str:
+    """The module of `lucid_run`, or of the one with a clock."""
     triple, layout = machine.layout()
     parts = {name: part.format(clock=time.CLOCK_MONOTONIC) for name, part in (_TIMED if timed else _PLAIN).items()}
     codes = {"end": END, "check": CHECK, "set": SET, "next": NEXT, "done_word": DONE_WORD}
-    text = _TEXT.format(triple=triple, layout=layout, parallel=PARALLEL, copy=COPY, **codes, **parts)
+    return _TEXT.format(triple=triple, layout=layout, parallel=PARALLEL, copy=COPY, **codes, **parts)
+
+
+@functools.cache
+def runner(machine: Machine, timed: bool) -> tuple[dict[str, int], Any]:
+    """The addresses of `lucid_run` or of the one with a clock, and of `lucid_copy`; and what keeps their code alive."""
+    text = run_text(machine, timed)
     code = assemble_once(machine, text, lambda: text)
-    return load(machine, code, [parts["name"], COPY], {PARALLEL: pool(machine).addresses[PARALLEL]})
+    exports = [RUN_TIMED if timed else RUN, COPY]
+    return load(machine, [code], exports, {PARALLEL: pool(machine).addresses[PARALLEL]})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I64
+from lucid.codegen.cpu.control import I64, TASK
 from lucid.codegen.cpu.runner import CHECK, END, NEXT, SET
 
 Operand = tuple[int, int]  # a slot of the table, and bytes behind the address there
@@ -20,6 +20,7 @@ class Steps:
         self.at = 2
         self.latest = 0
         self._room = 0
+        self._tasks: set[str] = set()
         self._lines: list[str] = []
         self._constants: dict[tuple[int, ...], int] = {(): 0}  # their place
         self._constants_end = 0
@@ -27,7 +28,8 @@ class Steps:
     def task(
         self, function: ir.Function, chunks: int, operands: Sequence[Operand], constants: Sequence[int] = ()
     ) -> None:
-        """Run the chunks of a task."""
+        """Run the chunks of a task, which may be in another module."""
+        self._tasks.add(function.name)
         self.latest = self.at
         self._room = max(self._room, len(operands) + 1)
         words = [chunks, len(operands), self._place(tuple(constants)), *(word for pair in operands for word in pair)]
@@ -48,6 +50,8 @@ class Steps:
         """Append the last step; all of them as a constant of a module."""
         self._add(END, 0, 0)
         lines = [_text([self._room, self.at]), *self._lines, *map(_text, filter(None, self._constants))]
+        for name in sorted(self._tasks - module.globals.keys()):
+            ir.Function(module, TASK, name)
         type = ir.ArrayType(I64, self.at + self._constants_end)
         words = ir.GlobalVariable(module, type, "steps")
         # As text at once: thousands of words would take a microsecond each.

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import itertools
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cpu import machine as processors
+from lucid.codegen.cpu.assembler import Job, helped, submit
 from lucid.codegen.cpu.calls import FAILED, UNLIKE, Record, caller, knows_arrays, repeater
-from lucid.codegen.cpu.library import shared_function
+from lucid.codegen.cpu.library import PRODUCT, begin, shared_function
 from lucid.codegen.target import ALIGNMENT, Code, Like
 from lucid.ir.graph import Graph, Node
+from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
@@ -43,11 +48,24 @@ class CPUTarget:
         """See `Target.identity`."""
         return None if self.rules else processors.machine().identity()
 
+    @contextlib.contextmanager
+    def ahead(self, graph: Graph) -> Iterator[None]:
+        """See `Target.ahead`."""
+        dtypes = {node.output.type.dtype.short for node in graph.nodes if isinstance(node.op, Matmul)}
+        with helped():
+            begin(processors.machine(), [f"{PRODUCT}{dtype}" for dtype in sorted(dtypes)])
+            yield
+
     def compile(self, graph: Graph) -> CPUExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""
         machine = processors.machine()
-        written, plan = _write(graph, machine, self.rules)
-        code = Code(asdict(plan), processors.assemble(machine, written.text))
+        jobs: list[Job] = []
+        written, plan = _write(
+            graph, machine, self.rules, lambda text: jobs.append(submit(partial(processors.assemble, machine, text)))
+        )
+        begin(machine, plan.imports)
+        objects = [job.result() for job in jobs]
+        code = Code(asdict(replace(plan, objects=[*map(len, objects)])), b"".join(objects))
         return CPUExecutable(code, machine, lambda: written)
 
     def load(self, code: Code, graph: Callable[[], Graph]) -> CPUExecutable:
@@ -66,22 +84,30 @@ class Plan:
     slots: int  # words of a table behind the address of the arena
     checks: list[list[str]]  # the message, and the dtype of the values
     imports: list[str]  # the shared functions that it calls
+    objects: list[int]  # the bytes of each object of the code
 
 
 @dataclass(frozen=True)
 class Written:
-    """A graph as LLVM IR: the planned graph, the text, the distinct kernels by the name of their function, the nodes
-    that the entry runs, in order, each with the name of the function it calls, and what makes the kernel of a node."""
+    """A graph as LLVM IR: the planned graph, the texts of its modules, the distinct kernels by the name of their
+    function, the nodes that run, in order, each with the name of the function it calls, and what makes the kernel of a
+    node."""
 
     graph: Graph
-    text: str
+    texts: tuple[str, ...]
     kernels: Mapping[str, Kernel]
     calls: tuple[tuple[Node, str], ...]
     kernel_of: Callable[[Node], Kernel]
 
 
-def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, ...] = ()) -> tuple[Written, Plan]:
-    """Plan the memory of a graph where that has not been done, and write its module."""
+def _write(
+    graph: Graph,
+    machine: processors.Machine,
+    rules: tuple[KernelRule, ...],
+    take: Callable[[str], None] = lambda text: None,
+) -> tuple[Written, Plan]:
+    """Plan the memory of a graph where that has not been done, and write its modules; `take` is given the text of each
+    when it is complete. The plan says nothing of objects yet."""
     # Imported here, with the writer of LLVM IR behind it: code from the disk cache runs without.
     from lucid.codegen.cpu.module import ModuleWriter
     from lucid.codegen.lowering import lower, structure
@@ -102,13 +128,16 @@ def _write(graph: Graph, machine: processors.Machine, rules: tuple[KernelRule, .
         graph = plan(graph, kernel_of)
         verify(graph)
     writer = ModuleWriter(graph, machine, kernel_of)
-    text = writer.write()
+    texts = []
+    for text in writer.write():
+        texts.append(text)
+        take(text)
     kernels = {function.function.name: kernel for kernel, function in writer.functions.items()}
     checks = [[check.message, values.type.dtype.short] for check, values in writer.checks]
     outputs = [str(value.type) for value in graph.outputs]
     return (
-        Written(graph, text, kernels, tuple(writer.calls), kernel_of),
-        Plan(len(graph.inputs), outputs, arena_size(graph), writer.slots, checks, writer.imports),
+        Written(graph, tuple(texts), kernels, tuple(writer.calls), kernel_of),
+        Plan(len(graph.inputs), outputs, arena_size(graph), writer.slots, checks, writer.imports, objects=[]),
     )
 
 
@@ -127,7 +156,9 @@ class CPUExecutable:
         self._machine = machine
         self._plan = plan
         imports = {name: shared_function(machine, name) for name in plan.imports}
-        addresses, loaded = processors.load(machine, code.machine_code, [processors.ENTRY], imports)
+        ends = [*itertools.accumulate(plan.objects, initial=0)]
+        objects = [code.machine_code[start:end] for start, end in itertools.pairwise(ends)]
+        addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
         storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(processors.STATUS_WORDS, np.int64)
@@ -204,8 +235,8 @@ class CPUExecutable:
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph."""
-        return self.written().text
+        return "\n".join(self.written().texts)
 
     def assembly(self) -> str:
         """The machine code of the graph as assembly."""
-        return processors.assembly(self._machine, self.llvm_ir())
+        return "\n".join(processors.assembly(self._machine, text) for text in self.written().texts)

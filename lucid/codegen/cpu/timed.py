@@ -52,10 +52,10 @@ class TimedWriter(ModuleWriter):
         super().called(node, name)
         self.places.append(self.steps.latest)
 
-    def run(self, builder: ir.IRBuilder, steps: ir.GlobalVariable) -> ir.Value:
+    def run(self, builder: ir.IRBuilder, steps: ir.Value, table: ir.Value, status: ir.Value) -> ir.Value:
         slot = i64(self.arena + 1 + self.slots)
-        words = builder.load(builder.gep(self.entry.args[0], [slot], source_etype=POINTER), typ=POINTER)
-        return builder.call(self.imported(RUN_TIMED, [POINTER] * 4, I32), [steps, *self.entry.args, words])
+        words = builder.load(builder.gep(table, [slot], source_etype=POINTER), typ=POINTER)
+        return builder.call(self.imported(RUN_TIMED, [POINTER] * 4, I32), [steps, table, status, words])
 
 
 def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
@@ -66,9 +66,9 @@ def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
     """
     machine = processors.machine()
     writer = TimedWriter(graph, machine, kernel_of)
-    text = writer.write()
+    objects = [processors.assemble(machine, text) for text in writer.write()]
     imports = {name: shared_function(machine, name) for name in writer.imports}
-    addresses, loaded = processors.load(machine, processors.assemble(machine, text), [processors.ENTRY], imports)
+    addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
     entry = _EntryType(addresses[processors.ENTRY])
     words, status = np.zeros(writer.steps.at, np.int64), np.zeros(processors.STATUS_WORDS, np.int64)
     arena = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lucid.codegen.cuda.device import Functions, architecture, gpu, uninterrupted
@@ -27,6 +28,10 @@ class CUDATarget:
     def identity(self) -> str:
         """See `Target.identity`. Raises CompileError where there is no NVRTC."""
         return f"cuda {architecture()} nvrtc {nvrtc().version}"
+
+    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
+        """See `Target.ahead`."""
+        return nullcontext()
 
     def compile(self, graph: Graph) -> CUDAExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -32,6 +33,10 @@ class CUDASimulatorTarget:
     def identity(self) -> str:
         """See `Target.identity`. Raises CompileError where there is no C++ compiler."""
         return identity()
+
+    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
+        """See `Target.ahead`."""
+        return nullcontext()
 
     def compile(self, graph: Graph) -> SimulatorExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the CUDA targets do not support."""

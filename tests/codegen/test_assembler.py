@@ -1,0 +1,129 @@
+"""Object code that several threads make is what one makes, and no helper outlives a compilation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+import lucid
+from lucid.codegen.cpu import assembler
+from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
+from lucid.codegen.cpu.machine import assemble, machine
+from lucid.codegen.cpu.pool_text import pool_text
+from lucid.codegen.cpu.runner import run_text
+from lucid.codegen.threads import get_num_threads, set_num_threads
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = get_num_threads()
+    set_num_threads(3)
+    yield
+    set_num_threads(before)
+
+
+def helpers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "lucid assembler"]
+
+
+def test_threads_make_what_llvmlite_makes() -> None:
+    texts = [pool_text(*machine().layout()), run_text(machine())]
+    expected = [machine().target_machine().emit_object(llvm.parse_assembly(text)) for text in texts]
+    with helped():
+        jobs = [submit(lambda text=text: assemble(machine(), text)) for text in texts * 4]  # type: ignore[misc]
+        assert helpers()
+    assert not helpers()
+    assert [job.result() for job in jobs] == expected * 4
+
+
+def test_code_does_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUCID_CACHE", "0")
+    x = np.ones((3, 4), np.float32)
+
+    def code(threads: int) -> bytes:
+        set_num_threads(threads)
+        program = lucid.compile(lambda x: (x.tanh() @ x.exp().T).sum(0).log()).lower(x)
+        code: bytes = program._compiled.executable.code.machine_code
+        return code
+
+    assert code(1) == code(3)
+
+
+def test_what_was_begun_is_made_once() -> None:
+    made: list[int] = []
+
+    def text() -> str:
+        made.append(threading.get_ident())
+        return run_text(machine())
+
+    with helped():
+        begin_once(machine(), "a module of this test", text)
+        begin_once(machine(), "a module of this test", text)
+    code = assemble_once(machine(), "a module of this test", text)
+    begin_once(machine(), "a module of this test", text)
+    assert code == assemble(machine(), run_text(machine()))
+    assert len(made) == 1
+
+
+def test_one_thread_begins_nothing() -> None:
+    set_num_threads(1)
+    begin_once(machine(), "another module of this test", lambda: pytest.fail("nobody asked for it"))
+    with helped():
+        job = submit(lambda: b"code")
+        assert not helpers()
+        assert job.result() == b"code"
+
+
+def test_a_failure_reaches_whoever_asks_and_nobody_else() -> None:
+    def fail() -> bytes:
+        raise RuntimeError("no code")
+
+    with helped():
+        jobs = [submit(fail), submit(lambda: b"code")]
+    assert jobs[1].result() == b"code"
+    with pytest.raises(RuntimeError, match="no code"):
+        jobs[0].result()
+
+
+def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
+    enter, leave = threading.Event(), threading.Event()
+    jobs: list[Job] = []
+
+    def wait() -> bytes:
+        enter.set()
+        leave.wait()
+        return b"late"
+
+    def interrupted() -> None:
+        with helped():
+            jobs.append(submit(wait))
+            jobs.append(submit(lambda: pytest.fail("nobody waits for it")))
+            enter.wait()
+            threading.Timer(0.01, leave.set).start()
+            raise KeyboardInterrupt
+
+    set_num_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [job.is_done for job in jobs] == [True, False]
+    assert not helpers()
+    assert not assembler._waiting
+
+
+def test_ctrl_c_in_the_job_of_another_ends_the_call() -> None:
+    def interrupt() -> bytes:
+        raise KeyboardInterrupt
+
+    def asking() -> None:
+        with helped():
+            submit(interrupt)
+            Job(lambda: b"").result()
+
+    set_num_threads(1)
+    with pytest.raises(KeyboardInterrupt):
+        asking()
+    assert not assembler._waiting
