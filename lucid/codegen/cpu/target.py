@@ -51,9 +51,9 @@ class CPUTarget:
     @contextlib.contextmanager
     def ahead(self, graph: Graph) -> Iterator[None]:
         """See `Target.ahead`."""
-        dtypes = {node.output.type.dtype.short for node in graph.nodes if isinstance(node.op, Matmul)}
+        dtypes = {node.output.type.dtype for node in graph.nodes if isinstance(node.op, Matmul)}
         with helped():
-            begin(processors.machine(), [f"{PRODUCT}{dtype}" for dtype in sorted(dtypes)])
+            begin(processors.machine(), sorted(f"{PRODUCT}{dtype.short}" for dtype in dtypes if dtype.is_float))
             yield
 
     def compile(self, graph: Graph) -> CPUExecutable:
