@@ -9,8 +9,9 @@ import difflib
 import os
 from typing import TYPE_CHECKING
 
-from lucid.errors import AuditError
+from lucid.errors import ArgumentError, AuditError
 from lucid.ir.text import print_graph
+from lucid.operations.arguments import as_integer
 
 if TYPE_CHECKING:
     from lucid.program import Program
@@ -29,7 +30,9 @@ class audit:  # noqa: N801  a context manager reads as a verb
     """
 
     def __init__(self, every: int = 1) -> None:
-        self._every = every
+        self._every = as_integer("audit takes a number of calls", every)
+        if self._every < 1:
+            raise ArgumentError(f"audit takes a number of calls from 1 on, got {every!r}.")
 
     def __enter__(self) -> None:
         _active.append(self._every)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 import lucid.operations as ops
 from lucid.core import Array, TensorCore
 from lucid.eager import Edge, Operand, Record, Saved, apply, record_operation, snapshot
-from lucid.errors import GradientError
+from lucid.errors import ArgumentError, ArgumentTypeError, GradientError
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.interpret import run
@@ -25,6 +25,7 @@ from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import current_tracer, enable_grad, modes, no_grad
 from lucid.nonfinite import expect_all_finite
+from lucid.operations.arguments import as_list
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -165,12 +166,13 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
             (leaf, TensorCore._wrap(np.array(graph.environment[gradient], order="C")))
             for (leaf, _), gradient in zip(leaves, gradients, strict=True)
         ]
-        if not retain_graph:
-            for record in graph.records:
-                record.freed = True
     with no_grad():
-        for leaf, gradient in found:
-            leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
+        totals = [gradient if leaf._grad is None else leaf._grad + gradient for leaf, gradient in found]
+    for (leaf, _), total in zip(found, totals, strict=True):
+        leaf._grad = total
+    if output._history is not None and not retain_graph:
+        for record in graph.records:
+            record.freed = True
 
 
 @overload
@@ -212,16 +214,17 @@ def grad(
     >>> print(lucid.grad(first, x))
     [18.0]
     """
-    ys = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
-    xs = [inputs] if isinstance(inputs, TensorCore) else list(inputs)
+    ys = _listed("outputs", outputs)
+    xs = _listed("inputs", inputs)
+    if not ys:
+        raise ArgumentError("lucid.grad takes at least one output, got none.")
     given: Sequence[Tensor | None]
-    if grad_outputs is None:
-        given = [None] * len(ys)
-    else:
-        given = [grad_outputs] if isinstance(grad_outputs, TensorCore) else list(grad_outputs)
+    given = [None] * len(ys) if grad_outputs is None else _listed("grad_outputs", grad_outputs, or_none=True)
+    if len(given) != len(ys):
+        raise ArgumentError(f"lucid.grad takes a gradient for each of {len(ys)} outputs, got {len(given)}.")
     seeds = [default_seed(y, seed) for y, seed in zip(ys, given, strict=True)]
     for x in xs:
-        if not isinstance(x, TensorCore) or not x.requires_grad:
+        if not x._requires_grad:
             raise GradientError(
                 f"lucid.grad takes inputs that are tensors and require a gradient, got {reprlib.repr(x)}.",
                 hint="make the input with lucid.Tensor(..., requires_grad=True).",
@@ -231,6 +234,15 @@ def grad(
     compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.gradients.grad
     found = compute(ys, seeds, xs, create_graph, keep)
     return found[0] if isinstance(inputs, TensorCore) else tuple(found)
+
+
+def _listed(name: str, tensors: Any, or_none: bool = False) -> list[Any]:
+    """One tensor, or several, as a list, in which there may be None."""
+    found = [tensors] if isinstance(tensors, TensorCore) else as_list(f"lucid.grad takes tensors as {name}", tensors)
+    for tensor in found:
+        if not isinstance(tensor, TensorCore) and not (or_none and tensor is None):
+            raise ArgumentTypeError(f"lucid.grad takes tensors as {name}, got {reprlib.repr(tensor)}.")
+    return found
 
 
 def _eager_grad(

@@ -21,12 +21,13 @@ from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
-from lucid.errors import ArgumentError, CompileError, ShapeError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, ShapeError, TraceError
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
 from lucid.modes import modes
 from lucid.nn.module import Module
+from lucid.operations.arguments import as_list
 from lucid.program import Program
 from lucid.pytree import Spec
 from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
@@ -100,7 +101,7 @@ def compile(
     """
     if function is None:
         return functools.partial(compile, target=target, passes=passes, kernel_rules=kernel_rules, trap=trap)
-    if trap not in (None, "nan"):
+    if not isinstance(trap, str | None) or trap not in (None, "nan"):
         raise ArgumentError(f'trap is None or "nan", got {trap!r}.')
     if isinstance(function, CompiledFunction):
         if passes or kernel_rules:
@@ -121,7 +122,9 @@ def compile(
             hint=f"make an instance first: lucid.compile({name}(...)).",
         )
     if not callable(function):
-        raise ArgumentError(f"compile takes a function or a Module, got {function!r}.")
+        raise ArgumentTypeError(f"compile takes a function or a Module, got {function!r}.")
+    passes = as_list("compile takes a list of passes", passes)
+    kernel_rules = as_list("compile takes a list of kernel rules", kernel_rules)
     for rule in kernel_rules:
         if not callable(rule):
             raise ArgumentError(f"a kernel rule is a function from a Kernel to a Kernel, got {rule!r}.")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cuda.device import gpu
-from lucid.errors import ArgumentError, DTypeError, TraceError, ended_trace
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError, ended_trace
 from lucid.ir.graph import Value
 from lucid.ir.types import DTYPES, DType, Shape, TensorType, as_dtype
 from lucid.modes import current_tracer
@@ -253,7 +253,7 @@ class TensorCore:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a tensor without axes")
+            raise ArgumentTypeError("a tensor without axes has no length.")
         return self.shape[0]
 
     def _is_traced(self) -> bool:

@@ -10,11 +10,12 @@ import numpy as np
 
 from lucid.context import user_frame
 from lucid.core import Array, TensorCore, Version
-from lucid.errors import ArgumentError, GradientError
+from lucid.errors import AllocationError, ArgumentError, GradientError
 from lucid.ir.graph import Location
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
+from lucid.ir.types import TensorType
 from lucid.modes import current_tracer, is_grad_enabled, modes
 from lucid.nonfinite import expect_finite
 
@@ -87,10 +88,14 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
     tracer = current_tracer()
     if tracer is not None:
         return tracer.apply(op, operands)
-    op.infer([operand.type for operand in operands])
+    types = op.infer([operand.type for operand in operands])
     arrays = [_array(operand) for operand in operands]
     viewing = isinstance(op, VIEWS)  # what is no view lies in row-major order
-    results = tuple(TensorCore._wrap(np.asarray(array, order="K" if viewing else "C")) for array in op.evaluate(arrays))
+    try:
+        found = [np.asarray(array, order="K" if viewing else "C") for array in op.evaluate(arrays)]
+    except MemoryError as error:
+        raise too_large(types) from error
+    results = tuple(map(TensorCore._wrap, found))
     if modes.trap:
         expect_finite(op, arrays, [_array(result) for result in results], _location())
     if viewing:
@@ -102,6 +107,11 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
     if is_grad_enabled() and not isinstance(op, Detach) and any(operand._requires_grad for operand in operands):
         record_operation(op, operands, results)
     return results
+
+
+def too_large(types: Sequence[TensorType]) -> AllocationError:
+    """The error of results that there is no memory for."""
+    return AllocationError(f"a tensor of type {' or '.join(map(str, types))} takes more memory than there is.")
 
 
 def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import UnionType
+
 from lucid.context import module_description, source_line, user_frame
 
 
@@ -39,6 +41,10 @@ class ShapeError(LucidError, ValueError):
     """Shapes that do not fit each other or the operation."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that a tensor has not, as in NumPy: it is an IndexError, too."""
+
+
 class DTypeError(LucidError, TypeError):
     """Element types that do not fit each other or the operation."""
 
@@ -47,8 +53,23 @@ class ArgumentError(LucidError, ValueError):
     """An argument with a value outside its documented range."""
 
 
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a type that is not taken, such as a text for a number: it is a TypeError, too."""
+
+
+def argument_error(
+    got: object, taken: type | UnionType | tuple[type, ...], sentence: str, *, hint: str | None = None
+) -> ArgumentError:
+    """The error of an argument: an ArgumentTypeError unless it is of a type that is taken."""
+    return (ArgumentError if isinstance(got, taken) else ArgumentTypeError)(sentence, hint=hint)
+
+
 class CheckError(LucidError, IndexError):
     """A condition on the data, such as the bounds of an index, that failed when the step ran."""
+
+
+class AllocationError(LucidError, MemoryError):
+    """A tensor that does not fit into memory."""
 
 
 class NonFiniteError(LucidError, FloatingPointError):

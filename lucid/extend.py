@@ -12,7 +12,7 @@ import lucid.eager as eager
 import lucid.random as random
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.rules import KernelRule, split_axis
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.index import Index
@@ -72,7 +72,7 @@ def apply(op: Op, *operands: Operand) -> Tensor:
     ShapeError or DTypeError where the op's type rule does.
     """
     if not isinstance(op, Op):
-        raise ArgumentError(
+        raise ArgumentTypeError(
             f"apply takes an op, got {op!r}.",
             hint="make an object of the class: lucid.apply(Cube(), x)." if isinstance(op, type) else None,
         )

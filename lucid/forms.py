@@ -70,9 +70,9 @@ def to_cuda(x: Tensor) -> Tensor:
     return x._to("cuda")
 
 
-def type_as(x: Tensor, other: Tensor) -> Tensor:
+def type_as(x: Tensor, other: Operand) -> Tensor:
     """The elements converted by value to the dtype of another tensor."""
-    return ops.cast(x, other.dtype)
+    return ops.cast(x, ops.as_tensor(other).dtype)
 
 
 def reshape(x: Tensor, *shape: int | Sequence[int]) -> Tensor:

@@ -12,7 +12,7 @@ import lucid.eager as eager
 import lucid.operations as ops
 from lucid.core import TensorCore
 from lucid.debug.lines import write_lines
-from lucid.errors import ArgumentError, ShapeError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError, TraceError, argument_error
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.elementwise import Add, Mul, Sub
 from lucid.ir.ops.loop import Scan
@@ -60,6 +60,8 @@ def scan(
     >>> print(total, partial)
     6.0 [0.0, 1.0, 3.0]
     """
+    if not callable(f):
+        raise ArgumentTypeError(f"scan takes a function of a carry and an element, got {f!r}.")
     start, elements = _Tree.of(init, "init"), _Tree.of(xs, "xs")
     count = _length(elements, length)
     tracer = current_tracer()
@@ -101,7 +103,7 @@ class _Tree:
 def _length(xs: _Tree, length: int | None) -> int:
     """The number of runs."""
     if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 0):
-        raise ArgumentError(f"scan takes a length that is an integer from 0 on, got {length!r}.")
+        raise argument_error(length, int, f"scan takes a length that is an integer from 0 on, got {length!r}.")
     extents = {x.shape[0] for x in xs.tensors if x.shape}
     if any(not x.shape for x in xs.tensors) or len(extents) > 1:
         shapes = ", ".join(str(x.shape) for x in xs.tensors)

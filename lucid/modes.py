@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from lucid.savepoints import Savepoint
     from lucid.tracing import Tracer
 
 P = ParamSpec("P")
@@ -20,6 +21,7 @@ class _Modes(threading.local):
         self.grad_enabled = True
         self.trap = False  # whether NaN and infinity are errors
         self.tracer: Tracer | None = None
+        self.savepoint: Savepoint | None = None  # of the innermost eager call that changes all or nothing
         self.hook: Callable[..., Any] | None = None  # what the interpreter tells a trace of calls through
 
 

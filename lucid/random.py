@@ -15,10 +15,12 @@ import numpy as np
 
 import lucid.eager as eager
 import lucid.operations as ops
-from lucid.errors import ArgumentError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, TraceError
 from lucid.ir.ops.random import Random, RandomKeep
 from lucid.ir.types import TensorType, float64
 from lucid.modes import current_tracer
+from lucid.operations.arguments import as_integer
+from lucid.savepoints import about_to_write
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
@@ -28,7 +30,7 @@ draw_serials = itertools.count(1)  # numbers what has drawn, in the order of tim
 def checked_seed(seed: int) -> int:
     """A seed modulo 2^64. Raises ArgumentError for what is no integer."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ArgumentError(f"seed takes an integer, got {seed!r}.")
+        raise ArgumentTypeError(f"seed takes an integer, got {seed!r}.")
     return int(seed) % 2**64
 
 
@@ -59,12 +61,16 @@ class Generator:
 
     def set_state(self, state: tuple[int, int]) -> None:
         """Continue from a state that `get_state` returned."""
+        if not isinstance(state, Sequence) or len(state) != 2:
+            raise ArgumentError(f"a random state is a seed and the number of a draw, got {state!r}.")
+        draw = as_integer("the number of a draw is an integer", state[1]) % 2**64
         self.seed(state[0])
-        self.draw_state.numpy()[...] = int(state[1]) % 2**64
+        self.draw_state.numpy()[...] = draw
 
     def advance(self) -> tuple[int, int]:
         """Take the next draw: the seed and the draw's number."""
         seed, draw = self.get_state()
+        about_to_write(self, lambda: lambda: self.set_state((seed, draw)))
         self.draw_state.numpy()[...] = (draw + 1) % 2**64
         return seed, draw
 
@@ -160,8 +166,18 @@ class DrawLog:
         """Remember a mask drawn by `keep(p, shape)`."""
         tracer = current_tracer()
         if tracer is None or tracer.runs_now:
+            about_to_write(self, self._remember)
             self._eager = source.latest
         self._draws[source.latest] = source.offset, p, tuple(shape)
+
+    def _remember(self) -> Callable[[], None]:
+        """What forgets the masks that are drawn from now on."""
+        eager, known = self._eager, dict(self._draws)
+
+        def restore() -> None:
+            self._eager, self._draws = eager, WeakKeyDictionary(known)
+
+        return restore
 
     def redraw(self) -> Tensor | None:
         """The latest mask, as bools, or None before the first call."""

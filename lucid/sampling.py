@@ -28,16 +28,19 @@ from lucid.ir.types import (
     uint64,
 )
 from lucid.operations import Operand
-from lucid.operations.arguments import as_integer
+from lucid.operations.arguments import as_integer, as_shape
+from lucid.operations.bounds import check_holds
 from lucid.operations.creation import made
 from lucid.operations.operands import apply_op, is_weak
 from lucid.random import draw
+from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
 Size = int | Sequence[int] | None
 
 
+@all_or_nothing
 def rand(
     *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -51,9 +54,10 @@ def rand(
     >>> print(rand(3))
     [0.39904642, 0.88052016, 0.73571277]
     """
-    return made(_unit(ops.integers(shape), _float("rand", dtype)), device, requires_grad)
+    return made(_unit(as_shape(ops.integers(shape)), _float("rand", dtype)), device, requires_grad)
 
 
+@all_or_nothing
 def randn(
     *shape: int | Sequence[int], dtype: object = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -63,7 +67,7 @@ def randn(
     from -6.34 to 6.34. In float64 the probability is (w + 1/2) / 2^53, where w is the upper 53 bits of word 2i + 2^32 *
     word 2i + 1, and they reach from -8.29 to 8.29.
     """
-    return made(_normal(ops.integers(shape), _float("randn", dtype)), device, requires_grad)
+    return made(_normal(as_shape(ops.integers(shape)), _float("randn", dtype)), device, requires_grad)
 
 
 def rand_like(x: Operand, *, dtype: object = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
@@ -78,6 +82,7 @@ def randn_like(x: Operand, *, dtype: object = None, device: str | None = None, r
     return randn(x.shape, dtype=x.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
+@all_or_nothing
 def uniform(low: Operand = 0.0, high: Operand = 1.0, size: Size = None, dtype: object = None) -> Tensor:
     """Numbers spread evenly from low to high: low + (high - low) * u, where u is that of `rand`.
 
@@ -86,10 +91,16 @@ def uniform(low: Operand = 0.0, high: Operand = 1.0, size: Size = None, dtype: o
     """
     low, high = _parameter(low), _parameter(high)
     shape, kind = _extents("uniform", (low, high), size, dtype)
+    if is_weak(low) and is_weak(high):
+        if not low <= high:
+            raise ArgumentError(f"uniform takes low up to high, got {low!r} and {high!r}.")
+    else:
+        check_holds(ops.less_equal(low, high), "uniform takes low up to high")
     low, high = _cast(low, kind), _cast(high, kind)
     return low + (high - low) * _unit(shape, kind)
 
 
+@all_or_nothing
 def normal(mean: Operand = 0.0, std: Operand = 1.0, size: Size = None, dtype: object = None) -> Tensor:
     """Numbers of a normal distribution with a mean and a standard deviation: mean + std * z, with the z of `randn`.
 
@@ -100,9 +111,12 @@ def normal(mean: Operand = 0.0, std: Operand = 1.0, size: Size = None, dtype: ob
         raise ArgumentError(f"normal takes a standard deviation from 0 on, got std={std!r}.")
     mean, std = _parameter(mean), _parameter(std)
     shape, kind = _extents("normal", (mean, std), size, dtype)
+    if isinstance(std, Tensor):
+        check_holds(std >= 0, "normal takes standard deviations from 0 on")
     return _cast(mean, kind) + _cast(std, kind) * _normal(shape, kind)
 
 
+@all_or_nothing
 def truncated_normal(low: float, high: float, size: Size = None, dtype: object = float32) -> Tensor:
     """Numbers of the standard normal distribution between two bounds, where others are cut off.
 
@@ -110,6 +124,8 @@ def truncated_normal(low: float, high: float, size: Size = None, dtype: object =
     of `randn` for a + floor(word i * (b - a) / 2^32). In float64 that takes the place of the upper half of the 64 bits,
     and i that of 2i + 1. Raises ArgumentError where no word lies between them.
     """
+    if not low < high:
+        raise ArgumentError(f"no normal numbers lie between {low} and {high}.")
     ends = [2.0**31 * math.erfc(-bound / math.sqrt(2.0)) for bound in (low, high)]
     first, last = math.ceil(ends[0]), math.floor(ends[1])
     if not first < last:
@@ -121,16 +137,19 @@ def truncated_normal(low: float, high: float, size: Size = None, dtype: object =
     return apply_op(NormalNumber(), lower + ((((upper * (last - first)) >> 32) + first) << 32))
 
 
+@all_or_nothing
 def bernoulli(p: Operand, size: Size = None) -> Tensor:
     """1 with probability p, else 0: 1 where word i is less than round(p * 2^32), so where a Dropout would drop.
 
     p may be a tensor, and broadcasts to `size`. The dtype is that of p, or float32. A number that is not from 0 to 1
-    raises ArgumentError; elements of a tensor below 0 count as 0, above 1 as 1.
+    raises ArgumentError, an element of a tensor CheckError, in a compiled step before anything is written.
     """
     if is_weak(p) and not 0.0 <= p <= 1.0:
         raise ArgumentError(f"bernoulli takes a probability from 0 to 1, got p={p!r}.")
     chance = _parameter(p)
     shape, kind = _extents("bernoulli", (chance,), size, None)
+    if isinstance(chance, Tensor):
+        check_holds(ops.logical_and(chance >= 0, chance <= 1), "bernoulli takes probabilities from 0 to 1")
     if isinstance(chance, Tensor | Scalar):
         exact = ops.as_tensor(chance, float64)
     else:
@@ -139,12 +158,14 @@ def bernoulli(p: Operand, size: Size = None) -> Tensor:
     return (word.astype(float64) < ops.round(exact * 2.0**32)).astype(kind)
 
 
+@all_or_nothing
 def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> Tensor:
     """Positions along the last axis, drawn in proportion to weights (C,) or (N, C) from 0 on, some a row, as int64.
 
     With `replacement`, element i is the position at which the running sum of the weights, in float64, passes u times
     their sum, with the u of `rand` in float64. Without, the positions are those of the smallest e / weight, in order,
     with e = -log(1 - u) for each weight: no position comes twice, and one of weight 0 only where there are no others.
+    Weights that are negative, infinite or NaN, and rows in which all are 0, raise CheckError.
 
     >>> import lucid
     >>> lucid.seed(0)
@@ -161,6 +182,8 @@ def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> 
         most = "" if replacement else f" up to {weights.shape[-1]}, the number of weights, without replacement"
         raise ArgumentError(f"multinomial takes a number of samples from 1 on{most}, got {count}.")
     exact = weights.detach().astype(float64)
+    check_holds(ops.logical_and(exact >= 0, exact < math.inf), "multinomial takes finite weights from 0 on")
+    check_holds(ops.any(exact > 0, -1), "multinomial takes weights of which one at least is above 0")
     if not replacement:
         waiting = -ops.log1p(-_unit(weights.shape, float64)) / exact
         return ops.argsort(ops.nan_to_num(waiting, nan=math.inf, posinf=math.inf), -1)[..., :count]
@@ -170,6 +193,7 @@ def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> 
     return ops.minimum(found, ops.searchsorted(sums, total))  # where the product is rounded up to the sum
 
 
+@all_or_nothing
 def randint(
     low: int,
     high: int | Sequence[int] | None = None,
@@ -200,13 +224,14 @@ def randint(
     return made((steps.astype(int64) + first if first else steps).astype(kind), device, requires_grad)
 
 
+@all_or_nothing
 def randperm(n: int, dtype: object = int64, *, device: str | None = None, requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order: sorted by 64 random bits each, equal ones in ascending order.
 
     The bits of integer i are word 2i + 2^32 * word 2i + 1, so that a DataLoader shuffles by the same rule.
     """
     count = as_integer("randperm takes a number of integers", n)
-    if count < 0:
+    if not 0 <= count < 2**60:
         raise ArgumentError(f"randperm takes a number of integers from 0 on, got {count}.")
     return made(ops.argsort(_long_words((count,))).astype(dtype), device, requires_grad)
 
@@ -255,7 +280,7 @@ def _float(function: str, dtype: object) -> DType:
 def _shape(size: Size) -> Shape:
     if size is None:
         return ()
-    return ops.integers(size if isinstance(size, Sequence) else (size,))
+    return as_shape(size)
 
 
 def _extents(

@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, InstallationError, StateDictError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, InstallationError, StateDictError, TraceError
 from lucid.modes import current_tracer
 from lucid.optim import Optimizer
 from lucid.random import get_state, set_state
@@ -108,7 +108,7 @@ def load(path: PathLike, target: Stateful | None = None, /, **parts: Stateful) -
     wanted = {"the target": target} if target is not None else dict(parts)
     for name, part in wanted.items():
         if not _is_stateful(part):
-            raise ArgumentError(
+            raise ArgumentTypeError(
                 f"load takes objects with a load_state_dict method, got {type(part).__name__} for {name}.",
                 hint="what no object takes over is returned: step = lucid.load(path, model=model)['step'].",
             )
@@ -284,9 +284,17 @@ def _decode_parts(path: PathLike, text: str, tensors: Mapping[str, Array]) -> tu
 # Files.
 
 
+def _file(what: str, path: PathLike) -> Path:
+    """The path of a file; ArgumentTypeError for what is none."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise ArgumentTypeError(f"{what} takes the path of a file, got {path!r}.") from None
+
+
 def _write(path: PathLike, data: bytes) -> None:
     """Replace a file at once: after a crash there is the old one or the new one."""
-    file = Path(path).resolve()  # a link stays one
+    file = _file("save", path).resolve()  # a link stays one
     if not file.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder to save into", str(file.parent))
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
@@ -304,7 +312,7 @@ def _write(path: PathLike, data: bytes) -> None:
 def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
     """The tensors of a file by name, each in memory of its own, and Lucid's text in the metadata."""
     safetensors = _safetensors()
-    data = Path(path).read_bytes()
+    data = _file("load", path).read_bytes()
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:

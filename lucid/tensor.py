@@ -14,11 +14,12 @@ import lucid.ufuncs as ufuncs
 from lucid.codegen.cuda.device import gpu
 from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
-from lucid.errors import ArgumentError, DTypeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.methods import TensorMethods
 from lucid.missing_names import refuse
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
 from lucid.operations import Operand
+from lucid.savepoints import about_to_write
 
 __all__ = ["Array", "Number", "Tensor", "tensor"]
 
@@ -80,7 +81,7 @@ class Tensor(TensorMethods):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
-            raise TypeError("iteration over a tensor without axes")
+            raise ArgumentTypeError("a tensor without axes has no elements to go through.", hint="use .item().")
         return (self[i] for i in range(self.shape[0]))
 
     def __reduce__(self) -> NoReturn:
@@ -228,11 +229,31 @@ class Tensor(TensorMethods):
         if tracer is not None:
             tracer.assign(owner, value)
             return
+        about_to_write(owner, owner._remember_elements)
         if owner.device == "cpu":
             np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
         else:
             gpu().write(owner._array, value._here("an in-place update"))
         owner._version.count += 1
+
+    def _remember_elements(self) -> Callable[[], None]:
+        """What gives a leaf the elements back that it has now. That it has been written stays known."""
+        array: Any = self._array  # NumPy's, or CuPy's on a GPU
+        elements = array.copy()
+
+        def restore() -> None:
+            array[...] = elements
+
+        return restore
+
+    def _remember_all(self) -> Callable[[], None]:
+        """What makes a computed tensor again what it is now."""
+        kept = self._array, self._alias, self._version, self._requires_grad, self._history
+
+        def restore() -> None:
+            self._array, self._alias, self._version, self._requires_grad, self._history = kept
+
+        return restore
 
     def _owner(self) -> Tensor | None:
         """The tensor whose elements these are: itself, or what it was detached from. None for views of other kinds."""
@@ -255,6 +276,7 @@ class Tensor(TensorMethods):
             self._assign(result)
             return self
         if tracer is None:
+            about_to_write(self, self._remember_all)
             self._array = result._array
         else:
             tracer.assign(self, result)

@@ -20,7 +20,7 @@ CASES: dict[str, tuple[Callable[[], Tensor], Any]] = {
     "arange, uneven": (lambda: lucid.arange(0, 10, 4), np.arange(0, 10, 4)),
     "arange of floats": (lambda: lucid.arange(0.5, 3.0, 0.5), np.arange(0.5, 3.0, 0.5, "float32")),
     "arange with a float": (lambda: lucid.arange(3.0), np.arange(3, dtype="float32")),
-    "arange of nothing": (lambda: lucid.arange(3, 1), np.arange(0)),
+    "arange of nothing": (lambda: lucid.arange(3, 3), np.arange(0)),
     "arange in a dtype": (lambda: lucid.arange(1, 4, dtype="uint8"), np.arange(1, 4, dtype="uint8")),
     "linspace": (lambda: lucid.linspace(-1, 2, 7), np.linspace(-1, 2, 7, dtype="float32")),
     "linspace of float64": (lambda: lucid.linspace(0, 0.3, 4, "float64"), np.array([0, 0.1, 0.2, 0.3]).round(1)),

@@ -11,7 +11,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 import lucid.optim as optim
-from lucid.errors import ArgumentError, CheckError, GradientError, LucidError, ShapeError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, CheckError, GradientError, LucidError, ShapeError, TraceError
 from tests.oracle import Array, assert_close
 
 Function = Callable[..., Any]
@@ -371,7 +371,7 @@ XS = np.ones((4, 3), np.float32)
     ("options", "kind", "expected"),
     [
         ({}, ArgumentError, "scan takes xs or a length, got neither."),
-        ({"length": 2.0}, ArgumentError, "scan takes a length that is an integer from 0 on, got 2.0."),
+        ({"length": 2.0}, ArgumentTypeError, "scan takes a length that is an integer from 0 on, got 2.0."),
         ({"length": -1}, ArgumentError, "scan takes a length that is an integer from 0 on, got -1."),
         ({"xs": XS, "length": 5}, ShapeError, "scan takes xs of the length that is given, 5, got 4."),
         ({"xs": (XS, XS[1:])}, ShapeError, "scan takes xs that share a leading axis, got shapes (4, 3), (3, 3)."),

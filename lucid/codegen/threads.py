@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError
 
 THREADS_VARIABLE = "LUCID_NUM_THREADS"
 
@@ -33,7 +33,9 @@ def get_num_threads() -> int:
 
 def set_num_threads(threads: int) -> None:
     """Have compiled code use so many threads, from 1 on. Results do not depend on it, bit for bit."""
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    if isinstance(threads, bool) or not isinstance(threads, int):
+        raise ArgumentTypeError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
+    if threads < 1:
         raise ArgumentError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
     with RUN_LOCK:
         _chosen[:] = [threads]

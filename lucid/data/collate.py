@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError
 from lucid.tensor import Tensor
 
 HINT = "pass a collate_fn that makes a batch of them."
@@ -25,7 +25,9 @@ def collate(samples: Sequence[Any]) -> Any:
     (array([[0., 0.],
            [1., 1.]], dtype=float32), array([0, 1]))
     """
-    if not len(samples):
+    if not isinstance(samples, Sequence):
+        raise ArgumentTypeError(f"collate takes a list of samples, got {type(samples).__name__}.")
+    if not samples:
         raise ArgumentError("collate takes at least one sample.")
     return _collate(samples, "samples")
 

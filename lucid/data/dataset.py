@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from lucid.conversion import to_array
 from lucid.data.collate import collate
 from lucid.data.sampler import SPLITS, Indices, permutation
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.operations.arguments import as_list, check_number
 from lucid.random import checked_seed
 
 Sample = TypeVar("Sample", covariant=True)
@@ -83,7 +84,7 @@ class Subset(Dataset[Any]):
 
     def __init__(self, dataset: Dataset[Any], indices: Sequence[int] | Indices) -> None:
         self.dataset = dataset
-        self.indices = checked_indices(indices, len(dataset), "Subset")
+        self.indices = checked_indices(indices, count_samples("Subset", dataset), "Subset")
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -104,10 +105,10 @@ class ConcatDataset(Dataset[Any]):
     """
 
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
-        self.datasets = list(datasets)
+        self.datasets = as_list("ConcatDataset takes a list of data sets", datasets)
         if not self.datasets:
             raise ArgumentError("ConcatDataset takes at least one data set, got none.")
-        self.cumulative_sizes = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
+        self.cumulative_sizes = np.cumsum([count_samples("ConcatDataset", each) for each in self.datasets]).tolist()
 
     def __len__(self) -> int:
         return int(self.cumulative_sizes[-1])
@@ -126,7 +127,10 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[int | float], seed: in
     Lengths add up to that of the data set, or are fractions that add up to 1: these are rounded down, and what remains
     goes to the first subsets, one sample each. The split depends on the seed alone.
     """
-    count = len(dataset)
+    count = count_samples("random_split", dataset)
+    lengths = as_list("random_split takes a list of lengths", lengths)
+    for length in lengths:
+        check_number("random_split takes lengths that are numbers", length)
     total = math.fsum(lengths)
     if any(length < 0 for length in lengths):
         raise ArgumentError(f"random_split takes lengths of at least 0, got {list(lengths)}.")
@@ -145,11 +149,26 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[int | float], seed: in
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
+def count_samples(owner: str, dataset: object) -> int:
+    """The length of a data set; ArgumentTypeError for what has no length, or no samples by number."""
+    try:
+        if not isinstance(dataset, Sized) or not hasattr(dataset, "__getitem__"):
+            raise TypeError
+        return len(dataset)
+    except TypeError:  # as of an array without axes
+        raise ArgumentTypeError(
+            f"{owner} takes a data set with a length and samples by number, got {type(dataset).__name__}."
+        ) from None
+
+
 def checked_indices(indices: Sequence[int] | Indices, count: int, owner: str) -> Indices:
     """Numbers of samples as an array. Raises ArgumentError for one that is no integer from 0 to count - 1."""
-    array = np.asarray(indices)
+    try:
+        array = np.asarray(indices)
+    except ValueError:  # of sequences of unequal lengths
+        array = np.empty((1, 1))
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ArgumentError(f"{owner} takes a sequence of integers, got {indices!r}.")
+        raise ArgumentTypeError(f"{owner} takes a sequence of integers, got {indices!r}.")
     outside = array[(array < 0) | (array >= count)]
     if outside.size:
         raise ArgumentError(f"{owner} got the index {outside[0]} into {count} samples.")

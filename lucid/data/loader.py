@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from lucid.data.collate import collate
-from lucid.data.dataset import Dataset, checked_indices, fetch_batch
+from lucid.data.dataset import Dataset, checked_indices, count_samples, fetch_batch
 from lucid.data.prefetch import prefetch
 from lucid.data.sampler import Indices, RandomSampler, Sampler, SequentialSampler
-from lucid.errors import ArgumentError, StateDictError
+from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, argument_error
 from lucid.random import checked_seed
 from lucid.tensor import Tensor
 
@@ -69,13 +69,19 @@ class DataLoader:
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
+        if collate_fn is not None and not callable(collate_fn):
+            raise ArgumentTypeError(f"DataLoader takes a function as collate_fn, got {collate_fn!r}.")
+        if sampler is not None and not (hasattr(sampler, "order") and hasattr(sampler, "__len__")):
+            raise ArgumentTypeError(
+                f"DataLoader takes a sampler with a length and a method order(epoch), got {type(sampler).__name__}."
+            )
         self.collate_fn = collate if collate_fn is None else collate_fn
         self.num_workers = num_workers
         self.prefetch_factor = factor
         self.pin_memory = pin_memory
         self.persistent_workers = persistent_workers
         self.seed = checked_seed(seed)
-        count = len(dataset)
+        count = count_samples("DataLoader", dataset)
         self.sampler: Sampler
         if sampler is not None:
             self.sampler = sampler
@@ -157,4 +163,4 @@ class _Progress:
 
 def _check_integer(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ArgumentError(f"DataLoader takes {name} as an integer of at least {least}, got {value!r}.")
+        raise argument_error(value, int, f"DataLoader takes {name} as an integer of at least {least}, got {value!r}.")

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lucid.errors import argument_error
 from lucid.ir import philox
 from lucid.random import checked_seed
 
@@ -39,7 +40,7 @@ class SequentialSampler(Sampler):
     """Visits samples 0 to count - 1 in order."""
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        self.count = _checked_count(type(self).__name__, count)
 
     def __len__(self) -> int:
         return self.count
@@ -52,7 +53,7 @@ class RandomSampler(Sampler):
     """Visits each of `count` samples once, in an order that depends on the seed and the epoch only."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
-        self.count = count
+        self.count = _checked_count(type(self).__name__, count)
         self.seed = checked_seed(seed)
 
     def __len__(self) -> int:
@@ -60,6 +61,12 @@ class RandomSampler(Sampler):
 
     def order(self, epoch: int, /) -> Indices:
         return permutation(self.count, self.seed, EPOCHS + epoch)
+
+
+def _checked_count(owner: str, count: int) -> int:
+    if not isinstance(count, int | np.integer) or count < 0:
+        raise argument_error(count, int, f"{owner} takes a number of samples from 0 on, got {count!r}.")
+    return int(count)
 
 
 def permutation(count: int, seed: int, draw: int) -> Indices:

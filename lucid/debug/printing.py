@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.debug.lines import prepare, write_lines
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentTypeError
 from lucid.modes import current_tracer
 from lucid.trace import Line
 
@@ -28,7 +28,7 @@ def print(text: str, *values: Any, **named: Any) -> None:
     loss 0.13 of (3,)
     """
     if not isinstance(text, str):
-        raise ArgumentError(
+        raise ArgumentTypeError(
             f"debug.print takes a text with places for values first, got {type(text).__name__}.",
             hint='write `lucid.debug.print("{}", x)`.',
         )

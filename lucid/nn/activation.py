@@ -8,7 +8,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations import as_tensor, full
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_number, float_dtype
 from lucid.tensor import Array, Tensor
 
 
@@ -99,7 +99,8 @@ class PReLU(Module):
     ) -> None:
         super().__init__()
         self.num_parameters = check_positive_integer("PReLU", "num_parameters", num_parameters)
-        self.weight = Parameter(full((num_parameters,), float(init), float_dtype("PReLU", dtype)))
+        weight = as_number("PReLU takes a number as init", init)
+        self.weight = Parameter(full((num_parameters,), weight, float_dtype("PReLU", dtype)))
         self._place(device)
 
     def forward(self, input: Tensor | Array) -> Tensor:

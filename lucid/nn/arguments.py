@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from lucid.errors import ArgumentError
+from numbers import Real
+
+from lucid.errors import argument_error
 
 
 def check_positive_integer(owner: str, name: str, value: object) -> int:
     """The argument, if it is an integer of at least 1; else ArgumentError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"{owner} takes a positive integer as {name}, got {value!r}.")
+        raise argument_error(value, int, f"{owner} takes a positive integer as {name}, got {value!r}.")
     return value
 
 
 def check_eps(owner: str, eps: float) -> float:
-    """The argument, if it is at least 0; else ArgumentError."""
-    if not eps >= 0.0:
-        raise ArgumentError(f"{owner} takes eps of at least 0, got {eps!r}.")
+    """The argument, if it is a number of at least 0; else ArgumentError."""
+    if not isinstance(eps, Real) or not eps >= 0.0:
+        raise argument_error(eps, Real, f"{owner} takes eps of at least 0, got {eps!r}.")
     return eps

@@ -14,6 +14,7 @@ from lucid.nn.linear import Linear
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.arguments import float_dtype
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -38,6 +39,7 @@ class MultiheadAttention(Module):
     bias_k: Parameter | None
     bias_v: Parameter | None
 
+    @all_or_nothing
     def __init__(
         self,
         embed_dim: int,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ShapeError, argument_error
 from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
@@ -45,8 +46,8 @@ class _ChannelNorm(Module):
         owner = type(self).__name__
         self.num_features = check_positive_integer(owner, "num_features", num_features)
         self.eps = check_eps(owner, eps)
-        if momentum is not None and not 0.0 <= momentum <= 1.0:
-            raise ArgumentError(f"{owner} takes a momentum from 0 to 1, or None, got {momentum!r}.")
+        if momentum is not None and not (isinstance(momentum, Real) and 0.0 <= momentum <= 1.0):
+            raise argument_error(momentum, Real, f"{owner} takes a momentum from 0 to 1, or None, got {momentum!r}.")
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Generic, TypeVar, overload
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentTypeError
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.operations.arguments import as_list
 from lucid.tensor import Array, Tensor
 
 C = TypeVar("C", bound="Container")
@@ -20,7 +21,7 @@ class Container(Module):
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules or ())
+        self.extend(() if modules is None else modules)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -50,7 +51,7 @@ class Container(Module):
 
     def extend(self: C, modules: Iterable[Module]) -> C:
         """Add modules at the end."""
-        for module in list(modules):
+        for module in [self._checked(module) for module in _listed(self, modules)]:
             self.append(module)
         return self
 
@@ -82,7 +83,7 @@ class Container(Module):
 
     def _checked(self, module: object) -> Module:
         if not isinstance(module, Module):
-            raise ArgumentError(f"{type(self).__name__} holds modules, got {type(module).__name__}.")
+            raise ArgumentTypeError(f"{type(self).__name__} holds modules, got {type(module).__name__}.")
         return module
 
 
@@ -169,16 +170,16 @@ class ModuleDict(Named[Module]):
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
-        self.update(modules or ())
+        self.update(() if modules is None else modules)
 
     def __setitem__(self, key: str, module: Module) -> None:
         if not isinstance(module, Module):
-            raise ArgumentError(f"ModuleDict holds modules, got {type(module).__name__}.")
+            raise ArgumentTypeError(f"ModuleDict holds modules, got {type(module).__name__}.")
         self.add_module(key, module)
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add modules, or replace those of the same names."""
-        for key, module in dict(modules).items():
+        for key, module in _named(self, modules).items():
             self[key] = module
 
     def _held(self) -> dict[str, Module]:
@@ -216,7 +217,7 @@ class ParameterList(Module):
 
     def extend(self, values: Iterable[Tensor]) -> ParameterList:
         """Add parameters at the end."""
-        for value in list(values):
+        for value in [_as_parameter("ParameterList", value) for value in _listed(self, values)]:
             self.append(value)
         return self
 
@@ -238,14 +239,14 @@ class ParameterDict(Named[Parameter]):
 
     def __init__(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | None = None) -> None:
         super().__init__()
-        self.update(parameters or ())
+        self.update(() if parameters is None else parameters)
 
     def __setitem__(self, key: str, parameter: Tensor) -> None:
         self.register_parameter(key, _as_parameter("ParameterDict", parameter))
 
     def update(self, parameters: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> None:
         """Add parameters, or replace those of the same names."""
-        for key, parameter in dict(parameters).items():
+        for key, parameter in _named(self, parameters).items():
             self[key] = parameter
 
     def get(self, key: str, default: Tensor | None = None) -> Tensor | None:
@@ -270,9 +271,24 @@ class ParameterDict(Named[Parameter]):
         return ", ".join(f"{name}: {parameter.type}" for name, parameter in self.items())
 
 
+def _listed(owner: Module, given: object) -> list[Any]:
+    """What is given to be held in order."""
+    return as_list(f"{type(owner).__name__} takes a list of what it holds", given)
+
+
+def _named(owner: Module, given: object) -> dict[str, Any]:
+    """What is given to be held by name; ArgumentTypeError for what is no dict, and no list of pairs."""
+    try:
+        return dict(given)  # type: ignore[call-overload, no-any-return]  # which says so where it is none
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            f"{type(owner).__name__} takes a dict of what it holds, got {type(given).__name__}."
+        ) from None
+
+
 def _as_parameter(owner: str, tensor: object) -> Parameter:
     if isinstance(tensor, Parameter):
         return tensor
     if not isinstance(tensor, Tensor):
-        raise ArgumentError(f"{owner} holds parameters, got {type(tensor).__name__}.")
+        raise ArgumentTypeError(f"{owner} holds parameters, got {type(tensor).__name__}.")
     return Parameter(tensor)

@@ -15,6 +15,7 @@ from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -31,6 +32,7 @@ class _Convolution(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @all_or_nothing
     def __init__(
         self,
         in_channels: int,
@@ -178,11 +180,12 @@ class _ConvTranspose(_Convolution):
         if padding_mode != "zeros":
             raise ArgumentError(f'{type(self).__name__} takes padding_mode="zeros" only, got {padding_mode!r}.')
         each_axis(type(self).__name__, "padding", padding, self.axes, 0)
+        extra = each_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
         channels = in_channels, out_channels // groups
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, channels, device, dtype
         )
-        self.output_padding = each_axis(type(self).__name__, "output_padding", output_padding, self.axes, 0)
+        self.output_padding = extra
 
     def forward(self, input: Tensor | Array, output_size: Sequence[int] | None = None) -> Tensor:
         """The result; `output_size`, the lengths of its last axes, says which of those that fit the input it has, in

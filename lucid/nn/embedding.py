@@ -9,8 +9,9 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.embedding import check_dense, check_padding_idx
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import check_number, float_dtype
 from lucid.sampling import normal
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 
@@ -24,6 +25,7 @@ class Embedding(Module):
 
     weight: Parameter
 
+    @all_or_nothing
     def __init__(
         self,
         num_embeddings: int,
@@ -42,8 +44,8 @@ class Embedding(Module):
         self.num_embeddings = check_positive_integer("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = check_positive_integer("Embedding", "embedding_dim", embedding_dim)
         check_dense("Embedding", sparse)
-        self.max_norm = max_norm
-        self.norm_type = norm_type
+        self.max_norm = None if max_norm is None else check_number("Embedding takes a number as max_norm", max_norm)
+        self.norm_type = check_number("Embedding takes a number as norm_type", norm_type)
         self.scale_grad_by_freq = scale_grad_by_freq
         self.padding_idx = check_padding_idx("Embedding", padding_idx, num_embeddings)
         shape = num_embeddings, embedding_dim

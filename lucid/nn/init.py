@@ -10,15 +10,24 @@ import math
 import numpy as np
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from lucid.modes import no_grad
+from lucid.operations.arguments import as_number, check_number
 from lucid.sampling import normal, truncated_normal, uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Number, Tensor
 
 
 def _fill(tensor: Tensor, value: Tensor | Array | Number) -> Tensor:
     with no_grad():
-        return tensor.copy_(value)
+        return _filled(tensor).copy_(value)
+
+
+def _filled(tensor: object) -> Tensor:
+    """The argument, if it is a tensor; else ArgumentTypeError."""
+    if not isinstance(tensor, Tensor):
+        raise ArgumentTypeError(f"an initializer fills a tensor, got {type(tensor).__name__}.")
+    return tensor
 
 
 def constant_(tensor: Tensor, val: Number) -> Tensor:
@@ -36,32 +45,41 @@ def ones_(tensor: Tensor) -> Tensor:
     return _fill(tensor, 1)
 
 
+@all_or_nothing
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Values spread evenly between a and b."""
-    return _fill(tensor, uniform(a, b, tensor.shape, tensor.dtype))
+    return _fill(tensor, uniform(a, b, _filled(tensor).shape, tensor.dtype))
 
 
+@all_or_nothing
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Values of the normal distribution with a mean and a standard deviation."""
-    return _fill(tensor, normal(mean, std, tensor.shape, tensor.dtype))
+    return _fill(tensor, normal(mean, std, _filled(tensor).shape, tensor.dtype))
 
 
+@all_or_nothing
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """Values of the normal distribution with a mean and a standard deviation, those outside of a ... b cut off."""
+    for bound in (mean, std, a, b):
+        check_number("trunc_normal_ takes numbers as mean, std, a and b", bound)
     if not std > 0.0 or not a < b:
         raise ArgumentError(f"trunc_normal_ takes std above 0 and a below b, got std={std!r}, a={a!r} and b={b!r}.")
-    z = truncated_normal((a - mean) / std, (b - mean) / std, tensor.shape, tensor.dtype)
+    z = truncated_normal((a - mean) / std, (b - mean) / std, _filled(tensor).shape, tensor.dtype)
     return _fill(tensor, (mean + std * z).clip(a, b))
 
 
+@all_or_nothing
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """A matrix of shape (out, ...), its other axes taken as one, with orthogonal rows or columns of length `gain`.
 
     Saxe, McClelland and Ganguli, arXiv:1312.6120, section 3. From the QR decomposition of a normal matrix, which NumPy
     computes: not in compiled functions.
     """
-    if tensor.ndim < 2:
+    if _filled(tensor).ndim < 2:
         raise ShapeError(f"orthogonal_ takes a tensor of at least two axes, got shape {tensor.shape}.")
+    if not tensor.dtype.is_float:
+        raise DTypeError(f"orthogonal_ fills tensors of floats, got {tensor.dtype}.")
+    gain = as_number("orthogonal_ takes a number as gain", gain)
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     matrix = normal(0.0, 1.0, (max(rows, columns), min(rows, columns)), "float64").numpy()
     q, r = np.linalg.qr(matrix)
@@ -71,30 +89,34 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 def eye_(tensor: Tensor) -> Tensor:
     """Ones on the diagonal of a matrix, zeros elsewhere."""
-    if tensor.ndim != 2:
+    if _filled(tensor).ndim != 2:
         raise ShapeError(f"eye_ takes a tensor of two axes, got shape {tensor.shape}.")
     return _fill(tensor, ops.eye(*tensor.shape))
 
 
+@all_or_nothing
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Values spread evenly within gain * sqrt(6 / (inputs + outputs)).
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", equation 16.
     """
     inputs, outputs = _fans(tensor)
-    bound = gain * math.sqrt(6.0 / (inputs + outputs))
+    bound = as_number("xavier_uniform_ takes a number as gain", gain) * math.sqrt(6.0 / (inputs + outputs))
     return uniform_(tensor, -bound, bound)
 
 
+@all_or_nothing
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Values of a normal distribution with standard deviation gain * sqrt(2 / (inputs + outputs)).
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", equation 12.
     """
     inputs, outputs = _fans(tensor)
+    gain = as_number("xavier_normal_ takes a number as gain", gain)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (inputs + outputs)))
 
 
+@all_or_nothing
 def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Values spread evenly within gain * sqrt(3 / fan), the gain being that of the nonlinearity that follows.
 
@@ -105,6 +127,7 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
     return uniform_(tensor, -bound, bound)
 
 
+@all_or_nothing
 def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Values of a normal distribution with standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
@@ -118,17 +141,18 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("tanh")
     1.6666666666666667
     """
+    slope = 0.01 if param is None else as_number("calculate_gain takes a number as the slope of a leaky ReLU", param)
     gains = {
         "linear": 1.0,
         "sigmoid": 1.0,
         "tanh": 5.0 / 3.0,
         "relu": math.sqrt(2.0),
-        "leaky_relu": math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2)),
+        "leaky_relu": math.sqrt(2.0 / (1.0 + slope**2)),
         "selu": 3.0 / 4.0,
         **dict.fromkeys((f"conv{axes}d" for axes in (1, 2, 3)), 1.0),
         **dict.fromkeys((f"conv_transpose{axes}d" for axes in (1, 2, 3)), 1.0),
     }
-    if nonlinearity not in gains:
+    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise ArgumentError(f"calculate_gain knows {', '.join(gains)}, got {nonlinearity!r}.")
     return gains[nonlinearity]
 
@@ -142,7 +166,7 @@ def _fan(tensor: Tensor, mode: str) -> int:
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
     """How many inputs and outputs each element of a weight of shape (out, in, ...) connects."""
-    if tensor.ndim < 2:
+    if _filled(tensor).ndim < 2:
         raise ShapeError(f"a weight of shape (out, in, ...) is needed to count inputs and outputs, got {tensor.shape}.")
     receptive_field = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field
+    return max(tensor.shape[1] * receptive_field, 1), max(tensor.shape[0] * receptive_field, 1)

@@ -10,8 +10,9 @@ import lucid.operations as ops
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_integer, as_integers, float_dtype
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 
@@ -25,6 +26,7 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @all_or_nothing
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: object = None
     ) -> None:
@@ -53,6 +55,7 @@ class Bilinear(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @all_or_nothing
     def __init__(
         self,
         in1_features: int,
@@ -84,8 +87,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = as_integer("Flatten takes an integer as start_dim", start_dim)
+        self.end_dim = as_integer("Flatten takes an integer as end_dim", end_dim)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return ops.flatten(input, self.start_dim, self.end_dim)
@@ -99,8 +102,8 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
-        self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.dim = as_integer("Unflatten takes an integer as dim", dim)
+        self.unflattened_size = as_integers("Unflatten takes sizes that are integers", unflattened_size)
 
     def forward(self, input: Tensor | Array) -> Tensor:
         return ops.unflatten(input, self.dim, self.unflattened_size)

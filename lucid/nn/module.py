@@ -10,12 +10,13 @@ import numpy as np
 from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
 from lucid.core import device_and_dtype
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentTypeError
 from lucid.modes import bump_epoch, no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
 from lucid.nn.registry import REGISTRIES, Registry, join
 from lucid.nn.state import StateDictDifference, check_state
 from lucid.operations import as_tensor, zeros_like
+from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
 M = TypeVar("M", bound="Module")
@@ -41,7 +42,8 @@ class Module(Registry):
             kwargs = {name: _as_tensor(value) for name, value in kwargs.items()}
         enter_module(self)
         try:
-            return called_with_hooks(self, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
+            with Savepoint():
+                return called_with_hooks(self, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
         finally:
             leave_module()
 
@@ -82,6 +84,8 @@ class Module(Registry):
         return self._hooked(Hook(hook, False, with_kwargs, always_call), prepend)
 
     def _hooked(self, hook: Hook, first: bool) -> RemovableHandle:
+        if not callable(hook.function):
+            raise ArgumentTypeError(f"a hook is a function, got {type(hook.function).__name__}.")
         self._hooks = (hook, *self._hooks) if first else (*self._hooks, hook)
         return RemovableHandle(self, hook)
 
@@ -115,6 +119,10 @@ class Module(Registry):
         `strict`, where keys are missing or unexpected; else they are returned, and the rest is loaded. Values are
         cast to the dtype that the module has.
         """
+        if not isinstance(state_dict, Mapping):
+            raise ArgumentTypeError(
+                f"load_state_dict takes a dict of tensors by name, got {type(state_dict).__name__}."
+            )
         own = dict(self._state(""))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -172,7 +180,7 @@ class Module(Registry):
     def train(self: M, mode: bool = True) -> M:
         """Set `training` here and in every module below: Dropout drops only where it is set."""
         if not isinstance(mode, bool):
-            raise ArgumentError(f"train takes True or False, got {mode!r}.")
+            raise ArgumentTypeError(f"train takes True or False, got {mode!r}.")
         for module in self.modules():
             module.training = mode
         return self
@@ -183,6 +191,8 @@ class Module(Registry):
 
     def apply(self: M, fn: Callable[[Module], object]) -> M:
         """Call a function on every module below, children first, and then on this one."""
+        if not callable(fn):
+            raise ArgumentTypeError(f"apply takes a function of a module, got {type(fn).__name__}.")
         for child in self.children():
             child.apply(fn)
         fn(self)

@@ -10,7 +10,7 @@ from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations import ones, zeros
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_integers, float_dtype
 from lucid.tensor import Array, Tensor
 
 
@@ -34,7 +34,7 @@ class LayerNorm(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = as_integers(f"{type(self).__name__} takes a shape of integers", normalized_shape)
         self.eps = check_eps("LayerNorm", eps)
         self.elementwise_affine = elementwise_affine
         affine, shape, dtype = elementwise_affine, self.normalized_shape, float_dtype("LayerNorm", dtype)
@@ -70,7 +70,7 @@ class RMSNorm(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = as_integers(f"{type(self).__name__} takes a shape of integers", normalized_shape)
         self.eps = None if eps is None else check_eps("RMSNorm", eps)
         self.elementwise_affine = elementwise_affine
         weight = ones(self.normalized_shape, dtype=float_dtype("RMSNorm", dtype))

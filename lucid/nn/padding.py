@@ -9,6 +9,7 @@ import lucid.nn.functional as F
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.module import Module
+from lucid.operations.arguments import as_integers
 from lucid.tensor import Array, Tensor
 
 
@@ -20,9 +21,10 @@ class _Pad(Module):
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        self.padding = (padding,) * (2 * self.axes) if isinstance(padding, int) else tuple(padding)
-        if len(self.padding) != 2 * self.axes:
-            raise ArgumentError(f"{type(self).__name__} takes 1 or {2 * self.axes} numbers, got padding={padding!r}.")
+        owner, ends = type(self).__name__, 2 * self.axes
+        self.padding = (padding,) * ends if isinstance(padding, int) else as_integers(f"{owner} takes numbers", padding)
+        if len(self.padding) != ends:
+            raise ArgumentError(f"{owner} takes 1 or {ends} numbers, got padding={padding!r}.")
 
     def forward(self, input: Tensor | Array) -> Tensor:
         tensor = ops.as_tensor(input)

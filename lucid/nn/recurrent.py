@@ -18,6 +18,7 @@ from lucid.nn.parameter import Parameter
 from lucid.nn.recurrent_cells import check_nonlinearity, gru_biases, gru_step, lstm_step, rnn_step
 from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -47,6 +48,7 @@ class _Recurrent(Module):
     gates: ClassVar[int]
     parts: ClassVar[int] = 1  # of a state
 
+    @all_or_nothing
     def __init__(
         self,
         input_size: int,
@@ -206,10 +208,11 @@ class RNN(_Recurrent):
         device: str | None = None,
         dtype: object = None,
     ) -> None:
+        check_nonlinearity("RNN", nonlinearity)
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
-        self.nonlinearity = check_nonlinearity("RNN", nonlinearity)
+        self.nonlinearity = nonlinearity
 
     def run(self, x: Tensor, state: State, weights: Weights, reverse: bool) -> tuple[State, Tensor]:
         def step(hidden: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:

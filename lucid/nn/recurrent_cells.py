@@ -12,12 +12,13 @@ from typing import ClassVar
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ShapeError, argument_error
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.arguments import float_dtype
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -75,8 +76,10 @@ def _parts(x: Tensor, count: int) -> Sequence[Tensor]:
 
 def check_nonlinearity(owner: str, nonlinearity: object) -> str:
     """The argument, if it is "tanh" or "relu"; else ArgumentError."""
-    if nonlinearity not in NONLINEARITIES:
-        raise ArgumentError(f'{owner} takes the nonlinearity "tanh" or "relu", got {nonlinearity!r}.')
+    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
+        raise argument_error(
+            nonlinearity, str, f'{owner} takes the nonlinearity "tanh" or "relu", got {nonlinearity!r}.'
+        )
     return str(nonlinearity)
 
 
@@ -94,6 +97,7 @@ class _Cell(Module):
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
+    @all_or_nothing
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, device: str | None = None, dtype: object = None
     ) -> None:
@@ -156,8 +160,9 @@ class RNNCell(_Cell):
         device: str | None = None,
         dtype: object = None,
     ) -> None:
+        check_nonlinearity("RNNCell", nonlinearity)
         super().__init__(input_size, hidden_size, bias, device, dtype)
-        self.nonlinearity = check_nonlinearity("RNNCell", nonlinearity)
+        self.nonlinearity = nonlinearity
 
     def forward(self, input: Input, hx: Input | None = None) -> Tensor:
         element = self.element(input)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lucid.errors import ArgumentError, ModuleError
+from lucid.errors import ArgumentError, ArgumentTypeError, ModuleError, argument_error
 from lucid.missing_names import WRITE_INSTEAD, refuse
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
@@ -99,6 +99,8 @@ class Registry(Observed):
                 f"{owner}.{name} was assigned before the module was set up.",
                 hint=f"call super().__init__() at the start of {owner}.__init__.",
             )
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"a {REGISTRIES[kind]} is named by a text, got {name!r}.")
         if not name or "." in name or hasattr(type(self), name):
             raise ArgumentError(
                 f"{name!r} can't name a {REGISTRIES[kind]} of {owner}: names are not empty, have no dot, and are not "
@@ -122,7 +124,7 @@ class Registry(Observed):
 
     def _set_buffer(self, name: str, value: object) -> None:
         if not isinstance(value, Tensor | np.ndarray):
-            raise ArgumentError(f"the buffer {name} takes a tensor or None, got {type(value).__name__}.")
+            raise ArgumentTypeError(f"the buffer {name} takes a tensor or None, got {type(value).__name__}.")
         buffer = self._buffers[name]
         if buffer is None:
             self._register("_buffers", name, value if isinstance(value, Tensor) else Tensor(value))
@@ -138,7 +140,7 @@ class Registry(Observed):
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register a parameter: what assigning it to an attribute does. None keeps the name for one."""
         if param is not None and not isinstance(param, Parameter):
-            raise ArgumentError(f"register_parameter takes a Parameter or None, got {type(param).__name__}.")
+            raise ArgumentTypeError(f"register_parameter takes a Parameter or None, got {type(param).__name__}.")
         self._register("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -148,7 +150,9 @@ class Registry(Observed):
         """
         is_tensor, kind = isinstance(tensor, Tensor), type(tensor).__name__
         if tensor is not None and (not isinstance(tensor, Tensor) or not tensor.is_leaf):
-            raise ArgumentError(
+            raise argument_error(
+                tensor,
+                Tensor,
                 f"register_buffer takes a leaf tensor or None, got {'a computed one' if is_tensor else kind}.",
                 hint="use .detach()." if is_tensor else "make a tensor of it: lucid.Tensor(values).",
             )
@@ -161,7 +165,7 @@ class Registry(Observed):
     def add_module(self, name: str, module: Module | None) -> None:
         """Register a child module: what assigning it to an attribute does."""
         if module is not None and not isinstance(module, Registry):
-            raise ArgumentError(f"add_module takes a Module or None, got {type(module).__name__}.")
+            raise ArgumentTypeError(f"add_module takes a Module or None, got {type(module).__name__}.")
         self._register("_modules", name, module)
 
     # What is inside.
@@ -240,6 +244,7 @@ class Registry(Observed):
         ReLU()
         """
         found: Registry = self
+        expect_name(target)
         for name in target.split(".") if target else ():
             member = found._modules.get(name)
             if member is None:
@@ -260,6 +265,7 @@ class Registry(Observed):
         return found
 
     def _member(self, kind: str, target: str) -> Any:
+        expect_name(target)
         path, _, name = target.rpartition(".")
         member = getattr(self.get_submodule(path), kind).get(name)
         if member is None:
@@ -273,6 +279,12 @@ class Registry(Observed):
         names = [name for name, _ in getattr(self, f"named_{kind}")()]
         near = get_close_matches(target, names, n=1)
         return f"did you mean {near[0]!r}?" if near else None
+
+
+def expect_name(target: object) -> None:
+    """Raise ArgumentTypeError for what is no dotted name."""
+    if not isinstance(target, str):
+        raise ArgumentTypeError(f"a member of a module is named by a text such as '0.weight', got {target!r}.")
 
 
 def join(prefix: str, name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.nn import init
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.attention import MultiheadAttention
@@ -17,6 +17,8 @@ from lucid.nn.dropout import Dropout
 from lucid.nn.linear import Linear
 from lucid.nn.module import Module
 from lucid.nn.normalization import LayerNorm
+from lucid.operations.arguments import as_integer, as_shape
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -24,12 +26,14 @@ Activation = str | Callable[[Tensor], Tensor]
 
 
 def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
-    if activation == "relu":
-        return F.relu
-    if activation == "gelu":
-        return F.gelu
     if isinstance(activation, str):
+        if activation == "relu":
+            return F.relu
+        if activation == "gelu":
+            return F.gelu
         raise ArgumentError(f'a transformer layer takes activation="relu", "gelu" or a function, got {activation!r}.')
+    if not callable(activation):
+        raise ArgumentTypeError(f"a transformer layer takes a function as activation, got {activation!r}.")
     return activation
 
 
@@ -41,6 +45,7 @@ class TransformerEncoderLayer(Module):
     Vaswani et al., arXiv:1706.03762, section 3.1; Xiong et al., arXiv:2002.04745, for `norm_first`.
     """
 
+    @all_or_nothing
     def __init__(
         self,
         d_model: int,
@@ -94,6 +99,7 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Self-attention, attention to the encoder's output and a two-layer network, each as in the encoder's layer."""
 
+    @all_or_nothing
     def __init__(
         self,
         d_model: int,
@@ -168,6 +174,7 @@ class TransformerEncoder(Module):
 
     norm: Module | None
 
+    @all_or_nothing
     def __init__(
         self,
         encoder_layer: Module,
@@ -202,6 +209,7 @@ class TransformerDecoder(Module):
 
     norm: Module | None
 
+    @all_or_nothing
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
         self.num_layers = check_positive_integer("TransformerDecoder", "num_layers", num_layers)
@@ -242,6 +250,7 @@ class Transformer(Module):
     more than one axis start by `lucid.nn.init.xavier_uniform_`. Vaswani et al., arXiv:1706.03762, figure 1.
     """
 
+    @all_or_nothing
     def __init__(
         self,
         d_model: int = 512,
@@ -263,6 +272,11 @@ class Transformer(Module):
         super().__init__()
         layer = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
         norms = [LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2)]
+        for custom in (custom_encoder, custom_decoder):
+            if custom is not None and not isinstance(custom, Module):
+                raise ArgumentTypeError(
+                    f"Transformer takes modules as custom_encoder and custom_decoder, got {type(custom).__name__}."
+                )
         self.encoder = custom_encoder or TransformerEncoder(
             TransformerEncoderLayer(*layer, dtype=dtype), num_encoder_layers, norms[0]
         )
@@ -313,5 +327,6 @@ class Transformer(Module):
 
 def generate_square_subsequent_mask(size: int) -> Tensor:
     """The causal mask of a sequence, (size, size): 0 up to the diagonal, negative infinity above it."""
-    positions = ops.arange(size)
+    (extent,) = as_shape(as_integer("generate_square_subsequent_mask takes an integer as size", size))
+    positions = ops.arange(extent)
     return ops.where(positions <= positions.unsqueeze(-1), 0.0, -math.inf)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.modes import no_grad
+from lucid.operations.arguments import as_list, check_number
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
@@ -20,11 +21,11 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float | Sca
     count. Returns the norm before, a tensor without axes.
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", algorithm 1.
     """
-    if not max_norm >= 0.0:
+    if not check_number("clip_grad_norm_ takes a number as max_norm", max_norm) >= 0.0:
         raise ArgumentError(f"clip_grad_norm_ takes max_norm of at least 0, got {max_norm!r}.")
-    if not norm_type > 0.0:
+    if not check_number("clip_grad_norm_ takes a number as norm_type", norm_type) > 0.0:
         raise ArgumentError(f"clip_grad_norm_ takes norm_type above 0, got {norm_type!r}.")
-    found = _with_grads(parameters)
+    found = _with_grads("clip_grad_norm_", parameters)
     with no_grad():
         norm = _total_norm([gradient for _, gradient in found], norm_type)
         factor = ops.minimum(max_norm / (norm + 1e-6), 1.0)
@@ -35,18 +36,18 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float | Sca
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float | Scalar) -> None:
     """Limit each element of the grads of parameters to the range from -clip_value to clip_value."""
-    if not clip_value >= 0.0:
+    if not check_number("clip_grad_value_ takes a number as clip_value", clip_value) >= 0.0:
         raise ArgumentError(f"clip_grad_value_ takes clip_value of at least 0, got {clip_value!r}.")
     with no_grad():
-        for parameter, gradient in _with_grads(parameters):
+        for parameter, gradient in _with_grads("clip_grad_value_", parameters):
             parameter.grad = ops.clip(gradient, -clip_value, clip_value)
 
 
 def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0) -> Tensor:
     """The norm of all elements of tensors together, as one vector: a tensor without axes."""
-    if not norm_type > 0.0:
+    if not check_number("get_total_norm takes a number as norm_type", norm_type) > 0.0:
         raise ArgumentError(f"get_total_norm takes norm_type above 0, got {norm_type!r}.")
-    return _total_norm([tensors] if isinstance(tensors, Tensor) else list(tensors), norm_type)
+    return _total_norm(_tensors("get_total_norm", tensors), norm_type)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -56,13 +57,15 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> parameters_to_vector(nn.Linear(3, 2).parameters()).shape
     (8,)
     """
-    return ops.concatenate([ops.reshape(parameter, (-1,)) for parameter in parameters])
+    return ops.concatenate(
+        [ops.reshape(parameter, (-1,)) for parameter in _tensors("parameters_to_vector", parameters)]
+    )
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copy the elements of a tensor of one axis into parameters, one after the other, in place. Raises ShapeError where
     there are more or fewer of them."""
-    held = list(parameters)
+    vec, held = ops.as_tensor(vec), _tensors("vector_to_parameters", parameters)
     count = sum(parameter.size for parameter in held)
     if vec.shape != (count,):
         raise ShapeError(f"vector_to_parameters takes a vector of {count} elements here, got shape {vec.shape}.")
@@ -73,10 +76,20 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             start += parameter.size
 
 
-def _with_grads(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
+def _tensors(function: str, given: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """One tensor, or several, as a list; ArgumentTypeError for anything else."""
+    found = [given] if isinstance(given, Tensor) else as_list(f"{function} takes tensors", given)
+    for tensor in found:
+        if not isinstance(tensor, Tensor):
+            raise ArgumentTypeError(
+                f"{function} takes tensors, got {type(tensor).__name__}.", hint="pass model.parameters()."
+            )
+    return found
+
+
+def _with_grads(function: str, parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
     """The parameters that have a grad, and these."""
-    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    found = [(parameter, parameter.grad) for parameter in given]
+    found = [(parameter, parameter.grad) for parameter in _tensors(function, parameters)]
     return [(parameter, gradient) for parameter, gradient in found if gradient is not None]
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import reprlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from numbers import Real
+from typing import Any, TypeVar
 
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.core import TensorCore
+from lucid.errors import ArgumentError, ArgumentTypeError, AxisError, DTypeError, ShapeError
 from lucid.ir.types import DType, Shape, as_dtype, float32
 
+N = TypeVar("N")
 Axes = int | Sequence[int] | None
 
 
 def as_integer(what: str, value: Any) -> int:
-    """A whole number, or an ArgumentError that says what takes one. A tensor of one integer is one, outside a trace."""
+    """A whole number, or an ArgumentTypeError that says what takes one. A tensor of one integer is one, outside a
+    trace."""
     try:
         return operator.index(value)
     except TypeError:
-        raise ArgumentError(f"{what}, got {reprlib.repr(value)}.") from None
+        raise ArgumentTypeError(f"{what}, got {reprlib.repr(value)}.") from None
 
 
 def as_integers(what: str, values: Any) -> tuple[int, ...]:
@@ -38,15 +43,27 @@ def as_shape(values: Any) -> Shape:
     shape = as_integers("a shape consists of integers", values)
     if any(not 0 <= extent < 2**63 for extent in shape):
         raise ShapeError(f"a shape has extents from 0 to 2^63 - 1, got {shape}.")
+    if math.prod(extent or 1 for extent in shape) >= 2**60:
+        raise ShapeError(f"a tensor has fewer than 2^60 elements, got the shape {shape}.")
     return shape
 
 
 def as_number(what: str, value: Any) -> float:
-    """A number, or an ArgumentError that says what takes one."""
+    """A number as a float, or an ArgumentTypeError that says what takes one."""
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
+        return float(check_number(what, value))
+    except OverflowError:
         raise ArgumentError(f"{what}, got {reprlib.repr(value)}.") from None
+
+
+def check_number(what: str, value: N) -> N:
+    """The argument, if it is a number, or a tensor of one; else ArgumentTypeError, which says what takes one.
+
+    A float of a traced call stays what it is.
+    """
+    if isinstance(value, Real) or (isinstance(value, TensorCore) and value.size == 1):
+        return value
+    raise ArgumentTypeError(f"{what}, got {reprlib.repr(value)}.")
 
 
 def float_dtype(owner: str, dtype: object) -> DType:
@@ -63,11 +80,11 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
     if axis is None or (rank == 0 and type(axis) is int and axis in (0, -1)):
         return tuple(range(rank))
     if isinstance(axis, bool):
-        raise ArgumentError(f"an axis is an integer, got {axis}.", hint="give arguments behind the axis by name.")
+        raise ArgumentTypeError(f"an axis is an integer, got {axis}.", hint="give arguments behind the axis by name.")
     given = as_integers("an axis is an integer", axis)
     for a in given:
         if not -rank <= a < rank:
-            raise ShapeError(f"axis {a} is out of range for a tensor of {rank} axes.")
+            raise AxisError(f"axis {a} is out of range for a tensor of {rank} axes.")
     axes = sorted({a % rank for a in given})
     if len(axes) != len(given):
         raise ShapeError(f"an axis is named twice in {given}.")
@@ -77,6 +94,15 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
 def one_axis(axis: Axes, rank: int) -> int:
     """One axis as a non-negative number."""
     return normal_axes((as_integer("one axis is an integer", axis),), rank)[0]
+
+
+def as_list(what: str, values: Any) -> list[Any]:
+    """What can be gone through as a list; ArgumentTypeError, which says what takes one, for anything else."""
+    try:
+        items = iter(values)
+    except TypeError:
+        raise ArgumentTypeError(f"{what}, got {reprlib.repr(values)}.") from None
+    return list(items)
 
 
 def by_other_names(function: str, given: dict[str, Any], **values: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lucid.core import Number, TensorCore
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew, indexing as ix, movement as mv
 from lucid.ir.types import Shape, TensorType, bool_, int64
 from lucid.operations.arguments import one_axis
@@ -156,6 +156,8 @@ def index_copy(x: Operand, dim: int, index: Operand, source: Operand) -> Tensor:
             f"index_copy to axis {along} of shape {tensor.shape} takes an index of one axis and a source of shape "
             f"{expected}, got {positions.shape} and {updates.shape}."
         )
+    if updates.dtype != tensor.dtype:
+        raise DTypeError(f"index_copy takes a source of the dtype of x, {tensor.dtype}, got {updates.dtype}.")
     return moveaxis(with_item(moveaxis(tensor, along, 0), positions, moveaxis(updates, along, 0)), 0, along)
 
 
@@ -165,8 +167,12 @@ def index_fill(x: Operand, dim: int, index: Operand, value: Number | Tensor) -> 
     >>> print(index_fill([[1, 2], [3, 4]], 1, [0], 9))
     [[9, 2], [9, 4]]
     """
-    tensor, filler = as_tensor(x), as_tensor(value)
+    tensor, filler, positions = as_tensor(x), as_tensor(value), as_tensor(index)
     along = one_axis(dim, tensor.ndim)
+    if not positions.dtype.is_integer:
+        raise DTypeError(f"only integer tensors can index, got {positions.dtype}.")
+    if positions.ndim > 1:
+        raise ShapeError(f"index_fill takes an index of one axis, got shape {positions.shape}.")
     if filler.ndim:
         raise ShapeError(f"index_fill takes one value, got shape {filler.shape}.", hint="use lucid.index_copy")
-    return moveaxis(with_item(moveaxis(tensor, along, 0), as_tensor(index), filler), 0, along)
+    return moveaxis(with_item(moveaxis(tensor, along, 0), positions, filler), 0, along)

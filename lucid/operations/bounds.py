@@ -53,10 +53,11 @@ def check_position(index: Tensor, extent: int, axis: int) -> None:
     _check(inside, index, f"index {{value}}{place} is out of range for axis {axis} with extent {extent}.")
 
 
-def check_holds(holds: Tensor, sentence: str) -> None:
-    """Raise CheckError with a sentence, when this runs, unless all elements of a tensor of bools are true. Where the
-    sentence has {position}, the row-major one of the first other element stands there."""
-    _check(holds, holds, sentence)
+def check_holds(holds: Tensor, what: str) -> None:
+    """Raise CheckError, when this runs, unless all elements of a tensor of bools are true: it says what is taken, and
+    the row-major position of the first element for which that is not so."""
+    place = " at position {position}" if holds.ndim else ""
+    _check(holds, holds, f"{what}, which is not so{place}.")
 
 
 def _check(holds: Tensor, values: Tensor, sentence: str) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from lucid.conversion import to_array
 from lucid.core import Number, TensorCore
-from lucid.errors import ArgumentError
-from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
+from lucid.eager import too_large
+from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.ir.ops.elementwise import Detach, Equal, Less, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
@@ -70,7 +71,7 @@ def made(tensor: Tensor, device: str | None, requires_grad: bool) -> Tensor:
 
 def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     if not isinstance(value, bool | int | float | np.generic | TensorCore) or np.ndim(value):
-        raise ArgumentError(f"full takes a number, got {reprlib.repr(value)}.")
+        raise ArgumentTypeError(f"full takes a number, got {reprlib.repr(value)}.")
     chosen = as_dtype(dtype) if dtype is not None else _dtype_of(value)
     if isinstance(value, Scalar):
         return broadcast_to(cast(value.tensor(), chosen), shape)
@@ -78,7 +79,10 @@ def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     tracer = current_tracer()
     if tracer is not None:
         return tracer.constant(normalized(value, type), type)
-    return TensorCore._wrap(np.full(shape, value, chosen.numpy))
+    try:
+        return TensorCore._wrap(np.full(shape, value, chosen.numpy))
+    except MemoryError as error:
+        raise too_large([type]) from error
 
 
 def zeros(
@@ -134,7 +138,8 @@ def arange(
 ) -> Tensor:
     """The numbers start + i * step that lie before end, as a tensor of one axis; start is 0 where one bound is given.
 
-    The dtype is int64, or float32 where one of the numbers is a float.
+    The dtype is int64, or float32 where one of the numbers is a float. Raises ArgumentError for a step that leads away
+    from end.
 
     >>> print(arange(3), arange(5, 0, -2), arange(0, 1, 0.25))
     [0, 1, 2] [5, 3, 1] [0.0, 0.25, 0.5, 0.75]
@@ -145,7 +150,9 @@ def arange(
             raise ArgumentError(f"arange takes finite numbers, got {number!r}.")
     if step == 0:
         raise ArgumentError("arange takes a step that is not 0.")
-    count = max(math.ceil((last - first) / step), 0)
+    if (last - first) / step < 0:
+        raise ArgumentError(f"arange takes a step that leads from start to end, got {first!r}, {last!r} and {step!r}.")
+    count = math.ceil((last - first) / step)
     are_integers = all(isinstance(number, int | np.integer) for number in (first, last, step))
     kind = as_dtype(dtype) if dtype is not None else int64 if are_integers else float32
     places = _places((count,), 0, float64 if not are_integers else kind if kind.is_integer else int64)
@@ -181,27 +188,6 @@ def linspace(
     return made(line, device, requires_grad)
 
 
-def logspace(
-    start: Number,
-    end: Number,
-    steps: int,
-    base: Number = 10.0,
-    dtype: object = None,
-    *,
-    device: str | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """The powers of a base whose exponents are `linspace(start, end, steps)`, computed in float64, of float32 unless
-    given.
-
-    >>> print(logspace(0, 2, 3))
-    [1.0, 10.0, 100.0]
-    """
-    exponents = linspace(start, end, steps, float64)
-    line = apply_op(Pow(), *common((as_number("logspace takes a number as base", base), exponents)))
-    return made(cast(line, float32 if dtype is None else as_dtype(dtype)), device, requires_grad)
-
-
 def eye(
     n: int,
     m: int | None = None,
@@ -220,4 +206,4 @@ def eye(
 def _places(shape: Shape, axis: int, dtype: DType) -> Tensor:
     """The position along an axis, in every element."""
     counted = dtype if dtype.is_integer else int64
-    return cast(apply_op(Iota(axis, TensorType(counted, shape))), dtype)
+    return cast(apply_op(Iota(axis, TensorType(counted, as_shape(shape)))), dtype)

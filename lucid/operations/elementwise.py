@@ -18,7 +18,7 @@ from lucid.ir.types import (
     float32,
     int64,
 )
-from lucid.operations.arguments import as_integer
+from lucid.operations.arguments import as_integer, check_number
 from lucid.operations.creation import ones_like
 from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to, cast, common, constant
 
@@ -43,13 +43,20 @@ def _unary(op: Unary, x: Operand) -> Tensor:
 
 def add(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
     """x + alpha * y; of bools, whether one is true."""
-    a, b = common((x, y if alpha == 1 else multiply(y, alpha)))
+    a, b = common((x, scaled("add", y, alpha)))
     return apply_op(ew.Or() if a.dtype == bool_ else ew.Add(), a, b)
 
 
 def subtract(x: Operand, y: Operand, *, alpha: Number = 1) -> Tensor:
     """x - alpha * y."""
-    return apply_op(ew.Sub(), *common((x, y if alpha == 1 else multiply(y, alpha))))
+    return apply_op(ew.Sub(), *common((x, scaled("subtract", y, alpha))))
+
+
+def scaled(function: str, x: Operand, factor: Number) -> Operand:
+    """x times a factor that is an argument of a function, x itself for 1."""
+    if check_number(f"{function} takes a number as a factor", factor) == 1:
+        return x
+    return multiply(x, factor)
 
 
 def multiply(x: Operand, y: Operand) -> Tensor:
@@ -115,8 +122,10 @@ def minimum(x: Operand, y: Operand) -> Tensor:
 
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """x limited to the range from min to max, either of which may be missing; max where min is larger. An element at a
-    bound still has its gradient, as in PyTorch."""
+    bound still has its gradient, as in PyTorch. Raises ArgumentError where neither is given."""
     result = as_tensor(x)
+    if min is None and max is None:
+        raise ArgumentError("clip takes a lower bound, an upper one, or both, got neither.")
     if min is not None:
         result = where(less(result, min), min, result)
     return result if max is None else where(greater(result, max), max, result)
@@ -196,6 +205,8 @@ def round(x: Operand, *, decimals: int = 0) -> Tensor:
         raise DTypeError(f"round takes floats where decimals are negative, got {tensor.dtype}.")
     if places == 0 or tensor.dtype.is_integer:
         return _rounded(st.Round(), tensor)
+    if abs(places) > 308:
+        raise ArgumentError(f"round takes a number of decimals from -308 to 308, got {places}.")
     power = 10.0 ** abs(places)
     if places > 0:
         return divide(_rounded(st.Round(), multiply(tensor, power)), power)

@@ -15,7 +15,7 @@ from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import Shape, bool_
 from lucid.operations.arguments import one_axis
 from lucid.operations.bounds import check_position
-from lucid.operations.elementwise import add, multiply
+from lucid.operations.elementwise import add, scaled
 from lucid.operations.movement import flatten, reshape
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
 
@@ -139,8 +139,8 @@ def index_add(x: Operand, dim: int, index: Operand, source: Operand, alpha: Numb
             f"index_add to axis {along} of shape {tensor.shape} takes an index of one axis and a source of shape "
             f"{expected}, got {positions.shape} and {updates.shape}."
         )
-    scaled = updates if alpha == 1 else multiply(updates, alpha)
-    return _added("index_add", tensor, along, line(positions, along, tensor.ndim), scaled)
+    added = as_tensor(scaled("index_add", updates, alpha))
+    return _added("index_add", tensor, along, line(positions, along, tensor.ndim), added)
 
 
 def _added(name: str, x: Tensor, axis: int, index: Tensor, updates: Tensor) -> Tensor:

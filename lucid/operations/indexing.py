@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.conversion import copied
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, CheckError, DTypeError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, CheckError, DTypeError, ShapeError
 from lucid.ir.ops import movement as mv
 from lucid.ir.types import Shape, bool_, broadcast_shapes, int64
 from lucid.operations.bounds import check_position
@@ -77,7 +77,9 @@ def _item(item: Any, instead_of_mask: str) -> Item:
             raise DTypeError(f"only integer tensors can index, got {index.dtype}.")
         return index
     if isinstance(item, bool | np.bool_ | type) or not hasattr(item, "__index__"):
-        raise ArgumentError(f"tensors are indexed by integers, slices, `...`, None and integer tensors, got {item!r}.")
+        raise ArgumentTypeError(
+            f"tensors are indexed by integers, slices, `...`, None and integer tensors, got {item!r}."
+        )
     return int(item.__index__())
 
 

@@ -48,6 +48,8 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if not tensor.ndim:
         return reshape(tensor, (1,))
     start, end = one_axis(start_dim, tensor.ndim), one_axis(end_dim, tensor.ndim)
+    if start > end:
+        raise ShapeError(f"flatten joins axes from a first one to a later one, got {start_dim} and {end_dim}.")
     joined = math.prod(tensor.shape[start : end + 1])
     return reshape(tensor, (*tensor.shape[:start], joined, *tensor.shape[end + 1 :]))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter
 from lucid.operations import sqrt, zeros_like
+from lucid.operations.arguments import check_number
 from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
 from lucid.tensor import Tensor
 
@@ -46,7 +47,7 @@ class Adadelta(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        if not 0.0 <= group["rho"] <= 1.0:
+        if not 0.0 <= check_number("Adadelta takes a number as rho", group["rho"]) <= 1.0:
             raise ArgumentError(f"Adadelta takes rho from 0 to 1, got rho={group['rho']!r}.")
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:

@@ -8,12 +8,14 @@ from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, StateDictError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
 from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
+from lucid.operations.arguments import as_list
+from lucid.savepoints import Savepoint
 from lucid.tensor import Tensor
 
 R = TypeVar("R")
@@ -43,11 +45,11 @@ class Optimizer(Observed):
         self.state = {}
         self._members = ()
         if isinstance(params, Tensor | Mapping):
-            raise ArgumentError(
+            raise ArgumentTypeError(
                 f"{type(self).__name__} takes several parameters, got one {type(params).__name__}.",
                 hint="pass model.parameters(), or a list.",
             )
-        given: list[Any] = list(params)
+        given = as_list(f"{type(self).__name__} takes a list of parameters", params)
         if not given:
             raise ArgumentError(f"{type(self).__name__} got no parameters.", hint="pass model.parameters().")
         for group in given if all(isinstance(item, dict) for item in given) else [{"params": given}]:
@@ -55,16 +57,25 @@ class Optimizer(Observed):
 
     def add_param_group(self, param_group: Group) -> None:
         """Add parameters with their own hyperparameters; those that the dict leaves out are the defaults."""
+        if not isinstance(param_group, Mapping):
+            raise ArgumentTypeError(
+                f'{type(self).__name__} takes a group as a dict with an entry "params", got {param_group!r}.'
+            )
         given = param_group.get("params", ())
-        members = (given,) if isinstance(given, Tensor) else tuple(given)
+        listed = [given] if isinstance(given, Tensor) else as_list(f"{type(self).__name__} takes parameters", given)
+        members = tuple(listed)
         complete = {**self.defaults, **param_group, "params": members}
         name = type(self).__name__
         known = {id(parameter) for earlier in self._members for parameter in earlier}
         if not members:
             raise ArgumentError(f"{name} got a group without parameters.")
         for parameter in members:
-            if not isinstance(parameter, Tensor) or not parameter.is_leaf or not parameter.dtype.is_float:
-                raise ArgumentError(f"{name} updates float tensors that are leaves, got {parameter!r}.")
+            if not isinstance(parameter, Tensor) or not parameter.is_leaf:
+                raise argument_error(
+                    parameter, Tensor, f"{name} updates float tensors that are leaves, got {parameter!r}."
+                )
+            if not parameter.dtype.is_float:
+                raise DTypeError(f"{name} updates float tensors that are leaves, got {parameter!r}.")
             if id(parameter) in known:
                 raise ArgumentError(f"{name} got one parameter twice, of shape {parameter.shape}.")
             known.add(id(parameter))
@@ -118,6 +129,8 @@ class Optimizer(Observed):
 
         A closure, which computes the loss and its gradients, is called first, and what it returns is returned.
         """
+        if closure is not None and not callable(closure):
+            raise ArgumentTypeError(f"step takes a function that computes the loss, or nothing, got {closure!r}.")
         if closure is None:
             self._step()
             return None
@@ -131,7 +144,7 @@ class Optimizer(Observed):
         if all(owner.__module__.startswith("lucid.") for owner in (type(self), update)):
             update = unwatched(update)
         groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
-        with no_grad():
+        with no_grad(), Savepoint():
             for group, members in zip(groups, self._members, strict=True):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)
@@ -159,7 +172,7 @@ class Optimizer(Observed):
                 hint="call it outside the compiled function.",
             )
         name = type(self).__name__
-        if set(state_dict) != {"state", "param_groups"}:
+        if not isinstance(state_dict, Mapping) or set(state_dict) != {"state", "param_groups"}:
             raise StateDictError(f'the state_dict of {name} has the keys "state" and "param_groups".')
         groups = [dict(group) for group in state_dict["param_groups"]]
         sizes = [len(group.pop("params")) for group in groups]
@@ -201,7 +214,7 @@ def step_counter() -> Tensor:
 def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
     """Raise ArgumentError unless 0 <= value < below."""
     if not isinstance(value, Real):
-        raise ArgumentError(f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.")
+        raise ArgumentTypeError(f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.")
     if not 0.0 <= value < below:
         end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
         raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")
@@ -211,7 +224,7 @@ def check_betas(optimizer: Optimizer, group: Group) -> None:
     """Raise ArgumentError unless there are two betas from 0 to less than 1; make them a tuple."""
     betas = group["betas"]
     if not isinstance(betas, Sequence) or len(betas) != 2:
-        raise ArgumentError(f"{type(optimizer).__name__} takes two betas, got betas={betas!r}.")
+        raise argument_error(betas, Sequence, f"{type(optimizer).__name__} takes two betas, got betas={betas!r}.")
     for i, beta in enumerate(betas):
         check_range(optimizer, f"betas[{i}]", beta, below=1.0)
     group["betas"] = tuple(betas)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter, setting
 from lucid.operations import where, zeros_like
+from lucid.operations.arguments import check_number
 from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
@@ -48,6 +49,7 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
+        check_number("SGD takes a number as dampening", group["dampening"])
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ArgumentError(
                 "SGD takes nesterov with a momentum and without dampening, "

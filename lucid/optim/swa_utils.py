@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.modes import no_grad
 from lucid.nn.module import Module
+from lucid.operations.arguments import check_number
+from lucid.savepoints import Savepoint
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
@@ -36,6 +38,10 @@ class AveragedModel(Module):
         use_buffers: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(model, Module):
+            raise ArgumentTypeError(f"AveragedModel takes a module, got {type(model).__name__}.")
+        if avg_fn is not None and not callable(avg_fn):
+            raise ArgumentTypeError(f"AveragedModel takes a function as avg_fn, got {avg_fn!r}.")
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", ops.zeros(dtype="int64"))
         self.avg_fn = _mean if avg_fn is None else avg_fn
@@ -47,7 +53,10 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take the weights of the model into the averages."""
-        with no_grad():
+        shapes = [[t.shape for t in (*m.parameters(), *m.buffers())] for m in (self.module, model)]
+        if shapes[0] != shapes[1]:
+            raise ShapeError(f"update_parameters takes a model of the shapes {shapes[0]}, got {shapes[1]}.")
+        with no_grad(), Savepoint():
             self._average(self.module.parameters(), model.parameters())
             if self.use_buffers:
                 self._average(self.module.buffers(), model.buffers())
@@ -71,7 +80,7 @@ def _mean(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
 
 def get_ema_avg_fn(decay: float | Scalar = 0.999) -> Average:
     """The exponential moving average decay * averaged + (1 - decay) * current, for `AveragedModel`."""
-    if not 0.0 <= decay <= 1.0:
+    if not 0.0 <= check_number("get_ema_avg_fn takes a number as decay", decay) <= 1.0:
         raise ArgumentError(f"get_ema_avg_fn takes a decay from 0 to 1, got {decay!r}.")
 
     def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:

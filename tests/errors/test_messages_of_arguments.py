@@ -10,7 +10,7 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import ones
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tests.errors.messages import Case, expect_message
 
 CASES: list[Case] = [
@@ -47,7 +47,7 @@ CASES: list[Case] = [
     ),
     (
         lambda: ones(2, 2).var(False),
-        ArgumentError,
+        ArgumentTypeError,
         "an axis is an integer, got False.",
         "give arguments behind the axis by name.",
     ),

@@ -12,6 +12,7 @@ import lucid.nn as nn
 from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
+    ArgumentTypeError,
     CompileError,
     ShapeError,
     TraceError,
@@ -19,7 +20,7 @@ from lucid.errors import (
 from tests.errors.messages import Case, expect_message
 
 CASES: list[Case] = [
-    (lambda: lucid.compile(3), ArgumentError, "compile takes a function or a Module, got 3.", None),
+    (lambda: lucid.compile(3), ArgumentTypeError, "compile takes a function or a Module, got 3.", None),
     (
         lambda: lucid.compile(abs, target="tpu"),
         ArgumentError,

@@ -12,6 +12,7 @@ import lucid.optim as optim
 from lucid import ones
 from lucid.errors import (
     ArgumentError,
+    ArgumentTypeError,
     StateDictError,
 )
 from lucid.optim import lr_scheduler as schedules
@@ -26,7 +27,7 @@ CASES: list[Case] = [
     (lambda: optim.SGD([], 0.1), ArgumentError, "SGD got no parameters.", "pass model.parameters()."),
     (
         lambda: optim.SGD(nn.Parameter([1.0]), 0.1),
-        ArgumentError,
+        ArgumentTypeError,
         "SGD takes several parameters, got one Parameter.",
         "pass model.parameters(), or a list.",
     ),
@@ -37,7 +38,7 @@ CASES: list[Case] = [
         "SGD got one parameter twice, of shape (1,).",
         None,
     ),
-    (lambda: optim.SGD([1], 0.1), ArgumentError, "SGD updates float tensors that are leaves, got 1.", None),
+    (lambda: optim.SGD([1], 0.1), ArgumentTypeError, "SGD updates float tensors that are leaves, got 1.", None),
     (
         lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "speed": 1}], 0.1),
         ArgumentError,
@@ -46,12 +47,17 @@ CASES: list[Case] = [
     ),
     (
         lambda: optim.SGD([nn.Parameter([1.0])], "0.1"),  # type: ignore[arg-type]
-        ArgumentError,
+        ArgumentTypeError,
         "SGD takes a number as lr, got lr='0.1'.",
         None,
     ),
     (lambda: optim.SGD([nn.Parameter([1.0])], -0.1), ArgumentError, "SGD takes lr of at least 0, got lr=-0.1.", None),
-    (lambda: optim.Adam([nn.Parameter([1.0])], betas=0.9), ArgumentError, "Adam takes two betas, got betas=0.9.", None),
+    (
+        lambda: optim.Adam([nn.Parameter([1.0])], betas=0.9),
+        ArgumentTypeError,
+        "Adam takes two betas, got betas=0.9.",
+        None,
+    ),
     (
         lambda: optim.Adam([nn.Parameter([1.0])], betas=(0.9, 1.5)),
         ArgumentError,
@@ -124,7 +130,7 @@ CASES: list[Case] = [
         "ReduceLROnPlateau takes a min_lr for each of 1 groups, got 2.",
         None,
     ),
-    (lambda: schedules.StepLR(1, 1), ArgumentError, "StepLR takes an optimizer, got int.", None),
+    (lambda: schedules.StepLR(1, 1), ArgumentTypeError, "StepLR takes an optimizer, got int.", None),
     (lambda: schedules.StepLR(sgd(), 0), ArgumentError, "StepLR takes a step_size of at least 1, got 0.", None),
     (
         lambda: schedules.ConstantLR(sgd(), 2.0),
@@ -138,7 +144,12 @@ CASES: list[Case] = [
         "LambdaLR takes a function for each of 1 groups, got 0.",
         None,
     ),
-    (lambda: lucid.data.Subset(range(3), "ab"), ArgumentError, "Subset takes a sequence of integers, got 'ab'.", None),
+    (
+        lambda: lucid.data.Subset(range(3), "ab"),
+        ArgumentTypeError,
+        "Subset takes a sequence of integers, got 'ab'.",
+        None,
+    ),
     (lambda: lucid.data.Subset(range(3), [5]), ArgumentError, "Subset got the index 5 into 3 samples.", None),
     (
         lambda: lucid.data.DataLoader(range(3), shuffle=True, sampler=[0]),
@@ -158,7 +169,7 @@ CASES: list[Case] = [
         "the state_dict of DataLoader has epoch, batch, batch_size, samples, seed, got none.",
         None,
     ),
-    (lambda: lucid.data.RandomSampler(range(3), seed="x"), ArgumentError, "seed takes an integer, got 'x'.", None),
+    (lambda: lucid.data.RandomSampler(3, seed="x"), ArgumentTypeError, "seed takes an integer, got 'x'.", None),
     (
         lambda: lucid.data.TensorDataset(ones(2), ones(3)),
         ArgumentError,

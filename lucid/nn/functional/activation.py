@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.arguments import one_axis
+from lucid.operations.arguments import check_number, one_axis
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -59,7 +59,9 @@ def rrelu(
 ) -> Tensor:
     """x where x > 0, else a slope times x: in training one for each element, spread evenly from lower to upper and
     drawn from the random stream; in evaluation their mean. Xu et al., arXiv:1505.00853, section 2.4."""
-    if not isinstance(lower, Real) or not isinstance(upper, Real) or not lower <= upper:
+    for end in (lower, upper):
+        check_number("rrelu takes numbers as lower and upper", end)
+    if not lower <= upper:
         raise ArgumentError(f"rrelu takes lower up to upper, got {lower!r} and {upper!r}.")
     tensor = ops.as_tensor(input)
     slope = uniform(lower, upper, tensor.shape, tensor.dtype) if training else (lower + upper) / 2.0
@@ -82,7 +84,7 @@ def selu(input: Input, inplace: bool = False) -> Tensor:
 
 def celu(input: Input, alpha: float | Scalar = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1). Barron, arXiv:1704.07483, equation 2."""
-    if not isinstance(alpha, Real) or alpha == 0.0:
+    if check_number("celu takes a number other than 0 as alpha", alpha) == 0.0:
         raise ArgumentError(f"celu takes a number other than 0 as alpha, got {alpha!r}.")
     tensor = ops.as_tensor(input)
     return in_place(input, ops.where(tensor > 0.0, tensor, ops.expm1(_below_zero(tensor) / alpha) * alpha), inplace)
@@ -145,7 +147,9 @@ def hardtanh(
     input: Input, min_val: float | Scalar = -1.0, max_val: float | Scalar = 1.0, inplace: bool = False
 ) -> Tensor:
     """x limited to the range from min_val to max_val; the gradient at both ends is 0."""
-    if not all(isinstance(end, Real) for end in (min_val, max_val)) or not min_val < max_val:
+    for end in (min_val, max_val):
+        check_number("hardtanh takes numbers as min_val and max_val", end)
+    if not min_val < max_val:
         raise ArgumentError(f"hardtanh takes min_val below max_val, got {min_val!r} and {max_val!r}.")
     tensor = ops.as_tensor(input)
     return in_place(
@@ -172,7 +176,7 @@ def hardshrink(input: Input, lambd: float | Scalar = 0.5) -> Tensor:
 
 def softshrink(input: Input, lambd: float | Scalar = 0.5) -> Tensor:
     """x, nearer to 0 by lambd, and 0 where |x| is at most lambd. Raises ArgumentError for a lambd below 0."""
-    if not isinstance(lambd, Real) or not lambd >= 0.0:
+    if not check_number("softshrink takes lambd of at least 0", lambd) >= 0.0:
         raise ArgumentError(f"softshrink takes lambd of at least 0, got {lambd!r}.")
     tensor = ops.as_tensor(input)
     return ops.where(abs(tensor) <= lambd, tensor * 0.0, tensor - ops.sign(tensor) * lambd)
@@ -234,6 +238,7 @@ def softmax(input: Input, dim: int | None = None, dtype: object = None) -> Tenso
     return exponentials / exponentials.sum(axis, keepdims=True)
 
 
+@all_or_nothing
 def gumbel_softmax(
     logits: Input, tau: float | Scalar = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
@@ -243,6 +248,8 @@ def gumbel_softmax(
     relaxed one. `eps` has no effect, as in PyTorch. Jang, Gu and Poole, arXiv:1611.01144, equation 2.
     """
     tensor = ops.as_tensor(logits)
+    if not check_number("gumbel_softmax takes a number as tau", tau) > 0.0:
+        raise ArgumentError(f"gumbel_softmax takes tau above 0, got {tau!r}.")
     noise = -ops.log(-ops.log(uniform(0.0, 1.0, tensor.shape, tensor.dtype)))
     soft = softmax((tensor + noise) / tau, dim)
     if not hard:

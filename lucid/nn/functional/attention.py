@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 
 import lucid.operations as ops
-from lucid.errors import DTypeError, ShapeError
-from lucid.nn.functional.dropout import dropout
+from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.nn.functional.dropout import check_probability, dropout
+from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
 
 
+@all_or_nothing
 def scaled_dot_product_attention(
     query: Input,
     key: Input,
@@ -29,7 +31,8 @@ def scaled_dot_product_attention(
     (..., L, S): bools, true where a query attends to a key, or floats that are added before the softmax. `is_causal`
     lets query i attend to the keys up to i. A query that attends to nothing gives 0. `dropout_p` applies whenever
     it is not 0: pass 0 in evaluation. With `enable_gqa`, axis -3 of the query is a multiple of that of key and value,
-    each of which serves several heads. Vaswani et al., arXiv:1706.03762, equation 1.
+    each of which serves several heads. Raises ArgumentError where a mask comes with `is_causal`.
+    Vaswani et al., arXiv:1706.03762, equation 1.
     """
     q, k, v = ops.as_tensor(query), ops.as_tensor(key), ops.as_tensor(value)
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
@@ -37,8 +40,14 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention takes a query (..., L, E), a key (..., S, E) and a value (..., S, V), "
             f"got shapes {q.shape}, {k.shape} and {v.shape}."
         )
+    if is_causal and attn_mask is not None:
+        raise ArgumentError(
+            "scaled_dot_product_attention takes attn_mask or is_causal, got both.",
+            hint="let the mask be causal, too: attn_mask.tril() for bools.",
+        )
     if enable_gqa:
         k, v = _repeated_heads(k, q), _repeated_heads(v, q)
+    dropout_p = check_probability(dropout_p)
     factor = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
     weights = attention_weights(ops.matmul(q * factor, k.mT), attn_mask, is_causal)
     return ops.matmul(dropout(weights, dropout_p) if dropout_p else weights, v)

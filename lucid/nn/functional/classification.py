@@ -6,6 +6,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.activation import log_softmax
 from lucid.nn.functional.loss import check_reduction, reduced
+from lucid.operations.arguments import check_number
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -43,7 +44,7 @@ def cross_entropy(
     (Szegedy et al., arXiv:1512.00567, section 7).
     """
     x, y = ops.as_tensor(input), ops.as_tensor(target)
-    if not 0.0 <= label_smoothing <= 1.0:
+    if not 0.0 <= check_number("cross_entropy takes a number as label_smoothing", label_smoothing) <= 1.0:
         raise ArgumentError(f"cross_entropy takes label_smoothing from 0 to 1, got {label_smoothing!r}.")
     log_probabilities = log_softmax(x, _class_axis(x))
     if y.dtype.is_float:

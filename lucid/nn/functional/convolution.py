@@ -118,7 +118,7 @@ def resolved_padding(
     name: str, padding: Size | str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> list[tuple[int, int]]:
     """The elements before and after each axis that the argument `padding` of a convolution means."""
-    if padding == "same":
+    if isinstance(padding, str) and padding == "same":
         if max(stride) > 1:
             raise ArgumentError(f'{name} takes padding="same" with a stride of 1, got {tuple(stride)}.')
         return same_padding(kernel, dilation)

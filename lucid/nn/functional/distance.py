@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.activation import logsigmoid
 from lucid.nn.functional.loss import check_positive, pair, reduced
+from lucid.operations.arguments import check_number
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -17,7 +17,7 @@ Input = Tensor | Array
 
 def vector_norm(x: Tensor, p: float, dim: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
     """sum(|x|^p)^(1/p) along axes, or the largest |x| where p is infinite. The gradient of a norm of 0 is 0."""
-    if not isinstance(p, Real) or not p > 0.0:
+    if not check_number("a norm takes p above 0", p) > 0.0:
         raise ArgumentError(f"a norm takes p above 0, got {p!r}.")
     magnitudes = abs(x)
     if p == math.inf:

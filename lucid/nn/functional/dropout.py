@@ -10,7 +10,7 @@ from numbers import Real
 
 import lucid.operations as ops
 import lucid.random
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import DTypeError, ShapeError, argument_error
 from lucid.nn.functional.activation import SELU_ALPHA, SELU_SCALE, in_place
 from lucid.random import DrawSource
 from lucid.scalars import Scalar
@@ -26,7 +26,9 @@ def check_probability(p: object) -> float | Scalar:
     if isinstance(p, Real) and not isinstance(p, bool) and 0.0 <= (number := float(p)) <= 1.0:
         return number
     percents = isinstance(p, int | float) and not isinstance(p, bool) and 1 < p <= 100
-    raise ArgumentError(
+    raise argument_error(
+        p,
+        Real,
         f"dropout takes a probability p from 0 to 1, got p={p!r}.",
         hint=f"p={p / 100:g} drops {p:g} in a hundred." if percents else None,  # type: ignore[operator]
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.modes import no_grad
+from lucid.operations.arguments import as_integer
 from lucid.operations.gathering import rows
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
 
 
+@all_or_nothing
 def embedding(
     input: Input,
     weight: Tensor,
@@ -73,6 +76,7 @@ def check_padding_idx(owner: str, padding_idx: int | None, count: int) -> int | 
     """The row that a padding index means, if there is one; else ArgumentError."""
     if padding_idx is None:
         return None
+    padding_idx = as_integer(f"{owner} takes an integer as padding_idx", padding_idx)
     if not -count <= padding_idx < count:
         raise ArgumentError(f"{owner} takes a padding_idx from {-count} to {count - 1}, got {padding_idx!r}.")
     return padding_idx % count
@@ -87,6 +91,7 @@ def one_hot(tensor: Input, num_classes: int = -1) -> Tensor:
     index = ops.as_tensor(tensor)
     if not index.dtype.is_integer:
         raise DTypeError(f"one_hot takes integers, got {index.dtype}.")
+    num_classes = as_integer("one_hot takes a number of classes", num_classes)
     if num_classes < 1:
         raise ArgumentError(f"one_hot takes the number of classes, from 1 on, got num_classes={num_classes!r}.")
     ops.check_index(index, num_classes, "class")

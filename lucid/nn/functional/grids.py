@@ -13,6 +13,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.windows import Input
+from lucid.operations.arguments import as_integers
 from lucid.operations.gathering import elements
 from lucid.tensor import Tensor
 
@@ -28,7 +29,8 @@ def affine_grid(theta: Input, size: Sequence[int], align_corners: bool | None = 
     one with `align_corners`, else from edge to edge. Raises ShapeError and DTypeError.
     Jaderberg et al., "Spatial transformer networks", arXiv:1506.02025, equation 1.
     """
-    maps, spatial = ops.as_tensor(theta), tuple(size)[2:]
+    size = as_integers("affine_grid takes integers as size", size)
+    maps, spatial = ops.as_tensor(theta), size[2:]
     axes = len(spatial)
     if axes not in (2, 3) or maps.shape != (size[0], axes, axes + 1) or min(size) < 1:
         raise ShapeError(

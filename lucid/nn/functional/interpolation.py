@@ -11,6 +11,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from lucid.nn.functional.windows import Input
+from lucid.operations.arguments import as_integer, as_number
 from lucid.tensor import Array, Tensor
 
 NEAREST = ("nearest", "nearest-exact")
@@ -77,13 +78,17 @@ def _lengths(
 ) -> list[tuple[int, float]]:
     """For each axis the length of the result, and by how much it is longer."""
     if size is not None and scale_factor is None:
-        lengths = [int(length) for length in _for_each(shape, size)]
+        lengths = [as_integer("interpolate takes integers as size", length) for length in _for_each(shape, size)]
         factors = [length / extent if extent else 1.0 for extent, length in zip(shape, lengths, strict=True)]
     elif scale_factor is not None and size is None:
-        factors = [float(factor) for factor in _for_each(shape, scale_factor)]
+        factors = [as_number("interpolate takes numbers as scale_factor", f) for f in _for_each(shape, scale_factor)]
+        if not all(map(math.isfinite, factors)):
+            raise ArgumentError(f"interpolate takes finite numbers as scale_factor, got {scale_factor!r}.")
         lengths = [math.floor(extent * factor) for extent, factor in zip(shape, factors, strict=True)]
     else:
         raise ArgumentError("interpolate takes either size or scale_factor.")
+    if max(lengths) >= 2**31:
+        raise ArgumentError(f"interpolate gives fewer than 2^31 elements along each axis, got {lengths}.")
     if min(*lengths, *shape) < 1:
         raise ArgumentError(f"interpolate gives at least one element along each axis, got {lengths} from {shape}.")
     return list(zip(lengths, factors, strict=True))

@@ -10,7 +10,7 @@ import math
 from numbers import Real
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ShapeError, argument_error
 from lucid.nn.functional.activation import logsigmoid
 from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
@@ -36,14 +36,14 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
 def check_nonnegative(loss: str, name: str, value: float | Scalar) -> float | Scalar:
     """The argument of a loss, if it is at least 0; else ArgumentError."""
     if not isinstance(value, Real) or not value >= 0.0:
-        raise ArgumentError(f"{loss} takes {name} of at least 0, got {value!r}.")
+        raise argument_error(value, Real, f"{loss} takes {name} of at least 0, got {value!r}.")
     return value
 
 
 def check_positive(loss: str, name: str, value: float | Scalar) -> float | Scalar:
     """The argument of a loss, if it is above 0; else ArgumentError."""
     if not isinstance(value, Real) or not value > 0.0:
-        raise ArgumentError(f"{loss} takes {name} above 0, got {value!r}.")
+        raise argument_error(value, Real, f"{loss} takes {name} above 0, got {value!r}.")
     return value
 
 
@@ -120,15 +120,13 @@ def huber_loss(
 def binary_cross_entropy(input: Input, target: Input, weight: Input | None = None, reduction: str = "mean") -> Tensor:
     """-weight * (y * log(x) + (1 - y) * log(1 - x)) for probabilities x and y.
 
-    Logarithms are at least -100, with a gradient of 0 where they would be less. A prediction outside of 0 to 1, or NaN,
+    Logarithms are at least -100, with a gradient of 0 where they would be less. One outside of 0 to 1, or NaN,
     raises CheckError, in a compiled step before anything is written. `binary_cross_entropy_with_logits` takes any
     logits, and has accurate gradients everywhere.
     """
     x, y = pair("binary_cross_entropy", input, target)
-    check_holds(
-        ops.logical_and(x >= 0.0, x <= 1.0),
-        "binary_cross_entropy takes predictions from 0 to 1, which is not so at position {position}.",
-    )
+    for name, chances in (("predictions", x), ("targets", y)):
+        check_holds(ops.logical_and(chances >= 0.0, chances <= 1.0), f"binary_cross_entropy takes {name} from 0 to 1")
     losses = -(y * _clamped_log(x) + (1.0 - y) * _clamped_log(1.0 - x))
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -150,7 +148,7 @@ def binary_cross_entropy_with_logits(
     `weight` and `pos_weight` broadcast to the logits; the latter multiplies y * log(x) alone.
     """
     x, y = pair("binary_cross_entropy_with_logits", input, target)
-    log_weight = 1.0 if pos_weight is None else (pos_weight - 1.0) * y + 1.0
+    log_weight = 1.0 if pos_weight is None else (ops.as_tensor(pos_weight) - 1.0) * y + 1.0
     losses = (1.0 - y) * x - logsigmoid(x) * log_weight
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -208,12 +206,14 @@ def gaussian_nll_loss(
     """The negated log-likelihood (log(v) + (x - y)^2 / v) / 2 of y under a normal distribution.
 
     v is `var`, replaced by eps where it is less, with the gradient of v as if it were not. It has the shape of
-    the prediction x, that shape without its last axis, or one that broadcasts to it. `full` adds log(2 * pi) / 2.
+    the prediction x, that shape without its last axis, or one that broadcasts to it. One below 0, or NaN, raises
+    CheckError, in a compiled step before anything is written. `full` adds log(2 * pi) / 2.
     Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
     x, y = pair("gaussian_nll_loss", input, target)
     check_positive("gaussian_nll_loss", "eps", eps)
     given = ops.as_tensor(var)
+    check_holds(given >= 0, "gaussian_nll_loss takes variances from 0 on")
     if given.shape != x.shape and given.shape == x.shape[:-1]:
         given = given.unsqueeze(-1)
     v = given + (ops.maximum(given, eps) - given).detach()

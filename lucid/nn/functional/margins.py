@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from lucid.nn.functional.activation import logsigmoid
 from lucid.nn.functional.distance import pairwise_distance
 from lucid.nn.functional.loss import check_positive, pair, reduced
+from lucid.operations.arguments import as_number
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -29,7 +30,7 @@ def multi_margin_loss(
     weight: (C,), a factor for each class. Raises CheckError for a target out of range, before anything is written.
     """
     scores, classes = _scores("multi_margin_loss", input, target)
-    if p not in (1, 2):
+    if as_number("multi_margin_loss takes p of 1 or 2", p) not in (1.0, 2.0):
         raise ArgumentError(f"multi_margin_loss takes p of 1 or 2, got {p!r}.")
     count = scores.shape[-1]
     ops.check_index(classes, count, "target")
@@ -94,7 +95,16 @@ def triplet_margin_with_distance_loss(
     """`triplet_margin_loss` with a distance of one's own, by default `pairwise_distance`."""
     check_positive("triplet_margin_with_distance_loss", "margin", margin)
     a, b, c = (ops.as_tensor(x) for x in (anchor, positive, negative))
+    if not a.ndim == b.ndim == c.ndim:
+        raise ShapeError(
+            "triplet_margin_with_distance_loss takes three tensors of as many axes, "
+            f"got shapes {a.shape}, {b.shape} and {c.shape}."
+        )
     distance = pairwise_distance if distance_function is None else distance_function
+    if not callable(distance):
+        raise ArgumentTypeError(
+            f"triplet_margin_with_distance_loss takes a function as distance_function, got {distance!r}."
+        )
     near, far = distance(a, b), distance(a, c)
     if swap:
         far = ops.minimum(far, distance(b, c))

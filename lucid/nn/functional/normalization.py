@@ -13,7 +13,8 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import no_grad
-from lucid.operations.arguments import as_integer, as_integers
+from lucid.operations.arguments import as_integer, as_integers, check_number
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -91,7 +92,9 @@ def group_norm(
     input: (N, C, ...), weight and bias: (C,). Wu and He, "Group normalization", arXiv:1803.08494, equations 1 to 6.
     """
     tensor, num_groups = ops.as_tensor(input), as_integer("group_norm takes a number of groups", num_groups)
-    if tensor.ndim < 2 or num_groups < 1 or tensor.shape[1] % num_groups:
+    if num_groups < 1:
+        raise ArgumentError(f"group_norm takes a number of groups from 1 on, got {num_groups}.")
+    if tensor.ndim < 2 or tensor.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm of {num_groups} groups takes inputs of shape (N, C, ...) whose C they divide, "
             f"got {tensor.shape}."
@@ -108,11 +111,12 @@ def local_response_norm(input: Input, size: int, alpha: float = 1e-4, beta: floa
     networks", section 3.3.
     """
     tensor, count = ops.as_tensor(input), as_integer("local_response_norm takes a number of channels", size)
-    if tensor.ndim < 3 or count < 1:
-        raise ShapeError(
-            f"local_response_norm takes inputs of shape (N, C, ...) with positions, and a size of at least 1, "
-            f"got {tensor.shape} and {count}."
-        )
+    if count < 1:
+        raise ArgumentError(f"local_response_norm takes a number of channels from 1 on, got {count}.")
+    if tensor.ndim < 3:
+        raise ShapeError(f"local_response_norm takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
+    for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+        check_number(f"local_response_norm takes a number as {name}", value)
     channels = (tensor * tensor).transpose(1, -1)
     padded = ops.concatenate(
         [
@@ -128,6 +132,7 @@ def local_response_norm(input: Input, size: int, alpha: float = 1e-4, beta: floa
     return tensor / (total.transpose(1, -1) * (alpha / count) + k) ** float(beta)
 
 
+@all_or_nothing
 def batch_norm(
     input: Input,
     running_mean: Tensor | None,
@@ -165,6 +170,7 @@ def batch_norm(
     return _affine(result, scale, shift)
 
 
+@all_or_nothing
 def instance_norm(
     input: Input,
     running_mean: Tensor | None = None,

@@ -9,6 +9,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError
 from lucid.nn.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d
 from lucid.nn.functional.windows import Input, Size, each_axis
+from lucid.operations.arguments import check_number
 from lucid.tensor import Tensor
 
 
@@ -47,7 +48,7 @@ def _lp_pool(
     stride: Size | None,
     ceil_mode: bool,
 ) -> Tensor:
-    if not p > 0.0:
+    if not check_number(f"{name} takes a number as norm_type", p) > 0.0:
         raise ArgumentError(f"{name} takes norm_type above 0, got {p!r}.")
     count = math.prod(each_axis(name, "kernel_size", kernel_size, axes))
     mean = average(ops.as_tensor(x) ** p, kernel_size, stride, 0, ceil_mode)

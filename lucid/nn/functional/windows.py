@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ShapeError, argument_error
 from lucid.tensor import Array, Tensor
 
 Input = Tensor | Array
@@ -18,7 +18,12 @@ def each_axis(owner: str, name: str, value: Size, axes: int, at_least: int = 1) 
     whole = all(isinstance(v, int) and not isinstance(v, bool) and v >= at_least for v in values)
     if len(values) != axes or not whole or isinstance(value, str):
         count = f"an integer or {axes} integers" if axes > 1 else "an integer"
-        raise ArgumentError(f"{owner} takes {count} of at least {at_least} as {name}, got {value!r}.")
+        wrong = next((v for v in values if not isinstance(v, int)), value)
+        raise argument_error(
+            wrong, int | tuple | list, f"{owner} takes {count} of at least {at_least} as {name}, got {value!r}."
+        )
+    if max(values, default=0) >= 2**31:
+        raise ArgumentError(f"{owner} takes {name} below 2^31, got {value!r}.")
     return values
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from numbers import Real
 from typing import Any
 
-from lucid.errors import ArgumentError, StateDictError, TraceError
+from lucid.errors import ArgumentTypeError, StateDictError, TraceError, argument_error
 from lucid.modes import current_tracer
 from lucid.optim.optimizer import Group, Optimizer
+from lucid.savepoints import Savepoint, about_to_write
 
 
 class Scheduler(ABC):
@@ -18,14 +21,19 @@ class Scheduler(ABC):
     last_epoch: int
 
     def __init__(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentError(f"{type(self).__name__} takes an optimizer, got {type(optimizer).__name__}.")
-        self.optimizer = optimizer
+        self.optimizer = check_optimizer(self, optimizer)
         self.last_epoch = 0
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each group now."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def all_or_nothing(self) -> Savepoint:
+        """A block which leaves the schedule and the groups as they were where it raises."""
+        savepoint = Savepoint()
+        for attributes in (vars(self), *self.optimizer.param_groups):
+            savepoint.note(attributes, partial(_remember, attributes))
+        return savepoint
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions."""
@@ -53,10 +61,12 @@ class LRScheduler(Scheduler):
 
     def __init__(self, optimizer: Optimizer) -> None:
         super().__init__(optimizer)
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
-        self._apply()
+        with Savepoint():
+            for group in optimizer.param_groups:
+                about_to_write(group, partial(_remember, group))
+                group.setdefault("initial_lr", group["lr"])
+            self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+            self._apply()
 
     def first_rate(self, group: Group, base: float) -> float:
         """The learning rate of a group in epoch 0, from what it is without this scheduler, and the initial one."""
@@ -69,8 +79,9 @@ class LRScheduler(Scheduler):
     def step(self) -> None:
         """Go on to the next epoch."""
         refuse_traces()
-        self.last_epoch += 1
-        self._apply()
+        with self.all_or_nothing():
+            self.last_epoch += 1
+            self._apply()
 
     def restart(self) -> None:
         """Go back to epoch 0, with the rates of this scheduler alone."""
@@ -85,6 +96,31 @@ class LRScheduler(Scheduler):
             group["lr"] = rate(group, base)
 
 
+def _remember(entries: dict[str, Any]) -> Callable[[], None]:
+    """What gives a dict the entries back that it has now."""
+    kept = dict(entries)
+
+    def restore() -> None:
+        entries.clear()
+        entries.update(kept)
+
+    return restore
+
+
+def check_optimizer(scheduler: Scheduler, optimizer: object) -> Optimizer:
+    """The argument, if it is an optimizer; else ArgumentTypeError."""
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentTypeError(f"{type(scheduler).__name__} takes an optimizer, got {type(optimizer).__name__}.")
+    return optimizer
+
+
+def check_real(scheduler: Scheduler, name: str, value: float) -> float:
+    """The argument, if it is a number; else ArgumentTypeError."""
+    if not isinstance(value, Real):
+        raise ArgumentTypeError(f"{type(scheduler).__name__} takes a number as {name}, got {value!r}.")
+    return value
+
+
 def refuse_traces() -> None:
     """Raise TraceError while a function is traced."""
     if current_tracer() is not None:
@@ -97,5 +133,5 @@ def refuse_traces() -> None:
 def check_steps(scheduler: Scheduler, name: str, value: int) -> int:
     """The argument, if it is an integer of at least 1; else ArgumentError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"{type(scheduler).__name__} takes a {name} of at least 1, got {value!r}.")
+        raise argument_error(value, int, f"{type(scheduler).__name__} takes a {name} of at least 1, got {value!r}.")
     return value

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, ArgumentTypeError
 from lucid.optim.lr_scheduler.base import LRScheduler, Scheduler, check_steps, refuse_traces
 from lucid.optim.optimizer import Optimizer
 
@@ -14,11 +14,13 @@ from lucid.optim.optimizer import Optimizer
 class _Combined(Scheduler):
     """The base of schedules that hold others of one optimizer."""
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:
-        super().__init__(optimizer)
-        if not schedulers or not all(isinstance(scheduler, LRScheduler) for scheduler in schedulers):
-            raise ArgumentError(f"{type(self).__name__} takes a list of schedulers.")
-        if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
+    def __init__(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
+        if not isinstance(schedulers, Sequence) or not all(isinstance(each, LRScheduler) for each in schedulers):
+            raise ArgumentTypeError(f"{type(self).__name__} takes a list of schedulers, got {schedulers!r}.")
+        if not schedulers:
+            raise ArgumentError(f"{type(self).__name__} takes at least one scheduler, got none.")
+        super().__init__(schedulers[0].optimizer if optimizer is None else optimizer)
+        if any(scheduler.optimizer is not self.optimizer for scheduler in schedulers):
             raise ArgumentError(f"{type(self).__name__} takes schedulers of one optimizer.")
         self._schedulers = list(schedulers)
 
@@ -42,18 +44,15 @@ class ChainedScheduler(_Combined):
     """Schedulers that all step in each epoch: their factors multiply."""
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
-        first = schedulers[0].optimizer if schedulers and isinstance(schedulers[0], LRScheduler) else None
-        given = optimizer if optimizer is not None else first
-        if given is None:
-            raise ArgumentError("ChainedScheduler takes a list of schedulers.")
-        super().__init__(given, schedulers)
+        super().__init__(optimizer, schedulers)
 
     def step(self) -> None:
         """Go on to the next epoch."""
         refuse_traces()
-        self.last_epoch += 1
-        for scheduler in self._schedulers:
-            scheduler.step()
+        with self.all_or_nothing():
+            self.last_epoch += 1
+            for scheduler in self._schedulers:
+                scheduler.step()
 
 
 class SequentialLR(_Combined):
@@ -61,6 +60,8 @@ class SequentialLR(_Combined):
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         super().__init__(optimizer, schedulers)
+        if not isinstance(milestones, Sequence):
+            raise ArgumentTypeError(f"SequentialLR takes a list of epochs as milestones, got {milestones!r}.")
         if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(set(milestones)):
             raise ArgumentError(
                 f"SequentialLR takes ascending milestones, one less than schedulers, got {list(milestones)} for "
@@ -72,9 +73,10 @@ class SequentialLR(_Combined):
     def step(self) -> None:
         """Go on to the next epoch."""
         refuse_traces()
-        self.last_epoch += 1
-        current = self._schedulers[bisect_right(self.milestones, self.last_epoch)]
-        if self.last_epoch in self.milestones:
-            current.restart()
-        else:
-            current.step()
+        with self.all_or_nothing():
+            self.last_epoch += 1
+            current = self._schedulers[bisect_right(self.milestones, self.last_epoch)]
+            if self.last_epoch in self.milestones:
+                current.restart()
+            else:
+                current.step()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lucid.errors import ArgumentError
-from lucid.optim.lr_scheduler.base import LRScheduler, check_steps
+from lucid.optim.lr_scheduler.base import LRScheduler, Scheduler, check_optimizer, check_real, check_steps
 from lucid.optim.optimizer import Group, Optimizer
 
 
@@ -19,7 +19,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:  # noqa: N803  PyTorch's name
         self.T_max = check_steps(self, "T_max", T_max)
-        self.eta_min = eta_min
+        self.eta_min = check_real(self, "eta_min", eta_min)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -49,7 +49,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     ) -> None:
         self.T_0 = check_steps(self, "T_0", T_0)
         self.T_mult = check_steps(self, "T_mult", T_mult)
-        self.eta_min = eta_min
+        self.eta_min = check_real(self, "eta_min", eta_min)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -90,13 +90,21 @@ class OneCycleLR(LRScheduler):
                 raise ArgumentError("OneCycleLR takes total_steps, or epochs and steps_per_epoch.")
             total_steps = check_steps(self, "epochs", epochs) * check_steps(self, "steps_per_epoch", steps_per_epoch)
         self.total_steps = check_steps(self, "total_steps", total_steps)
-        if not 0.0 <= pct_start <= 1.0:
+        if not 0.0 <= check_real(self, "pct_start", pct_start) <= 1.0:
             raise ArgumentError(f"OneCycleLR takes a pct_start from 0 to 1, got {pct_start!r}.")
         if anneal_strategy not in ("cos", "linear"):
             raise ArgumentError(f'OneCycleLR takes anneal_strategy="cos" or "linear", got {anneal_strategy!r}.')
         self.anneal_strategy = anneal_strategy
         self.cycle_momentum = cycle_momentum
         self.max_lrs = one_for_each_group(self, optimizer, "max_lr", max_lr)
+        if (
+            min(check_real(self, "div_factor", div_factor), check_real(self, "final_div_factor", final_div_factor))
+            <= 0.0
+        ):
+            raise ArgumentError(
+                "OneCycleLR takes div_factor and final_div_factor above 0, "
+                f"got {div_factor!r} and {final_div_factor!r}."
+            )
         self.initial_lrs = [rate / div_factor for rate in self.max_lrs]
         self.min_lrs = [rate / final_div_factor for rate in self.initial_lrs]
         self.base_momenta = one_for_each_group(self, optimizer, "base_momentum", base_momentum)
@@ -146,14 +154,13 @@ def set_momentum(group: Group, momentum: float) -> None:
 
 
 def one_for_each_group(
-    scheduler: LRScheduler, optimizer: Optimizer, name: str, given: float | Sequence[float]
+    scheduler: Scheduler, optimizer: Optimizer, name: str, given: float | Sequence[float]
 ) -> list[float]:
     """A number for each group: one for all, or as many as there are."""
-    if not isinstance(given, Sequence):
-        return [given] * len(optimizer.param_groups)
-    if len(given) != len(optimizer.param_groups):
+    groups = check_optimizer(scheduler, optimizer).param_groups
+    numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * len(groups)
+    if len(numbers) != len(groups):
         raise ArgumentError(
-            f"{type(scheduler).__name__} takes a {name} for each of {len(optimizer.param_groups)} groups, "
-            f"got {len(given)}."
+            f"{type(scheduler).__name__} takes a {name} for each of {len(groups)} groups, got {len(numbers)}."
         )
-    return list(given)
+    return [check_real(scheduler, name, number) for number in numbers]

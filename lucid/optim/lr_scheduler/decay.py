@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lucid.errors import ArgumentError
-from lucid.optim.lr_scheduler.base import LRScheduler, check_steps
+from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.operations.arguments import as_integer, as_list
+from lucid.optim.lr_scheduler.base import LRScheduler, check_optimizer, check_real, check_steps
 from lucid.optim.optimizer import Group, Optimizer
 
 Rule = Callable[[int], float]
@@ -18,7 +19,7 @@ class StepLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size = check_steps(self, "step_size", step_size)
-        self.gamma = gamma
+        self.gamma = check_real(self, "gamma", gamma)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -30,8 +31,9 @@ class MultiStepLR(LRScheduler):
     """Multiplies the learning rate by `gamma` in each of the epochs `milestones`."""
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        self.milestones = sorted(milestones)
-        self.gamma = gamma
+        listed = as_list("MultiStepLR takes a list of epochs as milestones", milestones)
+        self.milestones = sorted(as_integer("MultiStepLR takes milestones that are integers", each) for each in listed)
+        self.gamma = check_real(self, "gamma", gamma)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -43,7 +45,7 @@ class ExponentialLR(LRScheduler):
     """Multiplies the learning rate by `gamma` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = gamma
+        self.gamma = check_real(self, "gamma", gamma)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -55,10 +57,10 @@ class ConstantLR(LRScheduler):
     """Multiplies the learning rate by `factor` for the first `total_iters` epochs."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3.0, total_iters: int = 5) -> None:
-        if not 0.0 < factor <= 1.0:
+        if not 0.0 < check_real(self, "factor", factor) <= 1.0:
             raise ArgumentError(f"ConstantLR takes a factor above 0, up to 1, got {factor!r}.")
         self.factor = factor
-        self.total_iters = total_iters
+        self.total_iters = as_integer("ConstantLR takes a number of epochs as total_iters", total_iters)
         super().__init__(optimizer)
 
     def first_rate(self, group: Group, base: float) -> float:
@@ -83,9 +85,9 @@ class LinearLR(LRScheduler):
         end_factor: float = 1.0,
         total_iters: int = 5,
     ) -> None:
-        if not 0.0 < start_factor <= 1.0:
+        if not 0.0 < check_real(self, "start_factor", start_factor) <= 1.0:
             raise ArgumentError(f"LinearLR takes a start_factor above 0, up to 1, got {start_factor!r}.")
-        if not 0.0 <= end_factor <= 1.0:
+        if not 0.0 <= check_real(self, "end_factor", end_factor) <= 1.0:
             raise ArgumentError(f"LinearLR takes an end_factor from 0 to 1, got {end_factor!r}.")
         self.start_factor = start_factor
         self.end_factor = end_factor
@@ -111,7 +113,7 @@ class PolynomialLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
         self.total_iters = check_steps(self, "total_iters", total_iters)
-        self.power = power
+        self.power = check_real(self, "power", power)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -126,7 +128,7 @@ class LambdaLR(LRScheduler):
     """Multiplies the initial learning rate by a function of the epoch, or one function for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Rule | Sequence[Rule]) -> None:
-        self.lr_lambdas = _one_for_each_group(type(self).__name__, optimizer, lr_lambda)
+        self.lr_lambdas = _one_for_each_group(self, optimizer, lr_lambda)
         super().__init__(optimizer)
 
     def first_rate(self, group: Group, base: float) -> float:
@@ -143,7 +145,7 @@ class MultiplicativeLR(LRScheduler):
     """Multiplies the learning rate of the epoch before by a function of the epoch, or one for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Rule | Sequence[Rule]) -> None:
-        self.lr_lambdas = _one_for_each_group(type(self).__name__, optimizer, lr_lambda)
+        self.lr_lambdas = _one_for_each_group(self, optimizer, lr_lambda)
         super().__init__(optimizer)
 
     def next_rate(self, group: Group, base: float) -> float:
@@ -154,14 +156,15 @@ class MultiplicativeLR(LRScheduler):
         return _without_functions(super().state_dict())
 
 
-def _one_for_each_group(name: str, optimizer: Optimizer, given: Rule | Sequence[Rule]) -> list[Rule]:
-    if not isinstance(given, Sequence):
-        return [given] * len(optimizer.param_groups)
-    if len(given) != len(optimizer.param_groups):
-        raise ArgumentError(
-            f"{name} takes a function for each of {len(optimizer.param_groups)} groups, got {len(given)}."
-        )
-    return list(given)
+def _one_for_each_group(scheduler: LRScheduler, optimizer: Optimizer, given: Rule | Sequence[Rule]) -> list[Rule]:
+    name, groups = type(scheduler).__name__, check_optimizer(scheduler, optimizer).param_groups
+    rules = list(given) if isinstance(given, Sequence) else [given] * len(groups)
+    for rule in rules:
+        if not callable(rule):
+            raise ArgumentTypeError(f"{name} takes a function of the epoch, or a list of them, got {given!r}.")
+    if len(rules) != len(groups):
+        raise ArgumentError(f"{name} takes a function for each of {len(groups)} groups, got {len(rules)}.")
+    return rules
 
 
 def _rule_of(scheduler: LRScheduler, rules: list[Rule], group: Group) -> Rule:

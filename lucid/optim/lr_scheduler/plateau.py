@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from lucid.errors import ArgumentError
-from lucid.optim.lr_scheduler.base import Scheduler, refuse_traces
+from lucid.operations.arguments import as_number
+from lucid.optim.lr_scheduler.base import Scheduler, check_real, refuse_traces
+from lucid.optim.lr_scheduler.cycle import one_for_each_group
 from lucid.optim.optimizer import Optimizer
 from lucid.tensor import Tensor
 
@@ -37,14 +39,11 @@ class ReduceLROnPlateau(Scheduler):
                 'ReduceLROnPlateau takes mode="min" or "max" and threshold_mode="rel" or "abs", '
                 f"got {mode!r} and {threshold_mode!r}."
             )
-        if not factor < 1.0:
+        if not check_real(self, "factor", factor) < 1.0:
             raise ArgumentError(f"ReduceLROnPlateau takes a factor below 1, got {factor!r}.")
-        groups = len(optimizer.param_groups)
-        self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
-        if len(self.min_lrs) != groups:
-            raise ArgumentError(
-                f"ReduceLROnPlateau takes a min_lr for each of {groups} groups, got {len(self.min_lrs)}."
-            )
+        self.min_lrs = one_for_each_group(self, optimizer, "min_lr", min_lr)
+        for name, value in (("patience", patience), ("threshold", threshold), ("cooldown", cooldown), ("eps", eps)):
+            check_real(self, name, value)
         self.mode, self.threshold_mode = mode, threshold_mode
         self.factor, self.patience, self.threshold = factor, patience, threshold
         self.cooldown, self.eps = cooldown, eps
@@ -55,7 +54,7 @@ class ReduceLROnPlateau(Scheduler):
     def step(self, metrics: float | Tensor) -> None:
         """Go on to the next epoch, whose figure is `metrics`."""
         refuse_traces()
-        current = float(metrics)
+        current = as_number("ReduceLROnPlateau takes a number as metrics", metrics)
         self.last_epoch += 1
         if self._is_better(current):
             self.best = current

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lucid.errors import ArgumentError
-from lucid.optim.lr_scheduler.base import LRScheduler, check_steps
+from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.optim.lr_scheduler.base import LRScheduler, check_real, check_steps
 from lucid.optim.lr_scheduler.cycle import one_for_each_group, set_momentum
 from lucid.optim.optimizer import Group, Optimizer
 
@@ -46,6 +46,9 @@ class CyclicLR(LRScheduler):
             raise ArgumentError(f"CyclicLR takes mode={', '.join(map(repr, MODES))}, or a scale_fn, got {mode!r}.")
         if scale_mode not in ("cycle", "iterations"):
             raise ArgumentError(f'CyclicLR takes scale_mode="cycle" or "iterations", got {scale_mode!r}.')
+        if scale_fn is not None and not callable(scale_fn):
+            raise ArgumentTypeError(f"CyclicLR takes a function as scale_fn, got {scale_fn!r}.")
+        check_real(self, "gamma", gamma)
         self.mode, self.gamma, self.scale_fn, self.scale_mode = mode, gamma, scale_fn, scale_mode
         self.cycle_momentum = cycle_momentum
         self.low_lrs = one_for_each_group(self, optimizer, "base_lr", base_lr)

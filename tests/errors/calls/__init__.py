@@ -1,0 +1,10 @@
+"""Calls of everything that is public: `EVERY` of them."""
+
+from __future__ import annotations
+
+from tests.errors.calls import functional, functions, made, modules, objects, programs, training
+from tests.errors.calls.call import Call
+
+EVERY: list[Call] = [
+    call for part in (functions, made, functional, modules, training, objects, programs) for call in part.CALLS
+]
