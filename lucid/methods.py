@@ -39,6 +39,11 @@ class TensorMethods(TensorForms):
     sigmoid = ops.sigmoid
     logit = ops.logit
     erf = ops.erf
+    erfc = ops.erfc
+    erfinv = ops.erfinv
+    lgamma = ops.lgamma
+    digamma = ops.digamma
+    sinc = ops.sinc
     relu = ops.relu
 
     abs = ops.absolute
@@ -161,3 +166,31 @@ class TensorMethods(TensorForms):
     tile = ops.tile
     moveaxis = ops.moveaxis
     broadcast_to = ops.broadcast_to
+
+    logcumsumexp = ops.logcumsumexp
+    cummax = ops.cummax
+    cummin = ops.cummin
+    copysign = ops.copysign
+    signbit = ops.signbit
+    heaviside = ops.heaviside
+    fmax = ops.fmax
+    fmin = ops.fmin
+    isposinf = ops.isposinf
+    isneginf = ops.isneginf
+    logaddexp2 = ops.logaddexp2
+    deg2rad = ops.deg2rad
+    rad2deg = ops.rad2deg
+    ldexp = ops.ldexp
+    float_power = ops.float_power
+    kthvalue = ops.kthvalue
+    aminmax = ops.aminmax
+    cov = ops.cov
+    corrcoef = ops.corrcoef
+    dist = ops.dist
+    renorm = ops.renorm
+    select = ops.select
+    tensor_split = ops.tensor_split
+    addbmm = ops.addbmm
+    addr = ops.addr
+    matrix_power = ops.matrix_power
+    unfold = ops.unfold

@@ -94,8 +94,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "utils": "lucid.data",
         "set_grad_enabled": "lucid.enable_grad() if value else lucid.no_grad()",
         "is_tensor": "isinstance(t, lucid.Tensor)",
-        "vstack": "lucid.concatenate((t, x), 0)",
-        "hstack": "lucid.concatenate((t, x), 1)",
         "masked_select": "lucid.where(mask, t, 0.0)",
         "nonzero": "t.numpy().nonzero()",
         "unique": "numpy.unique(t.numpy())",

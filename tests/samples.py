@@ -22,6 +22,7 @@ from lucid.ir.ops import (
     indexing as ix,
     movement as mv,
     reduction as rd,
+    special as sp,
     stepwise as st,
     structure as sr,
     windows as wn,
@@ -73,10 +74,11 @@ SQUARE, ROW = np.array([[0.3, -0.8, 0.5], [1.1, 0.2, -0.4], [-0.6, 0.7, 0.9]]), 
 
 EVERYWHERE = (
     *(ew.Neg, ew.Abs, ew.Exp, ew.Tanh, ew.Sigmoid, ew.Erf, ew.Sin, ew.Cos, ew.Floor, ew.Detach),
-    *(fn.Exp2, fn.Expm1, fn.Sinh, fn.Cosh, fn.Tan, fn.Atan, fn.Asinh, st.Sign, st.Ceil, st.Round, st.Trunc),
+    *(fn.Exp2, fn.Expm1, fn.Sinh, fn.Cosh, fn.Tan, fn.Atan, fn.Asinh, st.Sign, st.Ceil, st.Round, st.Trunc, sp.Erfc),
 )
 ABOVE_ZERO = (ew.Log, ew.Sqrt, fn.Log2, fn.Log10)
-NEAR_ZERO = (fn.Asin, fn.Acos, fn.Atanh, fn.Log1p)
+GAMMAS = (sp.Lgamma, sp.Digamma, sp.Polygamma)
+NEAR_ZERO = (fn.Asin, fn.Acos, fn.Atanh, fn.Log1p, sp.Erfinv)
 
 
 def _spread(*shape: int) -> Array:
@@ -107,6 +109,10 @@ def _all() -> list[Sample]:
     ):
         add(binary(), ANY, OTHER)
     add(fn.Acosh(), POSITIVE + 1.0)
+    for gamma in GAMMAS:
+        add(gamma(), POSITIVE + 0.5)
+        add(gamma(), ANY)
+    add(sp.Polygamma(3), POSITIVE + 0.5)
     add(ew.Pow(), POSITIVE, OTHER)
     for comparison in (ew.Equal, ew.NotEqual, ew.Less, ew.LessEqual):
         add(comparison(), NUMBERS, NUMBERS[:, ::-1])

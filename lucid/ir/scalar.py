@@ -223,6 +223,21 @@ class Scalars(ABC, Generic[T]):
     def erf(self, x: T) -> T:
         return scalar_math.erf(self, x)
 
+    def erfc(self, x: T) -> T:
+        return scalar_math.erfc(self, x)
+
+    def erfinv(self, x: T) -> T:
+        return scalar_math.erfinv(self, x)
+
+    def lgamma(self, x: T) -> T:
+        return scalar_math.lgamma(self, x)
+
+    def digamma(self, x: T) -> T:
+        return scalar_math.digamma(self, x)
+
+    def polygamma(self, n: int, x: T) -> T:
+        return scalar_math.polygamma(self, n, x)
+
     def power(self, x: T, y: T) -> T:
         return scalar_math.power(self, x, y)
 

@@ -94,6 +94,39 @@ def chunk(x: Operand, chunks: int, axis: int = 0, **aliases: Any) -> tuple[Tenso
     return split(tensor, max(-(-tensor.shape[a] // chunks), 1), a)
 
 
+def tensor_split(x: Operand, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """x cut along an axis into a number of parts, the first of which may have one element more than the others, or
+    before each of the positions that are given.
+
+    >>> print(*tensor_split([1, 2, 3, 4, 5], 2), *tensor_split([1, 2, 3], (1,)))
+    [1, 2, 3] [4, 5] [1] [2, 3]
+    """
+    tensor = as_tensor(x)
+    a = one_axis(dim, tensor.ndim)
+    extent, given = tensor.shape[a], indices_or_sections
+    ends = as_integers("tensor_split takes integers", given)
+    if not isinstance(given, Iterable) or not getattr(given, "ndim", 1):
+        (count,) = ends
+        if count < 1:
+            raise ArgumentError(f"tensor_split takes at least one part, got {count}.")
+        short, longer = divmod(extent, count)
+        ends = tuple(number * short + min(number, longer) for number in range(1, count))
+    before = (slice(None),) * a
+    edges = zip((0, *ends), (*ends, extent), strict=True)
+    return tuple(get_item(tensor, (*before, slice(start, end))) for start, end in edges)
+
+
+def select(x: Operand, dim: int, index: int) -> Tensor:
+    """The part of x at a position on an axis, without that axis. A negative position counts from the end.
+
+    >>> print(select([[1, 2], [3, 4]], 1, -1))
+    [2, 4]
+    """
+    tensor = as_tensor(x)
+    a = one_axis(dim, tensor.ndim)
+    return get_item(tensor, (*(slice(None),) * a, as_integer("select takes a position that is an integer", index)))
+
+
 def unbind(x: Operand, axis: int = 0, **aliases: Any) -> tuple[Tensor, ...]:
     """The parts of x along an axis, without it.
 

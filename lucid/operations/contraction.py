@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from lucid.core import Number
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.types import bool_, broadcast_shapes, promote
+from lucid.ir.types import TensorType, bool_, broadcast_shapes, promote
 from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, check_number, one_axis
 from lucid.operations.arrangement import roll
-from lucid.operations.elementwise import add, multiply, scaled, subtract
+from lucid.operations.creation import eye
+from lucid.operations.elementwise import add, clone, multiply, scaled, subtract, where
 from lucid.operations.movement import expand_dims, permute, reshape, squeeze
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, common
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, common, constant
 from lucid.operations.reduction import norm
 
 if TYPE_CHECKING:
@@ -168,13 +169,59 @@ def baddbmm(x: Operand, batch1: Operand, batch2: Operand, *, beta: Number = 1, a
     return _added("baddbmm", (3, 3), x, batch1, batch2, beta, alpha)
 
 
+def addbmm(x: Operand, batch1: Operand, batch2: Operand, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """beta * x + alpha * the sum of the products of each pair in two batches: (b, n, k) and (b, k, m) give (n, m).
+
+    >>> print(addbmm(1.0, [[[1.0, 2.0]], [[3.0, 4.0]]], [[[1.0], [1.0]], [[1.0], [1.0]]]))
+    [[11.0]]
+    """
+    a, b = as_tensor(batch1), as_tensor(batch2)
+    if a.ndim != 3 or b.ndim != 3 or (a.shape[0], a.shape[2]) != b.shape[:2]:
+        raise ShapeError(f"addbmm takes batches (b, n, k) and (b, k, m), got {a.shape} and {b.shape}.")
+    rows = reshape(permute(a, (1, 0, 2)), (a.shape[1], a.shape[0] * a.shape[2]))
+    return addmm(x, rows, reshape(b, (b.shape[0] * b.shape[1], b.shape[2])), beta=beta, alpha=alpha)
+
+
+def addr(x: Operand, vec1: Operand, vec2: Operand, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """beta * x + alpha * outer(vec1, vec2), where x broadcasts to the product.
+
+    >>> print(addr(1.0, [1.0, 2.0], [3.0]))
+    [[4.0], [7.0]]
+    """
+    return _sum_with("addr", x, outer(vec1, vec2), beta, alpha)
+
+
+def matrix_power(x: Operand, n: int) -> Tensor:
+    """The product of n square matrices x, from n = 0 on, which gives the identity.
+
+    >>> print(matrix_power([[1, 1], [1, 0]], 6))
+    [[13, 8], [8, 5]]
+    """
+    tensor, count = as_tensor(x), as_integer("matrix_power takes an exponent that is an integer", n)
+    if tensor.ndim < 2 or tensor.shape[-1] != tensor.shape[-2]:
+        raise ShapeError(f"matrix_power takes square matrices, got shape {tensor.shape}.")
+    if count < 0:
+        raise ArgumentError(f"matrix_power takes an exponent from 0 on, got {count}.")
+    if count == 0:
+        return where(constant(True, TensorType(bool_, tensor.shape)), eye(tensor.shape[-1], dtype=tensor.dtype), tensor)
+    if count == 1:
+        return clone(tensor)
+    half = matrix_power(tensor, count // 2)
+    square = matmul(half, half)
+    return matmul(square, tensor) if count % 2 else square
+
+
 def _added(
     name: str, ranks: tuple[int, int], x: Operand, left: Operand, right: Operand, beta: Number, alpha: Number
 ) -> Tensor:
     a, b = as_tensor(left), as_tensor(right)
     if (a.ndim, b.ndim) != ranks:
         raise ShapeError(f"{name} takes operands of {ranks[0]} and {ranks[1]} axes, got {a.shape} and {b.shape}.")
-    product = bmm(a, b) if ranks == (3, 3) else matmul(a, b)
+    return _sum_with(name, x, bmm(a, b) if ranks == (3, 3) else matmul(a, b), beta, alpha)
+
+
+def _sum_with(name: str, x: Operand, product: Tensor, beta: Number, alpha: Number) -> Tensor:
+    """beta * x + alpha * product, of its shape."""
     added = as_tensor(scaled(name, product, alpha))
     if check_number(f"{name} takes a number as beta", beta) == 0:  # then not even NaN of x counts
         return added

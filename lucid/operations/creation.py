@@ -13,7 +13,7 @@ from lucid.conversion import to_array
 from lucid.core import Number, TensorCore
 from lucid.eager import too_large
 from lucid.errors import ArgumentError, ArgumentTypeError
-from lucid.ir.ops.elementwise import Detach, Equal, Less, Where
+from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
@@ -186,6 +186,27 @@ def linspace(
     is_near_start = apply_op(Less(), *common((half, steps / 2)))
     line = cast(apply_op(Where(), is_near_start, forth, back), float32 if dtype is None else as_dtype(dtype))
     return made(line, device, requires_grad)
+
+
+def logspace(
+    start: Number,
+    end: Number,
+    steps: int,
+    base: Number = 10.0,
+    dtype: object = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The powers of a base whose exponents are `linspace(start, end, steps)`, computed in float64, of float32 unless
+    given.
+
+    >>> print(logspace(0, 2, 3))
+    [1.0, 10.0, 100.0]
+    """
+    exponents = linspace(start, end, steps, float64)
+    line = apply_op(Pow(), *common((as_number("logspace takes a number as base", base), exponents)))
+    return made(cast(line, float32 if dtype is None else as_dtype(dtype)), device, requires_grad)
 
 
 def eye(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lucid.ir.ops import elementwise as ew, functions as fn, stepwise as st
-from lucid.ir.types import float32
+from lucid.ir.types import float32, float64
 from lucid.operations.arguments import as_number
 from lucid.operations.elementwise import (
     absolute,
@@ -15,11 +15,12 @@ from lucid.operations.elementwise import (
     logical_or,
     maximum,
     minimum,
+    power,
     subtract,
     trunc,
     where,
 )
-from lucid.operations.operands import Operand, apply_op, as_float, cast, common
+from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, cast, common
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -167,6 +168,45 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
     larger = maximum(a, b)
     apart = where(a == b, 0.0, -absolute(a - b))  # where both are the same infinity, too
     return larger + log1p(exp(apart))
+
+
+def logaddexp2(x: Operand, y: Operand) -> Tensor:
+    """log2(2^x + 2^y), computed without overflow.
+
+    >>> print(logaddexp2(3.0, 3.0))
+    4.0
+    """
+    a, b = _floats(x, y)
+    apart = where(a == b, 0.0, -absolute(a - b))  # where both are the same infinity, too
+    return maximum(a, b) + log2(1.0 + exp2(apart))
+
+
+def deg2rad(x: Operand) -> Tensor:
+    """Degrees as radians."""
+    return as_float(x) * (math.pi / 180.0)
+
+
+def rad2deg(x: Operand) -> Tensor:
+    """Radians as degrees."""
+    return as_float(x) * (180.0 / math.pi)
+
+
+def ldexp(x: Operand, y: Operand) -> Tensor:
+    """x * 2^y; integers become float32.
+
+    >>> print(ldexp(3.0, 4))
+    48.0
+    """
+    return as_float(x) * exp2(y)
+
+
+def float_power(x: Operand, exponent: Operand) -> Tensor:
+    """x to the power of an exponent, computed in float64.
+
+    >>> print(float_power([2, 3], -1))
+    [0.5, 0.3333333333333333]
+    """
+    return power(*(cast(as_tensor(z), float64) for z in (x, exponent)))
 
 
 def xlogy(x: Operand, y: Operand) -> Tensor:

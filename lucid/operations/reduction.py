@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lucid.errors import ArgumentError
 from lucid.ir.ops import reduction as rd
 from lucid.ir.ops.base import Op
 from lucid.ir.types import as_dtype, bool_, int64, uint8, uint64
-from lucid.operations.arguments import Axes, as_integer, as_number, check_number, float_dtype, normal_axes, one_axis
-from lucid.operations.elementwise import absolute, add, detach, isfinite, multiply, power, where
+from lucid.operations.arguments import Axes, as_number, check_number, float_dtype, normal_axes
+from lucid.operations.elementwise import absolute, detach, isfinite, power, where
 from lucid.operations.functions import exp, log, sqrt
-from lucid.operations.movement import concatenate, flatten, reshape, squeeze, stack, transpose
+from lucid.operations.movement import reshape, squeeze
 from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, cast
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def _reduce(
 ) -> tuple[Tensor, Tensor, builtins.int]:
     """The operand, its reduction along axes, and how many elements each result combines."""
     tensor = as_tensor(x)
-    axis, keepdims = _named(op.name, axis, keepdims, aliases)
+    axis, keepdims = named(op.name, axis, keepdims, aliases)
     axes = normal_axes(axis, tensor.ndim)
     count = math.prod(tensor.shape[a] for a in axes)
     if not axes and issubclass(op, rd.Sum | rd.Prod | rd.Max | rd.Min | rd.Any | rd.All):
@@ -37,7 +35,7 @@ def _reduce(
     return tensor, result, count
 
 
-def _named(function: str, axis: Axes, keepdims: builtins.bool, aliases: dict[str, Any]) -> tuple[Axes, builtins.bool]:
+def named(function: str, axis: Axes, keepdims: builtins.bool, aliases: dict[str, Any]) -> tuple[Axes, builtins.bool]:
     """Axis and keepdims, also where they were given by their other names."""
     names = dict(aliases)
     axis, keepdims = names.pop("dim", axis), names.pop("keepdim", keepdims)
@@ -51,7 +49,7 @@ def sum(
 ) -> Tensor:
     """The sum along axes, all of them by default. Bools and integers are added as int64, uint64 as itself, or, with a
     dtype, all as that."""
-    return _reduce(rd.Sum, _wide(x, dtype), axis, keepdims, aliases)[1]
+    return _reduce(rd.Sum, wide(x, dtype), axis, keepdims, aliases)[1]
 
 
 def prod(
@@ -59,10 +57,10 @@ def prod(
 ) -> Tensor:
     """The product along axes, all of them by default, 1 over no elements. Bools and integers are multiplied as int64,
     uint64 as itself, or, with a dtype, all as that."""
-    return _reduce(rd.Prod, _wide(x, dtype), axis, keepdims, aliases)[1]
+    return _reduce(rd.Prod, wide(x, dtype), axis, keepdims, aliases)[1]
 
 
-def _wide(x: Operand, dtype: object = None) -> Tensor:
+def wide(x: Operand, dtype: object = None) -> Tensor:
     """x, in a dtype that is given, or else in one that sums and products of it hardly leave."""
     tensor = as_tensor(x)
     if dtype is not None:
@@ -93,7 +91,7 @@ def var(
 
     The correction is 1, or 0 without `unbiased`, unless given.
     """
-    axis, keepdims = _named("var", axis, keepdims, aliases)
+    axis, keepdims = named("var", axis, keepdims, aliases)
     tensor = as_tensor(x)
     taken = check_number("var takes a number as correction", unbiased if correction is None else correction)
     deviation = tensor - mean(tensor, axis, True)
@@ -111,7 +109,7 @@ def std(
     **aliases: Any,
 ) -> Tensor:
     """The standard deviation along axes, the square root of `var`. Its gradient is 0 where it is 0."""
-    axis, keepdims = _named("std", axis, keepdims, aliases)
+    axis, keepdims = named("std", axis, keepdims, aliases)
     return _root(var(x, axis, unbiased, keepdims, correction=correction))
 
 
@@ -136,7 +134,7 @@ def norm(
     """
     ord = aliases.pop("p", ord)
     ord = 2.0 if isinstance(ord, str) and ord == "fro" else as_number("norm takes a number as its order", ord)
-    axis, keepdims = _named("norm", axis, keepdims, aliases)
+    axis, keepdims = named("norm", axis, keepdims, aliases)
     size = absolute(as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("norm", dtype)))
     if ord in (math.inf, -math.inf):
         return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
@@ -151,7 +149,7 @@ def norm(
 
 def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """log(sum(exp(x))) along axes, all of them by default, computed without overflow; -inf over no elements."""
-    axis, keepdims = _named("logsumexp", axis, keepdims, aliases)
+    axis, keepdims = named("logsumexp", axis, keepdims, aliases)
     tensor = as_float(x)
     if not tensor.size:
         return log(sum(exp(tensor), axis, keepdims))
@@ -159,83 +157,6 @@ def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **
     shift = where(isfinite(largest), largest, 0.0)
     total = log(sum(exp(tensor - shift), axis, True)) + shift
     return total if keepdims else squeeze(total, axis)
-
-
-def cumsum(x: Operand, axis: builtins.int | None = None, dtype: object = None, **aliases: Any) -> Tensor:
-    """The sums of the elements up to each one along an axis, or of all elements in row-major order.
-
-    Bools and integers are added as int64, uint64 as itself, or, with a dtype, all as that. Sums are built from sums of
-    pairs: n elements take about 2 n additions, and the error grows with log n.
-
-    >>> print(cumsum([1, 2, 3, 4, 5]))
-    [1, 3, 6, 10, 15]
-    """
-    chosen, _ = _named("cumsum", axis, False, aliases)
-    tensor = _wide(x, dtype)
-    if chosen is None:
-        return _running(flatten(tensor), add)
-    position = one_axis(chosen, tensor.ndim)
-    return transpose(_running(transpose(tensor, position, -1), add), position, -1)
-
-
-def cumprod(x: Operand, axis: builtins.int | None = None, dtype: object = None, **aliases: Any) -> Tensor:
-    """The products of the elements up to each one along an axis, or of all in row-major order: see `cumsum`.
-
-    >>> print(cumprod([1, 2, 3, 4]))
-    [1, 2, 6, 24]
-    """
-    chosen, _ = _named("cumprod", axis, False, aliases)
-    tensor = _wide(x, dtype)
-    if chosen is None:
-        return _running(flatten(tensor), multiply)
-    position = one_axis(chosen, tensor.ndim)
-    return transpose(_running(transpose(tensor, position, -1), multiply), position, -1)
-
-
-def diff(
-    x: Operand,
-    n: builtins.int = 1,
-    axis: builtins.int = -1,
-    prepend: Operand | None = None,
-    append: Operand | None = None,
-    **aliases: Any,
-) -> Tensor:
-    """Each element minus the one before it along an axis, n times; of bools, whether they differ.
-
-    `prepend` and `append` are put before and behind x first.
-
-    >>> print(diff([1, 4, 9, 16]), diff([1, 4, 9, 16], n=2))
-    [3, 5, 7] [2, 2]
-    """
-    chosen, _ = _named("diff", axis, False, aliases)
-    tensor = as_tensor(x)
-    position = one_axis(chosen, tensor.ndim)
-    parts = [as_tensor(part) for part in (prepend, tensor, append) if part is not None]
-    tensor = concatenate(parts, position) if len(parts) > 1 else tensor
-    times = as_integer("diff takes a number of times", n)
-    if times < 0:
-        raise ArgumentError(f"diff takes a number of times from 0 on, got {times}.")
-    moved = transpose(tensor, position, -1)
-    for _ in range(builtins.min(times, moved.shape[-1])):
-        later, earlier = moved[..., 1:], moved[..., :-1]
-        moved = later != earlier if moved.dtype == bool_ else later - earlier
-    return transpose(moved, position, -1)
-
-
-def _running(x: Tensor, combine: Callable[[Operand, Operand], Tensor]) -> Tensor:
-    """The combinations of the elements up to each one along the last axis (Blelloch 1990): of pairs first, then of what
-    lies between."""
-    count = x.shape[-1]
-    if count <= 1:
-        return x
-    pairs = count // 2
-    first, second = x[..., 0 : 2 * pairs : 2], x[..., 1::2]
-    up_to_second = _running(combine(first, second), combine)
-    later = x[..., 2::2]  # the first ones of all pairs but one, and the last element where it has no partner
-    up_to_first = concatenate([x[..., :1], combine(up_to_second[..., : later.shape[-1]], later)], -1)
-    mixed = stack([up_to_first[..., :pairs], up_to_second], -1)
-    mixed = reshape(mixed, (*x.shape[:-1], 2 * pairs))
-    return concatenate([mixed, up_to_first[..., pairs:]], -1) if count % 2 else mixed
 
 
 def max(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
@@ -284,7 +205,7 @@ def count_nonzero(x: Operand, axis: Axes = None, **aliases: Any) -> Tensor:
     >>> print(count_nonzero([[1, 0], [2, 3]], 1))
     [1, 2]
     """
-    axis, _ = _named("count_nonzero", axis, False, aliases)
+    axis, _ = named("count_nonzero", axis, False, aliases)
     return sum(as_tensor(x) != 0, axis)
 
 
@@ -298,7 +219,7 @@ def var_mean(
     **aliases: Any,
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean along axes: see `var`."""
-    axis, keepdims = _named("var_mean", axis, keepdims, aliases)
+    axis, keepdims = named("var_mean", axis, keepdims, aliases)
     return var(x, axis, unbiased, keepdims, correction=correction), mean(x, axis, keepdims)
 
 
@@ -312,7 +233,7 @@ def std_mean(
     **aliases: Any,
 ) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean along axes: see `std`."""
-    axis, keepdims = _named("std_mean", axis, keepdims, aliases)
+    axis, keepdims = named("std_mean", axis, keepdims, aliases)
     return std(x, axis, unbiased, keepdims, correction=correction), mean(x, axis, keepdims)
 
 
@@ -324,7 +245,7 @@ def nansum(
     >>> print(nansum([1.0, math.nan, 2.0]))
     3.0
     """
-    axis, keepdims = _named("nansum", axis, keepdims, aliases)
+    axis, keepdims = named("nansum", axis, keepdims, aliases)
     tensor = as_tensor(x)
     return sum(where(tensor != tensor, 0, tensor), axis, keepdims, dtype=dtype)
 
@@ -337,6 +258,6 @@ def nanmean(
     >>> print(nanmean([1.0, math.nan, 2.0]))
     1.5
     """
-    axis, keepdims = _named("nanmean", axis, keepdims, aliases)
+    axis, keepdims = named("nanmean", axis, keepdims, aliases)
     tensor = as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("nanmean", dtype))
     return nansum(tensor, axis, keepdims) / cast(sum(tensor == tensor, axis, keepdims), tensor.dtype)

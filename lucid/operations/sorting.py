@@ -20,7 +20,7 @@ from lucid.operations.elementwise import (
     subtract,
     where,
 )
-from lucid.operations.movement import flatten, reshape, transpose
+from lucid.operations.movement import flatten, reshape, squeeze, transpose
 from lucid.operations.operands import Operand, apply_op, as_tensor, cast, constant
 
 if TYPE_CHECKING:
@@ -72,6 +72,40 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True, sorted: bool 
     shape = (*tensor.shape[:along], k, *tensor.shape[along + 1 :])
     indices = apply_op(mv.Slice((0,) * tensor.ndim, (1,) * tensor.ndim, shape), every)
     return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
+
+
+def kthvalue(x: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Sorted:
+    """The k-th smallest element along an axis, from 1 on, and the position that it comes from; of equal elements those
+    before come first.
+
+    >>> print(*kthvalue([3.0, 1.0, 2.0], 2))
+    2.0 2
+    """
+    tensor = as_tensor(x)
+    along = one_axis(dim, tensor.ndim)
+    k = as_integer("kthvalue takes an integer as k", k)
+    if not 1 <= k <= tensor.shape[along]:
+        raise ArgumentError(
+            f"kthvalue takes a k from 1 to {tensor.shape[along]}, the extent of axis {along}, got {k!r}."
+        )
+    before, shape = (0,) * along, (*tensor.shape[:along], 1, *tensor.shape[along + 1 :])
+    start = (*before, k - 1, *(0,) * (tensor.ndim - along - 1))
+    indices = apply_op(mv.Slice(start, (1,) * tensor.ndim, shape), argsort(tensor, along))
+    found = Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
+    return found if keepdim else Sorted(*(squeeze(part, along) for part in found))
+
+
+def bucketize(x: Operand, boundaries: Operand, *, right: bool = False) -> Tensor:
+    """The int64 number of the bucket of each value: how many boundaries, which ascend, lie below it; or, where `right`
+    is set, how many are not above it.
+
+    >>> print(bucketize([0.5, 1.0, 9.0], [1.0, 2.0]))
+    [0, 0, 2]
+    """
+    edges = as_tensor(boundaries)
+    if edges.ndim != 1:
+        raise ShapeError(f"bucketize takes boundaries of one axis, got shape {edges.shape}.")
+    return searchsorted(edges, x, right)
 
 
 def searchsorted(sorted_sequence: Operand, input: Operand, right: bool = False, *, side: str | None = None) -> Tensor:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lucid.errors import ArgumentError
 from lucid.ir.ops.reduction import FirstMax, Sum
 from lucid.ir.ops.windows import Unwindow, Window, layers
-from lucid.operations.movement import reshape
+from lucid.operations.arguments import as_integer, one_axis
+from lucid.operations.movement import reshape, transpose
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to
 
 if TYPE_CHECKING:
@@ -32,6 +34,23 @@ def windows(
     layered = broadcast_to(reshape(tensor, (*tensor.shape, *(1,) * rank)), (*tensor.shape, *depth))
     geometry = tuple(kernel), tuple(positions), tuple(stride), tuple(dilation), tuple(low)
     return apply_op(Window(*geometry, fill), layered)
+
+
+def unfold(x: Operand, dimension: int, size: int, step: int) -> Tensor:
+    """The slices of x along an axis, of `size` elements each, that begin `step` elements apart: the axis counts them,
+    and a new last axis has their elements.
+
+    >>> print(unfold([1, 2, 3, 4, 5], 0, 3, 2))
+    [[1, 2, 3], [3, 4, 5]]
+    """
+    tensor = as_tensor(x)
+    axis = one_axis(dimension, tensor.ndim)
+    length, by = (as_integer("unfold takes a size and a step that are integers", value) for value in (size, step))
+    extent = tensor.shape[axis]
+    if not 0 < length <= extent or by < 1:
+        raise ArgumentError(f"unfold takes a size from 1 to {extent} and a step from 1 on, got {length} and {by}.")
+    slices = windows(transpose(tensor, axis, -1), (length,), ((extent - length) // by + 1,), (by,), (1,), (0,))
+    return transpose(slices, axis, -2)
 
 
 def sum_of_windows(

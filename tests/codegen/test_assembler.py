@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import lucid
+import lucid.nn.functional as F
 from lucid.codegen.cpu import assembler
+from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
 from lucid.codegen.cpu.pool_text import pool_text
@@ -67,6 +69,23 @@ def test_what_was_begun_is_made_once() -> None:
     begin_once(machine(), "a module of this test", text)
     assert code == assemble(machine(), run_text(machine()))
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_what_a_program_shares_is_known_before_its_passes_run(groups: int) -> None:
+    image = np.ones((2, 3, 9, 9), np.float32)
+    weight = lucid.Tensor(np.ones((6, 3 // groups, 3, 3), np.float32), requires_grad=True)
+
+    @lucid.compile
+    def step(x: lucid.Tensor, numbers: lucid.Tensor) -> lucid.Tensor:
+        weight.grad = None
+        y = F.conv2d(x, weight, groups=groups).reshape(12, -1)
+        (y @ y.T).sum().backward()
+        return numbers @ numbers
+
+    program = step.lower(image, np.ones((3, 3), np.int64))
+    imports = program._compiled.executable._plan.imports  # type: ignore[attr-defined]
+    assert set(expected(program.graph("traced"), machine())) == set(imports) - {"lucid_run"}
 
 
 def test_one_thread_begins_nothing() -> None:

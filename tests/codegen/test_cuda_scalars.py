@@ -19,6 +19,7 @@ from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 FUNCTIONS = (
     *("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sinh", "cosh", "sigmoid", "erf"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "ceil", "round", "truncate"),
+    *("erfc", "erfinv", "lgamma", "digamma"),
 )
 
 

@@ -18,7 +18,8 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
-from lucid.ir.scalar_math.error_function import ONE_FROM
+from lucid.ir.scalar_math.error_function import ERFC_FROM, ERFC_MIDDLE, ERFC_ZERO_FROM, ONE_FROM
+from lucid.ir.scalar_math.gamma_functions import EIGHT
 from lucid.ir.scalar_math.normal_numbers import BITS, CENTRAL, CENTRAL_MIDDLE, TAIL_MIDDLE
 from lucid.ir.types import DType, float32, float64
 
@@ -119,6 +120,38 @@ def problems() -> dict[str, Problem]:
             mpf("0.8") ** 2,
             {float32: 2, float64: 5},
         ),
+        # log gamma(x) = (x - 1) (x - 2) Q(t), t = x - 3/2
+        "LGAMMA": Problem(
+            lambda t: mpmath.loggamma(t + 1.5) / ((t + 0.5) * (t - 0.5)),
+            lambda t: (t + 0.5) * (t - 0.5) / mpmath.loggamma(t + 1.5),
+            -mpf(0.5) - tiny,
+            mpf(0.5) + tiny,
+            {float32: 10, float64: 22},
+        ),
+        # log gamma(x) = (x - 1/2) (log x - 1) + (log 2 pi - 1) / 2 + Q(w) / x, w = 1 / x^2; it is above 8 from 8 on
+        "STIRLING": Problem(
+            lambda w: (mpmath.loggamma(1 / sqrt(w)) - _stirling(1 / sqrt(w))) / sqrt(w),
+            lambda w: sqrt(w) / 8,
+            tiny,
+            mpf(1) / EIGHT**2,
+            {float32: 1, float64: 5},
+        ),
+        # digamma(x) = (x - z) Q(t), t = x - 3/2
+        "DIGAMMA": Problem(
+            lambda t: mpmath.digamma(t + 1.5) / (t + 1.5 - zero_of_digamma()),
+            lambda t: (t + 1.5 - zero_of_digamma()) / mpmath.digamma(t + 1.5),
+            -mpf(0.5) - tiny,
+            mpf(0.5) + tiny,
+            {float32: 10, float64: 22},
+        ),
+        # digamma(x) = log x - 1 / 2x - w Q(w), w = 1 / x^2; it is above 2 from 8 on
+        "DIGAMMA_SERIES": Problem(
+            lambda w: (log(1 / sqrt(w)) - sqrt(w) / 2 - mpmath.digamma(1 / sqrt(w))) / w,
+            lambda w: w / 2,
+            tiny,
+            mpf(1) / EIGHT**2,
+            {float32: 2, float64: 5},
+        ),
         # z(q) = q Q(t), t = q^2 - CENTRAL_MIDDLE, for the z that a normal number exceeds in size with probability 1 - q
         "NORMAL_CENTRAL": Problem(
             lambda t: _normal_size(1 - sqrt(t + mpf(CENTRAL_MIDDLE))) / sqrt(t + mpf(CENTRAL_MIDDLE)),
@@ -128,6 +161,17 @@ def problems() -> dict[str, Problem]:
             {float32: 11, float64: 24},
         ),
     }
+    # erfc(x) = e^(-x^2) Q(t) / (x + m), t = (x - m) / (x + m), up to where erfc is 0
+    middle_of_erfc = mpf(ERFC_MIDDLE)
+    for dtype, degree in ((float32, 10), (float64, 23)):
+        first, last = mpf(ERFC_FROM) / MARGIN, mpf(ERFC_ZERO_FROM[dtype])
+        tables[f"ERFC_LARGE {dtype}"] = Problem(
+            lambda t: _scaled_erfc(middle_of_erfc * (1 + t) / (1 - t)),
+            lambda t: 1 / _scaled_erfc(middle_of_erfc * (1 + t) / (1 - t)),
+            (first - middle_of_erfc) / (first + middle_of_erfc),
+            (last - middle_of_erfc) / (last + middle_of_erfc),
+            {dtype: degree},
+        )
     # erf(x) = 1 - e^Q(x) from 1 up to where erf rounds to 1
     for dtype, degree in ((float32, 6), (float64, 18)):
         tables[f"ERF_LARGE {dtype}"] = Problem(
@@ -148,6 +192,22 @@ def problems() -> dict[str, Problem]:
             {dtype: degree},
         )
     return tables
+
+
+def _stirling(x: Real) -> Real:
+    """The formula of Stirling for log gamma(x), without the series in 1 / x."""
+    return (x - mpf(0.5)) * (mpmath.log(x) - 1) + (mpmath.log(2 * mpmath.pi) - 1) / 2
+
+
+def _scaled_erfc(x: Real) -> Real:
+    """What is left of erfc(x) when its size is taken out."""
+    return mpmath.exp(x * x) * mpmath.erfc(x) * (x + mpf(ERFC_MIDDLE))
+
+
+@functools.cache
+def zero_of_digamma() -> Real:
+    """Where digamma(x) is 0 for an x above 0."""
+    return mpmath.findroot(mpmath.digamma, mpf("1.46"))
 
 
 @functools.cache

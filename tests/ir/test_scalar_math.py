@@ -20,6 +20,7 @@ from mpmath import mp
 from lucid.ir.scalar_math import (
     error_function,
     exponential,
+    gamma_functions,
     hyperbolic,
     inverse_trigonometric,
     normal_numbers,
@@ -29,7 +30,7 @@ from lucid.ir.scalar_math import (
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import DType, float32, float64, uint32, uint64
 from tests.codegen.elementwise_loop import compile_elementwise
-from tests.ir.fit_polynomials import round_to, tables
+from tests.ir.fit_polynomials import round_to, tables, zero_of_digamma
 
 Array = npt.NDArray[Any]
 
@@ -52,6 +53,7 @@ class Case:
     high: dict[DType, float]
     dense: tuple[float, ...]  # spots with many points around them
     special: tuple[tuple[float, float], ...]  # arguments and exact results
+    points: int = POINTS
 
 
 def both(value32: float, value64: float) -> dict[DType, float]:
@@ -122,6 +124,54 @@ CASES = {
         high=both(4.0, 6.0),
         dense=(0.0, 1e-3, 1.0, -1.0, 0.5, 3.92, 5.92, 1e-40, 1e-310),
         special=((0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (6.0, 1.0), (-1e30, -1.0), (nan, nan)),
+    ),
+    "erfc": Case(
+        bound=5.0,
+        exact=mpmath.erfc,
+        double=np.vectorize(math.erfc, otypes=[np.float64]),
+        low=both(-4.0, -6.0),
+        high=both(10.05, 27.2),
+        dense=(0.0, 1e-3, 0.46875, 0.54, -0.5, 1.0, 9.2, 10.0, 26.5, 1e-40, 1e-310),
+        special=((0.0, 1.0), (-0.0, 1.0), (inf, 0.0), (-inf, 2.0), (28.0, 0.0), (1e30, 0.0), (-1e30, 2.0), (nan, nan)),
+    ),
+    "erfinv": Case(
+        bound=6.0,
+        exact=mpmath.erfinv,
+        double=lambda x: compiled("erfinv", float64, 16)(x),
+        low=both(-0.99999994, -0.9999999999999999),
+        high=both(0.99999994, 0.9999999999999999),
+        dense=(0.0, 0.5, 0.8, 0.83, -0.9, 0.999, 1.0, -1.0, 1e-40, 1e-310),
+        special=(
+            *((0.0, 0.0), (-0.0, -0.0), (1.0, inf), (-1.0, -inf)),
+            *((1.5, nan), (-1.5, nan), (1e30, nan), (inf, nan), (-inf, nan), (nan, nan)),
+        ),
+        points=2000,
+    ),
+    "lgamma": Case(
+        bound=6.0,
+        exact=mpmath.loggamma,
+        double=np.vectorize(math.lgamma, otypes=[np.float64]),
+        low=both(0.0, 0.0),
+        high=both(1e36, 1e305),
+        dense=(0.5, 1.0, 2.0, 2.01, 3.0, 7.0, 8.0, 30.0, 1e-3, 1e-40, 1e-310),
+        special=(
+            *((0.0, inf), (-0.0, inf), (1.0, 0.0), (2.0, 0.0), (-1.0, inf), (-2.0, inf), (-1e30, inf)),
+            *((inf, inf), (-inf, inf), (nan, nan)),
+        ),
+        points=4000,
+    ),
+    "digamma": Case(
+        bound=5.0,
+        exact=mpmath.digamma,
+        double=lambda x: compiled("digamma", float64, 16)(x),
+        low=both(1e-38, 1e-307),
+        high=both(3e38, 1e308),
+        dense=(0.5, 1.0, 1.4616321449683622, 2.0, 3.0, 7.0, 8.0, 30.0, 1e-3),
+        special=(
+            *((0.0, -inf), (-0.0, inf), (-1.0, nan), (-2.0, nan), (-1e30, nan)),
+            *((inf, inf), (-inf, nan), (nan, nan)),
+        ),
+        points=4000,
     ),
     "sin": Case(
         bound=2.0,
@@ -329,7 +379,7 @@ def samples(case: Case, dtype: DType) -> Array:
         spot * (1 + generator.uniform(-1, 1, 150) * 10.0 ** generator.uniform(-16, -1, 150)) for spot in case.dense
     ]
     small = generator.choice([-1.0, 1.0], 1000) * 10.0 ** generator.uniform(-30, 1, 1000)
-    x = np.concatenate([generator.uniform(low, high, POINTS), *spread, small, [low, high]])
+    x = np.concatenate([generator.uniform(low, high, case.points), *spread, small, [low, high]])
     with np.errstate(over="ignore"):
         x = x.astype(dtype.numpy)
     if dtype == float32:
@@ -469,6 +519,34 @@ def test_erf_without_fused_multiply_add(dtype: DType) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("name", ["lgamma", "digamma"])
+def test_gamma_functions_below_zero(name: str, dtype: DType) -> None:
+    """Where zeros lie next to each other: within 8 ulp of the larger of the result and 1."""
+    generator = np.random.default_rng(0)
+    x = -np.concatenate([generator.uniform(0, 10, 2000), 10.0 ** generator.uniform(-20, 3, 500)]).astype(dtype.numpy)
+    x = x[np.floor(x) != x]
+    exact = {"lgamma": lambda x: mpmath.re(mpmath.loggamma(x)), "digamma": mpmath.digamma}[name]
+    high, low = exact_parts(exact, x)
+    distance = np.abs((compiled(name, dtype, 16)(x).astype(np.float64) - high) - low)
+    assert_within(8.0, distance / np.maximum(np.abs(high), 1.0) / np.finfo(dtype.numpy).eps, x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("n", [1, 2, 5, 12])
+def test_error_bound_of_polygamma(n: int, dtype: DType) -> None:
+    generator = np.random.default_rng(0)
+    x = np.concatenate([generator.uniform(0.1, 12, 300), 10.0 ** generator.uniform(-1, 2, 200)]).astype(dtype.numpy)
+    got = compile_elementwise(lambda s, x: s.polygamma(n, x), (dtype,), 16)(x)
+    assert_within(4.0 + 3 * n, errors(got, *exact_parts(lambda x: mpmath.polygamma(n, x), x)), x)
+    below = -np.concatenate([generator.uniform(0.1, 0.9, 50) + k for k in range(3)]).astype(dtype.numpy)
+    got = compile_elementwise(lambda s, x: s.polygamma(n, x), (dtype,), 1)(below)
+    exact, _ = exact_parts(lambda x: mpmath.polygamma(n, x), below)
+    smallest = np.abs(exact).min()
+    rtol = 200 * (n + 1) * float(np.finfo(dtype.numpy).eps)
+    np.testing.assert_allclose(got, exact, rtol=rtol, atol=rtol * max(smallest, 1.0))
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_normal_numbers(dtype: DType) -> None:
     """Within 4 ulp, never falling, symmetric, and the same bits in NumPy and at every vector width."""
     kind, bits = (uint32, 32) if dtype == float32 else (uint64, 53)
@@ -493,8 +571,13 @@ def test_normal_numbers(dtype: DType) -> None:
 
 def test_tables_are_what_the_derivation_gives() -> None:
     derived = tables()
-    modules = (error_function, exponential, hyperbolic, inverse_trigonometric, normal_numbers, powers, trigonometric)
-    written = {name: vars(module)[name] for module in modules for name in derived if name in vars(module)}
+    modules = (error_function, exponential, gamma_functions, hyperbolic, inverse_trigonometric, normal_numbers)
+    written = {
+        name: vars(module)[name]
+        for module in (*modules, powers, trigonometric)
+        for name in derived
+        if name in vars(module)
+    }
     assert written == derived
 
 
@@ -509,6 +592,7 @@ def test_constants_in_parts(dtype: DType) -> None:
             (powers.PER_LN10[dtype], 1 / mpmath.log(10)),
             (trigonometric.HALF_PI[dtype], mpmath.pi / 2),
             (inverse_trigonometric.QUARTER_PI[dtype], mpmath.pi / 4),
+            (gamma_functions.DIGAMMA_ZERO[dtype], zero_of_digamma()),
         ]:
             for part in parts:
                 assert part == round_to(rest, dtype)

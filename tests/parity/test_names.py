@@ -40,6 +40,7 @@ LEFT_OUT = {
     "compute_mode": "distances are computed from differences",
     "out_int32": "positions are int64",
     "sorter": "sort first",
+    "assume_unique": "each element is compared with each other in any case",
     "multi_avg_fn": "avg_fn does the same: a compiled step is one program",
 }
 
@@ -81,6 +82,8 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "lucid.norm": ({"ord is 2 by default"}, 'what PyTorch\'s "fro" means for vectors'),
     "Tensor.norm": ({"ord is 2 by default"}, 'what PyTorch\'s "fro" means for vectors'),
     "Tensor.split": ({"split_size is called split_size_or_sections"}, "as in torch.split"),
+    "lucid.tensor_split": ({"tensor_indices_or_sections is called indices_or_sections"}, "takes both, as in Tensor"),
+    "Tensor.tensor_split": ({"indices is called indices_or_sections"}, "takes both"),
     "Tensor.requires_grad_": ({"mode is called requires_grad"}, "as in PyTorch's documentation"),
     "Tensor.backward": ({"retain_graph is False by default"}, "what PyTorch's None means without create_graph"),
     "lucid.randperm": ({"dtype is lucid.int64 by default"}, "what PyTorch's default means"),

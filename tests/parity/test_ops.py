@@ -37,9 +37,10 @@ UNARY = {
     **dict.fromkeys(
         ["exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "asinh", "sigmoid"], same
     ),
+    **dict.fromkeys(["erfc", "sinc", "lgamma"], same),
     **dict.fromkeys(["erf", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite"], same),
-    **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal"], positive),
-    **dict.fromkeys(["asin", "acos", "atanh"], inside),
+    **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "digamma"], positive),
+    **dict.fromkeys(["asin", "acos", "atanh", "erfinv"], inside),
     "acosh": above_one,
     "square": same,
     "nan_to_num": same,
@@ -88,6 +89,12 @@ def compare(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: np.nd
 @pytest.mark.parametrize("name", UNARY)
 def test_unary(name: str, shape: tuple[int, ...]) -> None:
     compare(getattr(lucid, name), getattr(torch, name), UNARY[name](normal(*shape)))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_polygamma(n: int) -> None:
+    x = positive(normal(3, 4, dtype="float64"))
+    compare(lambda x: lucid.polygamma(n, x), lambda x: torch.polygamma(n, x), x)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import DONE_WORD, Machine, load
 from lucid.codegen.target import Like
 
-_TEXT = """
+_REPEAT = """
 target triple = "{triple}"
 target datalayout = "{layout}"
 
@@ -56,6 +56,11 @@ moved:
 end:
   ret i32 0
 }}
+"""
+
+_CALL = """
+target triple = "{triple}"
+target datalayout = "{layout}"
 
 ; Call entry(table, status) on ndarray objects, if they are as the record says: see `Record`. {unlike} where one is not.
 define i32 @lucid_call(ptr %record) {{
@@ -206,37 +211,35 @@ def knows_arrays() -> bool:
     )
 
 
-def calls_text(machine: Machine) -> str:
-    """The module of `lucid_repeat` and `lucid_call`."""
+def call_text(machine: Machine) -> str:
+    """The module of `lucid_call`."""
     triple, layout = machine.layout()
     names = {**_OFFSETS, "plain": _PLAIN, "done": DONE_WORD, "unlike": UNLIKE}
-    return _TEXT.format(triple=triple, layout=layout, **names)
-
-
-@functools.cache
-def _functions(machine: Machine) -> tuple[dict[str, int], Any]:
-    text = calls_text(machine)
-    return load(machine, [assemble_once(machine, text, lambda: text)], ["lucid_repeat", "lucid_call"])
+    return _CALL.format(triple=triple, layout=layout, **names)
 
 
 @functools.cache
 def repeater(machine: Machine) -> Any:
     """`lucid_repeat` as a function of entry, table, status, times, slots, strides and their count."""
-    addresses, code = _functions(machine)
+    triple, layout = machine.layout()
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    function = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer, number, pointer, pointer, number)(
-        addresses["lucid_repeat"]
-    )
-    function.owns = code  # type: ignore[attr-defined]
-    return function
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer, number, pointer, pointer, number)
+    return _loaded(machine, _REPEAT.format(triple=triple, layout=layout), "lucid_repeat", kind)
 
 
 @functools.cache
 def caller(machine: Machine) -> Callable[[int], int]:
     """`lucid_call` as a function of the address of a record."""
-    addresses, code = _functions(machine)
-    function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(addresses["lucid_call"])
-    function.owns = code  # type: ignore[attr-defined]
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+    function: Callable[[int], int] = _loaded(machine, call_text(machine), "lucid_call", kind)
+    return function
+
+
+def _loaded(machine: Machine, text: str, name: str, kind: Any) -> Any:
+    """The function of a module, which it keeps alive."""
+    addresses, code = load(machine, [assemble_once(machine, text, lambda: text)], [name])
+    function = kind(addresses[name])
+    function.owns = code
     return function
 
 

@@ -13,20 +13,32 @@ from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionW
 from lucid.ir.types import TensorType
 
 
+def convolution_prefix(op: Op, first: TensorType, second: TensorType, machine: Machine) -> str:
+    """The name, without the dtype, of the task of a convolution, or of a gradient of one, of such operands."""
+    if isinstance(op, ConvolutionWeight):
+        return WEIGH_GROUPED if is_grouped(op, second.shape[1], first.shape[1] // op.groups) else WEIGH
+    assert isinstance(op, Convolution | ConvolutionInput)
+    if is_grouped(op, *second.shape[:2]):
+        return CONVOLVE_GROUPED
+    channeled = is_channeled(op, first, second, Tiles(first.dtype, machine.vector_bytes))
+    return CONVOLVE_CHANNELS if channeled else CONVOLVE
+
+
 def convolution_call(op: Op, first: TensorType, second: TensorType, machine: Machine) -> tuple[str, Plan]:
     """The name of the task of a convolution, or of a gradient of one, of operands of these types, and its plan."""
     tiles = Tiles(first.dtype, machine.vector_bytes)
+    prefix = convolution_prefix(op, first, second, machine)
     if isinstance(op, ConvolutionWeight):
-        if is_grouped(op, second.shape[1], first.shape[1] // op.groups):
-            name, plan = WEIGH_GROUPED, weigh_grouped_plan(op, first, second, tiles.lanes)
+        if prefix == WEIGH_GROUPED:
+            plan = weigh_grouped_plan(op, first, second, tiles.lanes)
         else:
-            name, plan = WEIGH, weigh_plan(op, first, second, tiles.columns)
+            plan = weigh_plan(op, first, second, tiles.columns)
     else:
         assert isinstance(op, Convolution | ConvolutionInput)
-        if is_grouped(op, *second.shape[:2]):
-            name, plan = CONVOLVE_GROUPED, convolve_grouped_plan(op, first, second, tiles.lanes)
-        elif is_channeled(op, first, second, tiles):
-            name, plan = CONVOLVE_CHANNELS, convolve_channels_plan(op, first, second, tiles)
+        if prefix == CONVOLVE_GROUPED:
+            plan = convolve_grouped_plan(op, first, second, tiles.lanes)
+        elif prefix == CONVOLVE_CHANNELS:
+            plan = convolve_channels_plan(op, first, second, tiles)
         else:
-            name, plan = CONVOLVE, convolve_plan(op, first, second, tiles.columns)
-    return name + first.dtype.short, plan
+            plan = convolve_plan(op, first, second, tiles.columns)
+    return prefix + first.dtype.short, plan

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once, begin_once
-from lucid.codegen.cpu.calls import calls_text
+from lucid.codegen.cpu.calls import call_text
 from lucid.codegen.cpu.machine import Machine, load
 from lucid.codegen.cpu.pool import SCRATCH, pool
 from lucid.codegen.cpu.pool_text import pool_text
@@ -44,7 +44,7 @@ def begin(machine: Machine, names: Iterable[str]) -> None:
     """Have helpers start on functions that graphs import, and on what all programs use."""
     for module in filter(None, map(_module_of, names)):
         begin_once(machine, _source(*module), partial(_text, machine, *module))
-    for text in (pool_text(*machine.layout()), run_text(machine), calls_text(machine)):
+    for text in (pool_text(*machine.layout()), run_text(machine), call_text(machine)):
         begin_once(machine, text, partial(str, text))
 
 

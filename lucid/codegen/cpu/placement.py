@@ -17,7 +17,7 @@ define internal i32 @this_core() {
 ; Move the calling thread elsewhere if it runs on a core, and may run on others.
 define void @lucid_leave_core(i32 %left) {
 entry:
-  %allowed = alloca i1024
+  %allowed = alloca [16 x i64]
   %core = call i32 @sched_getcpu()
   %together = icmp eq i32 %core, %left
   %known = icmp ult i32 %core, 1024
@@ -25,19 +25,19 @@ entry:
   br i1 %look, label %ask, label %end
 ask:
   %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
-  %all = load i1024, ptr %allowed
-  %place = zext i32 %core to i1024
-  %bit = shl i1024 1, %place
-  %others = xor i1024 %all, %bit
-  %none = icmp eq i1024 %others, 0
   %answered = icmp eq i32 %failed, 0
-  %some = xor i1 %none, true
-  %can = and i1 %answered, %some
-  br i1 %can, label %move, label %end
+  br i1 %answered, label %move, label %end
 move:
-  store i1024 %others, ptr %allowed
-  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
-  store i1024 %all, ptr %allowed
+  %number = lshr i32 %core, 6
+  %place = getelementptr i64, ptr %allowed, i32 %number
+  %all = load i64, ptr %place
+  %digit = and i32 %core, 63
+  %shift = zext i32 %digit to i64
+  %bit = shl i64 1, %shift
+  %others = xor i64 %all, %bit
+  store i64 %others, ptr %place
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed) ; refused where there is no other
+  store i64 %all, ptr %place
   %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
   br label %end
 end:

@@ -17,10 +17,9 @@ import numpy.typing as npt
 from lucid.codegen.cpu import machine as processors
 from lucid.codegen.cpu.assembler import Job, helped, submit
 from lucid.codegen.cpu.calls import FAILED, UNLIKE, Record, caller, knows_arrays, repeater
-from lucid.codegen.cpu.library import PRODUCT, begin, shared_function
+from lucid.codegen.cpu.library import begin, shared_function
 from lucid.codegen.target import ALIGNMENT, Code, Like
 from lucid.ir.graph import Graph, Node
-from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
@@ -51,9 +50,11 @@ class CPUTarget:
     @contextlib.contextmanager
     def ahead(self, graph: Graph) -> Iterator[None]:
         """See `Target.ahead`."""
-        dtypes = {node.output.type.dtype for node in graph.nodes if isinstance(node.op, Matmul)}
+        from lucid.codegen.cpu.ahead import expected  # and with it what writes LLVM IR
+
+        machine = processors.machine()
         with helped():
-            begin(processors.machine(), sorted(f"{PRODUCT}{dtype.short}" for dtype in dtypes if dtype.is_float))
+            begin(machine, expected(graph, machine))
             yield
 
     def compile(self, graph: Graph) -> CPUExecutable:

@@ -6,8 +6,9 @@ place of the exact result, and hold where `fma` rounds once. `tests/ir/fit_polyn
 """
 
 from lucid.ir.scalar_math.division import floor_divide, fmod, remainder
-from lucid.ir.scalar_math.error_function import erf
+from lucid.ir.scalar_math.error_function import erf, erfc, erfinv
 from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
+from lucid.ir.scalar_math.gamma_functions import digamma, lgamma, polygamma
 from lucid.ir.scalar_math.hyperbolic import acosh, asinh, atanh, cosh, sigmoid, sinh, tanh
 from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
 from lucid.ir.scalar_math.normal_numbers import normal
@@ -27,17 +28,22 @@ __all__ = [
     "ceil",
     "cos",
     "cosh",
+    "digamma",
     "erf",
+    "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "expm1",
     "floor_divide",
     "fmod",
+    "lgamma",
     "log",
     "log1p",
     "log2",
     "log10",
     "normal",
+    "polygamma",
     "power",
     "remainder",
     "round",

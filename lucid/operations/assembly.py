@@ -1,0 +1,122 @@
+"""Tensors put together from others, and grids of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lucid.errors import ArgumentError, ShapeError
+from lucid.operations.arguments import as_integer
+from lucid.operations.arrangement import meshgrid
+from lucid.operations.creation import made, zeros
+from lucid.operations.movement import concatenate, expand_dims, reshape, stack
+from lucid.operations.operands import Operand, as_tensor
+
+if TYPE_CHECKING:
+    from lucid.tensor import Tensor
+
+
+def hstack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors side by side: along the second axis, or along the first where they have one at most.
+
+    >>> print(hstack([[1, 2], [3]]))
+    [1, 2, 3]
+    """
+    parts = [_with_axes(x, 1) for x in tensors]
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors one below the other, along the first axis; a vector is a row.
+
+    >>> print(vstack([[1, 2], [3, 4]]))
+    [[1, 2], [3, 4]]
+    """
+    return concatenate([_with_axes(x, 2) for x in tensors], 0)
+
+
+def dstack(tensors: Sequence[Operand]) -> Tensor:
+    """Tensors one behind the other, along the third axis; a vector is a row, a matrix has one layer.
+
+    >>> print(dstack([[1, 2], [3, 4]]))
+    [[[1, 3], [2, 4]]]
+    """
+    rows = [_with_axes(x, 2) for x in tensors]
+    return concatenate([expand_dims(x, -1) if x.ndim == 2 else x for x in rows], 2)
+
+
+def _with_axes(x: Operand, rank: int) -> Tensor:
+    """x with new leading axes, where it has fewer than `rank`."""
+    tensor = as_tensor(x)
+    return reshape(tensor, (*(1,) * (rank - tensor.ndim), *tensor.shape)) if tensor.ndim < rank else tensor
+
+
+def block_diag(*tensors: Operand) -> Tensor:
+    """A matrix of zeros with matrices on its diagonal; a vector is a row.
+
+    >>> print(block_diag([[1, 2]], [[3]]))
+    [[1, 2, 0], [0, 0, 3]]
+    """
+    blocks = [_with_axes(x, 2) for x in tensors]
+    if any(block.ndim != 2 for block in blocks):
+        raise ShapeError(f"block_diag takes matrices, got shapes {', '.join(str(x.shape) for x in blocks)}.")
+    if not blocks:
+        raise ArgumentError("block_diag takes at least one matrix.")
+    width, start, rows = sum(block.shape[1] for block in blocks), 0, []
+    for block in blocks:
+        count, own = block.shape
+        sides = [zeros((count, extent), dtype=block.dtype) for extent in (start, width - start - own)]
+        rows.append(concatenate([sides[0], block, sides[1]], 1))
+        start += own
+    return concatenate(rows, 0)
+
+
+def cartesian_prod(*tensors: Operand) -> Tensor:
+    """Each combination of an element of each vector as a row, the last one changing fastest; one vector is itself.
+
+    >>> print(cartesian_prod([1, 2], [3, 4]))
+    [[1, 3], [1, 4], [2, 3], [2, 4]]
+    """
+    if len(tensors) == 1:
+        return as_tensor(tensors[0])
+    if not tensors:
+        raise ArgumentError("cartesian_prod takes at least one vector.")
+    return reshape(stack(meshgrid(*tensors, indexing="ij"), -1), (-1, len(tensors)))
+
+
+def tril_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: object = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The rows and the columns of the elements of a matrix up to a diagonal, in row-major order, as int64 unless given.
+
+    >>> print(tril_indices(2, 2))
+    [[0, 1, 1], [0, 0, 1]]
+    """
+    row, col, offset = (as_integer("tril_indices takes integers", value) for value in (row, col, offset))
+    return made(as_tensor(np.stack(np.tril_indices(row, offset, col)), dtype), device, requires_grad)
+
+
+def triu_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: object = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The rows and the columns of the elements of a matrix from a diagonal on: see `tril_indices`.
+
+    >>> print(triu_indices(2, 2))
+    [[0, 0, 1], [0, 1, 1]]
+    """
+    row, col, offset = (as_integer("triu_indices takes integers", value) for value in (row, col, offset))
+    return made(as_tensor(np.stack(np.triu_indices(row, offset, col)), dtype), device, requires_grad)
