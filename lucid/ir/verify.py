@@ -59,11 +59,11 @@ def type_problem(type: TensorType) -> str | None:
 
 def attribute_types(op_class: type[Op]) -> dict[str, Any]:
     """The declared type of each attribute of an op, in order."""
-    if op_class not in _attribute_types:
+    found = _attribute_types.get(op_class)
+    if found is None:
         hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
-        fields = op_class.fields
-        _attribute_types[op_class] = {field.name: hints[field.name] for field in fields}
-    return _attribute_types[op_class]
+        found = _attribute_types[op_class] = {field.name: hints[field.name] for field in op_class.fields}
+    return found
 
 
 def belongs_to(value: object, declared: Any) -> bool:
@@ -72,6 +72,8 @@ def belongs_to(value: object, declared: Any) -> bool:
     >>> belongs_to((1, 2), tuple[int, ...]), belongs_to(True, int), belongs_to(None, int | None)
     (True, False, True)
     """
+    if isinstance(declared, type):  # as most are
+        return type(value) is declared
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin in (types.UnionType, typing.Union):
         return any(belongs_to(value, argument) for argument in arguments)
@@ -99,22 +101,26 @@ class _Verifier:
         if inside is not None and (graph.states or graph.updates):
             self.fail(graph, f"expected no states in a region of {inside.name}.")
         defined: set[Value] = set()
-        for value in graph.inputs:
-            self.define(graph, value, defined)
+        self.define(graph, graph.inputs, defined)
+        self.types(graph, graph.inputs)
         for node in graph.nodes:
             self.node(node, defined, inside)
-            for value in node.outputs:
-                self.define(node, value, defined)
+            self.define(node, node.outputs, defined)
         self.results(graph, defined)
-        self.places(graph, defined)
+        if graph.places:
+            self.places(graph, defined)
 
-    def define(self, at: Node | Graph, value: Value, defined: set[Value]) -> None:
-        if value in defined:
-            self.fail(at, f"expected a new value, got {value}, which is defined already.")
-        problem = type_problem(value.type)
-        if problem is not None:
-            self.fail(at, problem)
-        defined.add(value)
+    def define(self, at: Node | Graph, values: tuple[Value, ...], defined: set[Value]) -> None:
+        for value in values:
+            if value in defined:
+                self.fail(at, f"expected a new value, got {value}, which is defined already.")
+            defined.add(value)
+
+    def types(self, at: Node | Graph, values: tuple[Value, ...]) -> None:
+        for value in values:
+            problem = type_problem(value.type)
+            if problem is not None:
+                self.fail(at, problem)
 
     def node(self, node: Node, defined: set[Value], inside: Op | None) -> None:
         """Check a node where it stands, and by itself unless that has been done."""
@@ -126,7 +132,7 @@ class _Verifier:
                 self.fail(node, f"expected operands that are defined before, got {value}.")
         if isinstance(node.op, Grad) and inside is not None:
             self.fail(node, f"expected grad at the top level only, got it in a region of {inside.name}.")
-        if node.op.has_effect and inside is not None and not inside.has_effect:
+        if inside is not None and node.op.has_effect and not inside.has_effect:
             self.fail(node, f"expected no effect in a region of {inside.name}, which has none itself.")
         if not known:
             self.alone(node)
@@ -147,6 +153,7 @@ class _Verifier:
         given = tuple(value.type for value in node.outputs)
         if given != inferred:
             self.fail(node, f"expected results of type {_listed(inferred)}, got {_listed(given)}.")
+        self.types(node, node.outputs)
 
     def attributes(self, node: Node) -> None:
         op = node.op
@@ -197,7 +204,7 @@ class _Verifier:
 
     def states_after_checks(self, graph: Graph) -> None:
         last = max((n for n, node in enumerate(graph.nodes) if node.op.has_effect), default=-1)
-        states = set(graph.states) if graph.places else set()
+        states = set(graph.states)
         for node in graph.nodes[: last + 1] if states else ():
             for value in node.outputs:
                 at = value

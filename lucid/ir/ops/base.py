@@ -86,7 +86,8 @@ class Op:
         """The graphs inside the op."""
         from lucid.ir.graph import Graph
 
-        return tuple(value for value in self.attributes().values() if isinstance(value, Graph))
+        values = [getattr(self, field.name) for field in self.fields]
+        return tuple(value for value in values if isinstance(value, Graph))
 
     def same(self, other: Op) -> bool:
         """Equality that looks into regions."""
