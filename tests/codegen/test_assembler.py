@@ -15,7 +15,7 @@ from lucid.codegen.cpu import assembler
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
-from lucid.codegen.cpu.pool_text import pool_text
+from lucid.codegen.cpu.pool_text import team_text
 from lucid.codegen.cpu.runner import run_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
 
@@ -33,7 +33,7 @@ def helpers() -> list[str]:
 
 
 def test_threads_make_what_llvmlite_makes() -> None:
-    texts = [pool_text(*machine().layout()), run_text(machine())]
+    texts = [team_text(*machine().layout()), run_text(machine())]
     expected = [machine().target_machine().emit_object(llvm.parse_assembly(text)) for text in texts]
     with helped():
         jobs = [submit(lambda text=text: assemble(machine(), text)) for text in texts * 4]  # type: ignore[misc]

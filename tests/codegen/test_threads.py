@@ -128,6 +128,7 @@ def test_a_number_of_threads_that_is_none_is_refused() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
 @pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
 def test_a_worker_leaves_the_callers_core_and_may_still_run_anywhere() -> None:
+    lucid.set_num_threads(2)
     leave = ctypes.CFUNCTYPE(None, ctypes.c_int)(pool(machine()).addresses[LEAVE_CORE])
     current_core = ctypes.CDLL(None).sched_getcpu
     allowed = os.sched_getaffinity(0)

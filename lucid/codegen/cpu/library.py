@@ -15,7 +15,7 @@ from lucid.codegen.cpu.assembler import assemble_once, begin_once
 from lucid.codegen.cpu.calls import call_text
 from lucid.codegen.cpu.machine import Machine, load
 from lucid.codegen.cpu.pool import SCRATCH, pool
-from lucid.codegen.cpu.pool_text import pool_text
+from lucid.codegen.cpu.pool_text import alone_text, team_text
 from lucid.codegen.cpu.runner import COPY, RUN, RUN_TIMED, run_text, runner
 from lucid.ir.types import BY_SHORT_NAME, DType
 
@@ -44,7 +44,8 @@ def begin(machine: Machine, names: Iterable[str]) -> None:
     """Have helpers start on functions that graphs import, and on what all programs use."""
     for module in filter(None, map(_module_of, names)):
         begin_once(machine, _source(*module), partial(_text, machine, *module))
-    for text in (pool_text(*machine.layout()), run_text(machine), call_text(machine)):
+    layout = machine.layout()
+    for text in (team_text(*layout), alone_text(*layout), run_text(machine), call_text(machine)):
         begin_once(machine, text, partial(str, text))
 
 

@@ -6,7 +6,8 @@ chunk makes no difference to the result. An idle worker spins briefly, then slee
 core, the others go on claiming. A worker that the system has put on the caller's core moves to another, and a caller
 that waits for a worker's last chunk soon sleeps, so that the worker can have its core.
 
-The pool is LLVM IR over pthreads (`pool_text.py`), compiled once. It starts its threads at the first parallel loop, and
+The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what programs call, and the team of workers, which is
+there from the first time on that more than one thread is wanted. It starts its threads at the first parallel loop, and
 again after a fork, in whose child they do not exist.
 """
 
@@ -16,47 +17,60 @@ import atexit
 import ctypes
 import functools
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool_text import MAX_THREADS, pool_text
+from lucid.codegen.cpu.pool_text import MAX_THREADS, alone_text, team_text
 from lucid.codegen.threads import on_change
 
-PARALLEL, SCRATCH = "lucid_parallel", "lucid_scratch"
-LEAVE_CORE = "lucid_leave_core"
-_EXPORTED = (PARALLEL, SCRATCH, LEAVE_CORE, "lucid_want", "lucid_stop", "lucid_forget")
+PARALLEL, SCRATCH, JOIN = "lucid_parallel", "lucid_scratch", "lucid_join"
+TEAM, LEAVE_CORE = "lucid_team", "lucid_leave_core"
+_OF_TEAM = (TEAM, LEAVE_CORE, "lucid_want", "lucid_stop", "lucid_forget")
 
 
-@dataclass(frozen=True)
 class Pool:
     """The compiled pool: the addresses of what kernels call, and its controls."""
 
-    addresses: dict[str, int]
-    keep_alive: Any
-
-    def _call(self, name: str, *arguments: int) -> None:
-        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))(self.addresses[name])(*arguments)
+    def __init__(self, machine: Machine) -> None:
+        text = alone_text(*machine.layout())
+        code = assemble_once(machine, text, lambda: text)
+        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN])
+        self._machine = machine
+        self._team: Any = None  # keeps its code
 
     def resize(self, threads: int) -> None:
         """Work with so many threads from the next job on, the caller's included. No job may be running."""
-        self._call("lucid_stop")
-        self._call("lucid_want", min(threads, MAX_THREADS) - 1)
+        if self._team is None and threads > 1:
+            self._gather()
+        self.stop()
+        self._call_team("lucid_want", min(threads, MAX_THREADS) - 1)
 
     def stop(self) -> None:
-        self._call("lucid_stop")
+        self._call_team("lucid_stop")
 
     def forget(self) -> None:
-        self._call("lucid_forget")
+        self._call_team("lucid_forget")
+
+    def _gather(self) -> None:
+        text = team_text(*self._machine.layout())
+        code = assemble_once(self._machine, text, lambda: text)
+        addresses, self._team = load(self._machine, [code], _OF_TEAM)
+        self.addresses |= addresses
+        self._call(JOIN, addresses[TEAM])
+
+    def _call_team(self, name: str, *arguments: int) -> None:
+        if self._team is not None:
+            self._call(name, *arguments)
+
+    def _call(self, name: str, *arguments: int) -> None:
+        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))(self.addresses[name])(*arguments)
 
 
 @functools.cache
 def pool(machine: Machine) -> Pool:
     """The pool of this process, for a processor."""
-    text = pool_text(*machine.layout())
-    addresses, keep_alive = load(machine, [assemble_once(machine, text, lambda: text)], _EXPORTED)
-    made = Pool(addresses, keep_alive)
+    made = Pool(machine)
     on_change(made.resize)
     atexit.register(made.stop)  # before its code goes
     if hasattr(os, "register_at_fork"):

@@ -9,13 +9,72 @@ MAX_THREADS = 256
 # small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
 WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
 
+# What all programs call: with one thread, all there is of the pool. `@team` runs chunks where there are workers.
+_ALONE = """
+target triple = "{triple}"
+target datalayout = "{layout}"
+
+@team = internal global ptr null
+@scratch = internal global [{max_threads} x ptr] zeroinitializer
+@scratch_size = internal global [{max_threads} x i64] zeroinitializer
+
+declare i32 @posix_memalign(ptr, i64, i64)
+declare void @free(ptr)
+
+; Run task(context, chunk, worker) for each chunk below count. One job runs at a time.
+define void @lucid_parallel(ptr %task, ptr %context, i64 %count) {{
+entry:
+  %team = load ptr, ptr @team
+  %alone = icmp eq ptr %team, null
+  br i1 %alone, label %serial, label %together
+together:
+  tail call void %team(ptr %task, ptr %context, i64 %count)
+  ret void
+serial:
+  %chunk = phi i64 [ 0, %entry ], [ %following, %one ]
+  %more = icmp slt i64 %chunk, %count
+  br i1 %more, label %one, label %end
+one:
+  call void %task(ptr %context, i64 %chunk, i64 0)
+  %following = add i64 %chunk, 1
+  br label %serial
+end:
+  ret void
+}}
+
+; Memory of at least `size` bytes that is the worker's own until it asks again.
+define ptr @lucid_scratch(i64 %worker, i64 %size) {{
+entry:
+  %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
+  %size_slot = getelementptr [{max_threads} x i64], ptr @scratch_size, i64 0, i64 %worker
+  %have = load i64, ptr %size_slot
+  %old = load ptr, ptr %slot
+  %fits = icmp sge i64 %have, %size
+  br i1 %fits, label %use, label %grow
+use:
+  ret ptr %old
+grow:
+  call void @free(ptr %old)
+  %failed = call i32 @posix_memalign(ptr %slot, i64 64, i64 %size)
+  store i64 %size, ptr %size_slot
+  %new = load ptr, ptr %slot
+  ret ptr %new
+}}
+
+; Have chunks run by a function such as `lucid_team`.
+define void @lucid_join(ptr %team) {{
+  store ptr %team, ptr @team
+  ret void
+}}
+"""
+
 # Each worker has a share of the chunks, the same stretch of each job, so that what one job has written is in the cache
 # of the worker that reads it in the next; who is done with its own share helps with those of others. `@left` counts the
 # chunks of a share that nobody has claimed. A worker claims by subtracting one: what was there before, where positive,
 # is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task, context and
 # the end of the share may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
 # `@job` is the number of the job.
-_TEXT = """
+_TEAM = """
 target triple = "{triple}"
 target datalayout = "{layout}"
 
@@ -35,8 +94,6 @@ target datalayout = "{layout}"
 @waiting = internal global i64 0, align 64
 @finished = internal global [128 x i8] zeroinitializer, align 64
 @handles = internal global [{max_threads} x i64] zeroinitializer
-@scratch = internal global [{max_threads} x ptr] zeroinitializer
-@scratch_size = internal global [{max_threads} x i64] zeroinitializer
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_join(i64, ptr)
@@ -46,8 +103,6 @@ declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
-declare i32 @posix_memalign(ptr, i64, i64)
-declare void @free(ptr)
 {pause_declaration}
 
 {placement}
@@ -180,8 +235,8 @@ end:
   ret void
 }}
 
-; Run task(context, chunk, worker) for each chunk below count. One job runs at a time.
-define void @lucid_parallel(ptr %task, ptr %context, i64 %count) {{
+; Run the chunks of a job, together with the workers.
+define void @lucid_team(ptr %task, ptr %context, i64 %count) {{
 entry:
   %wanted = load i64, ptr @wanted
   %alone = icmp eq i64 %wanted, 0
@@ -270,25 +325,6 @@ end:
   ret void
 }}
 
-; Memory of at least `size` bytes that is the worker's own until it asks again.
-define ptr @lucid_scratch(i64 %worker, i64 %size) {{
-entry:
-  %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
-  %size_slot = getelementptr [{max_threads} x i64], ptr @scratch_size, i64 0, i64 %worker
-  %have = load i64, ptr %size_slot
-  %old = load ptr, ptr %slot
-  %fits = icmp sge i64 %have, %size
-  br i1 %fits, label %use, label %grow
-use:
-  ret ptr %old
-grow:
-  call void @free(ptr %old)
-  %failed = call i32 @posix_memalign(ptr %slot, i64 64, i64 %size)
-  store i64 %size, ptr %size_slot
-  %new = load ptr, ptr %slot
-  ret ptr %new
-}}
-
 define void @lucid_want(i64 %workers) {{
   store i64 %workers, ptr @wanted
   ret void
@@ -331,10 +367,15 @@ define void @lucid_forget() {{
 """
 
 
-def pool_text(triple: str, layout: str) -> str:
-    """The pool for a kind of machine, as a module."""
+def alone_text(triple: str, layout: str) -> str:
+    """What all programs call, for a kind of machine, as a module."""
+    return _ALONE.format(triple=triple, layout=layout, max_threads=MAX_THREADS)
+
+
+def team_text(triple: str, layout: str) -> str:
+    """The workers for a kind of machine, as a module."""
     pause_declaration, pause = _pause(triple)
-    return _TEXT.format(
+    return _TEAM.format(
         triple=triple,
         layout=layout,
         max_threads=MAX_THREADS,
