@@ -104,7 +104,7 @@ class Written:
 def _write(
     graph: Graph,
     machine: processors.Machine,
-    rules: tuple[KernelRule, ...],
+    rules: tuple[KernelRule, ...] = (),
     take: Callable[[str], None] = lambda text: None,
 ) -> tuple[Written, Plan]:
     """Plan the memory of a graph where that has not been done, and write its modules; `take` is given the text of each
