@@ -184,7 +184,7 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Tensor | Array) -> None:
-        self.detach().copy_(value)
+        self.detach().copy_(ops.detach(ops.as_tensor(value)))
 
     def zero_grad(self) -> None:
         """Set `grad` to None."""
@@ -217,6 +217,11 @@ class Tensor(TensorMethods):
             raise ArgumentError(
                 "a tensor that requires a gradient was updated in place while gradients are recorded.",
                 hint="put the update under `with lucid.no_grad():`",
+            )
+        if value._requires_grad and is_grad_enabled():
+            raise ArgumentError(
+                "values that require a gradient were written into a tensor that requires none: there it would end.",
+                hint="write `t = lucid.index_put(t, (rows,), value)` or another new tensor, or write value.detach().",
             )
         if self._history is not None:
             raise ArgumentError("a computed tensor can't be updated in place.", hint=instead)

@@ -157,8 +157,11 @@ def addcdiv(x: Operand, y: Operand, z: Operand, value: Number = 1) -> Tensor:
 
 
 def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
-    """x with numbers in the place of NaN, inf and -inf: 0, and the largest and smallest of the dtype, unless given."""
-    tensor = as_float(x)
+    """x with numbers in the place of NaN, inf and -inf: 0, and the largest and smallest of the dtype, unless given.
+    Integers and bools have none of these, and stay."""
+    tensor = as_tensor(x)
+    if not tensor.dtype.is_float:
+        return tensor
     largest = float(np.finfo(tensor.dtype.numpy).max)
     tensor = where(isnan(tensor), nan, tensor)
     tensor = where(equal(tensor, math.inf), largest if posinf is None else posinf, tensor)

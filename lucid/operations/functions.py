@@ -11,10 +11,10 @@ from lucid.operations.arguments import as_number
 from lucid.operations.elementwise import (
     absolute,
     clip,
+    detach,
     logical_and,
     logical_or,
     maximum,
-    minimum,
     power,
     subtract,
     trunc,
@@ -165,9 +165,17 @@ def logaddexp(x: Operand, y: Operand) -> Tensor:
     0.6931472
     """
     a, b = _floats(x, y)
-    larger = maximum(a, b)
-    apart = where(a == b, 0.0, -absolute(a - b))  # where both are the same infinity, too
-    return larger + log1p(exp(apart))
+    larger, below = _larger_and_below(a, b)
+    return larger + log1p(exp(below))
+
+
+def _larger_and_below(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The larger of two, and the other minus it. They are chosen by a comparison, not by maximum and |a - b|: then the
+    second derivative of what is symmetric in them is right where they are equal, too."""
+    first = b <= a
+    larger, smaller = where(first, a, b), where(first, b, a)
+    same = logical_and(larger == smaller, absolute(larger) == math.inf)
+    return larger, where(same, 0.0, smaller - larger)
 
 
 def logaddexp2(x: Operand, y: Operand) -> Tensor:
@@ -177,8 +185,8 @@ def logaddexp2(x: Operand, y: Operand) -> Tensor:
     4.0
     """
     a, b = _floats(x, y)
-    apart = where(a == b, 0.0, -absolute(a - b))  # where both are the same infinity, too
-    return maximum(a, b) + log2(1.0 + exp2(apart))
+    larger, below = _larger_and_below(a, b)
+    return larger + log2(1.0 + exp2(below))
 
 
 def deg2rad(x: Operand) -> Tensor:
@@ -216,7 +224,7 @@ def xlogy(x: Operand, y: Operand) -> Tensor:
     [0.0, 0.0]
     """
     a, b = _floats(x, y)
-    zero = logical_and(a == 0, b == b)
+    zero = logical_and(a == 0, logical_or(b <= 0, b == math.inf))
     return where(zero, 0.0, a * log(where(zero, 1.0, b)))
 
 
@@ -226,11 +234,14 @@ def hypot(x: Operand, y: Operand) -> Tensor:
     >>> print(hypot(3e30, 4e30) / 1e30)
     5.0
     """
-    a, b = (absolute(z) for z in _floats(x, y))
-    infinite = logical_or(a == math.inf, b == math.inf)
-    larger, smaller = (where(infinite, math.inf, z) for z in (maximum(a, b), minimum(a, b)))
-    ratio = where(infinite, 0.0, smaller / where(logical_or(infinite, larger == 0), 1.0, larger))
-    return where(smaller == 0, larger, larger * sqrt(ratio * ratio + 1.0))
+    a, b = _floats(x, y)
+    lengths = [absolute(detach(z)) for z in (a, b)]
+    infinite = logical_or(*(length == math.inf for length in lengths))
+    larger = maximum(*lengths)
+    trivial = logical_or(infinite, larger == 0)
+    scale = where(trivial, 1.0, larger)  # which cancels out, so that it needs no gradient
+    u, v = (where(trivial, 1.0, z / scale) for z in (a, b))
+    return where(trivial, where(infinite, math.inf, larger), scale * sqrt(u * u + v * v))
 
 
 def fmod(x: Operand, y: Operand) -> Tensor:

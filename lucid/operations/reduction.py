@@ -135,15 +135,16 @@ def norm(
     ord = aliases.pop("p", ord)
     ord = 2.0 if isinstance(ord, str) and ord == "fro" else as_number("norm takes a number as its order", ord)
     axis, keepdims = named("norm", axis, keepdims, aliases)
-    size = absolute(as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("norm", dtype)))
+    tensor = as_float(x) if dtype is None else cast(as_tensor(x), float_dtype("norm", dtype))
+    if ord == 2:
+        return _root(sum(tensor * tensor, axis, keepdims))
+    size = absolute(tensor)
     if ord in (math.inf, -math.inf):
         return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
     if ord == 0:
         return sum(cast(size != 0, size.dtype), axis, keepdims)
     if ord == 1:
         return sum(size, axis, keepdims)
-    if ord == 2:
-        return _root(sum(size * size, axis, keepdims))
     return power(sum(power(size, ord), axis, keepdims), 1.0 / ord)
 
 

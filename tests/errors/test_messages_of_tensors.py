@@ -40,6 +40,12 @@ CASES: list[Case] = [
         "put the update under `with lucid.no_grad():`",
     ),
     (
+        lambda: ones(2).__setitem__(0, ones(2).requires_grad_()[0]),
+        ArgumentError,
+        "values that require a gradient were written into a tensor that requires none: there it would end.",
+        "write `t = lucid.index_put(t, (rows,), value)` or another new tensor, or write value.detach().",
+    ),
+    (
         lambda: ones(2, 3).T.zero_(),
         ArgumentError,
         "a view can't be updated in place.",

@@ -81,7 +81,7 @@ def grid_sample(
         raise DTypeError(f"grid_sample takes floats, got {x.dtype} and {points.dtype}.")
     spatial = x.shape[2:]
     taps = [
-        _taps(points[..., axes - 1 - axis].reshape(x.shape[0], -1), extent, mode, padding_mode, bool(align_corners))
+        _taps(points[..., axes - 1 - axis].flatten(1), extent, mode, padding_mode, bool(align_corners))
         for axis, extent in enumerate(spatial)
     ]
     elements_of_channels = x.reshape(*x.shape[:2], math.prod(spatial))

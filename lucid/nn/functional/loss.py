@@ -91,8 +91,9 @@ def smooth_l1_loss(input: Input, target: Input, reduction: str = "mean", beta: f
     x, y = pair("smooth_l1_loss", input, target)
     if check_nonnegative("smooth_l1_loss", "beta", beta) == 0.0:
         return reduced(abs(x - y), reduction)
-    distance = abs(x - y)
-    return reduced(ops.where(distance < beta, distance * distance * 0.5 / beta, distance - 0.5 * beta), reduction)
+    difference = x - y
+    distance, square = abs(difference), difference * difference
+    return reduced(ops.where(distance < beta, square * 0.5 / beta, distance - 0.5 * beta), reduction)
 
 
 def huber_loss(
@@ -109,9 +110,9 @@ def huber_loss(
     """
     x, y = pair("huber_loss", input, target)
     check_positive("huber_loss", "delta", delta)
-    distance = abs(x - y)
-    far = (distance - 0.5 * delta) * delta
-    losses = ops.where(distance <= delta, distance * distance * 0.5, far)
+    difference = x - y
+    distance, square = abs(difference), difference * difference
+    losses = ops.where(distance <= delta, square * 0.5, (distance - 0.5 * delta) * delta)
     if weight is None:
         return reduced(losses, reduction)
     return reduced(weighted("huber_loss", losses, weight, "none"), reduction)
