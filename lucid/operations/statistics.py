@@ -37,7 +37,8 @@ def aminmax(x: Operand, *, dim: int | None = None, keepdim: bool = False) -> Ext
 
 
 def cov(x: Operand, *, correction: int = 1, fweights: Operand | None = None, aweights: Operand | None = None) -> Tensor:
-    """The covariances of the rows of x, each a variable with an observation in each column; of a vector, its variance.
+    """The covariances of the rows of x, each a variable with an observation in each column; of one row or a
+    vector the variance alone.
 
     Sums of products of deviations are divided by the count minus `correction`. An observation counts as often as
     `fweights` says, and as much as `aweights`.
@@ -60,7 +61,7 @@ def cov(x: Operand, *, correction: int = 1, fweights: Operand | None = None, awe
         deviation = tensor - sum(tensor * weights, -1, True) / whole
         lost = correction * (1.0 if shares is None else sum(weights * shares) / whole)
         total = matmul(deviation * weights, deviation.mT) / clip(whole - lost, 0.0)
-    return total if given.ndim == 2 else reshape(total, ())
+    return reshape(total, ()) if len(tensor) == 1 else total
 
 
 def _weights(weights: Operand, x: Tensor) -> Tensor:

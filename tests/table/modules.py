@@ -7,7 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from tests.table.row import Inputs, Outcomes, Row, chances, named, numbers, places, plainly, positive, signs
+from tests.table.row import (
+    ALSO_EMPTY,
+    FLOATS_ONLY,
+    KEEPS_INTEGERS,
+    Inputs,
+    Outcomes,
+    Row,
+    chances,
+    named,
+    numbers,
+    places,
+    plainly,
+    positive,
+    signs,
+)
 
 HOLD_OTHERS = {"Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList"}
 LINE, PLANE, SPACE = (3, 4, 6), (3, 4, 4, 5), (2, 4, 4, 4, 3)
@@ -54,9 +68,6 @@ def after_log_softmax(loss: Any, x: Any, *targets: Any) -> Any:
     return loss(x - x.logsumexp(-1, keepdim=True), *targets)
 
 
-KEEPS_INTEGERS = {"integer 0": "promoted"}  # PyTorch does; in Lucid, what computes with a float gives floats
-FLOATS_ONLY = {"integer 0": "theirs"}
-ALSO_EMPTY = {"none": "ours"}
 ANYWHERE = ((5, 6), (), (1,), (2, 0, 3), (1, 1, 4))
 ROWS: list[Row] = [
     *(of_shapes(name, *ANYWHERE) for name in ("CELU", "ELU", "GELU", "SELU", "Hardsigmoid", "Hardswish")),

@@ -14,9 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import lucid
+
 Array = npt.NDArray[Any]
 Inputs = tuple[Array, ...]
 Outcomes = Mapping[str, str]
+KEEPS_INTEGERS: Outcomes = {"integer 0": "promoted"}  # PyTorch does; in Lucid, what computes with a float gives floats
+FLOATS_ONLY: Outcomes = {"integer 0": "theirs"}
+ALSO_EMPTY: Outcomes = {"none": "ours"}
 
 
 def plainly(function: Any, *inputs: Any) -> Any:
@@ -32,7 +37,8 @@ class Row:
     float64, and cast to the dtype that a test is about. `along` has for each input the axis on which it may be cut to
     one element and to none, or None. `others` are inputs of other shapes. `outcomes` says what is expected of a
     variation where it is not that both libraries give the same: "refused" by both, "ours" where PyTorch refuses,
-    "theirs" where Lucid does, "promoted" where PyTorch gives the narrower dtype.
+    "theirs" where Lucid does, "promoted" where PyTorch gives the narrower dtype. Without
+    `differences`, derivatives are not compared with finite ones: there are none, or what is computed is rounded.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Row:
     call: Callable[..., Any] = plainly
     others: Mapping[str, Inputs] = field(default_factory=dict)
     outcomes: Outcomes = field(default_factory=dict)
+    differences: bool = True
 
     def variations(self) -> dict[str, Inputs]:
         """The inputs, cut to one element and to none along the axes that may have any number, and of other shapes."""
@@ -60,6 +67,35 @@ class Row:
 def named(name: str, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
     """What makes a module of this name, with arguments."""
     return lambda library: operator.attrgetter(name)(library)(*arguments, **options)
+
+
+def function(
+    name: str,
+    inputs: Inputs,
+    *others: Inputs,
+    theirs: Callable[[Any], Any] | None = None,
+    along: Any = 0,
+    call: Callable[..., Any] = plainly,
+    outcomes: Outcomes | None = None,
+    differences: bool = True,
+) -> Row:
+    """The row of a function, whose inputs share the axis that may have any extent.
+
+    PyTorch's has the same name, or is what `theirs` gives for the library."""
+
+    def make(library: Any) -> Any:
+        return operator.attrgetter(name)(library) if theirs is None or library is lucid else theirs(library)
+
+    return Row(
+        name,
+        make,
+        inputs,
+        along if isinstance(along, tuple) else (along,) * len(inputs),
+        call,
+        {f"shape {number}": other for number, other in enumerate(others)},
+        outcomes or {},
+        differences,
+    )
 
 
 def cast(inputs: Inputs, dtype: str) -> Inputs:
@@ -90,6 +126,16 @@ def positive(*shape: int, seed: int = 0) -> Array:
     return np.asarray(np.random.default_rng(seed).uniform(0.3, 3.0, shape))
 
 
+def above_one(*shape: int, seed: int = 0) -> Array:
+    """Reproducible floats above 1."""
+    return positive(*shape, seed=seed) + 1.0
+
+
+def bools(*shape: int, seed: int = 0) -> Array:
+    """Reproducible bools."""
+    return places(2, *shape, seed=seed).astype("bool")
+
+
 def signs(*shape: int, seed: int = 0) -> Array:
     """Reproducible integers 1 and -1."""
     return np.asarray(np.random.default_rng(seed).choice([-1, 1], shape))
@@ -97,4 +143,4 @@ def signs(*shape: int, seed: int = 0) -> Array:
 
 def places(extent: int, *shape: int, seed: int = 0) -> Array:
     """Reproducible integers below an extent."""
-    return np.random.default_rng(seed).integers(0, extent, shape)
+    return np.asarray(np.random.default_rng(seed).integers(0, extent, shape))
