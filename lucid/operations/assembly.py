@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lucid.core import Array
+from lucid.eager import too_large
 from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.arguments import as_integer
+from lucid.ir.types import TensorType, int64
+from lucid.operations.arguments import as_integer, as_list, as_shape
 from lucid.operations.arrangement import meshgrid
 from lucid.operations.creation import made, zeros
 from lucid.operations.movement import concatenate, expand_dims, reshape, stack
@@ -24,7 +27,7 @@ def hstack(tensors: Sequence[Operand]) -> Tensor:
     >>> print(hstack([[1, 2], [3]]))
     [1, 2, 3]
     """
-    parts = [_with_axes(x, 1) for x in tensors]
+    parts = [_with_axes(x, 1) for x in as_list("hstack takes a list of tensors", tensors)]
     return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
@@ -34,7 +37,7 @@ def vstack(tensors: Sequence[Operand]) -> Tensor:
     >>> print(vstack([[1, 2], [3, 4]]))
     [[1, 2], [3, 4]]
     """
-    return concatenate([_with_axes(x, 2) for x in tensors], 0)
+    return concatenate([_with_axes(x, 2) for x in as_list("vstack takes a list of tensors", tensors)], 0)
 
 
 def dstack(tensors: Sequence[Operand]) -> Tensor:
@@ -43,7 +46,7 @@ def dstack(tensors: Sequence[Operand]) -> Tensor:
     >>> print(dstack([[1, 2], [3, 4]]))
     [[[1, 3], [2, 4]]]
     """
-    rows = [_with_axes(x, 2) for x in tensors]
+    rows = [_with_axes(x, 2) for x in as_list("dstack takes a list of tensors", tensors)]
     return concatenate([expand_dims(x, -1) if x.ndim == 2 else x for x in rows], 2)
 
 
@@ -100,8 +103,9 @@ def tril_indices(
     >>> print(tril_indices(2, 2))
     [[0, 1, 1], [0, 0, 1]]
     """
-    row, col, offset = (as_integer("tril_indices takes integers", value) for value in (row, col, offset))
-    return made(as_tensor(np.stack(np.tril_indices(row, offset, col)), dtype), device, requires_grad)
+    row, col = as_shape([as_integer("tril_indices takes integers", extent) for extent in (row, col)])
+    offset = min(max(as_integer("tril_indices takes integers", offset), -row), col)
+    return made(as_tensor(_places(np.tril_indices, row, offset, col), dtype), device, requires_grad)
 
 
 def triu_indices(
@@ -118,5 +122,13 @@ def triu_indices(
     >>> print(triu_indices(2, 2))
     [[0, 0, 1], [0, 1, 1]]
     """
-    row, col, offset = (as_integer("triu_indices takes integers", value) for value in (row, col, offset))
-    return made(as_tensor(np.stack(np.triu_indices(row, offset, col)), dtype), device, requires_grad)
+    row, col = as_shape([as_integer("triu_indices takes integers", extent) for extent in (row, col)])
+    offset = min(max(as_integer("triu_indices takes integers", offset), -row), col)
+    return made(as_tensor(_places(np.triu_indices, row, offset, col), dtype), device, requires_grad)
+
+
+def _places(triangle: Callable[..., tuple[Array, Array]], rows: int, offset: int, columns: int) -> Array:
+    try:
+        return np.stack(triangle(rows, offset, columns))
+    except MemoryError as error:
+        raise too_large([TensorType(int64, (2, rows * columns))]) from error

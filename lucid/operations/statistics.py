@@ -6,8 +6,8 @@ import builtins
 from typing import TYPE_CHECKING, NamedTuple
 
 from lucid.core import Number
-from lucid.errors import ShapeError
-from lucid.operations.arguments import one_axis
+from lucid.errors import ArgumentError, ShapeError
+from lucid.operations.arguments import check_number, one_axis
 from lucid.operations.arrangement import diagonal
 from lucid.operations.contraction import matmul
 from lucid.operations.elementwise import clip, where
@@ -52,6 +52,7 @@ def cov(x: Operand, *, correction: int = 1, fweights: Operand | None = None, awe
     tensor = given if given.ndim == 2 else reshape(given, (1, -1))
     counts, shares = (None if w is None else _weights(w, tensor) for w in (fweights, aweights))
     weights = counts if shares is None else shares if counts is None else counts * shares
+    check_number("cov takes a number as correction", correction)
     count = tensor.shape[-1]
     if weights is None:
         deviation = tensor - mean(tensor, -1, True)
@@ -104,5 +105,9 @@ def renorm(x: Operand, p: Number, dim: int, maxnorm: Number) -> Tensor:
     others = tuple(axis for axis in range(tensor.ndim) if axis != position)
     if not others:
         raise ShapeError(f"renorm takes a tensor of at least two axes, got shape {tensor.shape}.")
+    if not check_number("renorm takes a number as p", p) > 0:
+        raise ArgumentError(f"renorm takes p above 0, got {p!r}.")
+    if not check_number("renorm takes a number as maxnorm", maxnorm) >= 0:
+        raise ArgumentError(f"renorm takes maxnorm of at least 0, got {maxnorm!r}.")
     size = norm(tensor, p, others, True)
     return where(size > maxnorm, tensor * (maxnorm / (size + 1e-7)), tensor)

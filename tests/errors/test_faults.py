@@ -26,7 +26,7 @@ from tests.errors.calls.call import APPLY_ANYWHERE, Call, Fault, Of, Replaced
 SECONDS = 10  # of the processor, which none of the calls may take
 SETS_THE_STATE = ("lucid.seed", "lucid.set_state", "lucid.load")
 # What an argument of these names counts is made one by one.
-COUNTS_LAYERS = re.compile(r"num_(encoder_|decoder_)?layers|size")
+COUNTS_LAYERS = re.compile(r"num_(encoder_|decoder_)?layers|size|indices_or_sections")
 OF_PYTHON = re.compile(r"unexpected keyword argument|positional argument|required keyword")
 
 

@@ -182,6 +182,13 @@ CASES: list[Case] = [
     ),
     (lambda: lucid.uniform(1.0, 0.0), ArgumentError, "uniform takes low up to high, got 1.0 and 0.0.", None),
     (lambda: lucid.save(wrong(1), nn.ReLU()), ArgumentTypeError, "save takes the path of a file, got 1.", None),
+    (lambda: lucid.renorm(ones(2, 2), 0, 0, 1.0), ArgumentError, "renorm takes p above 0, got 0.", None),
+    (
+        lambda: lucid.renorm(ones(2, 2), 2, 0, -1.0),
+        ArgumentError,
+        "renorm takes maxnorm of at least 0, got -1.0.",
+        None,
+    ),
     # Conditions on data.
     (
         lambda: lucid.uniform(ones(2), np.array([2.0, 0.0])),

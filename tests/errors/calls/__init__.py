@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.errors.calls import functional, functions, made, modules, objects, programs, training
+from tests.errors.calls import functional, functions, further, made, modules, objects, programs, training
 from tests.errors.calls.call import Call
 
 EVERY: list[Call] = [
-    call for part in (functions, made, functional, modules, training, objects, programs) for call in part.CALLS
+    call for part in (functions, further, made, functional, modules, training, objects, programs) for call in part.CALLS
 ]
