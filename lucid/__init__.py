@@ -12,6 +12,7 @@ from lucid.audit import audit
 from lucid.autograd import grad
 from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.compiler import RecompileWarning, compile
+from lucid.custom_derivative import custom_vjp
 from lucid.errors import LucidError
 from lucid.extend import apply
 from lucid.ir.types import (
@@ -55,6 +56,7 @@ __all__ = [
     "bernoulli",
     "bool_",
     "compile",
+    "custom_vjp",
     "data",
     "debug",
     "enable_grad",

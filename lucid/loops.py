@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import Any
 
 import lucid.eager as eager
 import lucid.operations as ops
-from lucid.core import TensorCore
+from lucid.bodies import EagerTracer, symbol_in
 from lucid.debug.lines import write_lines
-from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError, TraceError, argument_error
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError, argument_error
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.elementwise import Add, Mul, Sub
 from lucid.ir.ops.loop import Scan
@@ -25,7 +23,7 @@ from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.scopes import Scope
 from lucid.tensor import Tensor
 from lucid.trace import Loop
-from lucid.tracing import TRACED, Tracer, tracing
+from lucid.tracing import Tracer, tracing
 
 
 def scan(
@@ -68,7 +66,7 @@ def scan(
     if tracer is not None:
         body = _Body(tracer, f, start, elements)
         return body.unflatten(_recorded(tracer, body, start.tensors, elements.tensors, count, reverse))
-    now = _EagerTracer("scan")
+    now = EagerTracer("scan", "the body of a scan")
     with tracing(now):
         body = _Body(now, f, start, elements)
     if now.refused is not None:  # the body caught it, and went on with a guess
@@ -120,9 +118,9 @@ class _Body:
 
     def __init__(self, tracer: Tracer, f: Callable[[Any, Any], Any], start: _Tree, xs: _Tree) -> None:
         with tracer.scopes.body() as scope:
-            carry = [_symbol(tracer, scope, x.type, x.name, flows=True) for x in start.tensors]
+            carry = [symbol_in(tracer, scope, x.type, x.name, flows=True) for x in start.tensors]
             elements = [
-                _symbol(tracer, scope, x.type.with_shape(x.shape[1:]), x.name, x.requires_grad) for x in xs.tensors
+                symbol_in(tracer, scope, x.type.with_shape(x.shape[1:]), x.name, x.requires_grad) for x in xs.tensors
             ]
             arguments = [tracer.value(x) for x in (*carry, *elements)]
             result = f(start.unflatten(carry), xs.unflatten(elements))
@@ -152,17 +150,6 @@ class _Body:
         """What `scan` returns, from the results of the loop."""
         stacked = results[self.carries : self.carries + len(self.stacked.tensors)]
         return self.carry.unflatten(results[: self.carries]), self.stacked.unflatten(stacked)
-
-
-def _symbol(tracer: Tracer, scope: Scope, type: TensorType, name: str | None, flows: bool) -> Tensor:
-    """A tensor that stands for a carry or an element in the body. Whether gradients flow through a carry is not known
-    before the body is: they may."""
-    flows = flows and type.dtype.is_float and is_grad_enabled()
-    tensor = tracer.tensor_of(scope.argument(type, name))
-    tracer.gradients.flow.add_entry(tracer.value(tensor), flows)
-    if flows:
-        tensor._requires_grad, tensor._history = True, TRACED
-    return tensor
 
 
 def _kind(result: object) -> str:
@@ -212,54 +199,8 @@ def _draws_of_runs(tracer: Tracer, body: Scope, length: int, reverse: bool) -> V
     return tracer.add(Add(), *tracer.add(Broadcast(stack.shape), first), offset)[0]
 
 
-class _EagerTracer(Tracer):
-    """Records the body of a loop that runs at once. All that is not in the body is a tensor with elements."""
-
-    runs_now: ClassVar[bool] = True
-
-    def _value(self, tensor: Tensor) -> Value:
-        return self._capture(tensor).initial if tensor._symbol is None else super()._value(tensor)
-
-    def _operand(self, tensor: Tensor) -> Value:
-        return self._value(tensor) if tensor._symbol is None else super()._operand(tensor)
-
-    def tensors_of(self, values: Iterable[Value]) -> list[Tensor]:
-        """The tensors behind values that the body has captured."""
-        tensors = {tracked.initial: tracked.tensor for tracked in self._tracked.values()}
-        if self._generator is not None:  # a copy: a new seed does not change what was drawn
-            seed = self._generator.seed_state
-            tensors[self._capture(seed).initial] = Tensor(seed)
-        return [tensors[value] for value in values]
-
-    def take_draws(self, body: Scope, length: int, reverse: bool) -> Tensor:
-        """The number of the first draw of each run, stacked; the generator moves on when they have been used."""
-        assert self._generator is not None
-        run = np.arange(length, dtype=np.uint64)
-        _, first = self._generator.get_state()
-        self.scopes.whole.take_draws(body, length)
-        numbers = np.uint64(first) + (run[::-1] if reverse else run) * np.uint64(body.draws)
-        return Tensor(numbers)
-
-    def advance(self) -> None:
-        """Move the generator on, and note that its draws are those of the latest call."""
-        if self._generator is not None:
-            seed, draw = self._generator.get_state()
-            self.latest.set((seed, draw))
-            self._generator.set_state((seed, draw + self.scopes.whole.draws))
-
-    def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
-        """Raise unless the elements of a concrete tensor are part of the body itself."""
-        if tensor._symbol is None and self.is_new(tensor) and id(tensor) not in self._tracked:
-            return
-        self.refused = TraceError(
-            f"{wanted} needs the value of a tensor in the body of a scan, which is traced once for all runs.",
-            hint="use lucid.where(condition, a, b), or read tensors before the scan.",
-        )
-        raise self.refused
-
-
 def _run(
-    tracer: _EagerTracer, body: _Body, start: list[Tensor], xs: list[Tensor], length: int, reverse: bool
+    tracer: EagerTracer, body: _Body, start: list[Tensor], xs: list[Tensor], length: int, reverse: bool
 ) -> list[Tensor]:
     """The results of a loop that runs now."""
     draws = [tracer.take_draws(body.scope, length, reverse)] if body.scope.draws else []

@@ -17,6 +17,7 @@ from lucid.ir.build import Builder
 from lucid.ir.graph import Value
 from lucid.ir.ops import REGISTRY, Op
 from lucid.ir.ops.base import Elementwise
+from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.structure import Const, Grad
 from lucid.ir.text_print import literal
 from lucid.ir.types import DTYPES, DType, TensorType, bool_, float32, float64
@@ -188,7 +189,7 @@ def _formula(op: Op, operands: Sequence[tuple[str, int]]) -> tuple[str, int]:
 
 
 def _targets(op: type[Op]) -> str:
-    if op is Grad:
+    if op in (Grad, CustomVjp):
         return ""  # a pass writes it out
     return "CPU" if op in UNSUPPORTED else "CPU, CUDA"
 

@@ -17,6 +17,7 @@ from lucid.ir.ops import (
     Op,
     contraction as ct,
     convolution as cv,
+    derivative as dv,
     elementwise as ew,
     functions as fn,
     indexing as ix,
@@ -69,6 +70,7 @@ RECURRENT = """graph @step(%h: f64[2, 3], %x: f64[2, 3], %w: f64[3, 3], %b: f64[
 MAP = (
     """graph @map(%x: f64[2, 3], %w: f64[3, 3]) { %y = matmul %w, %x, transpose_b=true; %z = mul %y, %y; return %z }"""
 )
+STRAIGHT_THROUGH = "graph @back(%g: f64[2, 3], %y: f64[2, 3], %x: f64[2, 3]) { %d = mul %g, %x; return %d }"
 STACK = np.linspace(-1.5, 2.0, 18).reshape(3, 2, 3)
 SQUARE, ROW = np.array([[0.3, -0.8, 0.5], [1.1, 0.2, -0.4], [-0.6, 0.7, 0.9]]), np.array([0.1, -0.5, 0.4])
 
@@ -184,6 +186,7 @@ def _all() -> list[Sample]:
     add(sr.Const(0.5, TensorType(float64, (2, 3))))
     add(sr.Iota(1, TensorType(int64, (4, 3))))
     add(sr.Grad(), ANY, OTHER, ANY)
+    add(dv.CustomVjp(parse(STRAIGHT_THROUGH), 1, (1,)), ANY, OTHER)
     add(sr.Check("element {position} is {value}"), np.int64(-1), NUMBERS)
     add(sr.Fused(parse("graph @body(%x: f64[2, 3], %y: f64[2, 3]) { %0 = add %x, %y; return %0 }")), ANY, OTHER)
     add(Scan(parse(RECURRENT), length=3, carries=1, sequences=1), ANY, STACK, SQUARE, ROW, OTHER)

@@ -11,7 +11,7 @@ from dataclasses import MISSING
 from typing import TYPE_CHECKING, NoReturn
 
 from lucid.errors import MissingNameError
-from lucid.ir.graph import Location, Node, Value
+from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.ops import elementwise as ew, functions as fn
 from lucid.ir.ops.base import REGISTRY, Elementwise, Op
 from lucid.ir.ops.contraction import Matmul
@@ -45,6 +45,16 @@ class Builder:
         """Append a node of one result and return that."""
         (output,) = self.add(op, *inputs)
         return Expr(self, output)
+
+    def inline(self, graph: Graph, arguments: Sequence[Value]) -> list[Value]:
+        """Append the nodes of a graph without states, for these arguments, and return its outputs."""
+        known = dict(zip(graph.arguments, arguments, strict=True))
+        here = self.location
+        for node in graph.nodes:
+            self.location = node.location or here
+            known.update(zip(node.outputs, self.add(node.op, *(known[value] for value in node.inputs)), strict=True))
+        self.location = here
+        return [known[value] for value in graph.outputs]
 
     def wrap(self, value: Value) -> Expr:
         return Expr(self, value)

@@ -34,6 +34,19 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: ir("%y = custom_vjp %x, results=1, targets=() @back(%g: f32[4, 3]) { return }"),
+        ParseError,
+        "custom_vjp takes a body of f32[4, 3], f32[4, 3]: gradients of its results, then its operands; "
+        "got one of f32[4, 3].",
+        None,
+    ),
+    (
+        lambda: ir("%y = custom_vjp %x, results=1, targets=(0,) @back(%g: f32[4, 3], %y: f32[4, 3]) { return }"),
+        ParseError,
+        "custom_vjp takes a body that returns gradients of the operands (0,), expected f32[4, 3], got none.",
+        None,
+    ),
+    (
         lambda: ir("%y = first_max %x, axes=(0,), stride=(1,), dilation=(1,), low=(1,)"),
         ParseError,
         "first_max takes windows over its last axes, (0,), got f32[4, 3].",

@@ -180,6 +180,12 @@ CASES: list[Case] = [
         ),
         'convert the data first, for instance with array.astype("float32")',
     ),
+    (
+        lambda: lucid.custom_vjp(1),
+        ArgumentTypeError,
+        "custom_vjp takes the function that passes gradients back, got 1.",
+        "write `@lucid.custom_vjp(vjp)` above the function itself.",
+    ),
     (lambda: lucid.block_diag(ones(1, 1, 1)), ShapeError, "block_diag takes matrices, got shapes (1, 1, 1).", None),
     (lambda: lucid.block_diag(), ArgumentError, "block_diag takes at least one matrix.", None),
     (lambda: lucid.cartesian_prod(), ArgumentError, "cartesian_prod takes at least one vector.", None),

@@ -27,6 +27,7 @@ FUNCTIONS_WITHOUT_ROW = {
     **dict.fromkeys(("compile", "grad"), DIFFERENTIATES),
     "apply": "makes a function of a user's op: tests/extend",
     "check_index": "gives no tensor: tests/test_indexing.py",
+    "custom_vjp": "takes a function: tests/test_custom_vjp.py",
     "scan": "takes a function: tests/test_loops.py",
     **dict.fromkeys(("load", "save"), "reads and writes files: tests/test_serialization.py"),
 }

@@ -31,6 +31,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
+from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
@@ -43,6 +44,7 @@ from lucid.ir.verify import verify
 # What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
     Grad: "the pass `differentiate` must have written it out",
+    CustomVjp: "the pass `simplify` must have put values in its place",
 }
 
 

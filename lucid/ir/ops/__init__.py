@@ -3,6 +3,7 @@
 from lucid.ir.ops import (
     contraction,
     convolution,
+    derivative,
     elementwise,
     functions,
     indexing,
@@ -23,6 +24,7 @@ __all__ = [
     "Op",
     "contraction",
     "convolution",
+    "derivative",
     "elementwise",
     "functions",
     "indexing",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import in_loops
 from lucid.ir.ops.structure import Grad
@@ -30,6 +33,7 @@ def simplify(graph: Graph) -> Graph:
         raise CompileError(
             "simplify takes a graph whose grad ops are written out.", hint="run differentiate before it."
         )
+    graph = forget_derivatives(graph)
     for _ in range(ROUNDS):
         before = graph
         graph = in_loops(graph, lambda scan: simplify(scan.body))
@@ -37,6 +41,26 @@ def simplify(graph: Graph) -> Graph:
         if graph is before:
             break
     return graph
+
+
+def forget_derivatives(graph: Graph) -> Graph:
+    # custom_vjp y..., x... -> y..., now that the backward is written out
+    if not any(isinstance(node.op, CustomVjp) for node in graph.nodes):
+        return graph
+    nodes: list[Node] = []
+    known: dict[Value, Value] = {}
+    for node in graph.nodes:
+        inputs = tuple(known.get(value, value) for value in node.inputs)
+        if isinstance(node.op, CustomVjp):
+            known.update(zip(node.outputs, inputs, strict=False))
+        else:
+            nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+    return replace(
+        graph,
+        nodes=tuple(nodes),
+        outputs=tuple(known.get(value, value) for value in graph.outputs),
+        updates=tuple((state, known.get(value, value)) for state, value in graph.updates),
+    )
 
 
 def forget_detach(node: Node, context: Context) -> Value | None:

@@ -64,6 +64,7 @@ CALLS: list[Call] = [
             "type": [{0: 1}, {3: 0.5}],
         },
     ),
+    call("lucid.custom_vjp", Of(lambda _: add), takes=NO_TENSOR, bad={"type": {0: 1}}),
     call(
         "lucid.grad",
         target=gradient,

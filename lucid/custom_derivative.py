@@ -1,0 +1,170 @@
+"""lucid.custom_vjp: a function with a derivative of its own."""
+
+from __future__ import annotations
+
+import functools
+import reprlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+import lucid.eager as eager
+import lucid.operations as ops
+from lucid.bodies import EagerTracer, symbol_in
+from lucid.errors import ArgumentTypeError, GradientError, TraceError
+from lucid.ir.graph import Graph, Value
+from lucid.ir.ops.derivative import CustomVjp
+from lucid.ir.ops.elementwise import Detach
+from lucid.ir.passes.differentiate import differentiate
+from lucid.modes import current_tracer, is_grad_enabled, no_grad
+from lucid.tensor import Tensor
+from lucid.tracing import Tracer, tracing
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
+    """Give a function a derivative: a decorator, whose argument is the function that passes gradients back.
+
+    `vjp(g, y, *x)` gets the gradient g of the result, the result y and the arguments, and returns a tuple with a
+    gradient for each argument, of its shape and dtype, or None where there is none: as the `vjp` of an op does. Where
+    the function returns a tuple of tensors, g and y are tuples. It is called once, with symbols, in eager code too;
+    what it computes can be differentiated again. What the function itself computes is never differentiated: its
+    arguments have gradients, and what it uses from outside has none.
+
+    Arguments are given by position; those that are no tensors and no arrays are passed as they are. Raises
+    ArgumentError where the function returns something else, GradientError where gradients do not fit the arguments, and
+    TraceError where the derivative reads elements, prints, or draws random numbers.
+
+    >>> import lucid
+    >>> @lucid.custom_vjp(lambda g, y, x: (g,))
+    ... def rounded(x):
+    ...     return lucid.round(x)
+    >>> x = lucid.Tensor([0.4, 1.6], requires_grad=True)
+    >>> rounded(x).sum().backward()
+    >>> print(rounded(x).detach(), x.grad)
+    [0.0, 2.0] [1.0, 1.0]
+    """
+
+    if not callable(vjp):
+        raise ArgumentTypeError(
+            f"custom_vjp takes the function that passes gradients back, got {reprlib.repr(vjp)}.",
+            hint="write `@lucid.custom_vjp(vjp)` above the function itself.",
+        )
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in arguments]
+            with no_grad():
+                result = function(*given)
+            return _with_derivative(vjp, getattr(function, "__name__", "function"), given, result)
+
+        return call  # type: ignore[return-value]  # it takes and gives what the function does
+
+    return decorate
+
+
+def _with_derivative(vjp: Callable[..., Any], name: str, arguments: list[Any], result: Any) -> Any:
+    """The result of a function with its history, where it needs one."""
+    if not is_grad_enabled() or not any(isinstance(x, Tensor) and x.requires_grad for x in arguments):
+        return result
+    results = result if isinstance(result, tuple) else (result,)
+    if not all(isinstance(y, Tensor) for y in results):
+        raise ArgumentTypeError(
+            f"{name} has a custom_vjp and returns a tensor, or a tuple of them, got {reprlib.repr(result)}."
+        )
+    values = tuple(y.detach() for y in results)
+    call = _Call(vjp, name, arguments, values, isinstance(result, tuple))
+    tracer = current_tracer()
+    if tracer is not None:
+        found = call.recorded(tracer)
+    else:
+        now = EagerTracer(name, f"the derivative of {name}")
+        with tracing(now):
+            body = call.body(now)
+        if now.refused is not None:  # the derivative caught it, and went on with a guess
+            raise now.refused
+        others = [tensor.detach() for tensor in now.tensors_of(body.captured)]
+        found = list(eager.apply(body.op, [*call.results, *call.tensors, *others]))
+    return tuple(found) if isinstance(result, tuple) else found[0]
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A derivative that has been recorded: its op, and the values from outside that it reads."""
+
+    op: CustomVjp
+    captured: Sequence[Value]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call of a function with a derivative: its arguments and its results."""
+
+    vjp: Callable[..., Any]
+    name: str
+    arguments: list[Any]
+    results: tuple[Tensor, ...]
+    is_tuple: bool
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [x for x in self.arguments if isinstance(x, Tensor)]
+
+    def recorded(self, tracer: Tracer) -> list[Tensor]:
+        """The results in a trace."""
+        body = self.body(tracer)
+        others = [tracer.add(Detach(), value)[0] for value in body.captured]
+        operands = [*map(tracer.operand, (*self.results, *self.tensors)), *others]
+        values = tracer.add(body.op, *operands)
+        found = [tracer.tensor_of(value) for value in values]
+        for tensor, value in zip(found, values, strict=True):
+            tracer.note_result(tensor, value, operands, True)
+        return found
+
+    def body(self, tracer: Tracer) -> _Body:
+        """The derivative, recorded by calling it once."""
+        with tracer.scopes.body() as scope:
+            gradients = [
+                symbol_in(tracer, scope, y.type, "g", flows=True) if y.dtype.is_float else None for y in self.results
+            ]
+            values = [symbol_in(tracer, scope, y.type, y.name, flows=True) for y in self.results]
+            operands = [symbol_in(tracer, scope, x.type, x.name, flows=True) for x in self.tensors]
+            given = iter(operands)
+            arguments = [next(given) if isinstance(x, Tensor) else x for x in self.arguments]
+            g, y = (tuple(x) if self.is_tuple else x[0] for x in (gradients, values))
+            found = self._checked(self.vjp(g, y, *arguments))
+            targets = [n for n, gradient in enumerate(found) if gradient is not None]
+            outputs = [tracer.operand(gradient) for gradient in found if gradient is not None]
+            entries = [tracer.value(x) for x in (*gradients, *values, *operands) if x is not None]
+        if scope.draws or scope.lines:
+            raise TraceError(f"the derivative of {self.name} draws random numbers or prints, which it can't.")
+        graph = Graph(self.name, (*entries, *scope.captured.values()), (), tuple(scope.builder.nodes), tuple(outputs))
+        places = tuple(len(self.results) + n for n in targets)
+        return _Body(CustomVjp(differentiate(graph), len(self.results), places), tuple(scope.captured))
+
+    def _checked(self, found: Any) -> list[Tensor | None]:
+        """The gradient of each argument that is a tensor."""
+        if not isinstance(found, tuple) or len(found) != len(self.arguments):
+            got = f"{len(found)} of them" if isinstance(found, tuple) else type(found).__name__
+            raise GradientError(
+                f"the derivative of {self.name} returns a tuple of {len(self.arguments)} gradients, one for each "
+                f"argument, got {got}.",
+                hint="None stands for no gradient: `return (g * x, None)`.",
+            )
+        gradients: list[Tensor | None] = []
+        for number, (x, gradient) in enumerate(zip(self.arguments, found, strict=True)):
+            if not isinstance(x, Tensor):
+                if gradient is not None:
+                    raise GradientError(f"argument {number} of {self.name} is no tensor, and has the gradient None.")
+                continue
+            tensor = None if gradient is None else ops.as_tensor(gradient)
+            if tensor is not None and (tensor.type != x.type or not x.dtype.is_float):
+                raise GradientError(
+                    f"the derivative of {self.name} gives a gradient {tensor.type} for argument {number}, {x.type}."
+                )
+            gradients.append(tensor)
+        return gradients
