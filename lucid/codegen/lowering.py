@@ -57,7 +57,7 @@ def lower(node: Node) -> Kernel:
 
     That of a node with a product is its epilogue: the elements that come out of the product are one more input, behind
     the others. The axes of such a kernel are matrices, rows and columns of a matrix product, as they are, or one axis,
-    the row-major position in the result of any other.
+    the row-major position in the result of any other. What is computed of a factor is in `lower_factor`.
 
     Raises CompileError where an op has no lowering, or where a body is not one kernel: all outputs of one size, or
     reductions over the same axes of one operand shape with outputs of that size or of the result's, where a value
@@ -69,11 +69,33 @@ def lower(node: Node) -> Kernel:
             raise CompileError(f"{inner.op.name} cannot be lowered to a loop nest.", where=where(inner))
         if is_declared_by_user(type(inner.op)):
             meaning(inner.op, [value.type for value in inner.inputs])  # or an error, before code is written
-    lowering = _Lowering(node, body)
-    if body.product is not None and not set(body.product.inputs) <= set(body.arguments):
-        raise lowering.error("multiplies what it computes")
-    kernel = lowering.kernel()
-    return kernel if body.product is not None else collapse(kernel)
+    kernel = _Lowering(node, body).kernel()
+    return kernel if body.axes is not None else collapse(kernel)
+
+
+def lower_factor(node: Node, factor: int) -> Kernel | None:
+    """The prologue of a node with a product: the kernel of what is computed of one of its factors, the first or the
+    second. None where the factor is an argument.
+
+    It is a map from the node's inputs to the factor, whose axes are as those of an epilogue. Raises CompileError as
+    `lower`.
+    """
+    assert isinstance(node.op, Fused)
+    body, product = node.op.body, node.op.product
+    assert product is not None
+    value = product.inputs[factor]
+    if value in body.arguments:
+        return None
+    others = tuple(inner for inner in body.nodes if inner is not product)
+    axes = _product_axes(product, value.type.shape)
+    return _Lowering(node, _Body(body.arguments, others, (value,), axes)).kernel()
+
+
+def _product_axes(product: Node, shape: Shape) -> Shape:
+    """The extents of the axes along which a factor, or the result, of a product is walked."""
+    if isinstance(product.op, Matmul):
+        return math.prod(shape[:-2]), *shape[-2:]
+    return (math.prod(shape),)
 
 
 def structure(node: Node) -> Hashable:
@@ -90,7 +112,7 @@ def structure(node: Node) -> Hashable:
             for inner in body.nodes
         ),
         tuple(numbers[value] for value in body.outputs),
-        body.product is not None,
+        body.axes,
     )
 
 
@@ -102,31 +124,25 @@ def where(node: Node) -> tuple[str, int] | None:
 
 @dataclass(frozen=True)
 class _Body:
-    """What is computed of arguments, among them the result of the product, which is not one of the nodes."""
+    """What is computed of arguments. Beside a product, its result is the last of them and not one of the nodes, and the
+    extents of the axes are given."""
 
     arguments: tuple[Value, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
-    product: Node | None = None
-
-    @property
-    def elements(self) -> Shape:
-        """The extents of the axes of an epilogue."""
-        assert self.product is not None
-        shape = self.product.output.type.shape
-        if isinstance(self.product.op, Matmul):
-            return math.prod(shape[:-2]), *shape[-2:]
-        return (math.prod(shape),)
+    axes: Shape | None = None
+    result: Value | None = None  # of the product, read where it comes out
 
     @staticmethod
     def of(node: Node) -> _Body:
-        if isinstance(node.op, Fused):
-            body, product = node.op.body, node.op.product
-            if product is not None:
-                others = tuple(inner for inner in body.nodes if inner is not product)
-                return _Body((*body.arguments, product.output), others, body.outputs, product)
+        if not isinstance(node.op, Fused):
+            return _Body(node.inputs, (node,), node.outputs)
+        body, product = node.op.body, node.op.product
+        if product is None:
             return _Body(body.arguments, body.nodes, body.outputs)
-        return _Body(node.inputs, (node,), node.outputs)
+        others = tuple(inner for inner in body.nodes if inner is not product)
+        axes = _product_axes(product, product.output.type.shape)
+        return _Body((*body.arguments, product.output), others, body.outputs, axes, product.output)
 
 
 @dataclass
@@ -186,8 +202,8 @@ class _Lowering:
     # Loops.
 
     def map_loops(self) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
-        is_epilogue = self.body.product is not None
-        shape = self.body.elements if is_epilogue else self.body.outputs[0].type.shape
+        given = self.body.axes
+        shape = self.body.outputs[0].type.shape if given is None else given
         axes = tuple(Axis(number, extent) for number, extent in enumerate(shape))
         index = tuple(map(of, axes))
         stage = _Loops((), index, is_empty=False)
@@ -195,7 +211,7 @@ class _Lowering:
             if output.type.size != self.body.outputs[0].type.size:
                 raise self.error(f"stores {output.type} beside {self.body.outputs[0].type}")
             stage.stores.append((buffer, Demand(output, _reshaped(index, shape, output.type.shape))))
-        return axes if is_epilogue else _without_units(axes), index, [stage]
+        return _without_units(axes) if given is None else axes, index, [stage]
 
     def reduction_loops(self, reductions: Sequence[Node]) -> tuple[tuple[Axis, ...], tuple[Index, ...], list[_Loops]]:
         """The parallel axes, the index of a result, and the stages."""
@@ -273,8 +289,7 @@ class _Lowering:
     def load(self, wanted: Demand, kept: tuple[Index, ...]) -> int:
         buffer = self.buffer_of[wanted.value]
         position = linear(wanted.index, buffer.type.shape)
-        product = self.body.product
-        if product is not None and wanted.value is product.output and position != linear(kept, self.body.elements):
+        if wanted.value is self.body.result and position != linear(kept, self.body.axes or ()):
             raise self.error("reads an element of its product elsewhere than in place")
         return self.add(Load(buffer, position, wanted.bounds))
 

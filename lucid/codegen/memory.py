@@ -203,7 +203,7 @@ class _Plan:
         if not is_lowered(node.op):
             return False
         if isinstance(node.op, Fused) and node.op.product is not None:
-            factors = node.op.product.inputs  # which blocks of rows and columns read, while others write
+            factors = node.op.multiplied  # which blocks of rows and columns read, while others write
             if any(node.op.body.arguments[operand] in factors for operand in reads):
                 return False
         kernel = self.kernel_of(node)

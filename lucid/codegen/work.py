@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lucid.codegen.kernel import Apply, Kernel, Load, Placement, RandomElement
-from lucid.codegen.lowering import is_lowered, lower
+from lucid.codegen.lowering import is_lowered, lower, lower_factor
 from lucid.ir.graph import Node
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.structure import Fused
@@ -51,33 +51,48 @@ def total(works: Sequence[Work]) -> Work:
 
 
 def _work_of_kernel(kernel: Kernel, node: Node) -> Work:
+    read, count = _loads_and_operations(kernel)
+    written = 0
+    for number, stage in enumerate(kernel.stages):
+        steps = _runs(kernel, Placement(number, len(stage.axes)))
+        written += sum(steps * store.buffer.dtype.itemsize for store in stage.stores)
+    if isinstance(node.op, Fused) and node.op.product is not None:
+        product, arguments = node.op.product, node.op.body.arguments
+        del read[kernel.inputs - 1]  # what comes out of the product does not pass through memory
+        for number, factor in enumerate(product.inputs):
+            prologue = lower_factor(node, number)
+            if prologue is None:
+                read[arguments.index(factor)] = factor.type.size
+                continue
+            loads, computed = _loads_and_operations(prologue)
+            read |= {number: max(elements, read.get(number, 0)) for number, elements in loads.items()}
+            count += computed
+        count += 2 * product.op.products([factor.type for factor in product.inputs])
+    sizes = {buffer.number: buffer.dtype.itemsize for buffer in kernel.buffers}
+    return Work(sum(elements * sizes[number] for number, elements in read.items()), written, count)
+
+
+def _runs(kernel: Kernel, place: Placement) -> int:
+    """How often what stands at a place is computed."""
     parallel = [axis.extent for axis in kernel.axes]
-    loops = [[axis.extent for axis in stage.axes] for stage in kernel.stages]
+    if place.stage < 0:
+        return math.prod(parallel[: place.depth])
+    inner = kernel.stages[place.stage].axes[: place.depth] if place.stage < len(kernel.stages) else ()
+    return math.prod(parallel) * math.prod(axis.extent for axis in inner)
 
-    def runs(place: Placement) -> int:
-        """How often a value that stands at a place is computed."""
-        if place.stage < 0:
-            return math.prod(parallel[: place.depth])
-        return math.prod(parallel) * math.prod(loops[place.stage][: place.depth] if place.stage < len(loops) else ())
 
-    read: dict[int, int] = {}  # elements by the number of their buffer
+def _loads_and_operations(kernel: Kernel) -> tuple[dict[int, int], int]:
+    """The elements that a kernel reads of each buffer, by its number, and the operations that it computes."""
+    read: dict[int, int] = {}
     count = 0
     for value, place in zip(kernel.values, kernel.placements(), strict=True):
         if isinstance(value, Load):
             number = value.buffer.number
-            read[number] = min(read.get(number, 0) + runs(place), value.buffer.type.size)
+            read[number] = min(read.get(number, 0) + _runs(kernel, place), value.buffer.type.size)
         elif isinstance(value, Apply | RandomElement):
-            count += runs(place) * operations(value.op, tuple(kernel.values[arg].dtype for arg in value.args))
-    written = 0
+            count += _runs(kernel, place) * operations(value.op, tuple(kernel.values[arg].dtype for arg in value.args))
     for number, stage in enumerate(kernel.stages):
-        steps = runs(Placement(number, len(stage.axes)))
-        written += sum(steps * store.buffer.dtype.itemsize for store in stage.stores)
+        steps = _runs(kernel, Placement(number, len(stage.axes)))
         for reduction in stage.reductions:
             count += steps * combining(reduction.op, kernel.values[reduction.operand].dtype)
-    sizes = {buffer.number: buffer.dtype.itemsize for buffer in kernel.buffers}
-    if isinstance(node.op, Fused) and node.op.product is not None:
-        product, arguments = node.op.product, node.op.body.arguments
-        del read[kernel.inputs - 1]  # what comes out of the product does not pass through memory
-        read |= {arguments.index(factor): factor.type.size for factor in product.inputs}
-        count += 2 * product.op.products([factor.type for factor in product.inputs])
-    return Work(sum(elements * sizes[number] for number, elements in read.items()), written, count)
+    return read, count

@@ -10,7 +10,8 @@ import pytest
 
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
-from lucid.codegen.cuda.product import MOST_MATRICES, TILE, is_wide, print_product
+from lucid.codegen.cuda.product import is_wide, print_product
+from lucid.codegen.cuda.tiles import MOST_MATRICES, TILE
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.fuse import fuse

@@ -132,16 +132,3 @@ def test_an_element_read_elsewhere_is_an_error() -> None:
 }""")
     with pytest.raises(CompileError, match="it reads an element of its product elsewhere than in place"):
         lower(graph.nodes[0])
-
-
-def test_a_product_of_what_the_kernel_computes_is_an_error() -> None:
-    graph = parse("""graph(%x: f32[4, 4], %w: f32[4, 4]) {
-  %z: f32[4, 4] = fused %x, %w @product(%x: f32[4, 4], %w: f32[4, 4]) {
-    %e = exp %x
-    %y = matmul %e, %w
-    return %y
-  }
-  return %z
-}""")
-    with pytest.raises(CompileError, match="it multiplies what it computes"):
-        lower(graph.nodes[0])

@@ -12,6 +12,7 @@ from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.scatter import print_scatter_add
 from lucid.codegen.cuda.sort import print_merge, print_sort
+from lucid.codegen.cuda.tiles import Around
 from lucid.codegen.cuda.writer import STATUS, function_head
 from lucid.codegen.kernel import Kernel
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
@@ -66,35 +67,35 @@ class Product:
 
 
 @dataclass(frozen=True)
-class ProductWithEpilogue:
-    """A matrix product and what is computed of its elements."""
+class FusedProduct:
+    """A matrix product and what is computed around it."""
 
     product: Product
-    epilogue: Kernel
+    around: Around
 
     @property
     def label(self) -> str:
-        return f"{self.product.label}_epilogue"
+        return f"{self.product.label}_{self.around.label}"
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         product = self.product
         operands = product.dtype, product.transpose_a, product.transpose_b, product.wide
-        return print_product(name, *operands, guarded, self.epilogue)
+        return print_product(name, *operands, guarded, self.around)
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """A matrix product of gathered factors, and what is computed of its elements, if something is."""
+    """A matrix product of gathered factors, and what is computed around it, if something is."""
 
     product: GatheredProduct
-    epilogue: Kernel | None = None
+    around: Around | None = None
 
     @property
     def label(self) -> str:
-        return "gathered" if self.epilogue is None else "gathered_epilogue"
+        return "gathered" if self.around is None else f"gathered_{self.around.label}"
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
-        return print_gathered(self.product, name, guarded, self.epilogue)
+        return print_gathered(self.product, name, guarded, self.around)
 
 
 @dataclass(frozen=True)

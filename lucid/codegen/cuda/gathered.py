@@ -12,11 +12,27 @@ import math
 from dataclasses import dataclass
 
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
-from lucid.codegen.cuda.nest import NARROW, epilogue_lines, kernel_parameters
-from lucid.codegen.cuda.product import ACROSS_K, ALONG_K, EACH, MOST_MATRICES, THREADS, TILE, tile_words
-from lucid.codegen.cuda.scalars import C_TYPES
+from lucid.codegen.cuda.nest import NARROW
+from lucid.codegen.cuda.tiles import (
+    DEPTH,
+    EACH,
+    MOST_MATRICES,
+    SIDE,
+    THREADS,
+    TILE,
+    Around,
+    Tile,
+    compute_tile,
+    dtype_words,
+    indented,
+    keep_sums,
+    load_tile,
+    multiply_tiles,
+    run_epilogue,
+    store_sums,
+)
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
-from lucid.codegen.kernel import Bounds, Kernel, index_text
+from lucid.codegen.kernel import Bounds, index_text
 from lucid.ir.index import Axis, Index
 from lucid.ir.types import DType, Extent, float32
 
@@ -85,19 +101,7 @@ _BODY = """\
                 {type} sum[{each}][{each}] = {{}};
 #pragma unroll 1
                 for ({index} inner0 = start; inner0 < end; inner0 += {depth}) {{
-                    for (int i = threadIdx.x; i < {size}; i += {threads}) {{
-                        const int r = {a_line}, l = {a_step};
-                        const {index} i1 = row0 + r, i4 = inner0 + l;
-                        const bool inside = i1 < {rows} && i4 < end && {a_inside};
-                        a_tile[l][r] = inside ? a[{a_place}] : {zero};
-                    }}
-                    for (int i = threadIdx.x; i < {size}; i += {threads}) {{
-                        const int r = {b_line}, l = {b_step};
-                        const {index} i2 = column0 + r, i4 = inner0 + l;
-                        const bool inside = i2 < {columns} && i4 < end && {b_inside};
-                        b_tile[l][r] = inside ? b[{b_place}] : {zero};
-                    }}
-{multiply}
+{tiles}
                 }}
 {behind_chunk}
                 first = false;
@@ -107,94 +111,72 @@ _BODY = """\
 }}
 """
 
-# What a block does with the sums of a chunk: they are stored in C, or kept for the epilogue.
-_STORE = """\
-#pragma unroll
-                for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-                    for (int j = 0; j < {each}; ++j) {{
-                        const {index} i1 = row0 + row + i, i2 = column0 + column + {side} * j;
-                        if (i1 < {rows} && i2 < {columns}) {{
-                            {type}* const element = c + {c_place};
-                            *element = first ? sum[i][j] : *element + sum[i][j];
-                        }}
-                    }}
-                }}"""
-_KEEP = """\
-#pragma unroll
-                for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-                    for (int j = 0; j < {each}; ++j) total[i][j] = first ? sum[i][j] : total[i][j] + sum[i][j];
-                }}"""
-_EPILOGUE = """\
-#pragma unroll
-        for (int i = 0; i < {each}; ++i) {{
-#pragma unroll
-            for (int j = 0; j < {each}; ++j) {{
-                const {index} i1 = row0 + row + i, i2 = column0 + column + {side} * j;
-                if (i1 < {rows} && i2 < {columns}) {{
-                    const {index} element = {c_place};
-                    {{
-{statements}
-                    }}
-                }}
-            }}
-        }}
-"""
 
-
-def print_gathered(product: GatheredProduct, name: str, guarded: bool, epilogue: Kernel | None = None) -> str:
-    """The CUDA C function of a product: pointers to A, B and C, or to the buffers of an epilogue instead of C.
+def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: Around | None = None) -> str:
+    """The CUDA C function of a product: pointers to A, B and C; with something computed around it, to the buffers of
+    that instead of C and of computed factors.
 
     It runs on any grid whose blocks along x are the tiles of C and have THREADS threads, and whose blocks along y share
     out the matrices.
     """
-    type, index = C_TYPES[product.dtype], "long long" if product.is_wide else "int"
-    a_line, a_step = ALONG_K if product.a.along_inner else ACROSS_K
-    b_line, b_step = ALONG_K if product.b.along_inner else ACROSS_K
-    bounds = f"__launch_bounds__({THREADS}, {1 if product.is_wide or product.dtype != float32 else 2}) "
-    words = {
-        **tile_words(product.dtype, "inner0", 5),
-        "index": index,
-        "rows": product.rows.extent,
-        "columns": product.columns.extent,
-        "c_place": index_expression(product.c),
-    }
-    if epilogue is None:
-        results, before, behind = [f"{type}* c"], "", ""
-        behind_chunk = _STORE.format(**words)
+    words, index = dtype_words(product.dtype), "long long" if product.is_wide else "int"
+    type, zero = words["type"], words["zero"]
+    pointers, tiles = [], []
+    for (letter, factor, line, extent), prologue in zip(
+        (
+            ("a", product.a, "i1 = row0 + r", f"i1 < {product.rows.extent}"),
+            ("b", product.b, "i2 = column0 + r", f"i2 < {product.columns.extent}"),
+        ),
+        around.factors if around else (None, None),
+        strict=True,
+    ):
+        inside = f"{extent} && i4 < end && {bounds_condition(factor.bounds)}"
+        tile = Tile(f"{letter}_tile", factor.along_inner, inside, f"const {index} {line}, i4 = inner0 + l;")
+        place = index_expression(factor.position)
+        if prologue is None:
+            pointers.append(f"const {type}* {letter}")
+            tiles += load_tile(tile, f"{letter}[{place}]", zero)
+        else:
+            tiles += compute_tile(tile, prologue, ["element"], zero, f"const {index} element = {place};")
+    tiles += multiply_tiles("inner0", words["fma"])
+    position = f"const {index} i1 = row0 + row + i, i2 = column0 + column + {SIDE} * j;"
+    inside, place = f"i1 < {product.rows.extent} && i2 < {product.columns.extent}", index_expression(product.c)
+    if around is None:
+        pointers.append(f"{type}* c")
+        before, behind = "", ""
+        behind_chunk = store_sums("first", position, inside, f"c + {place}", type)
     else:
-        results = kernel_parameters(epilogue, epilogue.inputs - 1)
-        lines = epilogue_lines(epilogue, ["element"], "total[i][j]")
-        before = f"        {type} total[{EACH}][{EACH}];\n"
-        behind = _EPILOGUE.format(statements="\n".join(INDENT * 6 + line for line in lines), **words)
-        behind_chunk = _KEEP.format(**words)
-    pointers = [f"const {type}* a", f"const {type}* b", *results]
+        pointers += around.parameters
+        before = f"{INDENT * 2}{type} total[{EACH}][{EACH}];\n"
+        named = f"const {index} element = {place};"
+        behind = indented(run_epilogue(around.epilogue, position, inside, ["element"], named), 2) + "\n"
+        behind_chunk = keep_sums("first")
+    bounds = f"__launch_bounds__({THREADS}, {1 if product.is_wide or product.dtype != float32 else 2}) "
     return _BODY.format(
-        before=before,
-        behind_chunk=behind_chunk,
-        behind=behind,
         dtype=product.dtype.short,
         a_text=_with_bounds(product.a),
         b_text=_with_bounds(product.b),
         c_text=index_text(product.c),
         head="\n".join(function_head(name, pointers, guarded, bounds=bounds)),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
+        before=before,
+        tiles=indented(tiles, 5),
+        behind_chunk=indented(behind_chunk, 4),
+        behind=behind,
+        index=index,
+        type=type,
         matrices=product.matrices.extent,
+        rows=product.rows.extent,
+        columns=product.columns.extent,
         outer=max(product.outer.extent, 1),
         inner=product.inner.extent if product.outer.extent else 0,
         chunk=max(product.chunk, 1),
         outer_inside=bounds_condition(product.outer_bounds),
         across=math.ceil(product.columns.extent / TILE),
-        a_line=a_line,
-        a_step=a_step,
-        a_place=index_expression(product.a.position),
-        a_inside=bounds_condition(product.a.bounds),
-        b_line=b_line,
-        b_step=b_step,
-        b_place=index_expression(product.b.position),
-        b_inside=bounds_condition(product.b.bounds),
-        **words,
+        tile=TILE,
+        depth=DEPTH,
+        each=EACH,
+        side=SIDE,
     )
 
 

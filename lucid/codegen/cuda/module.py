@@ -9,23 +9,25 @@ from dataclasses import dataclass, replace
 from lucid.codegen.cuda.convolution import convolution_products
 from lucid.codegen.cuda.functions import (
     Function,
+    FusedProduct,
     Gathered,
     LoopNest,
     Merge,
     Product,
-    ProductWithEpilogue,
     Report,
     Scatter,
     Sort,
 )
 from lucid.codegen.cuda.plan import Element, Launch, LaunchPlan, Loop, Step, Stretch, line_of_blocks
 from lucid.codegen.cuda.product import is_wide, product_launch
+from lucid.codegen.cuda.prologues import join_prologues
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.cuda.scatter import scatter_threads
 from lucid.codegen.cuda.sort import merges, sort_grid
+from lucid.codegen.cuda.tiles import Around
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
-from lucid.codegen.lowering import LOWERED, lower, where
+from lucid.codegen.lowering import LOWERED, lower, lower_factor, where
 from lucid.codegen.memory import arena_size, home, plan
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
@@ -66,13 +68,13 @@ class Module:
 def write_module(graph: Graph, prefix: str = "") -> Module:
     """The module of a graph, planned or not. The names of its functions begin with the prefix.
 
-    Where it is not planned, products take what reads their results as epilogues: elements then need not go through
-    memory, which bounds a GPU. Nodes with equal kernels share a function. Raises CompileError for an op that has no
-    CUDA kernel.
+    Where it is not planned, products take what reads their results as epilogues, and what makes a factor as prologues:
+    elements then need not go through memory, which bounds a GPU. Nodes with equal kernels share a function. Raises
+    CompileError for an op that has no CUDA kernel.
     """
     kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
     if not graph.places:
-        graph = plan(join_epilogues(graph), kernel_of)
+        graph = plan(join_prologues(join_epilogues(graph)), kernel_of)
         verify(graph)
     return _Writer(graph, prefix, kernel_of).write()
 
@@ -220,14 +222,14 @@ class _Writer:
             self.loops(node)
             return
         product, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
-        factors = [given[value] for value in product.inputs]
+        factors = [given[value] for value in product.inputs if value in given]  # the others are computed
         for function in kernel_functions(node, self.kernel_of(node)):
             if isinstance(function, Gathered):
                 blocks, threads = function.product.grid()
                 self.launch(node, function, blocks, threads, values=[*factors[::-1], *node.inputs, *node.outputs])
             else:
                 assert isinstance(product.op, Matmul)
-                launch = product_launch(product.op, *(value.type for value in factors))
+                launch = product_launch(product.op, *(value.type for value in product.inputs))
                 self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
 
     def copy(self, to: Value, source: Value) -> None:
@@ -323,10 +325,12 @@ def kernel_functions(node: Node, kernel: Kernel) -> list[Function]:
     product = node.op.product if isinstance(node.op, Fused) else None
     if product is None:
         return [LoopNest(kernel)]
+    first, second = (lower_factor(node, number) for number in range(2))
     if isinstance(product.op, ConvolutionOp):
+        around = Around(kernel, (second, first))
         types = (value.type for value in product.inputs)
-        return [Gathered(part, kernel) for part in convolution_products(product.op, *types)]
-    return [ProductWithEpilogue(_product_of(product), kernel)]
+        return [Gathered(part, around) for part in convolution_products(product.op, *types)]
+    return [FusedProduct(_product_of(product), Around(kernel, (first, second)))]
 
 
 def _product_of(node: Node) -> Product:

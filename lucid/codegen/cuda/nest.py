@@ -85,8 +85,17 @@ def kernel_threads(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
 
 def epilogue_lines(kernel: Kernel, position: Sequence[str], element: str) -> list[str]:
     """The statements of the epilogue of a product for the element at a position, given as the numbers of its matrix,
-    row and column, under the kernel's text as a comment."""
-    nest = _Nest(kernel, lanes=1, product=element)
+    row and column, or of its position, under the kernel's text as a comment."""
+    return _positioned(kernel, position, _Nest(kernel, lanes=1, product=element))
+
+
+def factor_lines(kernel: Kernel, position: Sequence[str], target: str) -> list[str]:
+    """The statements that assign to `target` what a prologue computes for an element of a factor, at a position given
+    as for `epilogue_lines`, under the kernel's text as a comment."""
+    return _positioned(kernel, position, _Nest(kernel, lanes=1, target=target))
+
+
+def _positioned(kernel: Kernel, position: Sequence[str], nest: _Nest) -> list[str]:
     index = C_TYPES[nest.writer.index]
     declared = ", ".join(f"{_variable(axis)} = {text}" for axis, text in zip(kernel.axes, position, strict=True))
     comment = [f"// {line}" for line in str(kernel).splitlines()]
@@ -103,13 +112,16 @@ def kernel_parameters(kernel: Kernel, without: int | None = None) -> list[str]:
 
 
 class _Nest:
-    """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C. Where it
-    is in quads, `quads` says so."""
+    """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C; where it
+    is a prologue, `target` is what it assigns to. Where it is in quads, `quads` says so."""
 
-    def __init__(self, kernel: Kernel, lanes: int, product: str = "", quads: Quads | None = None) -> None:
+    def __init__(
+        self, kernel: Kernel, lanes: int, product: str = "", target: str = "", quads: Quads | None = None
+    ) -> None:
         self.kernel = kernel
         self.quads = quads
         self.product = product
+        self.target = target
         self.lanes = lanes
         self.numbers: dict[Placement, list[int]] = {}
         for number, place in enumerate(kernel.placements()):
@@ -189,8 +201,8 @@ class _Nest:
                 position = self.writer.position(reduction.position, int64)
                 accumulator.accumulate(self.terms[reduction.operand], position)
             for store in stage.stores:
-                place = index_expression(store.position)
-                self.writer.line(f"b{store.buffer.number}[{place}] = {self.terms[store.value].text};")
+                target = self.target or f"b{store.buffer.number}[{index_expression(store.position)}]"
+                self.writer.line(f"{target} = {self.terms[store.value].text};")
         for which, accumulator in enumerate(accumulators):
             if self.lanes > 1:
                 accumulator.join(self.lanes)

@@ -12,7 +12,7 @@ from lucid.ir.ops.base import Array, Op, Product, expect_operands, op
 from lucid.ir.types import TensorType, bool_, int64
 
 if TYPE_CHECKING:
-    from lucid.ir.graph import Graph, Node
+    from lucid.ir.graph import Graph, Node, Value
 
 
 def normalized(value: bool | int | float, type: TensorType) -> bool | int | float:
@@ -118,8 +118,9 @@ class Check(Op):
 class Fused(Op):
     """One kernel: the ops of its body, computed together in one pass over memory.
 
-    One of them may be a product of two arguments, such as a matmul. The others are then its *epilogue*: they are
-    computed where its elements come out, before these reach memory.
+    One of them may be a product, such as a matmul. Those that follow it are then its *epilogue*: they are computed
+    where its elements come out, before these reach memory. Those that it multiplies are its *prologue*: they are
+    computed where it reads its factors.
     """
 
     body: Graph
@@ -128,6 +129,15 @@ class Fused(Op):
     def product(self) -> Node | None:
         """The product in the body, None where there is none."""
         return next((node for node in self.body.nodes if isinstance(node.op, Product)), None)
+
+    @property
+    def multiplied(self) -> set[Value]:
+        """The arguments that the factors of the product are or are computed of."""
+        needed = set() if self.product is None else set(self.product.inputs)
+        for node in reversed(self.body.nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(node.inputs)
+        return needed.intersection(self.body.arguments)
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         if tuple(operands) != tuple(value.type for value in self.body.arguments):

@@ -29,7 +29,7 @@ def join_epilogues(graph: Graph) -> Graph:
     groups = Groups([[number[value] for value in node.inputs if value in number] for node in graph.nodes])
     epilogues: dict[Node, Node] = {}  # of products
     for place, node in enumerate(graph.nodes):
-        for value in node.inputs if _is_map(node) else ():
+        for value in node.inputs if is_map(node) else ():
             product = graph.nodes[number[value]] if value in number else None
             if product is None or not isinstance(product.op, Product) or product in epilogues:
                 continue
@@ -39,7 +39,7 @@ def join_epilogues(graph: Graph) -> Graph:
                 groups.merge(number[value], groups.group(place))
                 epilogues[product] = node
                 break
-    bodies = {node: _inlined(node) for node in epilogues.values()}
+    bodies = {node: inlined(node) for node in epilogues.values()}
     nodes = [part for node in graph.nodes for part in bodies.get(node, [node])]
     joined = set(epilogues.values())
     repeated = {part for body in bodies.values() for part in body if isinstance(part.op, (*SOURCES, *VIEWS))}
@@ -48,7 +48,8 @@ def join_epilogues(graph: Graph) -> Graph:
     return outline(graph.with_nodes(nodes), units, repeated)
 
 
-def _is_map(node: Node) -> bool:
+def is_map(node: Node) -> bool:
+    """Whether a node of a fused graph is a map: an elementwise op, or a fused node without reductions and products."""
     if isinstance(node.op, Fused):
         return node.op.product is None and not any(isinstance(inner.op, Reduction) for inner in node.op.body.nodes)
     return isinstance(node.op, Elementwise)
@@ -68,7 +69,7 @@ def _reads_in_place(node: Node, value: Value) -> bool:
     return True
 
 
-def _inlined(node: Node) -> list[Node]:
+def inlined(node: Node) -> list[Node]:
     """A map as nodes of the graph that it stands in."""
     if not isinstance(node.op, Fused):
         return [node]

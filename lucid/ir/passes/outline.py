@@ -43,6 +43,12 @@ def outline(graph: Graph, groups: Iterable[Sequence[Node]], repeated: AbstractSe
     return graph.with_nodes([unit.node(needed) for unit in _ordered(units, graph)])
 
 
+def states_last(graph: Graph) -> Graph:
+    """The graph with the nodes that compute a new state behind those that read the old one, where that is possible."""
+    units = [_Unit((node,), (node,), node.inputs) for node in graph.nodes]
+    return graph.with_nodes([unit.members[0] for unit in _ordered(units, graph)])
+
+
 @dataclass(frozen=True, eq=False)
 class _Unit:
     """What becomes one node: its body, which is all it computes, and the values in memory that it reads."""
@@ -57,7 +63,7 @@ class _Unit:
             return self.members[0]
         outputs = tuple(value for node in self.members for value in node.outputs if value in needed)
         name = "_".join(dict.fromkeys(node.op.name for node in self.members))
-        region = _isolated(name, self.reads, self.body, outputs)
+        region = isolated(name, self.reads, self.body, outputs)
         return Node(Fused(region), self.reads, outputs, self.members[0].location, self.members[0].backward)
 
 
@@ -87,7 +93,7 @@ class _Writer:
         return _Unit(members, tuple(body), tuple(reads))
 
 
-def _isolated(name: str, arguments: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value]) -> Graph:
+def isolated(name: str, arguments: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value]) -> Graph:
     """A copy of nodes as a region, with values of its own."""
     copies: dict[Value, Value] = {}
 
