@@ -279,6 +279,22 @@ def test_equal_kernels_are_emitted_once() -> None:
     assert [function for _, function in executable.written().calls].count("kernel_0") == 4
 
 
+def test_kernels_that_differ_in_their_draws_are_emitted_once() -> None:
+    def layer(x: str, result: str, first: int, second: int) -> str:
+        keep = "random_keep %seed, %draw, %p, shape=(40, 40), draw="
+        return f"""%a{first} = {keep}{first}; %f{first} = cast %a{first}, dtype=f32
+            %a{second} = {keep}{second}; %f{second} = cast %a{second}, dtype=f32
+            %y{first} = mul {x}, %f{first}; %z{first} = mul %y{first}, %f{second}; {result} = matmul %z{first}, %w"""
+
+    layers = "\n".join([layer("%x", "%1", 3, 1), layer("%1", "%2", 9, 7), layer("%2", "%3", 5, 6)])
+    inputs = "%x: f32[40, 40], %w: f32[40, 40], %seed: u64[], %draw: u64[], %p: f64[]"
+    graph = fuse(parse(f"graph({inputs}) {{ {layers}\n return %1, %2, %3 }}"))
+    calls = CPUTarget().compile(graph).written().calls
+    assert [function for _, function in calls if function != "matmul_f32"] == ["kernel_0"] * 3
+    drawn = [normal(40, 40), normal(40, 40, seed=1), np.uint64(5), np.uint64(6), np.float64(0.4)]
+    assert_compiled_matches(graph, drawn)
+
+
 def test_an_entry_outlives_its_executable() -> None:
     graph = parse("graph(%x: f32[100]) { %e = exp %x; %s = sum %e, axes=(0,); %r = neg %s; return %r }")
     executable = CPUTarget().compile(graph)

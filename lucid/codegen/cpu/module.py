@@ -12,7 +12,7 @@ from lucid.codegen.cpu.convolution_call import convolution_call
 from lucid.codegen.cpu.irregular import WRITERS
 from lucid.codegen.cpu.machine import ENTRY, Machine
 from lucid.codegen.cpu.matmul import matmul_call
-from lucid.codegen.cpu.nest import KernelFunction, write_kernel
+from lucid.codegen.cpu.nest import KernelFunction, with_numbered_draws, write_kernel
 from lucid.codegen.cpu.runner import COPY, RUN
 from lucid.codegen.cpu.steps import Operand, Steps
 from lucid.codegen.cpu.task import Task
@@ -132,11 +132,14 @@ class ModuleWriter:
         kernel = self.kernel_of(node)
         if kernel.is_empty:
             return
-        if kernel not in self.functions:
-            self.functions[kernel] = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
+        kernel, draws = with_numbered_draws(kernel)
+        function = self.functions.get(kernel)
+        if function is None:
+            function = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
+            self.functions[kernel] = function
             self.expressions += len(kernel.values)
-        function = self.functions[kernel]
-        self.steps.task(function.function, function.chunks, [*map(self.operand, (*node.inputs, *node.outputs))])
+        operands = [*map(self.operand, (*node.inputs, *node.outputs))]
+        self.steps.task(function.function, function.chunks, operands, draws)
         self.called(node, function.function.name)
 
     def contraction(self, node: Node) -> None:

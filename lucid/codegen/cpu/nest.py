@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llvmlite import ir
 
@@ -38,7 +38,7 @@ from lucid.codegen.kernel import (
 )
 from lucid.ir.index import Axis, Index
 from lucid.ir.ops.base import on_axis
-from lucid.ir.types import int64, uint32
+from lucid.ir.types import int64, uint32, uint64
 
 # A vector register of the widest machines. Others need several, and a result never depends on the width.
 VECTOR_BYTES = 64
@@ -55,15 +55,30 @@ Step = Callable[[Values, int], Values]
 
 @dataclass(frozen=True)
 class KernelFunction:
-    """A kernel in LLVM IR: a task whose context holds the address of each buffer, and whose chunks are parts of the
-    first parallel axis."""
+    """A kernel in LLVM IR: a task whose context holds the address of each buffer, whose constants are the draws of its
+    random elements, and whose chunks are parts of the first parallel axis."""
 
     function: ir.Function
     chunks: int
 
 
+def with_numbered_draws(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
+    """A kernel whose random elements name their draws by their numbers among these: so kernels that differ in nothing
+    else, such as those of equal layers with Dropout, are one."""
+    draws = [*dict.fromkeys(value.op.draw for value in kernel.values if isinstance(value, RandomElement))]
+    if not draws:
+        return kernel, ()
+
+    def numbered(value: Expression) -> Expression:
+        if not isinstance(value, RandomElement):
+            return value
+        return replace(value, op=replace(value.op, draw=draws.index(value.op.draw)))  # type: ignore[type-var]
+
+    return replace(kernel, values=tuple(map(numbered, kernel.values))), tuple(draws)
+
+
 def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction:
-    """Append the function of a kernel to a module."""
+    """Append the function of a kernel with numbered draws to a module."""
     function = ir.Function(module, TASK, name)
     nest = _Nest(function, kernel)
     nest.write()
@@ -90,10 +105,14 @@ class _Nest:
         self.s = UniformScalars(self.builder, self.entry, width)
         context, chunk, _ = function.args
         entry = ir.IRBuilder(self.entry)
-        buffers = [
-            entry.load(entry.gep(context, [i64(slot)], source_etype=I64), typ=POINTER)
-            for slot in range(len(kernel.buffers))
-        ]
+
+        def word(place: ir.Value, number: int, type: ir.Type) -> ir.Value:
+            return entry.load(entry.gep(place, [i64(number)], source_etype=I64), typ=type)
+
+        buffers = [word(context, slot, POINTER) for slot in range(len(kernel.buffers))]
+        draws = range(len({value.op.draw for value in kernel.values if isinstance(value, RandomElement)}))
+        constants = word(context, len(buffers), POINTER) if draws else None
+        self.draws = [Term(uint64, word(constants, number, I64)) for number in draws]
         self.terms: dict[int, Term] = {}
         self.access = Access(self.builder, self.s, buffers, self.terms)
         self.results: dict[tuple[int, int], Term] = {}
@@ -317,7 +336,7 @@ class _Nest:
             case Apply(op):
                 return op.scalar(self.s, *operands)
             case RandomElement():
-                return random_element(self.access, value, operands)
+                return random_element(self.access, value, operands, self.draws[value.op.draw])
             case Guard(bounds):
                 return self.s.select(self.access.holds(bounds), *operands)
             case Result(stage, number):

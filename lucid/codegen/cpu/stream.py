@@ -22,11 +22,11 @@ WORDS = 4
 UNIFORM_ROUNDS = 2
 
 
-def random_element(access: Access, value: RandomElement, operands: Sequence[Term]) -> Term:
-    """The element of a random op in each lane, from the terms of its operands."""
+def random_element(access: Access, value: RandomElement, operands: Sequence[Term], number: Term) -> Term:
+    """The element of a random op in each lane, from the terms of its operands and the number of its draw."""
     s = access.s
     seed, first, *parameters = operands
-    draw = s.add(first, s.constant(value.op.draw, uint64))
+    draw = s.add(first, number)
     aligned = (
         access.lane_axis is not None and access.width % WORDS == 0 and is_aligned(value.position, access.lane_axis)
     )
