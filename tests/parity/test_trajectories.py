@@ -168,7 +168,7 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "SoftMarginLoss": (lambda loss, y, s: loss(y, s), (np.sign(OTHER),)),
 }
 HOLD_OTHERS = {"Module", "Parameter", "ParameterDict", "ParameterList", "ModuleDict", "ModuleList", "Sequential"}
-DRAW_OTHER_MASKS = {
+DRAW = {  # masks and slopes: tests/parity/test_masked_trajectories.py
     "AlphaDropout",
     "FeatureAlphaDropout",
     "RReLU",
@@ -260,7 +260,7 @@ def test_losses(name: str) -> None:
 def test_no_module_is_left_out() -> None:
     names = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     without_weights = {name for chosen in WITHOUT_WEIGHTS.values() for name in chosen}
-    assert names == {*MODULES, *LOSSES} | without_weights | HOLD_OTHERS | DRAW_OTHER_MASKS
+    assert names == {*MODULES, *LOSSES} | without_weights | HOLD_OTHERS | DRAW
 
 
 def test_accumulated_clipped_and_averaged() -> None:
