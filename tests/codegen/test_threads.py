@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.pool import LEAVE_CORE, PARALLEL, pool
+from lucid.codegen.cpu.pool import BRING_HERE, LEAVE_CORE, PARALLEL, pool
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
 
@@ -148,3 +149,37 @@ def test_a_worker_leaves_the_callers_core_and_may_still_run_anywhere() -> None:
     leave(core)  # there is nowhere to go
     assert os.sched_getaffinity(0) == {core}
     os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
+@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
+def test_a_worker_is_brought_to_the_callers_core_and_may_still_run_anywhere() -> None:
+    lucid.set_num_threads(2)
+    bring = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(pool(machine()).addresses[BRING_HERE])
+    allowed = os.sched_getaffinity(0)
+    here, elsewhere, *_ = sorted(allowed)
+    numbers = np.random.default_rng(0).random(1_000_000)
+
+    def sort(started: threading.Event) -> None:
+        os.sched_setaffinity(0, {elsewhere})
+        os.sched_setaffinity(0, allowed)
+        started.set()
+        np.sort(numbers)
+
+    def comes() -> bool:
+        started = threading.Event()
+        thread = threading.Thread(target=sort, args=(started,))
+        thread.start()
+        started.wait()
+        bring(thread.ident)
+        assert os.sched_getaffinity(thread.native_id or 0) == allowed
+        with open(f"/proc/self/task/{thread.native_id}/stat") as stat:
+            core = int(stat.read().rsplit(")", 1)[1].split()[36])
+        thread.join()
+        return core == here
+
+    os.sched_setaffinity(0, {here})
+    try:  # as above: a busy system may send it elsewhere
+        assert any(sum(comes() for _ in range(10)) >= 8 for _ in range(10))
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -1,17 +1,47 @@
-"""Which core a thread of the pool runs on, as LLVM IR: the core at hand, and a way to leave it."""
+"""Which core a thread of the pool runs on, as LLVM IR: the core at hand, a way to leave it and one to bring others."""
 
 from __future__ import annotations
 
 # Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
-# threads take as long as one. Forbidding that core for a moment moves the worker.
+# threads take as long as one. Forbidding that core for a moment moves the worker. In the same way, a worker whose core
+# another process holds comes to the caller's: Linux itself moves nobody who has run within half a millisecond.
 _LINUX = """
 declare i32 @sched_getcpu()
 declare i32 @sched_getaffinity(i32, i64, ptr)
 declare i32 @sched_setaffinity(i32, i64, ptr)
+declare i32 @pthread_getaffinity_np(i64, i64, ptr)
+declare i32 @pthread_setaffinity_np(i64, i64, ptr)
 
 define internal i32 @this_core() {
   %core = call i32 @sched_getcpu()
   ret i32 %core
+}
+
+; Move a thread to the core of the calling one, if it may run there.
+define void @lucid_bring_here(i64 %thread) {
+entry:
+  %allowed = alloca i1024
+  %core = call i32 @sched_getcpu()
+  %known = icmp ult i32 %core, 1024
+  br i1 %known, label %ask, label %end
+ask:
+  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  %all = load i1024, ptr %allowed
+  %place = zext i32 %core to i1024
+  %bit = shl i1024 1, %place
+  %here = and i1024 %all, %bit
+  %may = icmp ne i1024 %here, 0
+  %answered = icmp eq i32 %failed, 0
+  %can = and i1 %answered, %may
+  br i1 %can, label %move, label %end
+move:
+  store i1024 %bit, ptr %allowed
+  %moved = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  store i1024 %all, ptr %allowed
+  %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  br label %end
+end:
+  ret void
 }
 
 ; Move the calling thread elsewhere if it runs on a core, and may run on others.
@@ -53,10 +83,14 @@ define internal i32 @this_core() {
 define void @lucid_leave_core(i32 %left) {
   ret void
 }
+
+define void @lucid_bring_here(i64 %thread) {
+  ret void
+}
 """
 
 
 def placement_text(triple: str) -> str:
-    """`this_core` and `lucid_leave_core` for a kind of machine. Only Linux has both; elsewhere the first says -1, and
-    the second does nothing."""
+    """`this_core`, `lucid_leave_core` and `lucid_bring_here` for a kind of machine. Only Linux has them; elsewhere the
+    first says -1, and the others do nothing."""
     return _LINUX if "linux" in triple else _ELSEWHERE

@@ -4,7 +4,7 @@ A job is a task, a context and a number of chunks. The caller publishes it, work
 every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
 chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
 core, the others go on claiming. A worker that the system has put on the caller's core moves to another, and a caller
-that waits for a worker's last chunk soon sleeps, so that the worker can have its core.
+that has to wait for a worker's last chunk soon gives the worker its own core, and sleeps.
 
 The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what programs call, and the team of workers, which is
 there from the first time on that more than one thread is wanted. It starts its threads at the first parallel loop, and
@@ -25,8 +25,8 @@ from lucid.codegen.cpu.pool_text import MAX_THREADS, alone_text, team_text
 from lucid.codegen.threads import on_change
 
 PARALLEL, SCRATCH, JOIN = "lucid_parallel", "lucid_scratch", "lucid_join"
-TEAM, LEAVE_CORE = "lucid_team", "lucid_leave_core"
-_OF_TEAM = (TEAM, LEAVE_CORE, "lucid_want", "lucid_stop", "lucid_forget")
+TEAM, LEAVE_CORE, BRING_HERE = "lucid_team", "lucid_leave_core", "lucid_bring_here"
+_OF_TEAM = (TEAM, LEAVE_CORE, BRING_HERE, "lucid_want", "lucid_stop", "lucid_forget")
 
 
 class Pool:

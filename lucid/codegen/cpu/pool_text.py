@@ -6,7 +6,8 @@ from lucid.codegen.cpu.placement import placement_text
 
 MAX_THREADS = 256
 # Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
-# small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker.
+# small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker,
+# whose core is then taken to be held by another process.
 WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
 
 # What all programs call: with one thread, all there is of the pool. `@team` runs chunks where there are workers.
@@ -94,6 +95,7 @@ target datalayout = "{layout}"
 @waiting = internal global i64 0, align 64
 @finished = internal global [128 x i8] zeroinitializer, align 64
 @handles = internal global [{max_threads} x i64] zeroinitializer
+@running = internal global [{max_threads} x [8 x i64]] zeroinitializer, align 64 ; whether a worker runs a chunk
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_join(i64, ptr)
@@ -140,7 +142,10 @@ run:
   %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
   %share_end = load i64, ptr %end_place
   %chunk = sub i64 %share_end, %ticket
+  %running = getelementptr [{max_threads} x [8 x i64]], ptr @running, i64 0, i64 %worker
+  store atomic i64 1, ptr %running release, align 8
   call void %task(ptr %context, i64 %chunk, i64 %worker)
+  store atomic i64 0, ptr %running release, align 8
   %before = atomicrmw add ptr @done, i64 1 seq_cst
   %asleep = load atomic i64, ptr @waiting seq_cst, align 8
   %sleeps = icmp ne i64 %asleep, 0
@@ -306,14 +311,33 @@ idle:
 again:
   br label %wait
 sleep:
-  ; The worker may be waiting for its core: an idle one, such as this will be, takes it over.
+  ; The worker may be waiting for its core: it gets this one, which is idle soon.
   %locked = call i32 @pthread_mutex_lock(ptr @mutex)
   store atomic i64 1, ptr @waiting seq_cst, align 8
   br label %look
 look:
   %now = load atomic i64, ptr @done seq_cst, align 8
   %enough = icmp eq i64 %now, %count
-  br i1 %enough, label %rise, label %doze
+  br i1 %enough, label %rise, label %last
+last:
+  %missing = sub i64 %count, %now
+  %one_missing = icmp eq i64 %missing, 1 ; of several, most would wait for this core
+  br i1 %one_missing, label %bring, label %doze
+bring:
+  %n = phi i64 [ 0, %last ], [ %worker, %brought ]
+  %worker = add i64 %n, 1
+  %running = getelementptr [{max_threads} x [8 x i64]], ptr @running, i64 0, i64 %worker
+  %runs = load atomic i64, ptr %running acquire, align 8
+  %is_last = icmp ne i64 %runs, 0
+  br i1 %is_last, label %bring_it, label %brought
+bring_it:
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %thread = load i64, ptr %handle
+  call void @lucid_bring_here(i64 %thread)
+  br label %brought
+brought:
+  %all_seen = icmp eq i64 %worker, %workers
+  br i1 %all_seen, label %doze, label %bring
 doze:
   %woken = call i32 @pthread_cond_wait(ptr @finished, ptr @mutex)
   br label %look
