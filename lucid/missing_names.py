@@ -21,6 +21,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "ravel": "t.reshape(-1)",
         "t": "t.T",
         "swapaxes": "t.transpose(0, 1)",
+        "swapdims": "t.transpose(0, 1)",
         "movedim": "lucid.moveaxis(t, 0, 1)",
         "masked_fill_": "t.copy_(lucid.where(mask, value, t))",
         "where": "lucid.where(mask, t, x)",
@@ -75,6 +76,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "ge": "t >= x",
         "clamp": "lucid.clip(t, 0.0, 1.0)",
         "swapaxes": "lucid.transpose(t, 0, 1)",
+        "swapdims": "lucid.transpose(t, 0, 1)",
         "movedim": "lucid.moveaxis(t, 0, 1)",
         "empty": "lucid.zeros(shape)",
         "empty_like": "lucid.zeros_like(t)",
@@ -96,6 +98,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "is_tensor": "isinstance(t, lucid.Tensor)",
         "masked_select": "lucid.where(mask, t, 0.0)",
         "nonzero": "t.numpy().nonzero()",
+        "argwhere": "numpy.argwhere(t.numpy())",
         "unique": "numpy.unique(t.numpy())",
         "finfo": "numpy.finfo(t.dtype.numpy)",
         "Generator": "lucid.seed(0)",
@@ -125,6 +128,27 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     },
 }
 
+# What a function of NumPy is called in Lucid, where the name that is nearest would be another thing.
+NUMPYS = {
+    **{f"arc{name}": f"a{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
+    "append": "concatenate",
+    "array": "tensor",
+    "asarray": "as_tensor",
+    "choice": "multinomial",
+    "fabs": "absolute",
+    "fix": "trunc",
+    "integers": "randint",
+    "invert": "bitwise_not",
+    "mod": "remainder",
+    "permutation": "randperm",
+    "repeat": "repeat_interleave",
+    "rint": "round",
+    "rollaxis": "moveaxis",
+    "shuffle": "randperm",
+    "standard_normal": "randn",
+    "true_divide": "divide",
+}
+
 
 def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
     """Raise the AttributeError of a name that an owner, `Tensor`, `Module` or a module of Python, does not have."""
@@ -136,6 +160,8 @@ def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
         hint = f"write `{table[name]}`."
     elif owner == "Tensor" and name.endswith("_") and name[:-1] in known:
         hint = f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
+    elif NUMPYS.get(name) in known:
+        hint = f"did you mean `{NUMPYS[name]}`?"
     elif near := get_close_matches(name, [each for each in known if not each.startswith("_")], n=1):
         hint = f"did you mean `{near[0]}`?"
     raise MissingNameError(f"{owner} has no {name!r}.", hint=hint)

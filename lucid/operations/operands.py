@@ -52,7 +52,14 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
         return TensorCore._wrap(data) if tracer is None else tracer.capture_array(data)
     if is_on_gpu(data):
         return TensorCore._wrap(gpu().foreign(data))
-    return TensorCore._wrap(copied(data))
+    return _of_sequence(data, None)
+
+
+def _of_sequence(data: object, dtype: object) -> Tensor:
+    """A tensor of nested numbers, among which a trace may have floats of the call."""
+    if current_tracer() is not None:
+        return TensorCore.result_class(data, dtype=dtype)
+    return TensorCore._wrap(copied(data, dtype))
 
 
 def _converted(data: Operand, dtype: object, device: str | None) -> Tensor:
@@ -61,7 +68,7 @@ def _converted(data: Operand, dtype: object, device: str | None) -> Tensor:
     elif isinstance(data, TensorCore | np.ndarray | Scalar) or is_on_gpu(data):
         tensor = as_tensor(data)
     else:
-        tensor = TensorCore._wrap(copied(data, dtype))
+        tensor = _of_sequence(data, dtype)
     kept = tensor if dtype is None else cast(tensor, as_dtype(dtype))
     return kept if device is None else kept.to(device)
 

@@ -30,6 +30,11 @@ from lucid.errors import TraceError
         lambda a: lucid.as_tensor(a),
         lambda a: lucid.as_tensor(a, dtype="float64"),
         lambda a: lucid.exp(a) + lucid.sum(a),
+        lambda a: lucid.as_tensor([a, 2.0]),
+        lambda a: lucid.as_tensor([[a, 2], [True, a]], "float64"),
+        lambda a: lucid.matmul([[a, 1.0]], [[2.0], [a]]),
+        lambda a: lucid.multiply(lucid.ones(2), [a, a]),
+        lambda a: lucid.concatenate([[a], lucid.ones(2)]),
     ],
 )
 def test_tensors_of_floats(function: Callable[[float], Tensor]) -> None:

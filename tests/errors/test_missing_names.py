@@ -12,7 +12,7 @@ import pytest
 import lucid
 from lucid import nn, optim
 from lucid.errors import MissingNameError
-from lucid.missing_names import WRITE_INSTEAD
+from lucid.missing_names import NUMPYS, WRITE_INSTEAD
 from lucid.nn import functional
 
 OWNERS = {
@@ -77,6 +77,17 @@ def test_typos_are_told_the_name_that_is_near() -> None:
         with pytest.raises(MissingNameError) as raised:
             getattr(owner, name)
         assert raised.value.hint == f"did you mean `{near}`?"
+
+
+def test_names_of_numpy_are_told_those_of_lucid() -> None:
+    for name, ours in NUMPYS.items():
+        assert hasattr(np, name) or hasattr(np.random, name) or hasattr(np.random.default_rng(), name)
+        with pytest.raises(MissingNameError) as raised:
+            getattr(lucid, name)
+        assert raised.value.hint == f"did you mean `{ours}`?"
+    with pytest.raises(MissingNameError) as raised:
+        lucid.Tensor([1.0]).mod  # noqa: B018
+    assert raised.value.hint == "did you mean `remainder`?"
 
 
 def test_in_place_forms_of_methods() -> None:
