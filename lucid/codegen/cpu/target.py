@@ -231,8 +231,10 @@ class CPUExecutable:
         return measure(self.written().graph, self.written().kernel_of)
 
     def kernel(self, node: Node) -> Kernel:
-        """See `Executable.kernel`."""
-        return self.written().kernel_of(node)
+        """See `Executable.kernel`. Its random elements name their draws by their numbers among its constants."""
+        from lucid.codegen.cpu.nest import with_numbered_draws
+
+        return with_numbered_draws(self.written().kernel_of(node))[0]
 
     def llvm_ir(self) -> str:
         """The LLVM IR of the graph."""
