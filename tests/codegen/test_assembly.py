@@ -12,6 +12,7 @@ from lucid import Tensor, nn
 from lucid.codegen.cpu.channels import ConvolveChannels
 from lucid.codegen.cpu.convolution import Convolve, Weigh
 from lucid.codegen.cpu.convolution_tiles import write_tasks
+from lucid.codegen.cpu.dots import Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
 from lucid.codegen.cpu.machine import assembly, machine
@@ -51,6 +52,19 @@ def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType,
     assert "(%rsp)" not in inner
     assert "(%rbp)" not in inner
     assert REGISTERS[machine().vector_bytes] in inner
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+@pytest.mark.parametrize("rows", [1, 2, 10])
+def test_the_inner_loop_of_a_product_with_lanes_keeps_its_sums_in_registers(dtype: DType, rows: int) -> None:
+    columns = tile_columns(dtype, machine().vector_bytes, 16, rows)
+    product = Dots(dtype, machine().vector_bytes, 16, columns)
+    module = ir.Module("product")
+    module.triple, module.data_layout = machine().layout()
+    product.write(module, "product")
+    inner = max(loops(function(assembly(machine(), str(module)), "tile")), key=lambda loop: loop.count("fmadd"))
+    assert inner.count("fmadd") == product.height * product.width * product.registers
+    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
 
 
 @pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from lucid.codegen.cuda.dots import print_dots
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.product import is_wide, print_product
@@ -74,6 +75,57 @@ def test_a_product_has_the_bits_of_the_cpu_target(number: int, graphs: list[Grap
     arrays = operands(graphs[number])
     expected = run_compiled(graphs[number], arrays)
     assert same_bits(simulated.run(graphs[number], arrays, ORDERS[number % len(ORDERS)]), expected)
+
+
+# As above, with lanes at the end.
+LANED = (
+    ((), 3, 5, 40, 40, 16),
+    ((), 1, 70, 100, 48, 16),
+    ((2, 3), 9, 2, 33, 16, 16),
+    ((), 4, 3, 0, 1, 16),
+    ((), 1, 1, 300, 300, 32),
+    ((5,), 2, 17, 50, 20, 32),
+)
+
+
+@pytest.fixture(scope="module")
+def laned() -> list[Graph]:
+    return [
+        product(*sizes, Matmul(ta, tb, chunk, lanes), dtype)
+        for (*sizes, chunk, lanes), ta, tb, dtype in itertools.product(
+            LANED, (False, True), (False, True), ("f32", "f64")
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def simulated_laned(laned: list[Graph]) -> Simulated:
+    return Simulated(laned)
+
+
+@pytest.mark.parametrize("number", range(8 * len(LANED)))
+def test_a_product_with_lanes_has_the_bits_of_the_cpu_target(
+    number: int, laned: list[Graph], simulated_laned: Simulated
+) -> None:
+    arrays = operands(laned[number])
+    expected = run_compiled(laned[number], arrays)
+    assert same_bits(simulated_laned.run(laned[number], arrays, ORDERS[number % len(ORDERS)]), expected)
+
+
+def test_a_product_with_lanes_compiles_without_spills_and_takes_wide_positions() -> None:
+    narrow, wide = (print_dots("dots", float32, 16, False, True, wide, False) for wide in (False, True))
+    assert wide.replace("(long long)row", "row").replace("(long long)column", "column") == narrow
+    assert compile_with_nvrtc(wide, "sm_80").figures["dots"].spilled == 0
+
+
+def test_what_is_around_a_product_with_lanes_stays_apart() -> None:
+    text = """graph(%x: f32[9, 70], %w: f32[1, 70], %bias: f32[1]) {
+  %t: f32[9, 70] = tanh %x; %z = matmul %t, %w, transpose_b=true, chunk=70, lanes=16
+  %b: f32[9, 1] = broadcast %bias; %y = add %z, %b
+  return %y
+}"""
+    names = list(write_module(fuse(parse(text))).functions)
+    assert [name.split("_")[0] for name in names] == ["kernel", "dots", "kernel"]
 
 
 def test_a_sum_that_rounds_to_minus_zero_stays() -> None:

@@ -23,6 +23,8 @@ TEXTS = {
     "product": "graph(%x: f32[3, 20], %y: f32[20, 5]) { %z: f32[3, 5] = matmul %x, %y, chunk=12; return %z }",
     "transposed": "graph(%x: f64[20, 3], %y: f64[5, 20]) "
     "{ %z: f64[3, 5] = matmul %x, %y, transpose_a=true, transpose_b=true, chunk=20; return %z }",
+    "lanes": "graph(%x: f32[3, 40], %y: f32[2, 40]) "
+    "{ %z: f32[3, 2] = matmul %x, %y, transpose_b=true, chunk=40, lanes=16; return %z }",
     "sums": "graph(%x: f32[7, 50], %b: bool[40, 5]) { %y = sum %x, axes=(1,), lanes=16; "
     "%i: i64[40] = first_false %b, axes=(1,), lanes=4; %z = sum %x, axes=(0,); return %y, %i, %z }",
     "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import numpy as np
 import pytest
 
+import lucid
 from lucid.ir.graph import Graph
+from lucid.ir.passes.order import order
 from lucid.ir.text import parse
 from tests.oracle import Array, assert_compiled_matches, bits, run_compiled
 
@@ -29,9 +32,10 @@ SIZES = [
 TRANSPOSITIONS = list(itertools.product((False, True), repeat=2))
 
 
-def product_graph(a: Array, b: Array, transpose_a: bool, transpose_b: bool, chunk: int) -> Graph:
+def product_graph(a: Array, b: Array, transpose_a: bool, transpose_b: bool, chunk: int, lanes: int = 1) -> Graph:
     dtype = {"float32": "f32", "float64": "f64"}[a.dtype.name]
     flags = f"transpose_a={str(transpose_a).lower()}, transpose_b={str(transpose_b).lower()}, chunk={chunk}"
+    flags += f", lanes={lanes}"
     return parse(
         f"graph(%a: {dtype}{list(a.shape)}, %b: {dtype}{list(b.shape)}) {{ %c = matmul %a, %b, {flags}; return %c }}"
     )
@@ -53,15 +57,17 @@ def fused_multiply_add(x: Array, y: Array, z: Array) -> Array:
     return odd.view(np.float64).astype(np.float32)
 
 
-def product_in_order(a: Array, b: Array, chunk: int) -> Array:
+def product_in_order(a: Array, b: Array, chunk: int, lanes: int = 1) -> Array:
     """The product as the docstring of `Matmul` says it."""
     depth = a.shape[1]
     total: Array | None = None
     for start in range(0, depth, chunk or max(depth, 1)):
-        part = np.zeros((a.shape[0], b.shape[1]), np.float32)
-        for k in range(start, min(start + (chunk or depth), depth)):
-            part = fused_multiply_add(a[:, k, None], b[None, k], part)
-        total = part if total is None else total + part
+        sums = np.zeros((lanes, a.shape[0], b.shape[1]), np.float32)
+        for t, k in enumerate(range(start, min(start + (chunk or depth), depth))):
+            sums[t % lanes] = fused_multiply_add(a[:, k, None], b[None, k], sums[t % lanes])
+        while len(sums) > 1:
+            sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+        total = sums[0] if total is None else total + sums[0]
     return np.zeros((a.shape[0], b.shape[1]), np.float32) if total is None else total
 
 
@@ -84,6 +90,73 @@ def test_products_are_added_in_the_stated_order_to_the_last_bit(
     (got,) = run_compiled(product_graph(a, b, transpose_a, transpose_b, chunk), [a, b]).outputs
     expected = product_in_order(a.T if transpose_a else a, b.T if transpose_b else b, chunk)
     np.testing.assert_array_equal(bits(got), bits(expected))
+
+
+# Of any layout, also of those for which `order` chooses one lane: whole tiles and parts of them, long sums and short.
+LANED = [
+    (1, 100, 1),
+    (1, 64, 50),
+    (70, 65, 1),
+    (33, 100, 2),
+    (19, 48, 3),
+    (4, 31, 13),
+    (20, 70, 5),
+    (7, 19, 10),
+    (64, 512, 10),
+    (17, 16, 17),
+    (3, 1, 9),
+    (5, 0, 3),
+]
+
+
+@pytest.mark.parametrize(("chunk", "lanes"), [(0, 16), (48, 16), (20, 16), (0, 32), (40, 32)])
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
+@pytest.mark.parametrize(("m", "k", "n"), LANED)
+def test_products_with_lanes_are_added_in_the_stated_order_to_the_last_bit(
+    m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, chunk: int, lanes: int
+) -> None:
+    a, b = operands(m, k, n, transpose_a, transpose_b)
+    (got,) = run_compiled(product_graph(a, b, transpose_a, transpose_b, chunk, lanes), [a, b]).outputs
+    expected = product_in_order(a.T if transpose_a else a, b.T if transpose_b else b, chunk, lanes)
+    np.testing.assert_array_equal(bits(got), bits(expected))
+
+
+@pytest.mark.parametrize("lanes", [16, 32])
+@pytest.mark.parametrize(("m", "k", "n"), LANED)
+def test_lanes_of_float64_agree_with_numpy(m: int, k: int, n: int, lanes: int) -> None:
+    a, b = operands(m, k, n, False, True, "float64")
+    assert_compiled_matches(product_graph(a, b, False, True, 32, lanes), [a, b])
+
+
+def test_a_lane_without_a_product_keeps_a_negative_zero() -> None:
+    """-1e-45 * 0.1 added to 0 rounds to -0; a product of zeros from behind the end would make it 0."""
+    a, b = np.zeros((1, 17), np.float32), np.zeros((17, 1), np.float32)
+    a[0, :], b[:, 0] = -1e-45, 0.1
+    (got,) = run_compiled(product_graph(a, b, False, False, 0, 16), [a, b]).outputs
+    assert np.signbit(got[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n", "transposed"), [(300, 700, 5, True), (1, 900, 400, True), (2000, 300, 1, False)]
+)
+def test_lanes_have_the_same_bits_with_any_threads_and_vectors(
+    m: int, k: int, n: int, transposed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = operands(m, k, n, False, transposed)
+    graph = order(product_graph(a, b, False, transposed, 0))
+    assert "lanes=16" in str(graph)
+    results, before = [], lucid.get_num_threads()
+    try:
+        for threads, cpu in [(1, ""), (2, ""), (3, ""), (8, ""), (3, "x86-64-v3"), (1, "x86-64")]:
+            if cpu and os.uname().machine == "x86_64":
+                monkeypatch.setenv("LUCID_CPU", cpu)
+            lucid.set_num_threads(threads)
+            results.append(run_compiled(graph, [a, b]).outputs[0])
+    finally:
+        monkeypatch.undo()
+        lucid.set_num_threads(before)
+    for result in results[1:]:
+        np.testing.assert_array_equal(bits(result), bits(results[0]))
 
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
@@ -109,7 +182,8 @@ def test_leading_axes_are_a_batch(batch: tuple[int, ...], transpose_a: bool, tra
     generator = np.random.default_rng(1)
     a = generator.standard_normal((*batch, *((6, 9) if transpose_a else (9, 6)))).astype(np.float32)
     b = generator.standard_normal((*batch, *((50, 6) if transpose_b else (6, 50)))).astype(np.float32)
-    assert_compiled_matches(product_graph(a, b, transpose_a, transpose_b, 0), [a, b])
+    for lanes in (1, 16, 32):
+        assert_compiled_matches(product_graph(a, b, transpose_a, transpose_b, 0, lanes), [a, b])
 
 
 def test_infinities_stay_in_their_row() -> None:

@@ -159,6 +159,11 @@ graph @f(%x: f32[4, 4]) {
   return
 }
 ---
+graph @f(%x: f32[4, 4]) {
+  %y = matmul %x, %x, lanes=8  # error: matmul takes lanes of 1, 16, 32, got 8.
+  return
+}
+---
 graph @f(%x: f32[4]) {
   %y = sum axes=(0,), %x  # error: expected an attribute, as operands come first, got `%x`.
   return

@@ -11,7 +11,7 @@ from lucid.ir.interpret import interpret
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.reduction import Sum
-from lucid.ir.passes.order import LONG, chunk_for, lanes_for, order
+from lucid.ir.passes.order import LONG, chunk_for, lanes_for, order, product_lanes
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
 from tests.ir.graphs import graphs
@@ -44,11 +44,54 @@ def test_chunks_cover_the_sum_evenly(products: int) -> None:
     assert chunks == max(-(-products // 512), 1)
 
 
+@pytest.mark.parametrize(
+    ("rows", "products", "columns", "transpose_a", "transpose_b", "lanes"),
+    [
+        (64, 512, 10, False, True, 16),
+        (64, 512, 10, False, False, 16),  # the products of a sum lie side by side where the many are
+        (64, 512, 10, True, False, 1),  # rows lie side by side
+        (10, 512, 64, False, True, 16),
+        (10, 512, 64, False, False, 1),
+        (64, 512, 17, False, True, 1),  # fills a vector
+        (64, 16, 10, False, True, 1),  # too few products
+        (512, 512, 1, False, False, 16),
+        (512, 512, 1, True, False, 1),
+        (1, 512, 512, False, True, 16),
+        (1, 512, 512, False, False, 1),
+        (1, 15, 1, False, False, 1),
+        (1, 100, 1, False, False, 16),
+        (1, 1000, 1, True, True, 32),
+        (1, 0, 1, False, False, 1),
+    ],
+)
+def test_lanes_of_products(
+    rows: int, products: int, columns: int, transpose_a: bool, transpose_b: bool, lanes: int
+) -> None:
+    assert product_lanes(rows, products, columns, transpose_a, transpose_b) == lanes
+    assert product_lanes(columns, products, rows, not transpose_b, not transpose_a) == lanes  # of the transpose, too
+
+
+@pytest.mark.parametrize("products", [*range(1, 10000, 97), 100_000])
+def test_chunks_of_lanes_cover_the_sum_evenly(products: int) -> None:
+    chunk = chunk_for(products, 16)
+    assert chunk == products or (2048 <= chunk <= 4096 and chunk % 16 == 0)
+    assert -(-products // chunk) == max(-(-products // 4096), 1)
+
+
 def test_chunk_of_a_transposed_operand() -> None:
     assert_rewrites(
         order,
         "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true; return %r }",
         "graph(%x: f32[784, 64], %y: f32[784, 10]) { %r = matmul %x, %y, transpose_a=true, chunk=392; return %r }",
+    )
+
+
+def test_lanes_of_a_narrow_layer() -> None:
+    assert_rewrites(
+        order,
+        "graph(%x: f32[64, 784], %w: f32[10, 784]) { %r = matmul %x, %w, transpose_b=true; return %r }",
+        "graph(%x: f32[64, 784], %w: f32[10, 784]) "
+        "{ %r = matmul %x, %w, transpose_b=true, chunk=784, lanes=16; return %r }",
     )
 
 

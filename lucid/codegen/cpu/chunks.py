@@ -22,6 +22,7 @@ SORTED = 1.0  # an element in a pass of a sort
 INDEX = 1.0  # looked up, with what is read or written there
 BYTE = 0.03  # read from or written to a cache that is not the nearest
 FLOPS_A_NANOSECOND = 100
+FACTOR = 0.03  # an element of a factor of which each is used few times
 
 
 def kernel_chunks(kernel: Kernel, step: int) -> tuple[int, int]:
@@ -105,6 +106,17 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, columns: int) 
     pieces = -(-wanted // chunks)
     tall = max(-(-m // (pieces * rows)), 8) * rows  # so many rows at least pay for packing the panel again
     return min(tall, all_rows), wide * columns
+
+
+def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int]:
+    """The rows of a unit of a product whose sums have lanes, a multiple of a tile's, and the units of a chunk.
+
+    A unit has rows of one matrix, and each chunk of the sum begins with what all units read, the few rows of Q.
+    """
+    each = m * k * (2 * n / FLOPS_A_NANOSECOND + FACTOR)
+    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= SHORTEST else 1
+    block = -(-m // (pieces * rows)) * rows
+    return block, span_of_units(batch * -(-m // block), each * block / m)
 
 
 def span_of_units(units: int, nanoseconds: float) -> int:

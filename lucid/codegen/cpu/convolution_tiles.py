@@ -171,17 +171,6 @@ class ConvolutionTiles(Tiles, ABC):
         widths = [vectors * self.lanes for vectors in range(1, self.vectors + 1)]
         self.least(builder, columns, widths, lambda width: run(width // self.lanes))
 
-    def least(self, builder: ir.IRBuilder, count: ir.Value, sizes: Sequence[int], body: Callable[[int], None]) -> None:
-        """Run a body for the first of ascending sizes that holds `count`; the last one does."""
-        if len(sizes) == 1:
-            body(sizes[0])
-            return
-        with builder.if_else(builder.icmp_signed("<=", count, i64(sizes[0]))) as (fits, too_small):
-            with fits:
-                body(sizes[0])
-            with too_small:
-                self.least(builder, count, sizes[1:], body)
-
     def write_copy(self) -> ir.Function:
         """(source, target, rows, count, source_row, target_row, source_step, target_step): `rows` rows of `count`
         elements copied, from one row and one element to the next so many elements on."""

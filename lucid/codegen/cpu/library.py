@@ -21,6 +21,8 @@ from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
 PRODUCT = "matmul_"
+# By lanes, and by the rows of the factor of few rows that a tile takes.
+DOTS = {(lanes, columns): f"dots_{lanes}x{columns}_" for lanes, columns in ((32, 1), *((16, n) for n in range(1, 6)))}
 CONVOLVE = "convolve_"
 WEIGH = "weigh_"
 CONVOLVE_CHANNELS = "channels_convolve_"
@@ -28,7 +30,8 @@ CONVOLVE_GROUPED = "grouped_convolve_"
 WEIGH_GROUPED = "grouped_weigh_"
 
 # Those that share code are compiled together.
-_MODULES = (PRODUCT,), (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_DOTS = tuple((prefix,) for prefix in DOTS.values())
+_MODULES = (PRODUCT,), *_DOTS, (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -78,6 +81,7 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     from lucid.codegen.cpu.channels import ConvolveChannels
     from lucid.codegen.cpu.convolution import Convolve, Weigh
     from lucid.codegen.cpu.convolution_tiles import write_tasks
+    from lucid.codegen.cpu.dots import Dots
     from lucid.codegen.cpu.gemm import Gemm
     from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
 
@@ -85,6 +89,9 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     module.triple, module.data_layout = machine.layout()
     if PRODUCT in prefixes:
         Gemm(dtype, machine.vector_bytes).write(module, *names)
+    elif prefixes in _DOTS:
+        shape = next(shape for shape, prefix in DOTS.items() if prefix in prefixes)
+        Dots(dtype, machine.vector_bytes, *shape).write(module, *names)
     else:
         kinds = {
             CONVOLVE: Convolve,

@@ -1,13 +1,14 @@
-"""Calling the matrix product, a function that every graph uses."""
+"""Calling matrix products, functions that every graph uses."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from lucid.codegen.cpu.chunks import product_chunks
+from lucid.codegen.cpu.chunks import dots_chunks, product_chunks
+from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
-from lucid.codegen.cpu.library import PRODUCT
+from lucid.codegen.cpu.library import DOTS, PRODUCT
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType
@@ -15,11 +16,13 @@ from lucid.ir.types import TensorType
 
 @dataclass(frozen=True)
 class MatmulCall:
-    """The task of a matrix product: its name, how many chunks it has, and its constants."""
+    """The task of a matrix product: its name, how many chunks it has, its constants, and whether its context begins
+    with B rather than A."""
 
     name: str
     chunks: int
     sizes: tuple[int, ...]
+    swapped: bool = False
 
 
 def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> MatmulCall:
@@ -30,6 +33,16 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     chunk = max(min(op.chunk or k, k), 1)
     a_strides = (1, m) if op.transpose_a else (k, 1)
     b_strides = (1, k) if op.transpose_b else (n, 1)
+    if op.lanes > 1:
+        swapped = op.transpose_b and (op.transpose_a or m < n)  # then B transposed is the one that has many rows
+        of_a, of_b = (m, a_strides), (n, b_strides[::-1])
+        (rows, p_strides), (columns, q_strides) = (of_b, of_a) if swapped else (of_a, of_b)
+        block, span = dots_chunks(batch, rows, columns, k, MOST_ROWS)
+        units = batch * -(-rows // block)
+        strides = (*p_strides, *q_strides, *((1, n) if swapped else (n, 1)))
+        sizes = (rows, columns, k, *strides, chunk, block, units, span)
+        width = tile_columns(a.dtype, machine.vector_bytes, op.lanes, columns)
+        return MatmulCall(f"{DOTS[op.lanes, width]}{a.dtype.short}", -(-units // span), sizes, swapped)
     gemm = Gemm(a.dtype, machine.vector_bytes)
     rows, columns = product_chunks(batch, m, n, k, gemm.rows, gemm.columns)
     chunks = batch * -(-m // rows) * -(-n // columns)

@@ -148,7 +148,8 @@ class ModuleWriter:
             return
         call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
         task = self.imported(call.name, TASK.args)
-        self.steps.task(task, call.chunks, [*map(self.operand, (*node.inputs, node.output))], call.sizes)
+        factors = reversed(node.inputs) if call.swapped else node.inputs
+        self.steps.task(task, call.chunks, [*map(self.operand, (*factors, node.output))], call.sizes)
         self.called(node, call.name)
 
     def convolution(self, node: Node) -> None:

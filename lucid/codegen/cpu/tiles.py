@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
@@ -64,7 +64,7 @@ class Tiles:
 
     def store_masked(self, builder: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
         operands = [value, address, I32(self.dtype.itemsize), mask]
-        name = f"masked.store.v{self.lanes}{self.scalar.intrinsic_name}.p0"
+        name = f"masked.store.v{mask.type.count}{self.scalar.intrinsic_name}.p0"
         builder.call(intrinsic(self.module, name, VOID, [x.type for x in operands]), operands)
 
     def fetch(self, builder: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
@@ -87,6 +87,17 @@ class Tiles:
     def divided(self, builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
         """x / y, rounded up."""
         return builder.udiv(builder.sub(builder.add(x, y), i64(1)), y)
+
+    def least(self, builder: ir.IRBuilder, count: ir.Value, sizes: Sequence[int], body: Callable[[int], None]) -> None:
+        """Run a body for the first of ascending sizes that holds `count`; the last one does."""
+        if len(sizes) == 1:
+            body(sizes[0])
+            return
+        with builder.if_else(builder.icmp_signed("<=", count, i64(sizes[0]))) as (fits, too_small):
+            with fits:
+                body(sizes[0])
+            with too_small:
+                self.least(builder, count, sizes[1:], body)
 
     # Panels.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from lucid.codegen.cuda.dots import print_dots
 from lucid.codegen.cuda.gathered import GatheredProduct, print_gathered
 from lucid.codegen.cuda.nest import kernel_threads, print_kernel
 from lucid.codegen.cuda.plan import line_of_blocks
@@ -64,6 +65,25 @@ class Product:
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         return print_product(name, self.dtype, self.transpose_a, self.transpose_b, self.wide, guarded)
+
+
+@dataclass(frozen=True)
+class Dots:
+    """A matrix product whose sums have lanes, of any sizes where it is wide."""
+
+    dtype: DType
+    lanes: int
+    transpose_a: bool
+    transpose_b: bool
+    wide: bool
+
+    @property
+    def label(self) -> str:
+        letters = "".join("t" if transposed else "n" for transposed in (self.transpose_a, self.transpose_b))
+        return f"dots_{self.dtype.short}_{letters}_{self.lanes}{'_wide' if self.wide else ''}"
+
+    def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        return print_dots(name, self.dtype, self.lanes, self.transpose_a, self.transpose_b, self.wide, guarded)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lucid.codegen.cuda.convolution import convolution_products
+from lucid.codegen.cuda.dots import dots_launch
 from lucid.codegen.cuda.functions import (
+    Dots,
     Function,
     FusedProduct,
     Gathered,
@@ -200,7 +202,7 @@ class _Writer:
 
     def new_name(self, function: Function, guarded: bool) -> str:
         label = self.prefix + function.label
-        if isinstance(function, Product | Report):
+        if isinstance(function, Product | Dots | Report):
             return f"{label}_guarded" if guarded else label
         return f"{label}_{sum(type(other) is type(function) for other, _ in self.names)}"
 
@@ -237,8 +239,15 @@ class _Writer:
 
     def contraction(self, node: Node) -> None:
         assert isinstance(node.op, Matmul)
-        if node.output.type.size:
-            self.launch(node, _product_of(node), *product_launch(node.op, *(value.type for value in node.inputs)))
+        if node.output.type.size == 0:
+            return
+        (a, b), c = (value.type for value in node.inputs), node.output.type
+        if node.op.lanes == 1:
+            self.launch(node, _product_of(node), *product_launch(node.op, a, b))
+        else:
+            op, wide = node.op, is_wide(a, b, c)
+            dots = Dots(a.dtype, op.lanes, op.transpose_a, op.transpose_b, wide)
+            self.launch(node, dots, *dots_launch(op, a, b))
 
     def convolution(self, node: Node) -> None:
         assert isinstance(node.op, ConvolutionOp)

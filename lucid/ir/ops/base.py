@@ -291,6 +291,11 @@ class Product(Op):
     """An op that multiplies elements and sums the products over a shared axis. Each target has a kernel of its own for
     it, which may have an epilogue: see `ops.structure.Fused`."""
 
+    @property
+    def is_tiled(self) -> bool:
+        """Whether its results come out in tiles, where what follows may be computed too."""
+        return True
+
 
 class Irregular(Op):
     """An op that is no loop nest: each target has a kernel of its own for it, or says that it has none."""

@@ -16,20 +16,27 @@ if TYPE_CHECKING:
 
 LONGEST_CHUNK = 2**31  # loops count to it in 64 bits, with room to spare
 
+# The numbers of lanes that a sum of products may have: one; those of a register; those that keep a processor busy with
+# a single sum.
+LANES = 1, 16, 32
+
 
 @op
 class Matmul(Product):
     """The matrix product over the last two axes, one product for each element of the leading (batch) axes.
 
     `transpose_a` and `transpose_b` read an operand with its last two axes swapped. An element of the result is a sum
-    of chunks of `chunk` products, added in ascending order; inside a chunk fused multiply-adds run over ascending k,
-    starting from 0. `chunk` is 0 until the pass `order` has chosen it from the shape. Products of integers wrap around;
-    since they are the same in any order, `order` writes them out as sums of products.
+    of chunks of `chunk` products, added in ascending order. Product t of a chunk goes to accumulator t mod `lanes`;
+    in each, fused multiply-adds run over ascending t, starting from 0. At the end of a chunk, while there is more than
+    one, accumulator i + half is added to accumulator i, for every i below half of their number. `chunk` is 0 until the
+    pass `order` has chosen both from shape and layout. Products of integers wrap around; since they are the same in any
+    order, `order` writes them out as sums of products.
     """
 
     transpose_a: bool = False
     transpose_b: bool = False
     chunk: int = 0
+    lanes: int = 1
 
     def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         expect_operands(self, operands, 2)
@@ -44,11 +51,17 @@ class Matmul(Product):
             raise ShapeError(f"matmul takes operands that share the summed axis, got {a} and {b} ({k} and {inner}).")
         if not 0 <= self.chunk < LONGEST_CHUNK:
             raise ShapeError(f"matmul takes a chunk from 0 to {LONGEST_CHUNK - 1}, got {self.chunk}.")
+        if self.lanes not in LANES:
+            raise ShapeError(f"matmul takes lanes of {', '.join(map(str, LANES))}, got {self.lanes}.")
         return (a.with_shape((*a.shape[:-2], m, n)),)
 
     def products(self, operands: Sequence[TensorType]) -> int:
         a, b = operands
         return a.size * b.shape[-2 if self.transpose_b else -1]
+
+    @property
+    def is_tiled(self) -> bool:  # few results of long sums come out one by one, if there are lanes
+        return self.lanes == 1
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         a, b = operands

@@ -33,6 +33,8 @@ def join_epilogues(graph: Graph) -> Graph:
             product = graph.nodes[number[value]] if value in number else None
             if product is None or not isinstance(product.op, Product) or product in epilogues:
                 continue
+            if not product.op.is_tiled:  # few results, which cost little in memory
+                continue
             if any(result.type.size != value.type.size for result in node.outputs) or value.type.size == 0:
                 continue
             if _reads_in_place(node, value) and groups.may_merge(number[value], groups.group(place)):

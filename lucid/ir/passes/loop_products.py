@@ -1,6 +1,7 @@
 """Products of a loop that do not depend on its carries: one product for all runs, before the loop or after it.
 
-An element of a product is the same sum wherever it is computed, so results keep their bits.
+An element of a product is the same sum wherever it is computed. The pass `order` chooses its order afterwards, by the
+shape of the one product.
 """
 
 from __future__ import annotations

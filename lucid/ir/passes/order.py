@@ -30,6 +30,10 @@ WIDE, MANY_LANES = 256, 32
 CHUNK = 512
 CHUNK_MULTIPLE = 8
 
+# With lanes, a row or column takes as long as so many products more: their tree.
+TREE = 48
+LANES, LANES_OF_ONE = 16, 32  # of any product, and of a single long sum
+
 # The gradient of a convolution's weight is summed in parts, for threads: so many at most, of so many elements together.
 PARTS = 16
 PARTS_SIZE = 2**20
@@ -85,12 +89,12 @@ def sum_products_of_integers(node: Node, context: Context) -> Value | None:
 
 
 def choose_chunk(node: Node, context: Context) -> Value | None:
-    # chunk = 0 -> chunk from the number of products in a sum
+    # chunk = 0 -> chunk from the number of products in a sum, lanes from that and the layout
     assert isinstance(node.op, Matmul)
     if node.op.chunk:
         return None
-    products = node.inputs[0].type.shape[-2 if node.op.transpose_a else -1]
-    return context.build(replace(node.op, chunk=chunk_for(products)), *node.inputs)
+    a, b = (value.type.shape for value in node.inputs)
+    return context.build(in_order(node.op, a, b), *node.inputs)
 
 
 def choose_channels(node: Node, context: Context) -> Value | None:
@@ -138,16 +142,43 @@ def lanes_for(shape: Shape, axes: tuple[int, ...]) -> int:
     return 1 if length < NARROW else FEW_LANES if length < WIDE else MANY_LANES
 
 
-def chunk_for(products: Extent) -> Extent:
-    """The whole sum where it is short; else chunks of about equal length, between half of CHUNK and CHUNK.
+def in_order(op: Matmul, a: Shape, b: Shape) -> Matmul:
+    """A matmul of operands of these shapes with the order of its sums."""
+    rows, products = a[-2:][::-1] if op.transpose_a else a[-2:]
+    columns = b[-2 if op.transpose_b else -1]
+    lanes = product_lanes(rows, products, columns, op.transpose_a, op.transpose_b)
+    return replace(op, chunk=chunk_for(products, lanes), lanes=lanes)
 
-    >>> chunk_for(300), chunk_for(784), chunk_for(4096)
-    (300, 392, 512)
+
+def product_lanes(rows: Extent, products: Extent, columns: Extent, transpose_a: bool, transpose_b: bool) -> int:
+    """Several lanes for few rows or columns, if the products of a sum lie side by side in the other factor: there, a
+    vector of results would be short, or would have to be brought together from as many lines of memory.
+
+    >>> product_lanes(64, 512, 10, False, True), product_lanes(64, 512, 512, False, True)
+    (16, 1)
+    >>> product_lanes(1, 512, 64, False, False), product_lanes(1, 512, 64, False, True)
+    (1, 16)
     """
-    if products <= CHUNK:
+    if rows == columns == 1:
+        return 1 if products < NARROW else LANES if products < WIDE else LANES_OF_ONE
+    by_rows, by_columns = not transpose_a and columns <= rows, transpose_b and rows <= columns
+    if not by_rows and not by_columns:
+        return 1
+    return LANES if min(rows, columns) * (products + TREE) <= LANES * products else 1
+
+
+def chunk_for(products: Extent, lanes: int = 1) -> Extent:
+    """The whole sum where it is short; else chunks of about equal length, between half of CHUNK products a lane, of
+    BLOCK at most, and as many.
+
+    >>> chunk_for(300), chunk_for(784), chunk_for(4096), chunk_for(10000, 16)
+    (300, 392, 512, 3344)
+    """
+    longest, multiple = (CHUNK, CHUNK_MULTIPLE) if lanes == 1 else (BLOCK, lanes)
+    if products <= longest:
         return max(products, 1)
-    chunks = -(-products // CHUNK)
-    return -(-products // (chunks * CHUNK_MULTIPLE)) * CHUNK_MULTIPLE
+    chunks = -(-products // longest)
+    return -(-products // (chunks * multiple)) * multiple
 
 
 def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
