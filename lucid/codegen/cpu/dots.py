@@ -40,7 +40,7 @@ class Dots(Tiles):
     """The functions of a product whose sums have so many lanes, with tiles of so many rows of Q.
 
     `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
-    calls. The context holds, a word each: the addresses of P, Q and C; the rows of P, the rows of Q, k; p_row,
+    calls. The context holds the addresses of P, Q and C, and of a word each of: the rows of P, the rows of Q, k; p_row,
     p_column, q_row, q_column, c_row, c_column; the elements of k in a chunk of the sum; the rows of P in a unit of
     work, how many units there are, and how many a chunk of the task has. C[i, j] is at c + i c_row + j c_column, in
     elements, and likewise for P and Q; the matrices of a batch follow each other.
@@ -221,12 +221,13 @@ class Dots(Tiles):
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker = function.args
 
-        def word(slot: int, type: ir.Type = I64) -> ir.Value:
-            return builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=type)
+        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
+            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
 
-        p, q, c = (word(slot, POINTER) for slot in range(3))
-        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column = map(word, range(3, 12))
-        chunk, block, units, span = map(word, range(12, 16))
+        p, q, c, sizes = (word(context, slot, POINTER) for slot in range(4))
+        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column, chunk, block, units, span = (
+            word(sizes, slot, I64) for slot in range(13)
+        )
         blocks = self.divided(builder, m, block)
 
         # Where rows are not contiguous, they are packed: those of Q once a chunk, those of P tile by tile.
