@@ -156,7 +156,7 @@ class Blas:
         size, self.size = ("i64", ctypes.c_int64) if "64" in pattern else ("i32", ctypes.c_int32)
         triple, layout = machine().layout()
         text = _LOOPS.format(triple=triple, layout=layout, size=size)
-        self.loops, self.loaded = load(machine(), assemble(machine(), text), ["gemm_loop", "gemv_loop"])
+        self.loops, self.loaded = load(machine(), [assemble(machine(), text)], ["gemm_loop", "gemv_loop"])
 
     def runner(self, product: Product, arrays: list[np.ndarray[Any, Any]]) -> Callable[[int], None]:
         """A function that computes a product so many times."""

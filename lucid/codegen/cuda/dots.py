@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from lucid.codegen.cuda.product import MOST_MATRICES, THREADS
 from lucid.codegen.cuda.scalars import C_TYPES
+from lucid.codegen.cuda.tiles import MOST_MATRICES, THREADS
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import DType, TensorType, float32

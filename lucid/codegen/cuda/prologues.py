@@ -61,7 +61,10 @@ def _product(node: Node) -> tuple[Node, Sequence[Value]] | None:
 def _multiplies(node: Node, value: Value) -> bool:
     """Whether a node reads a value as a factor of its product, and not otherwise."""
     found = _product(node)
-    if found is None or value not in found[1] or not found[0].op.is_tiled:
+    if found is None or value not in found[1]:
+        return False
+    assert isinstance(found[0].op, Product)
+    if not found[0].op.is_tiled:
         return False
     if node is found[0]:
         return True
