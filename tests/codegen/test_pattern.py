@@ -26,8 +26,12 @@ def indices(draw: Any) -> Index:
     """Sums of quotients and remainders of both axes."""
     total = Index() + draw(st.integers(-5, 5))
     for _ in range(draw(st.integers(1, 3))):
-        inner = of(LANE) * draw(st.integers(-3, 3)) + of(OTHER) * draw(st.integers(0, 8)) + draw(st.integers(-9, 9))
-        divisor = draw(st.integers(1, 8))
+        inner = (
+            of(LANE) * draw(st.integers(-3, 3))
+            + of(OTHER) * draw(st.integers(0, 8) | st.just(16))
+            + draw(st.integers(-9, 9))
+        )
+        divisor = draw(st.integers(1, 8) | st.sampled_from([16, 24, 32]))
         part = draw(st.sampled_from([inner, inner // divisor, inner % divisor, of(OTHER) % divisor]))
         total = total + part * draw(st.integers(-3, 3))
     return total
@@ -41,10 +45,11 @@ def test_a_pattern_holds_at_every_place(index: Index, vector: int, other: int) -
         assert [value - values[0] for value in values] == list(pattern)
 
 
-@pytest.mark.parametrize(("divisor", "known"), [(2, True), (8, True), (3, False), (16, False)])
+@pytest.mark.parametrize(("divisor", "known"), [(2, True), (8, True), (3, False), (12, False), (16, True)])
 def test_patterns_that_are_known(divisor: int, known: bool) -> None:
     assert (lane_pattern(of(LANE) // divisor, LANE, WIDTH) is not None) == known
     assert lane_pattern((of(LANE) + of(OTHER)) % divisor, LANE, WIDTH) is None
+    assert lane_pattern((of(LANE) + 4) // 24, LANE, WIDTH) is None  # lanes stand on both sides of a multiple
     assert (lane_pattern((of(LANE) + of(OTHER) * 48) % divisor, LANE, WIDTH) is not None) == known
 
 

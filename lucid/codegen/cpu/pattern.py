@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lucid.ir.index import Axis, Index, Known, Quotient, Remainder
 
 Pattern = tuple[int, ...]
@@ -45,14 +47,27 @@ def run_length(pattern: Pattern) -> int:
 
 
 def _divided(atom: Quotient | Remainder, axis: Axis, width: int) -> list[int] | None:
-    """The pattern of an atom. What its index has in the first lane beside its constant must divide by the divisor."""
+    """The pattern of an atom. What its index has in the first lane beside its constant must divide by the divisor, or
+    by a part of it that lanes do not leave.
+
+    >>> from lucid.ir.index import of
+    >>> i = Axis(0, 64)
+    >>> lane_pattern(of(i) // 8, i, 4), lane_pattern((of(i) + 3) // 8, i, 4), lane_pattern(of(i) % 8 * 2, i, 4)
+    ((0, 0, 0, 0), None, (0, 2, 4, 6))
+    """
     inner, divisor = atom.index, atom.divisor
     if axis not in inner.axes():
         return [0] * width if not any(isinstance(leaf, Known) for leaf in inner.leaves()) else None
     step = inner.coefficient(axis)
-    others = (coefficient for part, coefficient in inner.terms if part != axis)
-    if step is None or step * width % divisor or any(coefficient % divisor for coefficient in others):
+    if step is None:
         return None
-    places = [inner.constant % divisor + step * lane for lane in range(width)]
-    found = [place // divisor if isinstance(atom, Quotient) else place % divisor for place in places]
+    others = (coefficient for part, coefficient in inner.terms if part != axis)
+    unit = math.gcd(divisor, step * width, *others)
+    places = [inner.constant % unit + step * lane for lane in range(width)]
+    if unit == divisor:
+        found = [place // divisor if isinstance(atom, Quotient) else place % divisor for place in places]
+    elif all(0 <= place < unit for place in places):
+        found = [0] * width if isinstance(atom, Quotient) else places
+    else:
+        return None
     return [place - found[0] for place in found]
