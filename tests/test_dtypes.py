@@ -72,7 +72,7 @@ ROWS: dict[str, tuple[Rule, Function]] = {
     "remainder": (number, lambda library, x: x % x),
     "absolute": (number, lambda library, x: abs(x)),
     "negative": (number, lambda library, x: -x),
-    "maximum": (number, lambda library, x: library.maximum(x, x[::-1])),
+    "maximum": (same, lambda library, x: library.maximum(x, x[::-1])),
     "sign": (number, lambda library, x: library.sign(x)),
     "floor": (number, lambda library, x: library.floor(x)),
     "round": (number, lambda library, x: library.round(x)),

@@ -111,13 +111,15 @@ def _number(x: Tensor) -> Tensor:
 
 
 def maximum(x: Operand, y: Operand) -> Tensor:
-    """The larger of x and y, elementwise; NaN where either is."""
-    return apply_op(ew.Maximum(), *common((x, y)))
+    """The larger of x and y, elementwise; NaN where either is. Of bools it is `or`."""
+    a, b = common((x, y))
+    return apply_op(ew.Or() if a.dtype == bool_ else ew.Maximum(), a, b)
 
 
 def minimum(x: Operand, y: Operand) -> Tensor:
-    """The smaller of x and y, elementwise; NaN where either is."""
-    return apply_op(ew.Minimum(), *common((x, y)))
+    """The smaller of x and y, elementwise; NaN where either is. Of bools it is `and`."""
+    a, b = common((x, y))
+    return apply_op(ew.And() if a.dtype == bool_ else ew.Minimum(), a, b)
 
 
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
@@ -363,6 +365,7 @@ def isclose(x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equa
     >>> print(isclose([1.0, 1.1], 1.000001))
     [True, False]
     """
-    a, b = common((x, y))
-    close = logical_or(equal(a, b), logical_and(less_equal(absolute(a - b), atol + rtol * absolute(b)), isfinite(b)))
+    a, b = map(_number, common((x, y)))
+    apart = where(less(a, b), b - a, a - b)  # unsigned integers have no negative differences
+    close = logical_or(equal(a, b), logical_and(less_equal(apart, atol + rtol * absolute(b)), isfinite(b)))
     return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close

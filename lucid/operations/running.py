@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lucid.core import Number
 from lucid.errors import ArgumentError, ShapeError
 from lucid.ir.ops import indexing as ix
-from lucid.ir.types import bool_
+from lucid.ir.types import bool_, int64
 from lucid.operations.arguments import Axes, as_integer, one_axis
 from lucid.operations.creation import arange
 from lucid.operations.elementwise import (
@@ -24,7 +24,7 @@ from lucid.operations.elementwise import (
 )
 from lucid.operations.functions import logaddexp
 from lucid.operations.movement import concatenate, flatten, reshape, stack, transpose
-from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to
+from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to, cast
 from lucid.operations.reduction import named, sum, wide
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def _trapezoids(name: str, y: Operand, x: Operand | None, dx: Number, dim: int) 
             raise ShapeError(
                 f"{name} takes an x of one axis or of the shape of y, got {places.shape} for {values.shape}."
             )
+        if not places.dtype.is_float:  # unsigned ones have no negative differences
+            places = cast(places, int64)
         width = diff(transpose(places, position, -1) if places.ndim == values.ndim else places)
     return multiply((moved[..., 1:] + moved[..., :-1]) * 0.5, width)
 

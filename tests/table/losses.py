@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.table.row import Inputs, Row, chances, function, numbers, places, positive, signs
+from tests.table.row import KINDS, Inputs, Row, chances, function, numbers, places, positive, signs
 
 PAIR = numbers(5, 3), numbers(5, 3, seed=1)
 LONE = numbers(3), numbers(3, seed=1)
@@ -40,7 +40,7 @@ ROWS: list[Row] = [
         "cross_entropy",
         (numbers(5, 3), chances(5, 3)),
         more=({"label_smoothing": 0.2},),
-        outcomes={"integer 1": "refused"},
+        outcomes={f"{kind} {which}": "refused" for kind in KINDS for which in (1, "all")},
     ),
     function(
         *("nn.functional.nll_loss", (numbers(5, 3), places(3, 5)), (numbers(3), places(3))),

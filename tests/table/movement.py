@@ -112,7 +112,6 @@ ROWS += [
         *("index_copy", (numbers(3, 4), COLUMNS[1:], numbers(3, 3)), (numbers(1, 1), np.array([0]), numbers(1, 1))),
         along=(0, None, 0),
         call=lambda f, x, index, source: f(x, 1, index, source),
-        outcomes=CASTS,
     ),
     function(
         *("index_fill", (numbers(3, 4), COLUMNS), (numbers(1, 1), np.array([0]))),

@@ -19,8 +19,11 @@ import lucid
 Array = npt.NDArray[Any]
 Inputs = tuple[Array, ...]
 Outcomes = Mapping[str, str]
-KEEPS_INTEGERS: Outcomes = {"integer 0": "promoted"}  # PyTorch does; in Lucid, what computes with a float gives floats
-FLOATS_ONLY: Outcomes = {"integer 0": "theirs"}
+KINDS = ("integer", "bool", "uint8", "int32")
+KEEPS_INTEGERS: Outcomes = dict.fromkeys(
+    ("integer 0", "uint8 0", "int32 0"), "promoted"
+)  # PyTorch does; in Lucid, what computes with a float gives floats
+FLOATS_ONLY: Outcomes = {f"{kind} 0": "theirs" for kind in KINDS}
 ALSO_EMPTY: Outcomes = {"none": "ours"}
 
 

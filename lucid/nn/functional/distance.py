@@ -19,14 +19,14 @@ def vector_norm(x: Tensor, p: float, dim: int | tuple[int, ...] | None = None, k
     """sum(|x|^p)^(1/p) along axes, or the largest |x| where p is infinite. The gradient of a norm of 0 is 0."""
     if not check_number("a norm takes p above 0", p) > 0.0:
         raise ArgumentError(f"a norm takes p above 0, got {p!r}.")
-    magnitudes = abs(x)
     if p == math.inf:
-        return magnitudes.max(dim, keepdims)
+        return abs(x).max(dim, keepdims)
     if p == 1.0:
-        return magnitudes.sum(dim, keepdims)
+        return abs(x).sum(dim, keepdims)
     if p == 2.0:
         total = (x * x).sum(dim, keepdims)
     else:
+        magnitudes = abs(x)
         nonzero = magnitudes > 0.0  # a power of 0 may have no finite derivative
         total = ops.where(nonzero, ops.where(nonzero, magnitudes, 1.0) ** float(p), 0.0).sum(dim, keepdims)
     zero = total == 0.0
