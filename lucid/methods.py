@@ -79,6 +79,8 @@ class TensorMethods(TensorForms):
     logsumexp = ops.logsumexp
     quantile = ops.quantile
     median = ops.median
+    nanquantile = ops.nanquantile
+    nanmedian = ops.nanmedian
     cumsum = ops.cumsum
     cumprod = ops.cumprod
     diff = ops.diff

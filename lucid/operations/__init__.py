@@ -176,12 +176,13 @@ from lucid.operations.movement import (
 from lucid.operations.operands import (
     Operand as Operand,
     as_tensor,
+    broadcast_tensors,
     broadcast_to,
     cast as cast,
     constant as constant,
     integers as integers,
 )
-from lucid.operations.quantiles import median, quantile
+from lucid.operations.quantiles import median, nanmedian, nanquantile, quantile
 from lucid.operations.reduction import (
     all,
     any,
@@ -249,6 +250,7 @@ __all__ = [
     "bitwise_xor",
     "block_diag",
     "bmm",
+    "broadcast_tensors",
     "broadcast_to",
     "bucketize",
     "cartesian_prod",
@@ -358,6 +360,8 @@ __all__ = [
     "mv",
     "nan_to_num",
     "nanmean",
+    "nanmedian",
+    "nanquantile",
     "nansum",
     "narrow",
     "negative",

@@ -205,7 +205,8 @@ def ldexp(x: Operand, y: Operand) -> Tensor:
     >>> print(ldexp(3.0, 4))
     48.0
     """
-    return as_float(x) * exp2(y)
+    tensor, exponent = as_float(x), as_tensor(y)
+    return tensor * exp2(exponent if exponent.dtype.is_float else cast(exponent, tensor.dtype))
 
 
 def float_power(x: Operand, exponent: Operand) -> Tensor:
@@ -214,7 +215,7 @@ def float_power(x: Operand, exponent: Operand) -> Tensor:
     >>> print(float_power([2, 3], -1))
     [0.5, 0.3333333333333333]
     """
-    return power(*(cast(as_tensor(z), float64) for z in (x, exponent)))
+    return power(as_tensor(x, float64), as_tensor(exponent, float64))
 
 
 def xlogy(x: Operand, y: Operand) -> Tensor:

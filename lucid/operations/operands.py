@@ -114,10 +114,32 @@ def broadcast_to(x: Operand, shape: Sequence[int]) -> Tensor:
     return tensor if tensor.shape == target else apply_op(mv.Broadcast(target), tensor)
 
 
+def broadcast_tensors(*tensors: Operand) -> tuple[Tensor, ...]:
+    """Tensors stretched to the shape that they broadcast to; each keeps its dtype.
+
+    >>> print(*broadcast_tensors([1, 2], [[3.0]]))
+    [[1, 2]] [[3.0, 3.0]]
+    """
+    given = [as_tensor(x) for x in tensors]
+    shape = _common_shape([x.shape for x in given])
+    return tuple(broadcast_to(x, shape) for x in given)
+
+
 def _stretches(shape: Shape, target: Shape) -> bool:
     """Whether a shape broadcasts to another one."""
     tail = target[len(target) - len(shape) :]
     return len(shape) <= len(target) and all(e in (1, t) for e, t in zip(shape, tail, strict=True))
+
+
+def _common_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape that all shapes broadcast to."""
+    try:
+        return broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.",
+            hint="axes are matched from the last one on; x.unsqueeze(axis) gives x a new one.",
+        ) from None
 
 
 def common(operands: Sequence[Operand]) -> list[Tensor]:
@@ -131,14 +153,7 @@ def common(operands: Sequence[Operand]) -> list[Tensor]:
     for x in mixed:
         if not isinstance(x, TensorCore):
             dtype = promote_scalar(dtype, 0.0 if isinstance(x, Scalar) else x)
-    shapes = [x.shape for x in strong]
-    try:
-        shape = broadcast_shapes(*shapes)
-    except ValueError:
-        raise ShapeError(
-            f"shapes {' and '.join(map(str, shapes))} do not broadcast to one shape.",
-            hint="axes are matched from the last one on; x.unsqueeze(axis) gives x a new one.",
-        ) from None
+    shape = _common_shape([x.shape for x in strong])
     result = []
     for x in mixed:
         if isinstance(x, Scalar):

@@ -15,6 +15,8 @@ from tests.parity.test_ops import compare
 X, Y = normal(4, 5), normal(4, 5, seed=1)
 TIES = np.random.default_rng(0).integers(0, 4, (4, 7)).astype(np.float32)
 BATCH = normal(3, 2, 4), normal(3, 4, 5, seed=1)
+SPOTTED = np.where(X > 0.5, np.float32(np.nan), Y)
+SPOTTED[3] = np.nan
 WEIGHTS = np.array([0.5, 1.0, 2.0, 0.1, 1.5], np.float32)
 COUNTS = np.array([1, 2, 3, 1, 2])
 
@@ -47,6 +49,16 @@ ROWS: dict[str, Row] = {
     "kthvalue, positions": (lambda m, x: m.kthvalue(x, 5, keepdim=True)[1], (X,)),
     "bucketize": (lambda m, x, b: m.bucketize(x, b.detach()), (TIES, np.array([0.0, 1.0, 2.5], np.float32))),
     "bucketize, right": (lambda m, x, b: m.bucketize(x, b.detach(), right=True), (TIES, np.array([0.0, 1.0, 2.5]))),
+    **{
+        f"nanquantile, {how}": (
+            lambda m, x, how=how: m.nanquantile(x, 0.3, dim=1, interpolation=how),
+            (SPOTTED,),
+        )
+        for how in ("linear", "lower", "higher", "midpoint", "nearest")
+    },
+    "nanquantile of all": (lambda m, x: m.nanquantile(x, 0.9, keepdim=True), (SPOTTED[:3],)),
+    "nanmedian": (lambda m, x: m.nanquantile(x, 0.5) if m is torch else m.nanmedian(x), (SPOTTED[:3],)),
+    "broadcast_tensors": (lambda m, x, y: m.broadcast_tensors(x, y)[1], (X, Y[:, :1])),
     "tensor_split": (lambda m, x: m.tensor_split(x, 3, 1)[1], (X,)),
     "tensor_split at places": (lambda m, x: m.tensor_split(x, (1, 4), dim=1)[1], (X,)),
     "select": (lambda m, x: m.select(x, 1, -2), (X,)),
@@ -88,6 +100,11 @@ ROWS: dict[str, Row] = {
 def test_as_pytorch(name: str) -> None:
     function, operands = ROWS[name]
     compare(lambda *x: function(lucid, *x), lambda *x: function(torch, *x), *operands)
+
+
+def test_float_power_keeps_the_digits_of_numbers() -> None:
+    assert lucid.float_power(0.1, 2).item() == 0.1**2
+    assert lucid.ldexp(np.float64(1.0), 1000).item() == 2.0**1000
 
 
 @pytest.mark.parametrize("reach", ["cummax", "cummin"])

@@ -35,6 +35,7 @@ ROWS: list[Row] = [
     movement("rot90", lambda f, x: (f(x), f(x, 2, (1, 2)), f(x, -1, (2, 0)))),
     movement("moveaxis", lambda f, x: (f(x, 0, 2), f(x, (0, 1), (1, 0)))),
     movement("broadcast_to", lambda f, x: f(x, (2, *x.shape)), (numbers(),)),
+    function("broadcast_tensors", (numbers(3, 1), numbers(4)), (numbers(), numbers(2, 0)), (numbers(1), numbers(1))),
     *(
         movement(name, lambda f, x: (f(x), f(x, 1), f(x, -2)), (numbers(1, 1),), (numbers(5, 2),))
         for name in ("tril", "triu")

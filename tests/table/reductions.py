@@ -68,6 +68,17 @@ ROWS: list[Row] = [
         function(name, (numbers(3, 4, 5),), (SPOTTED,), (numbers(1, 1, 1),), call=along((), (-1,), ((0, 2),), **KEPT))
         for name in ("nansum", "nanmean")
     ),
+    function(
+        *("nanquantile", (distinct(3, 4, 5),), (SPOTTED,), (numbers(1, 1, 1),)),
+        call=lambda f, x: (f(x, 0.3), f(x, 0.9, 1), f(x, 0.5, -1, keepdim=True)),
+        outcomes=REFUSED,
+    ),
+    function(
+        *("nanmedian", (distinct(3, 4, 5),), (SPOTTED,)),
+        call=along((), (-1,), **KEPT),
+        theirs=lambda torch: lambda x, dim=None, keepdim=False: torch.nanquantile(x, 0.5, dim, keepdim),
+        outcomes=REFUSED,
+    ),
     reduction("sort", lambda f, x: (f(x), f(x, 0, True), f(x, dim=1, stable=True)), distinct),
     reduction("argsort", lambda f, x: (f(x), f(x, 0, True), f(x, dim=1, stable=True)), distinct, differences=False),
     reduction("topk", lambda f, x: (f(x, 1), f(x, min(2, x.shape[1]), 1, False)), distinct),

@@ -20,6 +20,15 @@ CALLS: list[Call] = [
         call(f"lucid.{name}", TABLE, TABLE, takes="rank dtype value", bad={"shape": {1: LONG_LINE}})
         for name in ("copysign", "float_power", "fmax", "fmin", "heaviside", "ldexp", "logaddexp2")
     ),
+    call(
+        *("lucid.nanquantile", TABLE, 0.5, 1),
+        takes="dtype",
+        bad={"rank": {2: 2}, "shape": {0: floats(2, 0)}, "value": [{1: 1.5}, {"interpolation": "cubic"}]},
+    ),
+    call(
+        "lucid.nanmedian", TABLE, 1, takes="dtype", bad={"rank": {1: 2}, "shape": {0: floats(2, 0)}, "value": {1: 0.5}}
+    ),
+    call("lucid.broadcast_tensors", TABLE, LINE, takes="rank dtype value", bad={"shape": {1: LONG_LINE}}),
     call("lucid.isin", TABLE, LINE, takes=ANY),
     call(
         "lucid.polygamma",
