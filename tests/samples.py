@@ -32,7 +32,7 @@ from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import RandomKeep, RandomNormal, RandomWord
 from lucid.ir.text import parse
-from lucid.ir.types import TensorType, as_dtype, float64, int64
+from lucid.ir.types import TensorType, as_dtype, float64, int64, uint8
 
 Array = npt.NDArray[Any]
 
@@ -134,6 +134,7 @@ def _all() -> list[Sample]:
             add(ordered(axes), OTHER)
         for logic in (rd.Any, rd.All, rd.FirstFalse):
             add(logic(axes), TRUTH)
+        add(rd.FirstFalse(axes, dtype=uint8), TRUTH)
     add(rd.Prod((1,)), np.ones((2, 0)))
     add(rd.Sum((0,)), np.ones((0, 3)))
     add(rd.Prod((0, 2)), np.linspace(-1.5, 2.0, 24).reshape(2, 3, 4))

@@ -25,7 +25,7 @@ from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.order import order
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.text import parse
-from lucid.ir.types import as_dtype
+from lucid.ir.types import as_dtype, int32, int64, uint8
 from tests.guarded import guarded_copy
 from tests.ir.graphs import graphs, random_inputs
 from tests.oracle import Array, assert_compiled_matches, assert_same_bits, bits, run_compiled
@@ -170,10 +170,13 @@ def test_other_reductions_are_taken_in_the_stated_order(
         np.testing.assert_array_equal(run_compiled(graph, [x]).outputs[0], reduced_in_order(op, x))
         assert_compiled_matches(graph, [x])
     holds = x < 2
-    graph = parse(f"graph(%x: bool{list(shape)}) {{ %r = first_false %x, axes={axes!r}, lanes={lanes}; return %r }}")
-    np.testing.assert_array_equal(
-        run_compiled(graph, [holds]).outputs[0], reduced_in_order(FirstFalse(axes, lanes), holds)
-    )
+    for dtype in int64, int32, uint8:
+        first_false = FirstFalse(axes, lanes, dtype)
+        graph = parse(
+            f"graph(%x: bool{list(shape)}) {{ "
+            f"%r = first_false %x, axes={axes!r}, lanes={lanes}, dtype={dtype.short}; return %r }}"
+        )
+        np.testing.assert_array_equal(run_compiled(graph, [holds]).outputs[0], reduced_in_order(first_false, holds))
 
 
 def test_reductions_of_different_lanes_in_one_kernel() -> None:

@@ -113,6 +113,18 @@ CASES: list[Case] = [
     (lambda: ir("%y = prod %b, axes=(0,)"), ParseError, "prod takes numbers, got bool.", None),
     (lambda: ir("%y = max %b, axes=(0,)"), ParseError, "max takes numbers, got bool.", None),
     (lambda: ir("%y = any %i, axes=(0,)"), ParseError, "any takes bools, got int64.", None),
+    (
+        lambda: ir("%y = first_false %b, axes=(0,), dtype=f32"),
+        ParseError,
+        "first_false gives positions of an integer dtype, not of float32.",
+        None,
+    ),
+    (
+        lambda: parse("graph(%x: bool[2, 256]) { %y = first_false %x, axes=(1,), dtype=u8; return %y }"),
+        ParseError,
+        "first_false in uint8 takes no 256 elements along axes (1,).",
+        None,
+    ),
     (lambda: ir("%y = first_false %i, axes=(0,)"), ParseError, "first_false takes bools, got int64.", None),
     (lambda: ir("%y = sum %x, axes=(5,)"), ParseError, "sum takes ascending axes of f32[4, 3], got (5,).", None),
     (

@@ -49,6 +49,28 @@ def test_what_only_an_unwindow_reads_is_computed_where_it_puts_it() -> None:
     assert kernels(WINDOWED + ", %m }") == ["mul", "unwindow mul"]
 
 
+POOLED = """graph(%x: f32[2, 6], %w: f32[6, 6], %b: f32[6]) {{
+    %c = matmul %x, %w; %bb: f32[2, 6] = broadcast %b; %a = add %c, %bb; %h = {function} %a
+    %z: f32[2, 6] = const value=0.0; %m = less_equal %a, %z
+    %r: f32[2, 6, 1] = reshape %h; %v = window %r, kernel=(2,), positions=(3,), stride=(2,), dilation=(1,), low=(0,)
+    %y = first_max %v, axes=(2,); return %y{more} }}"""
+
+
+def test_what_only_a_window_reads_is_computed_where_it_reads_it() -> None:
+    """However much it is, if each element is read once."""
+    text = POOLED.format(function="exp", more="")
+    assert kernels(text) == ["matmul", "add exp window first_max"]
+    assert kernels(POOLED.format(function="exp", more=", %h")) == ["matmul", "add exp", "window first_max"]
+
+
+def test_light_functions_of_one_value_are_computed_again_where_a_window_reads_them() -> None:
+    assert kernels(POOLED.format(function="abs", more=", %m")) == [
+        "matmul",
+        "add less_equal",
+        "add abs window first_max",
+    ]
+
+
 def test_kernels_in_rows_of_windows_take_in_nothing_that_walks_across_rows() -> None:
     """Else no lane would stand in a pattern that is known."""
     text = """graph(%w: f32[8, {rows}, 2], %seed: u64[], %first: u64[], %p: f64[]) {{

@@ -285,11 +285,23 @@ class Access:
             if self.mask is None:
                 self.builder.store(stored, address, align=dtype.itemsize)
             else:
-                self._masked("masked.store", VOID, [stored, address], dtype, self.mask)
+                self._store_first(stored, address, dtype)
         else:
             addresses = self._addresses(pointer, position, dtype)
             mask = self.mask or self._all_lanes()
             self._masked("masked.scatter", VOID, [stored, addresses], dtype, mask)
+
+    def _store_first(self, stored: ir.Value, address: ir.Value, dtype: DType) -> None:
+        """Store the active lanes, the first ones, in runs of a power of two. A load of what lies behind them would wait
+        for a masked store, as the row behind one that is computed in place."""
+        start = 0
+        while start < self.active:
+            run = 1 << ((self.active - start).bit_length() - 1)
+            lanes = ir.Constant(ir.VectorType(I32, run), list(range(start, start + run)))
+            part = self.builder.shuffle_vector(stored, stored, lanes)
+            place = element(self.builder, address, i64(start), dtype)
+            self.builder.store(part, place, align=dtype.itemsize)
+            start += run
 
     def _addresses(self, pointer: ir.Value, position: Index, dtype: DType) -> ir.Value:
         """The address of an element for each lane."""

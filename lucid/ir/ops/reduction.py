@@ -289,9 +289,9 @@ class FirstMax(Max):
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
         (a,) = x
         kept, count = kept_shape(a.shape, self.axes), math.prod(a.shape[axis] for axis in self.axes)
-        narrow = uint8 if count <= 256 else int64  # what is kept for the backward
+        narrow = uint8 if count < 256 else int64  # what is kept for the backward
         below = _is_result(a, y.reshape(kept).broadcast(a.shape)).apply(Not())
-        first = below.builder.expr(FirstFalse(self.axes), below.value).cast(narrow)
+        first = below.builder.expr(FirstFalse(self.axes, dtype=narrow), below.value)
         if any(self.low):
             first = y.equal(-math.inf).where(self._first_inside(a).cast(narrow).broadcast(y.shape), first)
         along = tuple(extent if axis in self.axes else 1 for axis, extent in enumerate(a.shape))
@@ -361,31 +361,48 @@ class All(_Logical):
 
 @op
 class FirstFalse(Reduction):
-    """The int64 row-major position of the first false element along axes, -1 where all are true."""
+    """The row-major position of the first false element along axes, of an integer dtype that holds their number; -1
+    where all are true, which is the largest value of an unsigned one."""
 
     axes: tuple[int, ...]
     lanes: int = 0
+    dtype: DType = int64
+
+    def infer(self, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        (result,) = super().infer(operands)
+        count = operands[0].size // max(result.size, 1)
+        if count > np.iinfo(self.dtype.numpy).max:
+            raise ShapeError(f"first_false in {self.dtype.name} takes no {count} elements along axes {self.axes}.")
+        return (result,)
 
     def result(self, operand: DType) -> DType:
         if operand != bool_:
             raise DTypeError(f"first_false takes bools, got {operand.name}.")
-        return int64
+        if not self.dtype.is_integer:
+            raise DTypeError(f"first_false gives positions of an integer dtype, not of {self.dtype.name}.")
+        return self.dtype
 
     def identity(self, s: Scalars[T], dtype: DType) -> tuple[T, ...]:
-        return (s.constant(np.iinfo(np.int64).max, int64),)
+        return (self._none(s),)
 
     def lift(self, s: Scalars[T], x: T, position: T) -> tuple[T, ...]:
-        return (s.select(x, s.constant(np.iinfo(np.int64).max, int64), position),)
+        place = position if self.dtype == int64 else s.cast(position, self.dtype)
+        return (s.select(x, self._none(s), place),)
 
     def combine(self, s: Scalars[T], a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
         return (s.minimum(a[0], b[0]),)
 
     def finish(self, s: Scalars[T], a: tuple[T, ...]) -> T:
-        none = s.equal(a[0], s.constant(np.iinfo(np.int64).max, int64))
-        return s.select(none, s.constant(-1, int64), a[0])
+        if not self.dtype.signed:
+            return a[0]
+        return s.select(s.equal(a[0], self._none(s)), s.constant(-1, self.dtype), a[0])
+
+    def _none(self, s: Scalars[T]) -> T:
+        """What is larger than any position."""
+        return s.constant(int(np.iinfo(self.dtype.numpy).max), self.dtype)
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         flat = _reduced_last(operands[0], self.axes)
         if flat.shape[-1] == 0:
-            return (np.full(flat.shape[:-1], -1, np.int64),)
-        return (np.where(np.all(flat, -1), -1, np.argmin(flat, -1)),)
+            return (np.full(flat.shape[:-1], -1).astype(self.dtype.numpy),)
+        return (np.where(np.all(flat, -1), -1, np.argmin(flat, -1)).astype(self.dtype.numpy),)

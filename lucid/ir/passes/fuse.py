@@ -6,7 +6,8 @@ operands of the reductions, which all have one shape and reduce the same axes; a
 depend on the results. Nothing of the operand's size may depend on a result.
 
 Constants, iotas and movements of values in memory cost no more than a load: they are repeated in each group that reads
-them and belong to none. Everything else is computed once; what other groups read, the group stores.
+them and belong to none; and so is what windows read, where that is cheaper than to store it (`windowed.py`). Everything
+else is computed once; what other groups read, the group stores.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lucid.ir.passes.groups import Groups
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, outline
 from lucid.ir.passes.prune import prune
+from lucid.ir.passes.windowed import windowed
 from lucid.ir.types import Extent, Shape
 from lucid.logs import FUSION
 
@@ -213,19 +215,7 @@ class _Plan:
                 of_repeated = self.producer.get(x) in found and not self._is_computed(x)
                 if widens or is_scalar_input or of_repeated:
                     found.add(node)
-        return found | self._only_unwindowed()
-
-    def _only_unwindowed(self) -> set[Node]:
-        """Elementwise nodes that only an unwindow reads, or another of them: it reads each of their elements at most
-        once, so that they are computed where it puts them, and never stored."""
-        found: set[Node] = set()
-        users, results = self.graph.users(), set(self.graph.results)
-        for node in reversed(self.graph.nodes):
-            if isinstance(node.op, Elementwise) and node.output not in results:
-                readers = users[node.output]
-                if len(readers) == 1 and (isinstance(readers[0].op, Unwindow) or readers[0] in found):
-                    found.add(node)
-        return found
+        return found | windowed(self.graph)
 
     def _is_computed(self, value: Value) -> bool:
         """Whether a value is a computed one, maybe under another shape."""
@@ -245,7 +235,7 @@ class _Plan:
                 return
             in_window |= isinstance(source.op, Window | Unwindow)
             for operand in source.inputs:
-                follow(operand, in_place and isinstance(source.op, Reshape | Cast), in_window)
+                follow(operand, in_place and isinstance(source.op, Reshape | Elementwise), in_window)
 
         for number, value in enumerate(node.inputs):
             looks_up = isinstance(node.op, Gather) and number == 1 and value.type.shape == node.output.type.shape
