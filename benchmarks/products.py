@@ -29,6 +29,8 @@ from lucid.ir.text import parse
 
 SAMPLE_SECONDS = 5e-4
 SAMPLES = 15
+TURNS = 3
+PAUSE = 0.1  # seconds between turns of several threads: idle ones look for work for a while, and hold their cores
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # of the CBLAS
 
@@ -261,9 +263,12 @@ def compare(product: Product, blas: Blas, samples: int) -> tuple[float, float]:
             count = max(count + 1, min(8 * count, math.ceil(1.2 * count * SAMPLE_SECONDS / max(seconds, 1e-7))))
         counts.append(count)
     times: list[list[float]] = [[], []]
-    for _ in range(samples):
+    for _ in range(TURNS):
         for run, count, found in zip(runners, counts, times, strict=True):
-            found.append(_seconds(run, count) / count)
+            if lucid.get_num_threads() > 1:
+                time.sleep(PAUSE)
+                run(count)
+            found += (_seconds(run, count) / count for _ in range(-(-samples // TURNS)))
     return statistics.median(times[0]), statistics.median(times[1])
 
 

@@ -16,6 +16,7 @@ from lucid.codegen.cpu.dots import Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
 from lucid.codegen.cpu.machine import assembly, machine
+from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.ir.types import DType, float32, float64
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="reads x86 assembly")
@@ -65,6 +66,16 @@ def test_the_inner_loop_of_a_product_with_lanes_keeps_its_sums_in_registers(dtyp
     inner = max(loops(function(assembly(machine(), str(module)), "tile")), key=lambda loop: loop.count("fmadd"))
     assert inner.count("fmadd") == product.height * product.width * product.registers
     assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loop_of_a_product_that_sweeps_keeps_its_factors_in_registers(dtype: DType) -> None:
+    module = ir.Module("product")
+    module.triple, module.data_layout = machine().layout()
+    Sweeps(dtype, machine().vector_bytes).write(module, "product")
+    found = loops(function(assembly(machine(), str(module)), f"sweep_{PRODUCTS}"))
+    inner = next(loop for loop in found if loop.count("fmadd") == PRODUCTS)
+    assert not re.search(rf"\(%r[sb]p\), {REGISTERS[machine().vector_bytes]}", inner)  # no factor is loaded again
 
 
 @pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])

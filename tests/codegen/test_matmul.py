@@ -25,6 +25,8 @@ SIZES = [
     (7, 19, 100),
     (1, 100, 97),
     (200, 40, 1),
+    (1, 21, 1300),
+    (600, 70, 3),
     (5, 0, 3),
     (0, 4, 3),
     (5, 4, 0),
@@ -137,14 +139,22 @@ def test_a_lane_without_a_product_keeps_a_negative_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("m", "k", "n", "transposed"), [(300, 700, 5, True), (1, 900, 400, True), (2000, 300, 1, False)]
+    ("m", "k", "n", "transpose_a", "transpose_b", "lanes"),
+    [
+        (300, 700, 5, False, True, 16),
+        (1, 900, 400, False, True, 16),
+        (2000, 300, 1, False, False, 16),
+        (1, 600, 2100, False, False, 1),
+        (1100, 600, 3, True, False, 1),
+    ],
 )
-def test_lanes_have_the_same_bits_with_any_threads_and_vectors(
-    m: int, k: int, n: int, transposed: bool, monkeypatch: pytest.MonkeyPatch
+def test_few_rows_or_columns_have_the_same_bits_with_any_threads_and_vectors(
+    m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a, b = operands(m, k, n, False, transposed)
-    graph = order(product_graph(a, b, False, transposed, 0))
-    assert "lanes=16" in str(graph)
+    a, b = operands(m, k, n, transpose_a, transpose_b)
+    graph = order(product_graph(a, b, transpose_a, transpose_b, 0))
+    (node,) = graph.nodes
+    assert node.op.attributes()["lanes"] == lanes
     results, before = [], lucid.get_num_threads()
     try:
         for threads, cpu in [(1, ""), (2, ""), (3, ""), (8, ""), (3, "x86-64-v3"), (1, "x86-64")]:

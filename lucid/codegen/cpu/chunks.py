@@ -15,6 +15,10 @@ TARGET = 10_000  # nanoseconds of a chunk
 SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
 MOST = 64  # chunks of one kernel
 
+# Columns of a unit of a product that sweeps over several rows, and over one: a multiple, since memory is read the
+# slower, the shorter the pieces are, and the most.
+SWEPT_OF_SEVERAL, SWEPT, MOST_SWEPT = 512, 1024, 4096
+
 # Nanoseconds by rule of thumb, on one core of a current server processor.
 OPERATION = 0.02  # one scalar operation, in a vector
 RANDOM_WORD = 0.35
@@ -117,6 +121,17 @@ def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int
     pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= SHORTEST else 1
     block = -(-m // (pieces * rows)) * rows
     return block, span_of_units(batch * -(-m // block), each * block / m)
+
+
+def sweeps_chunks(batch: int, m: int, n: int, k: int) -> tuple[int, int]:
+    """The columns of a unit of a product that sweeps over few rows, and the units of a chunk.
+
+    Lines of the matrix stay in the nearest cache while all rows are swept over, and so do the rows' sums.
+    """
+    each = n * k * (2 * m / FLOPS_A_NANOSECOND + FACTOR)
+    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= SHORTEST else 1
+    block = min(-(-n // (pieces * SWEPT)) * SWEPT, MOST_SWEPT) if m == 1 else SWEPT_OF_SEVERAL
+    return block, span_of_units(batch * -(-n // block), each * min(block / n, 1))
 
 
 def span_of_units(units: int, nanoseconds: float) -> int:

@@ -21,6 +21,7 @@ from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
 PRODUCT = "matmul_"
+SWEEPS = "sweeps_"
 # By lanes, and by the rows of the factor of few rows that a tile takes.
 DOTS = {(lanes, columns): f"dots_{lanes}x{columns}_" for lanes, columns in ((32, 1), *((16, n) for n in range(1, 6)))}
 CONVOLVE = "convolve_"
@@ -31,7 +32,7 @@ WEIGH_GROUPED = "grouped_weigh_"
 
 # Those that share code are compiled together.
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
-_MODULES = (PRODUCT,), *_DOTS, (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_MODULES = (PRODUCT,), (SWEEPS,), *_DOTS, (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -84,11 +85,14 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     from lucid.codegen.cpu.dots import Dots
     from lucid.codegen.cpu.gemm import Gemm
     from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
+    from lucid.codegen.cpu.sweeps import Sweeps
 
     module = ir.Module(names[0])
     module.triple, module.data_layout = machine.layout()
     if PRODUCT in prefixes:
         Gemm(dtype, machine.vector_bytes).write(module, *names)
+    elif SWEEPS in prefixes:
+        Sweeps(dtype, machine.vector_bytes).write(module, *names)
     elif prefixes in _DOTS:
         shape = next(shape for shape, prefix in DOTS.items() if prefix in prefixes)
         Dots(dtype, machine.vector_bytes, *shape).write(module, *names)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lucid.codegen.cpu.chunks import dots_chunks, product_chunks
+from lucid.codegen.cpu.chunks import dots_chunks, product_chunks, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
-from lucid.codegen.cpu.library import DOTS, PRODUCT
+from lucid.codegen.cpu.library import DOTS, PRODUCT, SWEEPS
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType
+
+# So many columns at most, of a transposed matrix by a narrow one, are swept over: more fill the lanes of a tile better.
+MOST_SWEPT = 7
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,15 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         sizes = (rows, columns, k, *strides, chunk, block, units, span)
         width = tile_columns(a.dtype, machine.vector_bytes, op.lanes, columns)
         return MatmulCall(f"{DOTS[op.lanes, width]}{a.dtype.short}", -(-units // span), sizes, swapped)
+    # B transposed has few rows, and A transposed is the matrix.
+    swapped = op.transpose_a and n < m
+    if k > 0 and (n <= MOST_SWEPT if swapped else m == 1 and not op.transpose_b):
+        few, many = (n, m) if swapped else (m, n)
+        strides = (*b_strides[::-1], m, 1, n) if swapped else (*a_strides, n, n, 1)
+        block, span = sweeps_chunks(batch, few, many, k)
+        units = batch * -(-many // block)
+        sizes = (few, many, k, *strides, chunk, block, units, span)
+        return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, swapped)
     gemm = Gemm(a.dtype, machine.vector_bytes)
     rows, columns = product_chunks(batch, m, n, k, gemm.rows, gemm.columns)
     chunks = batch * -(-m // rows) * -(-n // columns)
