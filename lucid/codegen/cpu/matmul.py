@@ -42,8 +42,8 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         (rows, p_strides), (columns, q_strides) = (of_b, of_a) if swapped else (of_a, of_b)
         block, span = dots_chunks(batch, rows, columns, k, MOST_ROWS)
         units = batch * -(-rows // block)
-        strides = (*p_strides, *q_strides, *((1, n) if swapped else (n, 1)))
-        sizes = (rows, columns, k, *strides, chunk, block, units, span)
+        c_strides = (1, n) if swapped else (n, 1)
+        sizes: tuple[int, ...] = (rows, columns, k, *p_strides, *q_strides, *c_strides, chunk, block, units, span)
         width = tile_columns(a.dtype, machine.vector_bytes, op.lanes, columns)
         return MatmulCall(f"{DOTS[op.lanes, width]}{a.dtype.short}", -(-units // span), sizes, swapped)
     # B transposed has few rows, and A transposed is the matrix.
