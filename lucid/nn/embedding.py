@@ -1,4 +1,4 @@
-"""Embedding: a table of vectors."""
+"""Embeddings: tables of vectors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import lucid.nn.functional as F
 import lucid.operations as ops
 from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
+from lucid.nn.functional.bags import check_mode
 from lucid.nn.functional.embedding import check_dense, check_padding_idx
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
@@ -48,15 +49,7 @@ class Embedding(Module):
         self.norm_type = check_number("Embedding takes a number as norm_type", norm_type)
         self.scale_grad_by_freq = scale_grad_by_freq
         self.padding_idx = check_padding_idx("Embedding", padding_idx, num_embeddings)
-        shape = num_embeddings, embedding_dim
-        if _weight is not None and ops.as_tensor(_weight).shape != shape:
-            raise ShapeError(
-                f"Embedding({num_embeddings}, {embedding_dim}) takes a _weight of shape {shape}, "
-                f"got {ops.as_tensor(_weight).shape}."
-            )
-        table = normal(0.0, 1.0, shape, float_dtype("Embedding", dtype)) if _weight is None else ops.as_tensor(_weight)
-        if _weight is None and self.padding_idx is not None:
-            table[self.padding_idx] = 0.0
+        table = _table("Embedding", num_embeddings, embedding_dim, self.padding_idx, dtype, _weight)
         self.weight = Parameter(table, requires_grad=not _freeze)
         self._place(device)
 
@@ -72,9 +65,7 @@ class Embedding(Module):
         sparse: bool = False,
     ) -> Embedding:
         """An Embedding with a copy of a table of shape (num, dim), which requires no gradient where `freeze` is set."""
-        table = ops.as_tensor(embeddings)
-        if table.ndim != 2:
-            raise ShapeError(f"from_pretrained takes a table of shape (num, dim), got {table.shape}.")
+        table = _of_two_axes(embeddings)
         count, width = table.shape
         return cls(count, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table, freeze)
 
@@ -86,3 +77,109 @@ class Embedding(Module):
         given = {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
         others = "".join(f", {name}={value}" for name, value in given.items())
         return f"{self.num_embeddings}, {self.embedding_dim}{others}"
+
+
+class EmbeddingBag(Module):
+    """The sum, the mean or the largest elements of the rows of a table that each bag of integers names.
+
+    Inputs and results are those of `F.embedding_bag`, whose arguments the others are; `weight` is as in `Embedding`.
+    """
+
+    weight: Parameter
+
+    @all_or_nothing
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | Array | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: str | None = None,
+        dtype: object = None,
+    ) -> None:
+        super().__init__()
+        self.num_embeddings = check_positive_integer("EmbeddingBag", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_positive_integer("EmbeddingBag", "embedding_dim", embedding_dim)
+        check_dense("EmbeddingBag", sparse)
+        self.max_norm = None if max_norm is None else check_number("EmbeddingBag takes a number as max_norm", max_norm)
+        self.norm_type = check_number("EmbeddingBag takes a number as norm_type", norm_type)
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.mode = check_mode("EmbeddingBag", mode)
+        self.include_last_offset = include_last_offset
+        self.padding_idx = check_padding_idx("EmbeddingBag", padding_idx, num_embeddings)
+        self.weight = Parameter(_table("EmbeddingBag", num_embeddings, embedding_dim, self.padding_idx, dtype, _weight))
+        self._place(device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor | Array,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """An EmbeddingBag with a copy of a table (num, dim), which requires no gradient where `freeze` is set."""
+        table = _of_two_axes(embeddings)
+        count, width = table.shape
+        how = max_norm, norm_type, scale_grad_by_freq, mode, sparse
+        made = cls(count, width, *how, table, include_last_offset, padding_idx)
+        made.weight.requires_grad_(not freeze)
+        return made
+
+    def forward(
+        self,
+        input: Tensor | Array,
+        offsets: Tensor | Array | None = None,
+        per_sample_weights: Tensor | Array | None = None,
+    ) -> Tensor:
+        return F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
+        )
+
+    def extra_repr(self) -> str:
+        defaults = {"max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False, "padding_idx": None}
+        given = {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
+        others = "".join(f", {name}={value}" for name, value in given.items())
+        return f"{self.num_embeddings}, {self.embedding_dim}{others}, mode={self.mode!r}"
+
+
+def _table(
+    owner: str, count: int, width: int, padding_idx: int | None, dtype: object, given: Tensor | Array | None
+) -> Tensor:
+    """A table to start from: the one that is given, or a normal one with zeros in the row of padding."""
+    if given is None:
+        table = normal(0.0, 1.0, (count, width), float_dtype(owner, dtype))
+        if padding_idx is not None:
+            table[padding_idx] = 0.0
+        return table
+    table = ops.as_tensor(given)
+    if table.shape != (count, width):
+        raise ShapeError(f"{owner}({count}, {width}) takes a _weight of shape {(count, width)}, got {table.shape}.")
+    return table
+
+
+def _of_two_axes(embeddings: Tensor | Array) -> Tensor:
+    table = ops.as_tensor(embeddings)
+    if table.ndim != 2:
+        raise ShapeError(f"from_pretrained takes a table of shape (num, dim), got {table.shape}.")
+    return table

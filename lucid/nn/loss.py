@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import lucid.nn.functional as F
+from lucid.nn.functional.ctc import Lengths
 from lucid.nn.module import Module
+from lucid.operations.arguments import as_integer
 from lucid.tensor import Array, Tensor
 
 
-def _as_buffer(weight: Tensor | Array | None) -> Tensor | None:
+def as_buffer(weight: Tensor | Array | None) -> Tensor | None:
     """Weights of a loss as a tensor that a module can hold, if there are any."""
     return weight if weight is None or isinstance(weight, Tensor) else Tensor(weight)
 
@@ -67,7 +69,7 @@ class BCELoss(Module):
 
     def __init__(self, weight: Tensor | Array | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("weight", as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -84,8 +86,8 @@ class BCEWithLogitsLoss(Module):
         self, weight: Tensor | Array | None = None, reduction: str = "mean", pos_weight: Tensor | Array | None = None
     ) -> None:
         super().__init__()
-        self.register_buffer("weight", _as_buffer(weight))
-        self.register_buffer("pos_weight", _as_buffer(pos_weight))
+        self.register_buffer("weight", as_buffer(weight))
+        self.register_buffer("pos_weight", as_buffer(pos_weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -213,7 +215,7 @@ class NLLLoss(Module):
 
     def __init__(self, weight: Tensor | Array | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("weight", as_buffer(weight))
         self.ignore_index = ignore_index
         self.reduction = F.check_reduction(reduction)
 
@@ -234,7 +236,7 @@ class CrossEntropyLoss(Module):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("weight", as_buffer(weight))
         self.ignore_index = ignore_index
         self.reduction = F.check_reduction(reduction)
         self.label_smoothing = label_smoothing
@@ -254,7 +256,7 @@ class MultiMarginLoss(Module):
         super().__init__()
         self.p = p
         self.margin = margin
-        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("weight", as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -279,7 +281,7 @@ class MultiLabelSoftMarginLoss(Module):
 
     def __init__(self, weight: Tensor | Array | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.register_buffer("weight", _as_buffer(weight))
+        self.register_buffer("weight", as_buffer(weight))
         self.reduction = F.check_reduction(reduction)
 
     def forward(self, input: Tensor | Array, target: Tensor | Array) -> Tensor:
@@ -313,3 +315,19 @@ class TripletMarginWithDistanceLoss(Module):
             swap=self.swap,
             reduction=self.reduction,
         )
+
+
+class CTCLoss(Module):
+    """The loss of a sequence of labels whose times are not known: see `lucid.nn.functional.ctc_loss`."""
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__()
+        self.blank = as_integer("CTCLoss takes an integer as blank", blank)
+        self.reduction = F.check_reduction(reduction)
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor | Array, targets: Tensor | Array, input_lengths: Lengths, target_lengths: Lengths
+    ) -> Tensor:
+        lengths = input_lengths, target_lengths
+        return F.ctc_loss(log_probs, targets, *lengths, self.blank, self.reduction, self.zero_infinity)

@@ -10,12 +10,12 @@ import numpy as np
 from lucid.core import Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew, indexing as ix, movement as mv
-from lucid.ir.types import Shape, TensorType, bool_, int64
+from lucid.ir.types import TensorType, bool_, int64
 from lucid.operations.arguments import one_axis
 from lucid.operations.arrangement import moveaxis
-from lucid.operations.creation import arange
+from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, less, maximum, not_equal, subtract, where
-from lucid.operations.gathering import covered, line, rows
+from lucid.operations.gathering import covered, elements, line, rows
 from lucid.operations.indexing import Item, basic_index, items_of, looked_up
 from lucid.operations.movement import concatenate, flatten, permute, reshape
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, constant
@@ -77,7 +77,7 @@ def _at_tensors(x: Tensor, items: Sequence[Item], values: Tensor, accumulate: bo
         sums = apply_op(ix.ScatterAdd(axis, extent), given, line(index, axis, given.ndim))
         joined = add(found.joined, sums)
     else:
-        number = _last_at(index, extent)
+        number = _last_at(index, 0, extent)
         taken = rows(given, maximum(subtract(number, 1), 0), axis)
         written = broadcast_to(line(less(0, number), axis, given.ndim), found.joined.shape)
         joined = where(written, taken, found.joined)
@@ -87,11 +87,19 @@ def _at_tensors(x: Tensor, items: Sequence[Item], values: Tensor, accumulate: bo
     return with_item(x, rest, permute(moved, back))
 
 
-def _last_at(index: Tensor, extent: int) -> Tensor:
-    """For each of `extent` places, 1 + the position of the last index that names it, 0 where none does."""
-    places, positions = sort(index)  # stable: of equal ones, the last comes last
-    is_last = concatenate([not_equal(places[1:], places[:-1]), constant(True, TensorType(bool_, (1,)))])
-    return apply_op(ix.ScatterAdd(0, extent), where(is_last, add(positions, 1), 0), places)
+def _last_at(index: Tensor, axis: int, extent: int) -> Tensor:
+    """For each of `extent` places along an axis, 1 + the position of the last index that names it, or 0
+    where none does."""
+    places, positions = sort(index, axis)  # stable: of equal ones, the last comes last
+    before, behind = (_but_for(places, axis, first) for first in (False, True))
+    last = constant(True, TensorType(bool_, (*index.shape[:axis], 1, *index.shape[axis + 1 :])))
+    is_last = concatenate([not_equal(behind, before), last], axis)
+    return apply_op(ix.ScatterAdd(axis, extent), where(is_last, add(positions, 1), 0), places)
+
+
+def _but_for(x: Tensor, axis: int, first: bool) -> Tensor:
+    """x without its first element along an axis, or without its last."""
+    return x[(*(slice(None),) * axis, slice(1, None) if first else slice(-1))]
 
 
 def index_put(x: Operand, indices: Sequence[Any], values: Operand, accumulate: bool = False) -> Tensor:
@@ -130,14 +138,19 @@ def scatter(x: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
         raise ShapeError(
             f"scatter takes an index that is no longer than src, got shapes {positions.shape} and {updates.shape}."
         )
-    part = updates[tuple(slice(extent) for extent in positions.shape)]
-    places = [_positions_along(axis, positions.shape) for axis in range(tensor.ndim)]
-    places[along] = positions
-    return with_item(tensor, tuple(places), part)
-
-
-def _positions_along(axis: int, shape: Shape) -> Tensor:
-    return line(arange(shape[axis]), axis, len(shape))
+    check_position(positions, tensor.shape[along], along)
+    if not positions.size:
+        return tensor
+    index, extent = cast(positions, int64), tensor.shape[along]
+    index = where(less(index, 0), add(index, extent), index)
+    part = cast(updates[tuple(slice(extent) for extent in index.shape)], tensor.dtype)
+    number = _last_at(index, along, extent)
+    taken = elements(part, maximum(subtract(number, 1), 0), along)
+    written = less(0, number)
+    if taken.shape != tensor.shape:
+        corner = mv.ScatterSlice((0,) * tensor.ndim, (1,) * tensor.ndim, tensor.shape)
+        taken, written = apply_op(corner, taken), apply_op(corner, written)
+    return where(written, taken, tensor)
 
 
 def index_copy(x: Operand, dim: int, index: Operand, source: Operand) -> Tensor:

@@ -204,6 +204,20 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
         for kind in ("Avg", "Max")
         for rank in (1, 2, 3)
     },
+    **{
+        f"MaxUnpool{rank}d": (
+            lambda rank=rank: getattr(nn, f"MaxUnpool{rank}d")(2),
+            ((1, 2, *(2,) * rank), np.array([[3, 1, 4, 15, 9, 2, 6, 5][: 1 << rank]] * 2).reshape(1, 2, *(2,) * rank)),
+        )
+        for rank in (2, 3)
+    },
+    "MaxUnpool1d": (lambda: nn.MaxUnpool1d(2), ((2, 2, 3), np.array([[[0, 3, 5], [1, 1, 4]]] * 2))),
+    "FractionalMaxPool2d": (lambda: nn.FractionalMaxPool2d(2, 3), ((2, 2, 5, 6),)),
+    "FractionalMaxPool3d": (lambda: nn.FractionalMaxPool3d(2, 2), ((1, 2, 4, 5, 3),)),
+    "EmbeddingBag": (
+        lambda: nn.EmbeddingBag(10, 5, mode="max", padding_idx=1),
+        (np.array([0, 9, 1, 3, 9, 4]), np.array([0, 2, 2])),
+    ),
     "Embedding": (lambda: nn.Embedding(10, 5, padding_idx=1), (np.array([[0, 9, 1], [3, 9, 4]]),)),
     **{f"{kind}Cell": (lambda kind=kind: getattr(nn, f"{kind}Cell")(4, 3), (ROWS,)) for kind in ("RNN", "LSTM", "GRU")},
     "RNN": (lambda: nn.RNN(4, 3, batch_first=True), ((2, 5, 4),)),
@@ -212,6 +226,12 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
     "CosineSimilarity": (nn.CosineSimilarity, (ROWS, ROWS)),
     "PairwiseDistance": (nn.PairwiseDistance, (ROWS, ROWS)),
     # Losses.
+    "AdaptiveLogSoftmaxWithLoss": (lambda: nn.AdaptiveLogSoftmaxWithLoss(8, 9, [3, 6], 2.0), ((3, 8), LABELS)),
+    "CTCLoss": (
+        lambda: lambda x: nn.CTCLoss()(F.log_softmax(x, -1), np.array([[1, 2], [2, 2]]), (6, 5), (2, 1)),
+        ((6, 2, 4),),
+    ),
+    "LinearCrossEntropyLoss": (lambda: nn.LinearCrossEntropyLoss(4, 3), (ROWS, LABELS)),
     "BCELoss": (lambda: lambda x, y: nn.BCELoss()(x.sigmoid(), y), (ROWS, PROBABILITIES)),
     "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, (ROWS, PROBABILITIES)),
     "CosineEmbeddingLoss": (nn.CosineEmbeddingLoss, (ROWS, ROWS, SIGNS)),

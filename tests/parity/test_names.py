@@ -74,6 +74,10 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
         {"indexing is 'xy' by default"},
         "as in NumPy; PyTorch warns that its default will change to it",
     ),
+    **dict.fromkeys(
+        ("nn.LinearCrossEntropyLoss", "F.linear_cross_entropy"),
+        ({"no options"}, "how to compute it is for the compiler to choose"),
+    ),
     "lucid.bernoulli": ({"size is our own"}, "of one probability, many elements"),
     "lucid.take": ({"axis is our own"}, "NumPy's take, which without an axis is PyTorch's"),
     "Tensor.take": ({"axis is our own"}, "NumPy's take, which without an axis is PyTorch's"),

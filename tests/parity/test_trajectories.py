@@ -44,6 +44,7 @@ def first(module: Any, *inputs: Any) -> Any:
 PLANE, LINE, SPACE = (2, 4, 5, 6), (2, 4, 9), (2, 4, 3, 4, 4)
 SHAPES = {1: LINE, 2: PLANE, 3: SPACE}
 Options = dict[str, Any]
+CLASSES = np.array([0, 2, 1, 1, 0])
 PLAIN = (
     *(
         "CELU",
@@ -76,6 +77,15 @@ MODULES: dict[str, Case] = {
     "Linear": case(lambda nn: nn.Linear(6, 3), 5, 6),
     "Bilinear": Case(lambda nn: nn.Bilinear(3, 4, 2), (normal(5, 3, dtype="float64"), normal(5, 4, dtype="float64"))),
     "Embedding": Case(lambda nn: nn.Embedding(7, 3, padding_idx=2), (np.array([[0, 2, 6], [6, 6, 1]]),)),
+    "EmbeddingBag": Case(lambda nn: nn.EmbeddingBag(7, 3, mode="max"), (np.array([[0, 2, 6], [6, 6, 1]]),)),
+    "LinearCrossEntropyLoss": Case(
+        lambda nn: nn.LinearCrossEntropyLoss(6, 3, bias=True), (normal(5, 6, dtype="float64"), CLASSES)
+    ),
+    "AdaptiveLogSoftmaxWithLoss": Case(
+        lambda nn: nn.AdaptiveLogSoftmaxWithLoss(8, 10, [3, 6], 2.0),
+        (normal(4, 8, dtype="float64"), np.array([0, 4, 9, 1])),
+        lambda m, x, t: m(x, t).output,
+    ),
     "PReLU": case(lambda nn: nn.Sequential(nn.Linear(6, 4), nn.PReLU(4)), 5, 6),
     "LayerNorm": case(lambda nn: nn.LayerNorm(6), 5, 6),
     "RMSNorm": case(lambda nn: nn.RMSNorm(6), 5, 6),
@@ -134,6 +144,34 @@ for _n, _shape in SHAPES.items():
     MODULES[f"ConvTranspose{_n}d"] = case(
         lambda nn, n=_n: getattr(nn, f"ConvTranspose{n}d")(4, 2, 3, stride=2, padding=1), *_shape
     )
+
+
+def unpooling(axes: int) -> Callable[[Any], Any]:
+    """A layer, what a max pool takes of it, and zeros around that."""
+    return lambda nn: nn.ModuleList(
+        [
+            nn.Linear(SHAPES[axes][-1], SHAPES[axes][-1]),
+            getattr(nn, f"MaxPool{axes}d")(2, return_indices=True),
+            getattr(nn, f"MaxUnpool{axes}d")(2),
+        ]
+    )
+
+
+def fractions(axes: int) -> Callable[[Any], Any]:
+    """A layer, and a pool of it whose windows are random, but the same in both libraries."""
+    shape, samples = (2, 4, 4, 5, 6)[: 2 + axes], np.random.default_rng(0).uniform(size=(2, 4, axes))
+
+    def make(nn: Any) -> Any:
+        given = Tensor(samples) if nn.__name__ == "lucid.nn" else torch.tensor(samples)
+        pool = getattr(nn, f"FractionalMaxPool{axes}d")(2, (2, 3, 2)[:axes], _random_samples=given)
+        return nn.Sequential(nn.Linear(shape[-1], shape[-1]), pool)
+
+    return make
+
+
+for _n, _shape in SHAPES.items():
+    MODULES[f"MaxUnpool{_n}d"] = case(unpooling(_n), *_shape, call=lambda m, x: m[2](*m[1](m[0](x))))
+MODULES |= {f"FractionalMaxPool{_n}d": case(fractions(_n), *((2, 4, 4, 5, 6)[: 2 + _n])) for _n in (2, 3)}
 WITHOUT_WEIGHTS[LINE]["Fold"] = {"output_size": (4, 4), "kernel_size": 2}
 WITHOUT_WEIGHTS[PLANE] |= {
     **{name: {"scale_factor": 2} for name in ("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d")},
@@ -147,7 +185,7 @@ WITHOUT_WEIGHTS[2, 2, 4, 6] = {"PixelUnshuffle": {"downscale_factor": 2}}
 
 SIGNS = np.where(normal(5, seed=7) < 0.0, -1.0, 1.0)
 TARGET, OTHER = normal(5, 3, seed=1, dtype="float64"), normal(5, 3, seed=2, dtype="float64")
-CHANCES, CLASSES = 1.0 / (1.0 + np.exp(-TARGET)), np.array([0, 2, 1, 1, 0])
+CHANCES = 1.0 / (1.0 + np.exp(-TARGET))
 LOSSES: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     **dict.fromkeys(["MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"], (lambda loss, y, t: loss(y, t), (TARGET,))),
     "BCELoss": (lambda loss, y, t: loss(y.sigmoid(), t), (CHANCES,)),
@@ -165,6 +203,10 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "MultiLabelMarginLoss": (lambda loss, y, t: loss(y, t), (np.array([[1, 0, -1], [2, -1, -1]] * 2 + [[0, -1, 1]]),)),
     "MultiLabelSoftMarginLoss": (lambda loss, y, t: loss(y, t), (CHANCES,)),
     "TripletMarginWithDistanceLoss": (lambda loss, y, t, u: loss(y, t, u), (TARGET, OTHER)),
+    "CTCLoss": (
+        lambda loss, y, t, times, length: loss(y - y.logsumexp(-1, keepdim=True), t, times, length),
+        (np.array([1, 2]), np.array(5), np.array(2)),
+    ),
     "SoftMarginLoss": (lambda loss, y, s: loss(y, s), (np.sign(OTHER),)),
 }
 HOLD_OTHERS = {"Module", "Parameter", "ParameterDict", "ParameterList", "ModuleDict", "ModuleList", "Sequential"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.table.row import (
     ALSO_EMPTY,
     FLOATS_ONLY,
     KEEPS_INTEGERS,
+    Array,
     Inputs,
     Row,
     chances,
@@ -32,6 +35,13 @@ def activation(name: str, *calls: dict[str, Any], **options: Any) -> Row:
     return layer(name, first, *others, call=lambda f, x: [f(x, **given) for given in calls or ({},)], **options)
 
 
+def unpooled(n: int) -> Array:
+    """Different positions for the elements that a max pool of pairs takes of each channel."""
+    order = np.argsort(np.random.default_rng(0).uniform(size=(2, 4, 1 << 2 * n)), -1)
+    return order[..., : 1 << n].reshape(2, 4, *(2,) * n)
+
+
+SHAPED = {2: numbers(*PLANE), 3: numbers(2, 4, 4, 4, 4)}
 COUNTS = {"integer 0": "ours"}  # running statistics are of the dtype of the input here
 PADDED = numbers(7, 3)
 PADDED[2] = 0.0
@@ -81,6 +91,40 @@ ROWS: list[Row] = [
         *("embedding", (places(7, 5, 2), PADDED), (places(7), numbers(7, 1))),
         along=(0, None),
         call=lambda f, x, weight: (f(x, weight), f(x, weight, padding_idx=2)),
+    ),
+    layer(
+        *("embedding_bag", (places(7, 5, 2), PADDED)),
+        along=(0, None),
+        call=lambda f, x, weight: [f(x, weight, padding_idx=2, mode=mode) for mode in ("sum", "mean", "max")],
+    ),
+    layer(
+        *("embedding_bag", (places(7, 6), PADDED, np.array([0, 2, 2, 5])), (places(7, 0), PADDED, np.array([0]))),
+        along=None,
+        call=lambda f, x, weight, starts: [f(x, weight, starts, mode=mode) for mode in ("sum", "mean", "max")],
+    ),
+    layer(
+        *("embedding_bag", (places(7, 6), PADDED, np.array([0, 2, 2, 6]))),
+        along=None,
+        call=lambda f, x, weight, starts: [
+            f(x, weight, starts, mode=mode, include_last_offset=True) for mode in ("sum", "mean", "max")
+        ],
+    ),
+    *(
+        layer(
+            *(f"max_unpool{n}d", (numbers(2, 4, *(2,) * n), unpooled(n))),
+            along=(0, 0),
+            call=lambda f, x, index: f(x, index, 2),
+            outcomes={"strided": "ours"} if n > 1 else {},
+        )
+        for n in (1, 2, 3)
+    ),
+    *(
+        layer(
+            *(f"fractional_max_pool{n}d", (SHAPED[n], chances(2, 4, n))),
+            along=(0, 0),
+            call=lambda f, x, samples, n=n: f(x, 2, (2, 2, 1)[:n], _random_samples=samples.detach()),
+        )
+        for n in (2, 3)
     ),
     layer("one_hot", (places(5, 3, 2),), (places(5),), call=lambda f, x: f(x, 5), differences=False),
     layer(

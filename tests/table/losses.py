@@ -37,6 +37,19 @@ ROWS: list[Row] = [
         more=({"label_smoothing": 0.2}, {"ignore_index": 1}),
     ),
     loss(
+        *("linear_cross_entropy", (numbers(5, 4), numbers(3, 4), places(3, 5))),
+        along=(0, None, 0),
+        more=({"label_smoothing": 0.2}, {"ignore_index": 1}),
+    ),
+    function(
+        "nn.functional.ctc_loss",
+        (numbers(6, 3, 5), places(4, 3, 2) + 1, np.array([6, 5, 6]), np.array([2, 1, 2])),
+        along=(1, 0, 0, 0),
+        call=after_log_softmax,
+        outcomes={"none": "refused"},
+    ),
+    function("nn.functional.pdist", (numbers(5, 3),), along=None, call=lambda f, x: (f(x), f(x, 1.0), f(x, 3.0))),
+    loss(
         "cross_entropy",
         (numbers(5, 3), chances(5, 3)),
         more=({"label_smoothing": 0.2},),

@@ -11,6 +11,7 @@ from tests.table.row import (
     ALSO_EMPTY,
     FLOATS_ONLY,
     KEEPS_INTEGERS,
+    Array,
     Inputs,
     Outcomes,
     Row,
@@ -208,7 +209,54 @@ ROWS += [
     Row("nn.Sequential", sequential, (numbers(5, 6),), (0,), others={"shape 0": (numbers(6),)}),
 ]
 
+
+def taken_places(shape: tuple[int, ...]) -> Array:
+    """Positions in channels of twice the extents, each at most once: what a max pool without overlaps gives."""
+    count, extents = int(np.prod(shape[2:])), np.random.default_rng(0).uniform(size=(*shape[:2], *shape[2:]))
+    many = np.random.default_rng(1).uniform(size=(*shape[:2], count << len(shape[2:])))
+    return np.argsort(many, -1)[..., :count].reshape(extents.shape)
+
+
+def contiguously(module: Any, *inputs: Any) -> Any:
+    """A call with inputs that are no views, for PyTorch refuses some of them."""
+    return module(*(x.contiguous() if is_of_pytorch(module) else x for x in inputs))
+
+
+def with_samples_of_its_dtype(module: Any, x: Any) -> Any:
+    """A call of a pool of random windows, whose numbers PyTorch wants to have the dtype of the input."""
+    if is_of_pytorch(module) and x.is_floating_point():
+        module._random_samples = module._random_samples.to(x.dtype)
+    return module(x)
+
+
+def is_of_pytorch(module: Any) -> bool:
+    return type(module).__module__.startswith("torch")
+
+
+def of_fractions(axes: int, shape: tuple[int, ...]) -> Row:
+    """A pool of random windows, with numbers for them that both libraries are given."""
+
+    def make(library: Any) -> Any:
+        samples = np.random.default_rng(0).uniform(size=(*shape[:2], axes)).astype("float32")
+        tensor = library.Tensor if library.__name__ == "lucid" else library.tensor
+        return getattr(library.nn, f"FractionalMaxPool{axes}d")(2, (3, 2, 2)[:axes], _random_samples=tensor(samples))
+
+    return Row(f"nn.FractionalMaxPool{axes}d", make, (numbers(*shape),), (None,), with_samples_of_its_dtype)
+
+
 ROWS += [
+    *(
+        module(f"MaxUnpool{n}d", (numbers(*shape), taken_places(shape)), call=contiguously, kernel_size=2)
+        for n, shape in SHAPES.items()
+    ),
+    of_fractions(2, (3, 2, 6, 5)),
+    of_fractions(3, (2, 2, 6, 5, 4)),
+    module(
+        *("EmbeddingBag", (places(7, 5, 2),), (places(7, 6), np.array([0, 2, 2, 5])), (places(7, 0), np.array([0]))),
+        num_embeddings=7,
+        embedding_dim=3,
+        padding_idx=2,
+    ),
     of_shapes("RReLU", *ANYWHERE, lower=0.3, upper=0.3),
     of_shapes("FeatureAlphaDropout", (2, 3, 4), (1, 1, 1), p=0.0, outcomes=FLOATS_ONLY),
     of_shapes("ChannelShuffle", PLANE, (1, 4, 1), groups=2),
@@ -248,4 +296,21 @@ ROWS += [
     module("MultiLabelSoftMarginLoss", (PAIR[0], signs(5, 3) * 0.5 + 0.5)),
     module("MultiMarginLoss", (numbers(5, 3), places(3, 5)), along=None),
     module("MultiLabelMarginLoss", (numbers(5, 3), np.array([[0, -1, 1]] * 4 + [[2, 1, -1]])), along=None),
+    module(
+        *("CTCLoss", (numbers(6, 3, 5), places(4, 3, 2) + 1, np.array([6, 5, 6]), np.array([2, 1, 2]))),
+        along=(1, 0, 0, 0),
+        call=after_log_softmax,
+        outcomes={"none": "refused"},
+    ),
+    module(
+        "LinearCrossEntropyLoss", (numbers(5, 4), places(3, 5)), (numbers(4), places(3)), in_features=4, num_classes=3
+    ),
+    module(
+        *("AdaptiveLogSoftmaxWithLoss", (numbers(4, 8), np.array([0, 4, 9, 1]))),  # some of each cluster
+        along=None,
+        in_features=8,
+        n_classes=10,
+        cutoffs=[3, 6],
+        div_value=2.0,
+    ),
 ]

@@ -43,7 +43,8 @@ from lucid.nn.functional.activation import (
     threshold,
 )
 from lucid.nn.functional.attention import scaled_dot_product_attention
-from lucid.nn.functional.classification import cross_entropy, nll_loss
+from lucid.nn.functional.bags import embedding_bag
+from lucid.nn.functional.classification import cross_entropy, linear_cross_entropy, nll_loss
 from lucid.nn.functional.convolution import (
     conv1d,
     conv2d,
@@ -53,6 +54,7 @@ from lucid.nn.functional.convolution import (
     conv_transpose3d,
     resolved_padding,
 )
+from lucid.nn.functional.ctc import ctc_loss
 from lucid.nn.functional.distance import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -60,6 +62,7 @@ from lucid.nn.functional.distance import (
     margin_ranking_loss,
     normalize,
     pairwise_distance,
+    pdist,
     soft_margin_loss,
     triplet_margin_loss,
 )
@@ -78,6 +81,7 @@ from lucid.nn.functional.dropout import (
     sample_mask_shape,
 )
 from lucid.nn.functional.embedding import embedding, one_hot
+from lucid.nn.functional.fractional_pooling import fractional_max_pool2d, fractional_max_pool3d
 from lucid.nn.functional.grids import affine_grid, grid_sample
 from lucid.nn.functional.interpolation import interpolate
 from lucid.nn.functional.linear import bilinear, linear
@@ -124,6 +128,7 @@ from lucid.nn.functional.pooling import (
 )
 from lucid.nn.functional.power_pooling import lp_pool1d, lp_pool2d, lp_pool3d
 from lucid.nn.functional.resampling import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
+from lucid.nn.functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -156,6 +161,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "drop",
     "drop_path",
     "drop_to_alpha",
@@ -165,8 +171,11 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -186,6 +195,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
@@ -196,6 +206,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -206,6 +219,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",

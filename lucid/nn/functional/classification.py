@@ -5,6 +5,7 @@ from __future__ import annotations
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.activation import log_softmax
+from lucid.nn.functional.linear import linear
 from lucid.nn.functional.loss import check_reduction, reduced
 from lucid.operations.arguments import check_number
 from lucid.tensor import Array, Tensor
@@ -52,13 +53,42 @@ def cross_entropy(
     return _class_loss(log_probabilities, y, weight, ignore_index, reduction, label_smoothing)
 
 
+def linear_cross_entropy(
+    input: Input,
+    linear_weight: Input,
+    target: Input,
+    *,
+    linear_bias: Input | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """`cross_entropy` of the logits input @ linear_weight.T + linear_bias.
+
+    input: (N, in), or (in,); linear_weight: (C, in), or (C, ..., in), with a bias (C, ...), for logits (N, C, ...).
+    An `ignore_index` of None is -100. Raises ShapeError.
+    """
+    x, factors = ops.as_tensor(input), ops.as_tensor(linear_weight)
+    if factors.ndim < 2 or x.ndim not in (1, 2) or (x.ndim == 1 and factors.ndim > 2):
+        raise ShapeError(
+            "linear_cross_entropy takes an input (N, in), or (in,) with one axis of classes, and a linear_weight "
+            f"(C, ..., in), got {x.shape} and {factors.shape}."
+        )
+    scores = linear(x, factors.reshape(-1, factors.shape[-1])).reshape(*x.shape[:-1], *factors.shape[:-1])
+    if linear_bias is not None:
+        scores = scores + linear_bias
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, ignored, reduction, label_smoothing)
+
+
 def _class_axis(x: Tensor) -> int:
     if x.ndim == 0:
         raise ShapeError("a classification loss takes an input of shape (N, C, ...) or (C,), got shape ().")
     return 0 if x.ndim == 1 else 1
 
 
-def _along_classes(values: Tensor, x: Tensor) -> Tensor:
+def along_classes(values: Tensor, x: Tensor) -> Tensor:
     """A tensor with one value for each class, shaped so that it broadcasts with x."""
     values, classes = ops.as_tensor(values), x.shape[_class_axis(x)]
     if values.shape != (classes,):
@@ -95,11 +125,11 @@ def _class_loss(
     # Compared as narrow integers, classes fill whole vectors beside float32 scores.
     narrow = "int32" if classes < 2**31 else "int64"
     known = ops.where(counted, targets, -1).astype(narrow).unsqueeze(axis)
-    chosen = known == _along_classes(ops.arange(classes, dtype=narrow), log_probabilities)
+    chosen = known == along_classes(ops.arange(classes, dtype=narrow), log_probabilities)
     weighted = log_probabilities
     total = counted.sum()
     if weight is not None:
-        weights = _along_classes(weight, log_probabilities)
+        weights = along_classes(weight, log_probabilities)
         weighted = log_probabilities * weights
         total = ops.where(chosen, weights, 0.0).sum()
     losses = -ops.where(chosen, weighted, 0.0).sum(axis)
@@ -123,6 +153,6 @@ def _probability_loss(
     if label_smoothing:
         targets = targets * (1.0 - label_smoothing) + label_smoothing / targets.shape[axis]
     if weight is not None:
-        targets = targets * _along_classes(weight, log_probabilities)
+        targets = targets * along_classes(weight, log_probabilities)
     losses = -(log_probabilities * targets).sum(axis)
     return reduced(losses, reduction)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.activation import logsigmoid
 from lucid.nn.functional.loss import check_positive, pair, reduced
 from lucid.operations.arguments import check_number
+from lucid.operations.gathering import rows
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -50,6 +53,16 @@ def cosine_similarity(x1: Input, x2: Input, dim: int = 1, eps: float = 1e-8) -> 
 def pairwise_distance(x1: Input, x2: Input, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last axis."""
     return vector_norm(ops.as_tensor(x1) - x2 + eps, p, -1, keepdim)
+
+
+def pdist(input: Input, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows of x (N, D), each pair once: (N (N - 1) / 2,), in the order
+    (0, 1), (0, 2), ... (1, 2), ... Raises ShapeError and ArgumentError."""
+    x = ops.as_tensor(input)
+    if x.ndim != 2:
+        raise ShapeError(f"pdist takes an input of shape (N, D), got {x.shape}.")
+    first, second = np.triu_indices(x.shape[0], 1)
+    return vector_norm(rows(x, ops.as_tensor(first), 0) - rows(x, ops.as_tensor(second), 0), p, -1)
 
 
 def cosine_embedding_loss(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.errors.calls import functional, functions, further, made, modules, objects, programs, training
+from tests.errors.calls import chosen, functional, functions, further, made, modules, objects, programs, training
 from tests.errors.calls.call import Call
 
 EVERY: list[Call] = [
-    call for part in (functions, further, made, functional, modules, training, objects, programs) for call in part.CALLS
+    call
+    for part in (functions, further, made, functional, modules, chosen, training, objects, programs)
+    for call in part.CALLS
 ]
