@@ -9,7 +9,10 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import DTypeError
+from lucid.codegen.cpu.target import CPUTarget
+from lucid.codegen.cuda.module import write_module
+from lucid.errors import CompileError, DTypeError
+from lucid.ir.text import parse
 
 INTEGERS = [np.uint8, np.uint32, np.uint64, np.int32, np.int64]
 
@@ -52,6 +55,13 @@ def test_a_product_of_integers_over_no_elements() -> None:
     a, b = np.ones((2, 0), np.int64), np.ones((0, 3), np.int64)
     for product in (lucid.matmul, lucid.compile(lucid.matmul)):
         assert product(a, b).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_targets_take_products_of_integers_written_out() -> None:
+    graph = parse("graph(%x: i64[2, 3], %y: i64[3, 2]) { %z = matmul %x, %y; return %z }")
+    for compiled in (CPUTarget().compile, write_module):
+        with pytest.raises(CompileError, match="matmul of integers: the pass `order` must have written it out"):
+            compiled(graph)
 
 
 def test_a_product_of_integers_in_a_loop() -> None:

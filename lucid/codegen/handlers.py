@@ -9,6 +9,7 @@ from lucid.codegen.lowering import where
 from lucid.errors import CompileError
 from lucid.ir.graph import Node
 from lucid.ir.ops.base import Op
+from lucid.ir.ops.contraction import Matmul
 
 Handler = TypeVar("Handler")
 
@@ -20,6 +21,9 @@ def handler_of(
 
     Raises CompileError where it has nothing, with the reason that the target's table of unsupported ops gives.
     """
+    if isinstance(node.op, Matmul) and not node.output.type.dtype.is_float:
+        why = "the pass `order` must have written it out"
+        raise CompileError(f"the {target} target does not support matmul of integers: {why}.", where=where(node))
     for kind in type(node.op).__mro__:
         if kind in handlers:
             return handlers[kind]

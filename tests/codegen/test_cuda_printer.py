@@ -22,6 +22,7 @@ from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.reduction import Argmax, FirstFalse, Sum
 from lucid.ir.passes.fuse import fuse
+from lucid.ir.passes.order import order
 from lucid.ir.text import parse
 from lucid.ir.types import TensorType, bool_, float32, float64
 from tests.codegen.cuda_graphs import GOLDEN, OTHERS, fused
@@ -226,8 +227,8 @@ def test_every_launch_and_order_computes_the_bits_of_the_cpu_target(
     expected = run_compiled(graph, arrays)
     for grid in GRIDS:
         assert same_bits(simulated.run(graph, arrays, grid=grid), expected), grid
-    for order in ORDERS[1:]:
-        assert same_bits(simulated.run(graph, arrays, order), expected), order
+    for turn in ORDERS[1:]:
+        assert same_bits(simulated.run(graph, arrays, turn), expected), turn
 
 
 def every_order() -> Graph:
@@ -272,7 +273,7 @@ def drawn_graphs(count: int) -> list[Graph]:
 
 @pytest.mark.slow
 def test_random_graphs_have_the_bits_of_the_cpu_target() -> None:
-    finals = [fuse(graph) for graph in drawn_graphs(60)]
+    finals = [fuse(order(graph)) for graph in drawn_graphs(60)]
     simulated = Simulated(finals)
     for number, graph in enumerate(finals):
         arrays = inputs_of(graph)
