@@ -20,6 +20,7 @@ from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Elementwise, Op, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
+from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Add, Cast, Equal
 from lucid.ir.ops.indexing import Argsort, Gather, ScatterAdd
 from lucid.ir.ops.loop import Scan
@@ -284,6 +285,7 @@ APART = (
     Check,
     Fused,
     Grad,
+    CustomVjp,
     Scan,
     Convolution,
     ConvolutionInput,
