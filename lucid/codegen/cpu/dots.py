@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I32, I64, POINTER, VOID, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I32, I64, POINTER, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import TILES, Tiles
 from lucid.ir.types import DType
@@ -217,17 +217,8 @@ class Dots(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: some rows of P by all of Q, for one matrix of the batch."""
-        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, number, worker = function.args
-
-        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
-            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
-
-        p, q, c, sizes = (word(context, slot, POINTER) for slot in range(4))
-        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column, chunk, block, units, span = (
-            word(sizes, slot, I64) for slot in range(13)
-        )
+        builder, (p, q, c), sizes, number, worker = self.begin_task(name, 3, 13)
+        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column, chunk, block, units, span = sizes
         blocks = self.divided(builder, m, block)
 
         # Where rows are not contiguous, they are packed: those of Q once a chunk, those of P tile by tile.

@@ -145,17 +145,8 @@ class Gemm(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, number, worker = function.args
-
-        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
-            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
-
-        a, b, c, sizes = (word(context, slot, POINTER) for slot in range(4))
-        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = (
-            word(sizes, slot, I64) for slot in range(10)
-        )
+        builder, (a, b, c), sizes, number, worker = self.begin_task(name, 3, 10)
+        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = sizes
         tile = self.scratch(builder, worker, chunk)
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I64, POINTER, VOID, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import Tiles
 
@@ -94,17 +94,8 @@ class Sweeps(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: some columns of one matrix of the batch."""
-        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, number, worker = function.args
-
-        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
-            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
-
-        s, m, c, sizes = (word(context, slot, POINTER) for slot in range(4))
-        rows, columns, k, s_row, s_column, m_row, c_row, c_column, chunk, block, units, span = (
-            word(sizes, slot, I64) for slot in range(12)
-        )
+        builder, (s, m, c), sizes, number, worker = self.begin_task(name, 3, 12)
+        rows, columns, k, s_row, s_column, m_row, c_row, c_column, chunk, block, units, span = sizes
         blocks = self.divided(builder, columns, block)
         # One chunk is summed in C itself, if its rows are contiguous.
         one_chunk, contiguous = builder.icmp_signed("<=", k, chunk), builder.icmp_signed("==", c_column, i64(1))

@@ -6,7 +6,19 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from lucid.codegen.cpu.control import I32, I64, POINTER, VOID, Values, element, i64, intrinsic, loop, memory_type
+from lucid.codegen.cpu.control import (
+    I32,
+    I64,
+    POINTER,
+    TASK,
+    VOID,
+    Values,
+    element,
+    i64,
+    intrinsic,
+    loop,
+    memory_type,
+)
 from lucid.codegen.cpu.squares import transposed
 from lucid.ir.types import DType
 
@@ -36,6 +48,21 @@ class Tiles:
         function = ir.Function(self.module, signature, name)
         function.linkage = "internal"
         return function, ir.IRBuilder(function.append_basic_block("entry"))
+
+    def begin_task(
+        self, name: str, operands: int, sizes: int
+    ) -> tuple[ir.IRBuilder, Sequence[ir.Value], Sequence[ir.Value], ir.Value, ir.Value]:
+        """A task: the addresses of its operands, its sizes, the number of the chunk and that of the worker."""
+        function = ir.Function(self.module, TASK, name)
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        context, number, worker = function.args
+
+        def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
+            return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
+
+        addresses = [word(context, slot, POINTER) for slot in range(operands)]
+        constants = word(context, operands, POINTER)
+        return builder, addresses, [word(constants, slot, I64) for slot in range(sizes)], number, worker
 
     def at(self, builder: ir.IRBuilder, pointer: ir.Value, *offsets: ir.Value) -> ir.Value:
         """The address of an element at the sum of offsets."""
