@@ -44,9 +44,9 @@ def test_the_gpt_learns(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_droq_learns(tmp_path: Path) -> None:
     example = load("07_droq_pendulum")
-    history = example.train(1000)
-    assert max(history.returns[:4]) < -900.0 < -600.0 < history.returns[4]
-    assert len(history.update_seconds) == 600
+    history = example.train(1200)
+    assert max(history.returns[:4]) < -900.0 < -400.0 < history.returns[5]
+    assert len(history.update_seconds) == 800
     example.plot(history, tmp_path / "droq.png")
     assert (tmp_path / "droq.png").read_bytes().startswith(b"\x89PNG")
 
