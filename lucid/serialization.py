@@ -6,7 +6,7 @@ A file holds tensors by name. One that was saved in parts also holds a JSON text
 
 A tree is what the part's `state_dict` returned. Strings, finite numbers, booleans, None and lists stand for themselves;
 all else is an object with one entry that says what it is: {"tensor": its name in the file}, {"dict": {...}},
-{"tuple": [...]}, {"float": "inf"}.
+{"numbered": {"0": ...}} for a dict with integers as keys, {"tuple": [...]}, {"float": "inf"}.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Stateful(Protocol):
     """What can be a part of a file and be loaded again: modules, optimizers, schedulers, data loaders, and yours."""
 
     def state_dict(self) -> Any:
-        """The state: tensors, numbers, strings and None in dicts with strings as keys, lists and tuples."""
+        """The state: tensors, numbers, strings and None in dicts with strings or integers as keys, lists and
+        tuples."""
 
     def load_state_dict(self, state_dict: Any, /) -> object:
         """Take over a state that `state_dict` gave."""
@@ -236,13 +237,15 @@ def _encode(value: object, name: str, tensors: dict[str, Array]) -> Any:
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {"dict": {key: _encode(item, f"{name}.{key}", tensors) for key, item in value.items()}}
+    if isinstance(value, Mapping) and all(type(key) is int for key in value):
+        return {"numbered": {str(key): _encode(item, f"{name}.{key}", tensors) for key, item in value.items()}}
     if isinstance(value, list | tuple):
         items = [_encode(item, f"{name}.{number}", tensors) for number, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
     raise ArgumentError(
         f"{name} can't be saved: it is of type {type(value).__name__}"
-        + (", with keys that are not strings." if isinstance(value, Mapping) else "."),
-        hint="files hold tensors, numbers, strings, None, dicts with strings as keys, lists and tuples; "
+        + (", with keys that are neither strings nor integers." if isinstance(value, Mapping) else "."),
+        hint="files hold tensors, numbers, strings, None, dicts with strings or integers as keys, lists and tuples; "
         "modules and optimizers are parts of their own.",
     )
 
@@ -256,6 +259,8 @@ def _decode(tree: Any, tensors: Mapping[str, Array]) -> Any:
     ((kind, content),) = tree.items()
     if kind == "dict":
         return {key: _decode(item, tensors) for key, item in content.items()}
+    if kind == "numbered":
+        return {int(key): _decode(item, tensors) for key, item in content.items()}
     if kind == "tuple":
         return tuple(_decode(item, tensors) for item in content)
     if kind == "float":

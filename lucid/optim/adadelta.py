@@ -8,7 +8,7 @@ from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter
 from lucid.operations import sqrt, zeros_like
 from lucid.operations.arguments import check_number
-from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -51,7 +51,7 @@ class Adadelta(Optimizer):
             raise ArgumentError(f"Adadelta takes rho from 0 to 1, got rho={group['rho']!r}.")
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
-        return {"square_avg": zeros_like(parameter), "acc_delta": zeros_like(parameter)}
+        return {"step": step_counter(), "square_avg": zeros_like(parameter), "acc_delta": zeros_like(parameter)}
 
     def update(self, group: Group, members: Sequence[Member]) -> None:
         lr = hyperparameter(group, "lr")
@@ -60,6 +60,8 @@ class Adadelta(Optimizer):
         weight_decay = hyperparameter(group, "weight_decay")
         for number, parameter, gradient in members:
             square, moved = self.state_of("square_avg", number), self.state_of("acc_delta", number)
+            step = self.state_of("step", number)
+            step += 1
             gradient = decayed_gradient(group, parameter, gradient, weight_decay)
             square.copy_(square * rho + gradient * gradient * (1.0 - rho))
             delta = sqrt(moved + eps) / sqrt(square + eps) * gradient

@@ -16,10 +16,11 @@ from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import as_list
 from lucid.savepoints import Savepoint
-from lucid.tensor import Tensor
+from lucid.tensor import Array, Tensor
 
 R = TypeVar("R")
 Group = dict[str, Any]
+SETTINGS_OF_PYTORCH = ("foreach", "fused", "capturable", "differentiable")  # that Lucid's groups do not have
 Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad
 
 
@@ -153,18 +154,23 @@ class Optimizer(Observed):
                     tracer.scalars.guard_other_items(group)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state as copies, {"state": {name: array}, "param_groups": [...]}, with the numbers of parameters in the
-        place of the parameters."""
+        """The state as copies, in PyTorch's layout, {"state": {0: {"exp_avg": array, ...}, ...}, "param_groups": ...},
+        with the numbers of parameters in the place of the parameters."""
         groups, number = [], 0
         for group, members in zip(self.param_groups, self._members, strict=True):
             groups.append({**group, "params": list(range(number, number + len(members)))})
             number += len(members)
-        return {"state": {name: tensor.numpy().copy() for name, tensor in self.state.items()}, "param_groups": groups}
+        state: dict[int, dict[str, Array]] = {}
+        for name, tensor in self.state.items():
+            kind, owner = name.rsplit(".", 1)
+            state.setdefault(int(owner), {})[kind] = tensor.numpy().copy()
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over state and hyperparameters that `state_dict` gave, in place.
+        """Take over state and hyperparameters that `state_dict` gave, Lucid's or PyTorch's, in place.
 
-        Everything is checked before anything is written. Raises StateDictError where groups, names or shapes differ.
+        A parameter that has no state there, as in PyTorch before its first step, starts anew. Everything is checked
+        before anything is written. Raises StateDictError where groups, kinds of state or shapes differ.
         """
         if current_tracer() is not None:
             raise TraceError(
@@ -174,7 +180,7 @@ class Optimizer(Observed):
         name = type(self).__name__
         if not isinstance(state_dict, Mapping) or set(state_dict) != {"state", "param_groups"}:
             raise StateDictError(f'the state_dict of {name} has the keys "state" and "param_groups".')
-        groups = [dict(group) for group in state_dict["param_groups"]]
+        groups = [_without(SETTINGS_OF_PYTORCH, group) for group in state_dict["param_groups"]]
         sizes = [len(group.pop("params")) for group in groups]
         if sizes != [len(members) for members in self._members]:
             raise StateDictError(
@@ -185,7 +191,7 @@ class Optimizer(Observed):
             if not self.defaults.keys() <= group.keys():
                 raise StateDictError(f"a group of {name} has {', '.join(self.defaults)}, got {', '.join(group)}.")
             self.check(group)
-        given = state_dict["state"]
+        given = self._named(state_dict["state"])
         arrays = {key: to_array(value) for key, value in given.items() if key in self.state}
         missing = [key for key in self.state if key not in given]
         unexpected = [key for key in given if key not in self.state]
@@ -197,6 +203,22 @@ class Optimizer(Observed):
                 del own[key]
             own.update(group)
 
+    def _named(self, state: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+        """State by the names of `self.state`, from a state_dict."""
+        if not isinstance(state, Mapping) or not all(isinstance(kinds, Mapping) for kinds in state.values()):
+            raise StateDictError(
+                f"the state of {type(self).__name__} is a dict of dicts, by the numbers of parameters and by kind."
+            )
+        found = {f"{kind}.{owner}": value for owner, kinds in state.items() for kind, value in kinds.items()}
+        number = 0
+        for group, members in zip(self.param_groups, self._members, strict=True):
+            for parameter in members:
+                if not state.get(number):
+                    initial = self.initial_state(group, parameter)
+                    found |= {f"{kind}.{number}": tensor for kind, tensor in initial.items()}
+                number += 1
+        return found
+
     def __repr__(self) -> str:
         groups = [
             f"  {len(group['params'])} parameter{'s' if len(group['params']) > 1 else ''}, "
@@ -204,6 +226,10 @@ class Optimizer(Observed):
             for group in self.param_groups
         ]
         return "\n".join([f"{type(self).__name__}(", *groups, ")"])
+
+
+def _without(names: Sequence[str], group: Group) -> Group:
+    return {key: value for key, value in group.items() if key not in names}
 
 
 def step_counter() -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 
@@ -55,7 +55,7 @@ class RMSprop(Optimizer):
             kinds.append("momentum_buffer")
         if group["centered"]:
             kinds.append("grad_avg")
-        return {kind: zeros_like(parameter) for kind in kinds}
+        return {"step": step_counter(), **{kind: zeros_like(parameter) for kind in kinds}}
 
     def update(self, group: Group, members: Sequence[Member]) -> None:
         lr = hyperparameter(group, "lr")
@@ -65,7 +65,8 @@ class RMSprop(Optimizer):
         momentum = hyperparameter(group, "momentum")
         for number, parameter, gradient in members:
             gradient = decayed_gradient(group, parameter, gradient, weight_decay)
-            square = self.state_of("square_avg", number)
+            step, square = self.state_of("step", number), self.state_of("square_avg", number)
+            step += 1
             square.copy_(square * alpha + gradient * gradient * (1.0 - alpha))
             variance = square
             if setting(group, "centered"):

@@ -31,7 +31,7 @@ class Training:
         self.step = lucid.compile(step) if compiled else step
 
     def numbers(self) -> dict[str, np.ndarray]:
-        return {**self.model.state_dict(), **self.optimizer.state_dict()["state"]}
+        return {**self.model.state_dict(), **{name: x.numpy() for name, x in self.optimizer.state.items()}}
 
 
 @pytest.mark.parametrize(

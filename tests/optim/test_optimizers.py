@@ -212,17 +212,19 @@ class TestStateDict:
         optimizer = optim.Adam([w], lr=0.1)
         state = optimizer.state_dict()
         descend(optimizer, w, 1)
-        assert state["state"]["step.0"] == 0
+        assert state["state"][0]["step"] == 0
         assert state["param_groups"][0]["params"] == [0]
-        assert {type(array) for array in state["state"].values()} == {np.ndarray}
+        assert {type(array) for array in state["state"][0].values()} == {np.ndarray}
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             (lambda s: s.pop("state"), 'keys "state" and "param_groups"'),
-            (lambda s: s["state"].pop("exp_avg.0"), "missing: exp_avg.0"),
-            (lambda s: s["state"].update(other=np.zeros(1)), "unexpected: other"),
-            (lambda s: s["state"].update({"exp_avg.0": np.zeros(3)}), r"another shape: exp_avg.0 \(3,\) for \(2,\)"),
+            (lambda s: s["state"][0].pop("exp_avg"), "missing: exp_avg.0"),
+            (lambda s: s["state"][0].update(other=np.zeros(1)), "unexpected: other.0"),
+            (lambda s: s["state"].update({2: {"step": np.zeros(1)}}), "unexpected: step.2"),
+            (lambda s: s["state"].update({"exp_avg.0": np.zeros(2)}), "a dict of dicts, by the numbers of parameters"),
+            (lambda s: s["state"][0].update(exp_avg=np.zeros(3)), r"another shape: exp_avg.0 \(3,\) for \(2,\)"),
             (lambda s: s["param_groups"].append(s["param_groups"][0]), "2 parameters, those of the state_dict 2, 2"),
             (lambda s: s["param_groups"][0]["params"].append(7), "have 2 parameters, those of the state_dict 3"),
             (lambda s: s["param_groups"][0].pop("eps"), "a group of Adam has lr, betas, eps"),
@@ -233,7 +235,7 @@ class TestStateDict:
         optimizer = optim.Adam([first, second])
         descend(optimizer, first, 1)
         state = optimizer.state_dict()
-        state["state"]["step.0"] = np.array(50)
+        state["state"][0]["step"] = np.array(50)
         change(state)
         with pytest.raises(StateDictError, match=message):
             optimizer.load_state_dict(state)

@@ -1,5 +1,6 @@
 """Optimizers: 100 steps from the same weights and data, eager and compiled. Schedules are in test_schedules.py."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,50 @@ def optimizers(name: str, options: dict[str, Any], ours: nn.Module, theirs: Any)
 def test_trajectory(name: str, options: dict[str, Any], compiled: bool) -> None:
     ours, theirs = models()
     assert_same_path(ours, theirs, *optimizers(name, options, ours, theirs), compiled=compiled)
+
+
+def first_steps(ours: nn.Module, theirs: Any, our_optimizer: Any, their_optimizer: Any, steps: range) -> None:
+    """The same steps of both."""
+    our_step = classifying_step(ours, our_optimizer)
+    for step in steps:
+        x, y = batch(step)
+        their_optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(theirs(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+        their_optimizer.step()
+        our_step(x, y)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert_close(a, b, rtol=1e-6, atol=1e-8)
+
+
+def with_tensors(state: Any) -> Any:
+    """A state_dict with tensors of PyTorch in the place of arrays."""
+    if isinstance(state, dict):
+        return {key: with_tensors(value) for key, value in state.items()}
+    return torch.tensor(state) if isinstance(state, np.ndarray) else state
+
+
+RESUMED = [(name, options) for name, options in CASES if "dampening" not in options]
+
+
+@pytest.mark.parametrize(("name", "options"), RESUMED, ids=str)
+def test_state_goes_from_one_library_to_the_other(name: str, options: dict[str, Any]) -> None:
+    """Each goes on from what the other has saved, and from what the other has saved before its first step."""
+    ours, theirs = models()
+    our_optimizer, their_optimizer = optimizers(name, options, ours, theirs)
+    before = copy.deepcopy(their_optimizer.state_dict())
+    first_steps(ours, theirs, our_optimizer, their_optimizer, range(3))
+    state, their_state = our_optimizer.state_dict(), their_optimizer.state_dict()
+    assert state["state"].keys() == (their_state["state"].keys() if state["state"] else set())
+    for number, kinds in state["state"].items():
+        kept = {kind for kind, value in their_state["state"][number].items() if value is not None}
+        assert kinds.keys() == kept
+    new_ours, new_theirs = optimizers(name, options, ours, theirs)
+    new_ours.load_state_dict(their_state)
+    assert new_ours.param_groups[0].keys() == our_optimizer.param_groups[0].keys()
+    new_theirs.load_state_dict({**their_state, "state": with_tensors(state["state"])})
+    first_steps(ours, theirs, new_ours, new_theirs, range(3, 6))
+    new_ours.load_state_dict(before)
+    first_steps(ours, theirs, new_ours, getattr(torch.optim, name)(theirs.parameters(), **options), range(6, 8))
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
