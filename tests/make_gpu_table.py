@@ -23,7 +23,7 @@ from tests.oracle import run_executable
 PAGE = Path(__file__).parents[1] / "docs" / "gpu-kernels.md"
 
 HEAD = """\
-# What the kernels take on a GPU
+# What the kernels take on a GPU, as NVRTC reports it
 
 `python -m tests.make_gpu_table` writes this page: what NVRTC {version} says of every CUDA function of the test-suite,
 that is of each op, module, loss and optimizer at small shapes, and of the examples. No GPU is needed for that.
