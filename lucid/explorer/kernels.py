@@ -115,7 +115,7 @@ def _cuda(kernel: Kernel, name: str, node: Node) -> str:
 
 
 # A function in a text: its name, and all of it.
-_LLVM = re.compile(r'^define [^@\n]*@"?(?P<name>[\w.]+)"?\(.*?^}$', re.MULTILINE | re.DOTALL)
+_LLVM = re.compile(r"^define [^@\n]*@(?P<name>[\w.]+)\(.*?^}$", re.MULTILINE | re.DOTALL)
 _ASSEMBLY = re.compile(
     r"^(?P<name>[A-Za-z]\w*):.*?(?=^\.?L?func_end\d*:|^\.Lfunc_end\d+:|\Z)", re.MULTILINE | re.DOTALL
 )

@@ -11,8 +11,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.scalars import LLVMScalars, Term, llvm_type
 from lucid.ir.types import DType, bool_, uint8
 
@@ -40,7 +40,7 @@ def elementwise_module(
     function: ScalarFunction, operands: Sequence[DType], width: int
 ) -> tuple[ir.Module, list[DType]]:
     """The module of `run(out..., in..., blocks)`, which handles `width` elements at a time, and the results' dtypes."""
-    module = ir.Module()
+    module = ir.Module("elementwise")
     results = list(_results(function, operands, width))
     pointers = [ir.PointerType()] * (len(results) + len(operands))
     run = ir.Function(module, ir.FunctionType(ir.VoidType(), [*pointers, INTEGER]), "run")
@@ -73,7 +73,7 @@ def elementwise_module(
 def compile_elementwise(function: ScalarFunction, operands: Sequence[DType], width: int) -> Callable[..., Any]:
     """A native function of arrays of any equal length. Their last element fills the last block up."""
     module, results = elementwise_module(function, operands, width)
-    builder = llvm.JITLibraryBuilder().add_ir(module).export_symbol("run").add_current_process()
+    builder = llvm.JITLibraryBuilder().add_ir(str(module)).export_symbol("run").add_current_process()
     library = builder.link(_jit(), f"elementwise_{next(_library_numbers)}")
     arguments = [ctypes.c_void_p] * (len(results) + len(operands)) + [ctypes.c_int64]
     run = ctypes.CFUNCTYPE(None, *arguments)(library["run"])
@@ -98,7 +98,7 @@ def compile_elementwise(function: ScalarFunction, operands: Sequence[DType], wid
 
 def _results(function: ScalarFunction, operands: Sequence[DType], width: int) -> Sequence[DType]:
     """The dtypes that a function gives, found by emitting it into a block that is thrown away."""
-    scratch = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), []), "scratch")
+    scratch = ir.Function(ir.Module("elementwise"), ir.FunctionType(ir.VoidType(), []), "scratch")
     scalars = LLVMScalars(ir.IRBuilder(scratch.append_basic_block()), width)
     given = _as_tuple(function(scalars, *(scalars.constant(1, dtype) for dtype in operands)))
     return [term.dtype for term in given]

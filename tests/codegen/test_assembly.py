@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 import pytest
-from llvmlite import ir
 
 import lucid
 from lucid import Tensor, nn
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.channels import ConvolveChannels
 from lucid.codegen.cpu.convolution import Convolve, Weigh
 from lucid.codegen.cpu.convolution_tiles import write_tasks

@@ -108,7 +108,7 @@ def check_kernels(calls: dict[str, Any]) -> None:
     for kernel in kernels:
         assert kernel["loops"].startswith("kernel(")
         assert kernel["llvm"].startswith("define")
-        assert f'@"{kernel["name"]}"(' in kernel["llvm"].split("\n")[0]
+        assert f"@{kernel['name']}(" in kernel["llvm"].split("\n")[0]
         assert kernel["assembly"].startswith(f"{kernel['name']}:")
         assert "ret" in kernel["assembly"]
         assert kernel["name"] in kernel["cuda"] or kernel["cuda"].startswith("// ")

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
 from lucid.codegen.cpu.pattern import Pattern, lane_pattern, run_length
 from lucid.codegen.cpu.scalars import Term
@@ -352,4 +351,4 @@ def _shifted(atom: Quotient | Remainder) -> Index:
 
 def _like(x: ir.Value, value: int) -> ir.Constant:
     """An integer constant of the type of x."""
-    return ir.Constant(x.type, [value] * x.type.count if isinstance(x.type, ir.VectorType) else value)
+    return ir.Constant(x.type, value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I32, Values, first_lanes
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.ir.ops.base import Reduction

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.channels_plan import CONVOLVE_CHANNELS
 from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.ir.types import DType
 
 I64 = ir.IntType(64)
@@ -18,7 +17,7 @@ TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
 Values = list[ir.Value]
 
 
-def i64(value: int) -> ir.Constant:
+def i64(value: int) -> ir.Value:
     return ir.Constant(I64, value)
 
 
@@ -32,7 +31,7 @@ def memory_type(dtype: DType, width: int) -> ir.Type:
     return element if width == 1 else ir.VectorType(element, width)
 
 
-def first_lanes(active: int, width: int) -> ir.Constant:
+def first_lanes(active: int, width: int) -> ir.Value:
     """A mask of the first lanes of a vector."""
     return ir.Constant(ir.VectorType(ir.IntType(1), width), [int(lane < active) for lane in range(width)])
 
@@ -53,19 +52,19 @@ def loop(
     builder.position_at_end(head)
     index = builder.phi(I64)
     index.add_incoming(start, before)
-    phis: Values = []
+    phis: list[ir.Phi] = []
     for value in carried:
         phis.append(builder.phi(value.type))
         phis[-1].add_incoming(value, before)
     builder.cbranch(builder.icmp_signed("<", index, stop), inside, after)
     builder.position_at_end(inside)
-    results = body(index, phis)
+    results = body(index, [*phis])
     index.add_incoming(builder.add(index, i64(step) if isinstance(step, int) else step), builder.block)
     for phi, result in zip(phis, results, strict=True):
         phi.add_incoming(result, builder.block)
     builder.branch(head)
     builder.position_at_end(after)
-    return phis
+    return [*phis]
 
 
 def element(builder: ir.IRBuilder, pointer: ir.Value, position: ir.Value, dtype: DType) -> ir.Value:

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, CONVOLVE, SWEEP, WEIGH
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords

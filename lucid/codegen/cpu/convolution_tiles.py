@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
 from lucid.codegen.cpu.pool import SCRATCH

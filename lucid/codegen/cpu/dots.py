@@ -9,8 +9,7 @@ the other way round, since a product does not ask which factor comes first.
 
 from __future__ import annotations
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I32, I64, POINTER, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import TILES, Tiles
@@ -172,7 +171,7 @@ class Dots(Tiles):
             of_lane = [[(x + y)[lane] for lane in order] for x, y in zip(of_lane[::2], of_lane[1::2], strict=True)]
         results = []
         for start in range(0, len(sums), self.lanes):
-            vectors = [ir.Constant(self.vector, ir.Undefined)] * self.lanes
+            vectors: Values = [ir.Constant(self.vector, ir.Undefined)] * self.lanes
             for place, total in zip(of_lane[0], sums[start : start + self.lanes], strict=False):
                 vectors[place] = total
             for width in widths:

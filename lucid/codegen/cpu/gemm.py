@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import QUAD, Tiles

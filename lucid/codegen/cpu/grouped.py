@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords

@@ -77,8 +77,7 @@ def _source(prefixes: tuple[str, ...], dtype: DType) -> str:
 
 def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     names = _source(prefixes, dtype).split()
-    from llvmlite import ir
-
+    from lucid.codegen.cpu import llvm_ir as ir
     from lucid.codegen.cpu.channels import ConvolveChannels
     from lucid.codegen.cpu.convolution import Convolve, Weigh
     from lucid.codegen.cpu.convolution_tiles import write_tasks

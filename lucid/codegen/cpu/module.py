@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I32, POINTER, TASK, VOID
 from lucid.codegen.cpu.convolution_call import convolution_call
 from lucid.codegen.cpu.irregular import WRITERS

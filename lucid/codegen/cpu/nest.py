@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.accumulators import Accumulators
 from lucid.codegen.cpu.chunks import kernel_chunks
@@ -111,8 +110,10 @@ class _Nest:
 
         buffers = [word(context, slot, POINTER) for slot in range(len(kernel.buffers))]
         draws = range(len({value.op.draw for value in kernel.values if isinstance(value, RandomElement)}))
-        constants = word(context, len(buffers), POINTER) if draws else None
-        self.draws = [Term(uint64, word(constants, number, I64)) for number in draws]
+        self.draws = []
+        if draws:
+            constants = word(context, len(buffers), POINTER)
+            self.draws = [Term(uint64, word(constants, number, I64)) for number in draws]
         self.terms: dict[int, Term] = {}
         self.access = Access(self.builder, self.s, buffers, self.terms)
         self.results: dict[tuple[int, int], Term] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from llvmlite import ir
 
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, Kind, bool_, int32
 
@@ -30,13 +30,6 @@ def llvm_type(dtype: DType, width: int) -> ir.Type:
     floats = {32: ir.FloatType(), 64: ir.DoubleType()}
     element = floats[dtype.bits] if dtype.is_float else ir.IntType(dtype.bits)
     return element if width == 1 else ir.VectorType(element, width)
-
-
-class _Splat(ir.Constant):  # type: ignore[misc]  # llvmlite has no types
-    """A vector of equal lanes, written short: lists of equal lanes would make most of a module's text."""
-
-    def get_reference(self) -> str:
-        return f"splat ({self.constant[0]})"
 
 
 class LLVMScalars(Scalars[Term]):
@@ -65,8 +58,7 @@ class LLVMScalars(Scalars[Term]):
     def constant(self, value: bool | int | float, dtype: DType) -> Term:
         with np.errstate(all="ignore"):
             rounded = np.asarray(value, dtype=dtype.numpy).item()
-        scalar = ir.Constant(llvm_type(dtype, 1), int(rounded) if dtype == bool_ else rounded)
-        return Term(dtype, scalar if self.width == 1 else _Splat(llvm_type(dtype, self.width), scalar))
+        return Term(dtype, ir.Constant(llvm_type(dtype, self.width), rounded))
 
     def add(self, x: Term, y: Term) -> Term:
         add = self.builder.fadd if x.dtype.is_float else self.builder.add
@@ -165,16 +157,9 @@ class LLVMScalars(Scalars[Term]):
         """Call `llvm.<name>`, overloaded on the type of its operands and, where given, of its result."""
         operand = operands[0].type
         overloads = [operand] if result is None else [result, operand]
-        full_name = ".".join(["llvm", name, *map(_overload, overloads)])
+        full_name = ".".join(["llvm", name, *(type.intrinsic_name for type in overloads)])
         function = self.builder.module.globals.get(full_name)
         if function is None:
             signature = ir.FunctionType(overloads[0], [operand] * len(operands))
             function = ir.Function(self.builder.module, signature, full_name)
         return self.builder.call(function, operands)
-
-
-def _overload(type: ir.Type) -> str:
-    """A type as it stands in the name of an intrinsic: f32, v16f32, i64."""
-    if isinstance(type, ir.VectorType):
-        return f"v{type.count}{type.element.intrinsic_name}"
-    return str(type.intrinsic_name)

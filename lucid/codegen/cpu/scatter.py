@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.chunks import scatter_chunks
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, element, i64, intrinsic, loop, memory_type

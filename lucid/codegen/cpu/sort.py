@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.chunks import sort_chunks
 from lucid.codegen.cpu.control import I64, POINTER, Values, element, i64, loop, memory_type
 from lucid.codegen.cpu.pool import SCRATCH

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import SPAN, Access
 from lucid.codegen.cpu.control import I32, I64, element, i64, memory_type
 from lucid.codegen.cpu.scalars import Term

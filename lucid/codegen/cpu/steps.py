@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, TASK
 from lucid.codegen.cpu.runner import CHECK, END, NEXT, SET
 
@@ -34,7 +33,7 @@ class Steps:
         self._room = max(self._room, len(operands) + 1)
         words = [chunks, len(operands), self._place(tuple(constants)), *(word for pair in operands for word in pair)]
         self.at += 1 + len(words)
-        self._lines.append(f"i64 ptrtoint (ptr {function.get_reference()} to i64), {_text(words)}")
+        self._lines.append(f"i64 ptrtoint (ptr {function.text} to i64), {_text(words)}")
 
     def check(self, number: int, position: Operand, values: Operand) -> None:
         self._add(CHECK, number, *position, *values)
@@ -53,12 +52,7 @@ class Steps:
         for name in sorted(self._tasks - module.globals.keys()):
             ir.Function(module, TASK, name)
         type = ir.ArrayType(I64, self.at + self._constants_end)
-        words = ir.GlobalVariable(module, type, "steps")
-        # As text at once: thousands of words would take a microsecond each.
-        words.initializer = ir.FormattedConstant(type, "[" + ",\n  ".join(lines) + "]")
-        words.global_constant = True
-        words.linkage = "internal"
-        return words
+        return ir.GlobalVariable(module, type, "steps", "[" + ",\n  ".join(lines) + "]")
 
     def _place(self, constants: tuple[int, ...]) -> int:
         if constants not in self._constants:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.control import I32, I64, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
@@ -101,16 +100,16 @@ def _whole_quads(access: Access, position: Index, draw: Term, seed: Term) -> Ter
         order = [lane // 2 + lane % 2 * (quads // 2) for lane in range(quads)]
         number = s.add(number, Term(uint64, ir.Constant(ir.VectorType(I64, quads), order)))
     x0, x1, x2, x3 = _philox(s, position, number, draw, seed)
-    pairs = [s.bit_or(s.low(x), s.shift_left(y, 32)).value for x, y in ((x0, x1), (x2, x3))]
+    low, high = [s.bit_or(s.low(x), s.shift_left(y, 32)).value for x, y in ((x0, x1), (x2, x3))]
 
     def deal(first: int) -> ir.Value:
         """The pairs of each other quad, one after the other."""
         order = [quad + half * quads for quad in range(first, quads, 2) for half in range(2)]
-        return builder.shuffle_vector(*pairs, ir.Constant(ir.VectorType(I32, len(order)), order))
+        return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(I32, len(order)), order))
 
     if quads == 1:
-        dealt = ir.Constant(ir.VectorType(I64, 2), ir.Undefined)
-        for lane, pair in enumerate(pairs):
+        dealt: ir.Value = ir.Constant(ir.VectorType(I64, 2), ir.Undefined)
+        for lane, pair in enumerate((low, high)):
             dealt = builder.insert_element(dealt, pair, I32(lane))
     else:
         order = list(range(2 * quads))

@@ -9,8 +9,7 @@ or B and A transposed.
 
 from __future__ import annotations
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import Tiles

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import (
     I32,
     I64,
@@ -115,7 +114,9 @@ class Tiles:
         """x / y, rounded up."""
         return builder.udiv(builder.sub(builder.add(x, y), i64(1)), y)
 
-    def least(self, builder: ir.IRBuilder, count: ir.Value, sizes: Sequence[int], body: Callable[[int], None]) -> None:
+    def least(
+        self, builder: ir.IRBuilder, count: ir.Value, sizes: Sequence[int], body: Callable[[int], object]
+    ) -> None:
         """Run a body for the first of ascending sizes that holds `count`; the last one does."""
         if len(sizes) == 1:
             body(sizes[0])

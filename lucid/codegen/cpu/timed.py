@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 
-from lucid.codegen.cpu import machine as processors
+from lucid.codegen.cpu import llvm_ir as ir, machine as processors
 from lucid.codegen.cpu.control import I32, POINTER, i64
 from lucid.codegen.cpu.library import shared_function
 from lucid.codegen.cpu.module import ModuleWriter

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import ir
-
+from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType
