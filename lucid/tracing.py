@@ -286,7 +286,7 @@ class Tracer:
         elif not self.is_new(tensor):
             raise TraceError(
                 "requires_grad of a tensor from outside can't change while a function is traced.",
-                hint="set it before the call.",
+                hint="set it before the call, or take derivatives with respect to x.detach().requires_grad_().",
             )
 
     def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:

@@ -127,7 +127,7 @@ CASES: list[Case] = [
         lambda: lucid.compile(lambda x: x.requires_grad_())(ones(2)),
         TraceError,
         "requires_grad of a tensor from outside can't change while a function is traced.",
-        "set it before the call.",
+        "set it before the call, or take derivatives with respect to x.detach().requires_grad_().",
     ),
     (
         lambda: lucid.compile(abs, target="cuda-sim").lower(ones(2)).llvm_ir(),
