@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
+LONGEST_LINE = 120  # characters of a user's line that errors show
 _SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is no line of the user's
 
 
@@ -82,7 +83,9 @@ def user_frame() -> tuple[str, int] | None:
 
 
 def source_line(filename: str, line: int) -> str:
-    """`train.py:18: the text of that line`, as errors show it."""
+    """`train.py:18: the text of that line`, as errors show it: the beginning of a long one."""
     text = linecache.getline(filename, line).strip()
+    if len(text) > LONGEST_LINE:
+        text = text[:LONGEST_LINE] + "..."
     place = f"{Path(filename).name}:{line}"
     return f"{place}: {text}" if text else place

@@ -370,6 +370,15 @@ class TestFailedLoads:
             "of another shape: 0.weight (2, 3) for (2, 4)."
         )
 
+    def test_of_many_keys_the_first_are_listed(self) -> None:
+        model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(6)))
+        with pytest.raises(StateDictError) as caught:
+            model.load_state_dict({})
+        names = [f"{n}.{part}" for n in range(5) for part in ("weight", "bias")]
+        assert (
+            caught.value.sentence == f"the state_dict does not fit Sequential: missing: {', '.join(names)}, and 2 more."
+        )
+
     def test_a_part_that_is_missing(self, path: Path) -> None:
         lucid.save(path, model=nn.ReLU(), step=3)
         with pytest.raises(StateDictError, match=r"has no part optimizer; it has model, step\."):

@@ -153,3 +153,11 @@ def test_a_graph_that_does_not_fit_into_memory(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         raise SystemExit(main(["check", str(tmp_path / "large.ir")]))
     assert "evaluating the graph takes 8 TB, and there are " in capsys.readouterr().err
+
+
+def test_of_a_long_line_the_beginning_is_shown(tmp_path: Path) -> None:
+    script = tmp_path / "long.py"
+    script.write_text(f"lucid.ones(2) + lucid.ones(3)  # {'x' * 200}")
+    with pytest.raises(ShapeError) as caught:
+        exec(compile(script.read_text(), str(script), "exec"), {"lucid": lucid})
+    assert f"long.py:1: lucid.ones(2) + lucid.ones(3)  # {'x' * 87}...\n" in str(caught.value) + "\n"
