@@ -85,7 +85,8 @@ def test_what_a_program_shares_is_known_before_its_passes_run(groups: int) -> No
 
     program = step.lower(image, np.ones((3, 3), np.int64))
     imports = program._compiled.executable._plan.imports  # type: ignore[attr-defined]
-    assert set(expected(program.graph("traced"), machine())) == set(imports) - {"lucid_run"}
+    tiles = {name for name in imports if name.startswith("tile_")}  # whose products come of the passes
+    assert set(expected(program.graph("traced"), machine())) == set(imports) - {"lucid_run"} - tiles
 
 
 def test_one_thread_begins_nothing() -> None:

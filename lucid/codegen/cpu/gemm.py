@@ -9,10 +9,8 @@ is, and stays in cache while the tiles run down the rows of A, whose elements ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lucid.codegen.cpu import llvm_ir as ir
-from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.pool import SCRATCH
 from lucid.codegen.cpu.tiles import QUAD, Tiles
 
@@ -28,30 +26,48 @@ class Gemm(Tiles):
 
     `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
-    b_column; the elements of k in a chunk of the sum; and the rows and columns of the block of C that a chunk of the
-    task covers.
+    b_column; the elements of k in a chunk of the sum; the rows and columns of the block of C that a chunk of the task
+    covers, and how many blocks there are down and across; then the addresses of two more tiles, which `other_tiles`
+    names: products have them compiled that need them.
     C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at b + l b_row + j b_column, in elements;
     the matrices of a batch follow each other.
     """
 
+    @property
+    def low_rows(self) -> int:
+        """Up to so many rows are computed in a tile of fewer than all, where they are as wide as a panel, or nearly."""
+        return self.rows // 2
+
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
-        # As many vectors of columns as there are; and for the last rows of A as few rows as there are, or nearly.
-        shapes = [(self.rows, vectors) for vectors in range(1, self.vectors + 1)]
-        shapes += [(rows, self.vectors) for rows in (4, 2, 1) if rows < self.rows]
-        self.tiles = {(rows, vectors): self.write_tile(rows, vectors) for rows, vectors in shapes}
+        self.tile = self.write_tile(f"tile_{self.rows}x{self.vectors}", self.rows, self.vectors)
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
         self.fetch_rows = self.write_fetch_rows()
         self.merge = self.write_merge()
         self.write_product(name)
 
+    def write_one_tile(self, module: ir.Module, name: str, rows: int, vectors: int) -> None:
+        """Append one of the other tiles."""
+        self.module = module
+        self.write_tile(name, rows, vectors).linkage = ""
+
+    def other_tiles(self, m: int, n: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        """The rows and vectors of the tiles that a product needs beside that of all rows and vectors: for its last
+        panel where that is narrow, with as many vectors as there are; and for the last rows of the others, with as few
+        rows as there are, or nearly. None where there are no such columns or rows."""
+        vectors = -(-(n % self.columns) // self.lanes)
+        edge = (self.rows, vectors) if 0 < vectors < self.vectors else None
+        rows, is_narrow = m % self.rows, n <= self.columns - self.lanes
+        low = 1 << (rows - 1).bit_length() if 0 < rows <= self.low_rows and not is_narrow else 0
+        return edge, (low, self.vectors) if low else None
+
     # Functions.
 
-    def write_tile(self, rows: int, vectors: int) -> ir.Function:
+    def write_tile(self, name: str, rows: int, vectors: int) -> ir.Function:
         """(a, b, c, a_row, a_column, b_row, c_row, depth, count): a tile of C from `depth` elements of `count` rows of
         A and as many rows of B. Rows from `count` on repeat the last."""
-        function, builder = self.begin(f"tile_{rows}x{vectors}", 3, 6)
+        function, builder = self.begin(name, 3, 6)
         a, b, c, a_row, a_column, b_row, c_row, depth, count = function.args
         fma = intrinsic(self.module, f"fma.v{self.lanes}{self.scalar.intrinsic_name}", self.vector, [self.vector] * 3)
         last = builder.sub(count, i64(1))
@@ -144,15 +160,14 @@ class Gemm(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        builder, (a, b, c), sizes, number, worker = self.begin_task(name, 3, 10)
-        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns = sizes
+        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 12, 2)
+        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns, down, across, edge, low = constants
         tile = self.scratch(builder, worker, chunk)
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
-        blocks_down, blocks_across = self.divided(builder, m, block_rows), self.divided(builder, n, block_columns)
-        across, rest = builder.urem(number, blocks_across), builder.udiv(number, blocks_across)
-        down, matrix = builder.urem(rest, blocks_down), builder.udiv(rest, blocks_down)
-        i_start, j_start = builder.mul(down, block_rows), builder.mul(across, block_columns)
+        column, rest = builder.urem(number, across), builder.udiv(number, across)
+        row, matrix = builder.urem(rest, down), builder.udiv(rest, down)
+        i_start, j_start = builder.mul(row, block_rows), builder.mul(column, block_columns)
         i_stop = self.smaller(builder, builder.add(i_start, block_rows), m)
         j_stop = self.smaller(builder, builder.add(j_start, block_columns), n)
         a_start = self.at(builder, a, builder.mul(matrix, builder.mul(m, k)))
@@ -164,7 +179,8 @@ class Gemm(Tiles):
         def chunks(k0: ir.Value, _: Values) -> Values:
             depth = self.smaller(builder, chunk, builder.sub(k, k0))
             a_chunk = self.at(builder, a_start, builder.mul(k0, a_column))
-            add = builder.zext(builder.icmp_signed(">", k0, i64(0)), I64)
+            first = builder.icmp_signed("==", k0, i64(0))
+            add = builder.zext(builder.not_(first), I64)
 
             def panels(j0: ir.Value, _: Values) -> Values:
                 columns = self.smaller(builder, i64(self.columns), builder.sub(j_stop, j0))
@@ -178,13 +194,26 @@ class Gemm(Tiles):
                         builder.call(self.pack_columns, [source, panel, b_column, depth, columns])
                 lines = builder.select(direct, source, panel)
                 line = builder.select(direct, b_row, i64(self.columns))
+                # A tile of all its rows, in whole vectors, is computed where it belongs; others are merged into C.
+                vectors = builder.icmp_signed("==", builder.and_(columns, i64(self.lanes - 1)), i64(0))
+                in_place = builder.and_(vectors, first)
+                narrow = builder.icmp_signed("<=", columns, i64(self.columns - self.lanes))
+                of_rows, of_few_rows = builder.select(narrow, edge, self.tile), builder.select(narrow, edge, low)
 
                 def tiles(i0: ir.Value, _: Values) -> Values:
                     rows = self.smaller(builder, i64(self.rows), builder.sub(i_stop, i0))
                     a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
                     c_tile = self.at(builder, c_start, builder.mul(i0, n), j0)
-                    pointers, strides = (a_tile, lines, c_tile, tile), (a_row, a_column, line, n)
-                    self.one_tile(builder, pointers, strides, depth, rows, columns, add)
+                    builder.call(self.fetch_rows, [c_tile, n, rows])
+                    direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), in_place)
+                    target = builder.select(direct, c_tile, tile)
+                    target_row = builder.select(direct, n, i64(self.columns))
+                    few = builder.icmp_signed("<=", rows, i64(self.low_rows))
+                    compute = builder.select(few, of_few_rows, of_rows)
+                    operands = [a_tile, lines, target, a_row, a_column, line, target_row, depth, rows]
+                    builder.call_at(compute, self.tile.signature, operands)
+                    with builder.if_then(builder.not_(direct)):
+                        builder.call(self.merge, [tile, c_tile, n, rows, columns, add])
                     return []
 
                 loop(builder, i_start, i_stop, self.rows, [], tiles)
@@ -193,9 +222,7 @@ class Gemm(Tiles):
             loop(builder, j_start, j_stop, self.columns, [], panels)
             return []
 
-        with builder.if_then(builder.icmp_signed("==", k, i64(0))):  # no chunk of k will write C
-            self.write_zeros(builder, c_start, n, (i_start, i_stop), (j_start, j_stop))
-        loop(builder, i64(0), k, chunk, [], chunks)
+        loop(builder, i64(0), self.larger(builder, k, i64(1)), chunk, [], chunks)  # a sum of nothing is stored, too
         builder.ret_void()
 
     def scratch(self, builder: ir.IRBuilder, worker: ir.Value, chunk: ir.Value) -> ir.Value:
@@ -203,76 +230,3 @@ class Gemm(Tiles):
         take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
         lines = builder.add(chunk, i64(QUAD + self.rows))
         return builder.call(take, [worker, builder.mul(lines, i64(self.dtype.itemsize * self.columns))])
-
-    def write_zeros(
-        self,
-        builder: ir.IRBuilder,
-        c: ir.Value,
-        c_row: ir.Value,
-        rows: tuple[ir.Value, ir.Value],
-        columns: tuple[ir.Value, ir.Value],
-    ) -> None:
-        """Zeros in a block of C."""
-        fill = intrinsic(self.module, "memset.p0.i64", VOID, [POINTER, I8, I64, ir.IntType(1)])
-        size = builder.mul(builder.sub(columns[1], columns[0]), i64(self.dtype.itemsize))
-
-        def line(row: ir.Value, _: Values) -> Values:
-            start = self.at(builder, c, builder.mul(row, c_row), columns[0])
-            builder.call(fill, [start, I8(0), size, ir.IntType(1)(0)])
-            return []
-
-        loop(builder, *rows, 1, [], line)
-
-    def one_tile(
-        self,
-        builder: ir.IRBuilder,
-        pointers: tuple[ir.Value, ir.Value, ir.Value, ir.Value],
-        strides: tuple[ir.Value, ir.Value, ir.Value, ir.Value],
-        depth: ir.Value,
-        rows: ir.Value,
-        columns: ir.Value,
-        add: ir.Value,
-    ) -> None:
-        """Compute the tile at (a, b, c): in place where it has whole vectors and all rows and is not added to C; else
-        in the tile at the fourth pointer, which is then merged into C."""
-        a, b, c, tile = pointers
-        a_row, a_column, b_row, c_row = strides
-        builder.call(self.fetch_rows, [c, c_row, rows])
-        in_rows = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), builder.icmp_signed("==", add, i64(0)))
-
-        def call(shape: tuple[int, int], target: ir.Value, row: ir.Value) -> None:
-            builder.call(self.tiles[shape], [a, b, target, a_row, a_column, b_row, row, depth, rows])
-
-        def call_least(shapes: Sequence[tuple[int, int]]) -> None:
-            """Call the first tile in which all rows fit: the lowest that is listed, or the last."""
-            if len(shapes) == 1:
-                call(shapes[0], tile, i64(self.columns))
-                return
-            with builder.if_else(builder.icmp_signed("<=", rows, i64(shapes[0][0]))) as (fits, too_low):
-                with fits:
-                    call(shapes[0], tile, i64(self.columns))
-                with too_low:
-                    call_least(shapes[1:])
-
-        def of_width(vectors: int) -> None:
-            """Compute it in `vectors` vectors if that is enough, else in more."""
-            if vectors == self.vectors:
-                compute(vectors)
-                return
-            enough = builder.icmp_signed("<=", columns, i64(vectors * self.lanes))
-            with builder.if_else(enough) as (fits, too_narrow):
-                with fits:
-                    compute(vectors)
-                with too_narrow:
-                    of_width(vectors + 1)
-
-        def compute(vectors: int) -> None:
-            whole = builder.icmp_signed("==", columns, i64(vectors * self.lanes))
-            with builder.if_else(builder.and_(whole, in_rows)) as (direct, indirect):
-                with direct:
-                    call((self.rows, vectors), c, c_row)
-                with indirect:
-                    call_least(sorted(shape for shape in self.tiles if shape[1] == vectors))
-                    builder.call(self.merge, [tile, c, c_row, rows, columns, add])
-
-        of_width(1)

@@ -21,6 +21,8 @@ from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
 PRODUCT = "matmul_"
+# By rows and vectors: tiles that products need beside those of all rows and vectors, which are in one module with them.
+TILES = {(rows, vectors): f"tile_{rows}x{vectors}_" for rows in (1, 2, 4, 8) for vectors in (1, 2, 3)}
 SWEEPS = "sweeps_"
 # By lanes, and by the rows of the factor of few rows that a tile takes.
 DOTS = {(lanes, columns): f"dots_{lanes}x{columns}_" for lanes, columns in ((32, 1), *((16, n) for n in range(1, 6)))}
@@ -31,8 +33,10 @@ CONVOLVE_GROUPED = "grouped_convolve_"
 WEIGH_GROUPED = "grouped_weigh_"
 
 # Those that share code are compiled together.
+_TILES = tuple((prefix,) for prefix in TILES.values())
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
-_MODULES = (PRODUCT,), (SWEEPS,), *_DOTS, (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_MODULES = (PRODUCT,), *_TILES, (SWEEPS,), *_DOTS, *_CONVOLUTIONS
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -92,6 +96,9 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
         Gemm(dtype, machine.vector_bytes).write(module, *names)
     elif SWEEPS in prefixes:
         Sweeps(dtype, machine.vector_bytes).write(module, *names)
+    elif prefixes in _TILES:
+        shape = next(shape for shape, prefix in TILES.items() if prefix in prefixes)
+        Gemm(dtype, machine.vector_bytes).write_one_tile(module, names[0], *shape)
     elif prefixes in _DOTS:
         shape = next(shape for shape, prefix in DOTS.items() if prefix in prefixes)
         Dots(dtype, machine.vector_bytes, *shape).write(module, *names)

@@ -100,6 +100,9 @@ class FunctionType(Type):
         self.args = args
 
 
+_BIT, _VOID, _POINTER = IntType(1), VoidType(), PointerType()
+
+
 # Values.
 
 
@@ -150,7 +153,7 @@ class GlobalVariable(Value):
     """A constant array of a module, of that text."""
 
     def __init__(self, module: Module, type: Type, name: str, text: str) -> None:
-        super().__init__(PointerType(), f"@{name}")
+        super().__init__(_POINTER, f"@{name}")
         self._line = f"@{name} = internal constant {type.text} {text}"
         module.variables.append(self)
 
@@ -162,7 +165,7 @@ class Function(Value):
     """A function of a module: declared, and defined where it has blocks."""
 
     def __init__(self, module: Module, signature: FunctionType, name: str) -> None:
-        super().__init__(signature, f"@{name}")
+        super().__init__(_POINTER, f"@{name}")
         self.module = module
         self.name = name
         self.signature = signature
@@ -253,9 +256,6 @@ def _comparison(name: str, prefix: str, equality_prefix: str) -> Callable[[IRBui
     return append
 
 
-_BIT, _VOID, _POINTER = IntType(1), VoidType(), PointerType()
-
-
 class IRBuilder:
     """Appends instructions to a block, and to those that follow it."""
 
@@ -339,8 +339,12 @@ class IRBuilder:
     # Control.
 
     def call(self, function: Function, operands: Sequence[Value]) -> Value:
-        result = function.signature.result
-        text = f"call {result.text} {function.text}({', '.join([f'{x.type.text} {x.text}' for x in operands])})"
+        return self.call_at(function, function.signature, operands)
+
+    def call_at(self, address: Value, signature: FunctionType, operands: Sequence[Value]) -> Value:
+        """Call the function at an address."""
+        result = signature.result
+        text = f"call {result.text} {address.text}({', '.join([f'{x.type.text} {x.text}' for x in operands])})"
         if not isinstance(result, VoidType):
             return self._value(result, text)
         self.block.lines.append(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lucid.codegen.cpu.chunks import dots_chunks, product_chunks, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
-from lucid.codegen.cpu.library import DOTS, PRODUCT, SWEEPS
+from lucid.codegen.cpu.library import DOTS, PRODUCT, SWEEPS, TILES
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType
@@ -19,12 +19,12 @@ MOST_SWEPT = 7
 
 @dataclass(frozen=True)
 class MatmulCall:
-    """The task of a matrix product: its name, how many chunks it has, its constants, and whether its context begins
-    with B rather than A."""
+    """The task of a matrix product: its name, how many chunks it has, its constants, where a name stands for the
+    address of a function, and whether its context begins with B rather than A."""
 
     name: str
     chunks: int
-    sizes: tuple[int, ...]
+    constants: tuple[int | str, ...]
     swapped: bool = False
 
 
@@ -57,5 +57,7 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, swapped)
     gemm = Gemm(a.dtype, machine.vector_bytes)
     rows, columns = product_chunks(batch, m, n, k, gemm.rows, gemm.columns)
-    chunks = batch * -(-m // rows) * -(-n // columns)
-    return MatmulCall(f"{PRODUCT}{a.dtype.short}", chunks, (m, n, k, *a_strides, *b_strides, chunk, rows, columns))
+    down, across = -(-m // rows), -(-n // columns)
+    tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
+    constants = (m, n, k, *a_strides, *b_strides, chunk, rows, columns, down, across, *tiles)
+    return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * across, constants)

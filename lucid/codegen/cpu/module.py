@@ -147,8 +147,11 @@ class ModuleWriter:
             return
         call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
         task = self.imported(call.name, TASK.args)
+        for constant in call.constants:
+            if isinstance(constant, str):
+                self.imported(constant, TASK.args)
         factors = reversed(node.inputs) if call.swapped else node.inputs
-        self.steps.task(task, call.chunks, [*map(self.operand, (*factors, node.output))], call.sizes)
+        self.steps.task(task, call.chunks, [*map(self.operand, (*factors, node.output))], call.constants)
         self.called(node, call.name)
 
     def convolution(self, node: Node) -> None:

@@ -19,21 +19,22 @@ class Steps:
         self.at = 2
         self.latest = 0
         self._room = 0
-        self._tasks: set[str] = set()
+        self._functions: set[str] = set()
         self._lines: list[str] = []
-        self._constants: dict[tuple[int, ...], int] = {(): 0}  # their place
+        self._constants: dict[tuple[int | str, ...], int] = {(): 0}  # their place
         self._constants_end = 0
 
     def task(
-        self, function: ir.Function, chunks: int, operands: Sequence[Operand], constants: Sequence[int] = ()
+        self, function: ir.Function, chunks: int, operands: Sequence[Operand], constants: Sequence[int | str] = ()
     ) -> None:
-        """Run the chunks of a task, which may be in another module."""
-        self._tasks.add(function.name)
+        """Run the chunks of a task, which may be in another module. Among its constants, a name stands for the address
+        of a function."""
+        self._functions.update([function.name], (word for word in constants if isinstance(word, str)))
         self.latest = self.at
         self._room = max(self._room, len(operands) + 1)
         words = [chunks, len(operands), self._place(tuple(constants)), *(word for pair in operands for word in pair)]
         self.at += 1 + len(words)
-        self._lines.append(f"i64 ptrtoint (ptr {function.text} to i64), {_text(words)}")
+        self._lines.append(_text([function.name, *words]))
 
     def check(self, number: int, position: Operand, values: Operand) -> None:
         self._add(CHECK, number, *position, *values)
@@ -49,12 +50,12 @@ class Steps:
         """Append the last step; all of them as a constant of a module."""
         self._add(END, 0, 0)
         lines = [_text([self._room, self.at]), *self._lines, *map(_text, filter(None, self._constants))]
-        for name in sorted(self._tasks - module.globals.keys()):
+        for name in sorted(self._functions - module.globals.keys()):
             ir.Function(module, TASK, name)
         type = ir.ArrayType(I64, self.at + self._constants_end)
         return ir.GlobalVariable(module, type, "steps", "[" + ",\n  ".join(lines) + "]")
 
-    def _place(self, constants: tuple[int, ...]) -> int:
+    def _place(self, constants: tuple[int | str, ...]) -> int:
         if constants not in self._constants:
             self._constants[constants] = self._constants_end
             self._constants_end += len(constants)
@@ -65,5 +66,5 @@ class Steps:
         self._lines.append(_text(words))
 
 
-def _text(words: Sequence[int]) -> str:
-    return ", ".join(f"i64 {word}" for word in words)
+def _text(words: Sequence[int | str]) -> str:
+    return ", ".join(f"i64 {word}" if isinstance(word, int) else f"i64 ptrtoint (ptr @{word} to i64)" for word in words)

@@ -49,9 +49,10 @@ class Tiles:
         return function, ir.IRBuilder(function.append_basic_block("entry"))
 
     def begin_task(
-        self, name: str, operands: int, sizes: int
+        self, name: str, operands: int, sizes: int, functions: int = 0
     ) -> tuple[ir.IRBuilder, Sequence[ir.Value], Sequence[ir.Value], ir.Value, ir.Value]:
-        """A task: the addresses of its operands, its sizes, the number of the chunk and that of the worker."""
+        """A task: the addresses of its operands, its sizes and behind them addresses of functions, the number of the
+        chunk and that of the worker."""
         function = ir.Function(self.module, TASK, name)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker = function.args
@@ -61,7 +62,8 @@ class Tiles:
 
         addresses = [word(context, slot, POINTER) for slot in range(operands)]
         constants = word(context, operands, POINTER)
-        return builder, addresses, [word(constants, slot, I64) for slot in range(sizes)], number, worker
+        words = [word(constants, slot, I64 if slot < sizes else POINTER) for slot in range(sizes + functions)]
+        return builder, addresses, words, number, worker
 
     def at(self, builder: ir.IRBuilder, pointer: ir.Value, *offsets: ir.Value) -> ir.Value:
         """The address of an element at the sum of offsets."""
@@ -136,16 +138,21 @@ class Tiles:
         b, panel, b_column, depth, columns = function.args
         last = builder.sub(columns, i64(1))
         group = min(QUAD, self.lanes)
+        # Where each lane reads. In memory, for registers hold fewer, and LLVM need not find out which.
+        starts = builder.alloca(POINTER, self.lanes)
+
+        def start(lane: int) -> ir.Value:
+            return builder.gep(starts, [i64(lane)], source_etype=POINTER)
 
         def vectors(j: ir.Value, _: Values) -> Values:
-            starts = []
             for lane in range(self.lanes):
                 column = self.smaller(builder, builder.add(j, i64(lane)), last)
-                starts.append(self.at(builder, b, builder.mul(column, b_column)))
+                builder.store(self.at(builder, b, builder.mul(column, b_column)), start(lane))
 
             def block(k: ir.Value, _: Values) -> Values:
                 mask = self.first(builder, builder.sub(depth, k), group)
-                parts = [self.load_masked(builder, self.at(builder, start, k), mask) for start in starts]
+                addresses = [builder.load(start(lane), typ=POINTER) for lane in range(self.lanes)]
+                parts = [self.load_masked(builder, self.at(builder, address, k), mask) for address in addresses]
                 lines = [self.joined(builder, parts[n::group]) for n in range(group)]
                 for n, line in enumerate(transposed(builder, lines)):
                     target = builder.mul(builder.add(k, i64(n)), i64(self.columns))
