@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lucid.codegen.cpu.convolution_call import convolution_prefix
 from lucid.codegen.cpu.library import CONVOLVE_GROUPED, PRODUCT, WEIGH
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.graph import Graph
@@ -26,6 +25,8 @@ def _names(graph: Graph, machine: Machine, has_gradients: bool) -> Iterator[str]
         if isinstance(node.op, Matmul) and types[0].dtype.is_float:
             yield f"{PRODUCT}{types[0].dtype.short}"
         elif isinstance(node.op, Convolution):
+            from lucid.codegen.cpu.convolution_call import convolution_prefix  # for those who have any
+
             prefix = convolution_prefix(node.op, types[0], types[1], machine)
             yield f"{prefix}{types[0].dtype.short}"
             if has_gradients and prefix != CONVOLVE_GROUPED:

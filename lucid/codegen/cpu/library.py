@@ -82,12 +82,8 @@ def _source(prefixes: tuple[str, ...], dtype: DType) -> str:
 def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     names = _source(prefixes, dtype).split()
     from lucid.codegen.cpu import llvm_ir as ir
-    from lucid.codegen.cpu.channels import ConvolveChannels
-    from lucid.codegen.cpu.convolution import Convolve, Weigh
-    from lucid.codegen.cpu.convolution_tiles import write_tasks
     from lucid.codegen.cpu.dots import Dots
     from lucid.codegen.cpu.gemm import Gemm
-    from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
     from lucid.codegen.cpu.sweeps import Sweeps
 
     module = ir.Module(names[0])
@@ -103,13 +99,23 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
         shape = next(shape for shape, prefix in DOTS.items() if prefix in prefixes)
         Dots(dtype, machine.vector_bytes, *shape).write(module, *names)
     else:
-        kinds = {
-            CONVOLVE: Convolve,
-            CONVOLVE_CHANNELS: ConvolveChannels,
-            WEIGH: Weigh,
-            CONVOLVE_GROUPED: ConvolveGrouped,
-            WEIGH_GROUPED: WeighGrouped,
-        }
-        tasks = {name: kinds[prefix] for name, prefix in zip(names, prefixes, strict=True)}
-        write_tasks(module, dtype, machine.vector_bytes, tasks)
+        _write_convolutions(module, machine, dict(zip(prefixes, names, strict=True)), dtype)
     return str(module)
+
+
+def _write_convolutions(module: Any, machine: Machine, names: dict[str, str], dtype: DType) -> None:
+    """Append the tasks of some kinds of convolutions, by their prefixes, to a module."""
+    from lucid.codegen.cpu.channels import ConvolveChannels
+    from lucid.codegen.cpu.convolution import Convolve, Weigh
+    from lucid.codegen.cpu.convolution_tiles import write_tasks
+    from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
+
+    kinds = {
+        CONVOLVE: Convolve,
+        CONVOLVE_CHANNELS: ConvolveChannels,
+        WEIGH: Weigh,
+        CONVOLVE_GROUPED: ConvolveGrouped,
+        WEIGH_GROUPED: WeighGrouped,
+    }
+    tasks = {name: kinds[prefix] for prefix, name in names.items()}
+    write_tasks(module, dtype, machine.vector_bytes, tasks)

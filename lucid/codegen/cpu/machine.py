@@ -6,6 +6,7 @@ import ctypes
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,12 +75,25 @@ def _layout(machine: Machine) -> tuple[str, str]:
     return target_machine.triple, str(target_machine.target_data)
 
 
+class _TargetMachines(threading.local):
+    """LLVM's target machines of a thread. What one finds out about the features of its processor, which takes as long
+    as the code of a small function, it keeps."""
+
+    def __init__(self) -> None:
+        self.of: dict[Machine, Any] = {}
+
+
+_target_machines = _TargetMachines()
+
+
 def assemble(machine: Machine, text: str) -> bytes:
     """The object code of the text of a module. Several threads may ask for some at once."""
+    if machine not in _target_machines.of:
+        _target_machines.of[machine] = machine.target_machine()
     context = llvm.create_context()
     module = llvm.parse_assembly(text, context)
     try:
-        return _emit(machine.target_machine(), module)
+        return _emit(_target_machines.of[machine], module)
     finally:
         module.close()
         context.close()
