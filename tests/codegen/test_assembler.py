@@ -15,8 +15,8 @@ from lucid.codegen.cpu import assembler
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
+from lucid.codegen.cpu.pool import common_text
 from lucid.codegen.cpu.pool_text import team_text
-from lucid.codegen.cpu.runner import run_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
 
 
@@ -33,7 +33,7 @@ def helpers() -> list[str]:
 
 
 def test_threads_make_what_llvmlite_makes() -> None:
-    texts = [team_text(*machine().layout()), run_text(machine())]
+    texts = [team_text(*machine().layout()), common_text(machine())]
     expected = [machine().target_machine().emit_object(llvm.parse_assembly(text)) for text in texts]
     with helped():
         jobs = [submit(lambda text=text: assemble(machine(), text)) for text in texts * 4]  # type: ignore[misc]
@@ -60,14 +60,14 @@ def test_what_was_begun_is_made_once() -> None:
 
     def text() -> str:
         made.append(threading.get_ident())
-        return run_text(machine())
+        return common_text(machine())
 
     with helped():
         begin_once(machine(), "a module of this test", text)
         begin_once(machine(), "a module of this test", text)
     code = assemble_once(machine(), "a module of this test", text)
     begin_once(machine(), "a module of this test", text)
-    assert code == assemble(machine(), run_text(machine()))
+    assert code == assemble(machine(), common_text(machine()))
     assert len(made) == 1
 
 

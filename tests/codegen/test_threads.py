@@ -16,7 +16,8 @@ import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.pool import BRING_HERE, LEAVE_CORE, PARALLEL, pool
+from lucid.codegen.cpu.pool import BRING_HERE, LEAVE_CORE, pool
+from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
 

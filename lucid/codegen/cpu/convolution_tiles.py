@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
-from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.pool_text import SCRATCH
 from lucid.codegen.cpu.squares import transposed
 from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.types import DType

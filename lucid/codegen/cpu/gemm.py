@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
-from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.pool_text import SCRATCH
 from lucid.codegen.cpu.tiles import QUAD, Tiles
 
 # Up to this many rows of tiles, a panel that needs no packing is read where it is: packing would not pay.

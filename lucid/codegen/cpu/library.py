@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once, begin_once
-from lucid.codegen.cpu.calls import call_text
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool import SCRATCH, pool
-from lucid.codegen.cpu.pool_text import alone_text, team_text
-from lucid.codegen.cpu.runner import COPY, RUN, RUN_TIMED, run_text, runner
+from lucid.codegen.cpu.pool import common_text, pool
+from lucid.codegen.cpu.pool_text import PARALLEL, SCRATCH, team_text
+from lucid.codegen.cpu.runner import RUN_TIMED, run_timed_text
 from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.
@@ -43,8 +42,8 @@ def shared_function(machine: Machine, name: str) -> int:
     """The address of a function that graphs import."""
     if (module := _module_of(name)) is not None:
         return _of_dtype(machine, *module)[0][name]
-    if name in (RUN, RUN_TIMED, COPY):
-        return runner(machine, name == RUN_TIMED)[0][name]
+    if name == RUN_TIMED:
+        return _timed_runner(machine)[0][name]
     return pool(machine).addresses[name]
 
 
@@ -52,8 +51,7 @@ def begin(machine: Machine, names: Iterable[str]) -> None:
     """Have helpers start on functions that graphs import, and on what all programs use."""
     for module in filter(None, map(_module_of, names)):
         begin_once(machine, _source(*module), partial(_text, machine, *module))
-    layout = machine.layout()
-    for text in (team_text(*layout), alone_text(*layout), run_text(machine), call_text(machine)):
+    for text in (team_text(*machine.layout()), common_text(machine)):
         begin_once(machine, text, partial(str, text))
 
 
@@ -72,6 +70,14 @@ def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tupl
     code = assemble_once(machine, _source(prefixes, dtype), partial(_text, machine, prefixes, dtype))
     names = [f"{prefix}{dtype.short}" for prefix in prefixes]
     return load(machine, [code], names, {SCRATCH: pool(machine).addresses[SCRATCH]})
+
+
+@functools.cache
+def _timed_runner(machine: Machine) -> tuple[dict[str, int], Any]:
+    """The address of the `lucid_run` with a clock, and what keeps its code alive."""
+    text = run_timed_text(*machine.layout())
+    code = assemble_once(machine, text, lambda: text)
+    return load(machine, [code], [RUN_TIMED], {PARALLEL: pool(machine).addresses[PARALLEL]})
 
 
 def _source(prefixes: tuple[str, ...], dtype: DType) -> str:

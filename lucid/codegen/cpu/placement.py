@@ -20,24 +20,29 @@ define internal i32 @this_core() {
 ; Move a thread to the core of the calling one, if it may run there.
 define void @lucid_bring_here(i64 %thread) {
 entry:
-  %allowed = alloca i1024
+  %allowed = alloca [16 x i64]
+  %here = alloca [16 x i64]
   %core = call i32 @sched_getcpu()
   %known = icmp ult i32 %core, 1024
   br i1 %known, label %ask, label %end
 ask:
   %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  %all = load i1024, ptr %allowed
-  %place = zext i32 %core to i1024
-  %bit = shl i1024 1, %place
-  %here = and i1024 %all, %bit
-  %may = icmp ne i1024 %here, 0
+  %number = lshr i32 %core, 6
+  %place = getelementptr i64, ptr %allowed, i32 %number
+  %all = load i64, ptr %place
+  %digit = and i32 %core, 63
+  %shift = zext i32 %digit to i64
+  %bit = shl i64 1, %shift
+  %same = and i64 %all, %bit
+  %may = icmp ne i64 %same, 0
   %answered = icmp eq i32 %failed, 0
   %can = and i1 %answered, %may
   br i1 %can, label %move, label %end
 move:
-  store i1024 %bit, ptr %allowed
-  %moved = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  store i1024 %all, ptr %allowed
+  store [16 x i64] zeroinitializer, ptr %here
+  %here_place = getelementptr i64, ptr %here, i32 %number
+  store i64 %bit, ptr %here_place
+  %moved = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %here)
   %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
   br label %end
 end:

@@ -6,8 +6,9 @@ chunk makes no difference to the result. An idle worker spins briefly, then slee
 core, the others go on claiming. A worker that the system has put on the caller's core moves to another, and a caller
 that has to wait for a worker's last chunk soon gives the worker its own core, and sleeps.
 
-The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what programs call, and the team of workers, which is
-there from the first time on that more than one thread is wanted. It starts its threads at the first parallel loop, and
+The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what all programs call, with the function that takes
+their steps (`runner.py`), and the team of workers, which is there from the first time on that more than one thread is
+wanted. It starts its threads at the first parallel loop, and
 again after a fork, in whose child they do not exist.
 """
 
@@ -21,10 +22,10 @@ from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool_text import MAX_THREADS, alone_text, team_text
+from lucid.codegen.cpu.pool_text import JOIN, MAX_THREADS, PARALLEL, SCRATCH, alone_text, team_text
+from lucid.codegen.cpu.runner import COPY, RUN, run_functions
 from lucid.codegen.threads import on_change
 
-PARALLEL, SCRATCH, JOIN = "lucid_parallel", "lucid_scratch", "lucid_join"
 TEAM, LEAVE_CORE, BRING_HERE = "lucid_team", "lucid_leave_core", "lucid_bring_here"
 _OF_TEAM = (TEAM, LEAVE_CORE, BRING_HERE, "lucid_want", "lucid_stop", "lucid_forget")
 
@@ -33,9 +34,9 @@ class Pool:
     """The compiled pool: the addresses of what kernels call, and its controls."""
 
     def __init__(self, machine: Machine) -> None:
-        text = alone_text(*machine.layout())
+        text = common_text(machine)
         code = assemble_once(machine, text, lambda: text)
-        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN])
+        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN, RUN, COPY])
         self._machine = machine
         self._team: Any = None  # keeps its code
 
@@ -44,7 +45,9 @@ class Pool:
         if self._team is None and threads > 1:
             self._gather()
         self.stop()
-        self._call_team("lucid_want", min(threads, MAX_THREADS) - 1)
+        if self._team is not None:
+            self._call("lucid_want", min(threads, MAX_THREADS) - 1)
+            self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
 
     def stop(self) -> None:
         self._call_team("lucid_stop")
@@ -57,14 +60,18 @@ class Pool:
         code = assemble_once(self._machine, text, lambda: text)
         addresses, self._team = load(self._machine, [code], _OF_TEAM)
         self.addresses |= addresses
-        self._call(JOIN, addresses[TEAM])
 
-    def _call_team(self, name: str, *arguments: int) -> None:
+    def _call_team(self, name: str) -> None:
         if self._team is not None:
-            self._call(name, *arguments)
+            self._call(name)
 
     def _call(self, name: str, *arguments: int) -> None:
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))(self.addresses[name])(*arguments)
+
+
+def common_text(machine: Machine) -> str:
+    """The module of what all programs call."""
+    return alone_text(*machine.layout()) + run_functions()
 
 
 @functools.cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lucid.codegen.cpu.placement import placement_text
 
+PARALLEL, SCRATCH, JOIN = "lucid_parallel", "lucid_scratch", "lucid_join"
+
 MAX_THREADS = 256
 # Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
 # small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker,
@@ -62,7 +64,7 @@ grow:
   ret ptr %new
 }}
 
-; Have chunks run by a function such as `lucid_team`.
+; Have chunks run by a function such as `lucid_team`, or by the caller alone where it is null.
 define void @lucid_join(ptr %team) {{
   store ptr %team, ptr @team
   ret void
@@ -243,20 +245,6 @@ end:
 ; Run the chunks of a job, together with the workers.
 define void @lucid_team(ptr %task, ptr %context, i64 %count) {{
 entry:
-  %wanted = load i64, ptr @wanted
-  %alone = icmp eq i64 %wanted, 0
-  %single = icmp sle i64 %count, 1
-  %here = or i1 %alone, %single
-  br i1 %here, label %serial, label %ready
-serial:
-  %chunk = phi i64 [ 0, %entry ], [ %following, %one ]
-  %more = icmp slt i64 %chunk, %count
-  br i1 %more, label %one, label %end
-one:
-  call void %task(ptr %context, i64 %chunk, i64 0)
-  %following = add i64 %chunk, 1
-  br label %serial
-ready:
   %started = load i64, ptr @started
   %cold = icmp eq i64 %started, 0
   br i1 %cold, label %warm_up, label %publish

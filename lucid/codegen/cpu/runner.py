@@ -19,24 +19,16 @@ behind the address there it lies. A step is one of
 
 from __future__ import annotations
 
-import functools
 import time
-from typing import Any
 
-from lucid.codegen.cpu.assembler import assemble_once
-from lucid.codegen.cpu.machine import DONE_WORD, Machine, load
-from lucid.codegen.cpu.pool import PARALLEL, pool
+from lucid.codegen.cpu.machine import DONE_WORD
+from lucid.codegen.cpu.pool_text import PARALLEL
 
 RUN, RUN_TIMED, COPY = "lucid_run", "lucid_run_timed", "lucid_copy"
 
 END, CHECK, SET, NEXT = range(4)  # no task has such an address
 
 _TEXT = """
-target triple = "{triple}"
-target datalayout = "{layout}"
-
-declare void @{parallel}(ptr, ptr, i64)
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 {declaration}
 
 ; Take steps from the first to END, or to a check that fails: 0 or 1.
@@ -146,6 +138,10 @@ end:
   store i64 1, ptr %done_place
   ret i32 0
 }}
+"""
+
+_COPY = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 ; The task that copies as many bytes as its constant says from context[1] to context[0].
 define void @{copy}(ptr %context, i64 %chunk, i64 %worker) {{
@@ -164,7 +160,7 @@ define void @{copy}(ptr %context, i64 %chunk, i64 %worker) {{
 # that stands where the step does among the steps.
 _TIMED = {
     "name": RUN_TIMED,
-    "declaration": "declare i32 @clock_gettime(i32, ptr)",
+    "declaration": f"declare void @{PARALLEL}(ptr, ptr, i64)\ndeclare i32 @clock_gettime(i32, ptr)",
     "parameter": ", ptr %passed",
     "before": """%timespec = alloca i64, i64 2
   %nanoseconds_place = getelementptr i64, ptr %timespec, i64 1
@@ -194,18 +190,17 @@ _TIMED = {
 _PLAIN = {"name": RUN, "declaration": "", "parameter": "", "before": "", "after": ""}
 
 
-def run_text(machine: Machine, timed: bool = False) -> str:
-    """The module of `lucid_run`, or of the one with a clock."""
-    triple, layout = machine.layout()
-    parts = {name: part.format(clock=time.CLOCK_MONOTONIC) for name, part in (_TIMED if timed else _PLAIN).items()}
+def run_functions() -> str:
+    """`lucid_run` and `lucid_copy`, in a module that has `lucid_parallel`."""
+    return _run(_PLAIN) + _COPY.format(copy=COPY)
+
+
+def run_timed_text(triple: str, layout: str) -> str:
+    """The module of the `lucid_run` with a clock."""
+    return f'target triple = "{triple}"\ntarget datalayout = "{layout}"\n{_run(_TIMED)}'
+
+
+def _run(kind: dict[str, str]) -> str:
+    parts = {name: part.format(clock=time.CLOCK_MONOTONIC) for name, part in kind.items()}
     codes = {"end": END, "check": CHECK, "set": SET, "next": NEXT, "done_word": DONE_WORD}
-    return _TEXT.format(triple=triple, layout=layout, parallel=PARALLEL, copy=COPY, **codes, **parts)
-
-
-@functools.cache
-def runner(machine: Machine, timed: bool) -> tuple[dict[str, int], Any]:
-    """The addresses of `lucid_run` or of the one with a clock, and of `lucid_copy`; and what keeps their code alive."""
-    text = run_text(machine, timed)
-    code = assemble_once(machine, text, lambda: text)
-    exports = [RUN_TIMED if timed else RUN, COPY]
-    return load(machine, [code], exports, {PARALLEL: pool(machine).addresses[PARALLEL]})
+    return _TEXT.format(parallel=PARALLEL, **codes, **parts)

@@ -13,7 +13,7 @@ import math
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.chunks import sort_chunks
 from lucid.codegen.cpu.control import I64, POINTER, Values, element, i64, loop, memory_type
-from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.pool_text import SCRATCH
 from lucid.codegen.cpu.scalars import LLVMScalars, Term
 from lucid.codegen.cpu.task import Task
 from lucid.codegen.sort_keys import sort_key

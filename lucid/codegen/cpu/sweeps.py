@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
-from lucid.codegen.cpu.pool import SCRATCH
+from lucid.codegen.cpu.pool_text import SCRATCH
 from lucid.codegen.cpu.tiles import Tiles
 
 PRODUCTS = 8  # of an element at a time: as many factors stay in registers
