@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from lucid.guards import GuardRecorder
+from lucid.guards import GuardRecorder, is_mutable
 from lucid.modes import modes
 from lucid.observed import MISSING, Observed
-from lucid.side_effects import SideEffects, content_of, functions_of
+from lucid.side_effects import SideEffects, content_of, functions_of, held
 from lucid.tensor import Tensor
 
 _SKIPPED = sys.stdlib_module_names | {"lucid", "numpy", "llvmlite", "networkx"}
@@ -37,6 +37,7 @@ class Ran:
         self.loads = list(loads(code))
         self._effects = effects
         effects.note(code, names, [name for kind, name, _ in self.loads if kind == "global"])
+        self._chains = [(kind, name, attributes) for kind, name, attributes in self.loads if attributes]
         self.objects: dict[str, dict[int, object]] = {}
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
@@ -48,6 +49,34 @@ class Ran:
         if not any(_identical(free, known) for known in self.free):
             self.free.append(free)
             self._effects.note_variables(code, free)
+        for kind, name, attributes in self._chains:
+            root = self.names.get(name) if kind == "global" else local.get(name)
+            for owner, attribute, value in _held_along(root, attributes):
+                self._effects.note_attribute(owner, attribute, value)
+
+
+def _held_along(root: object, attributes: list[str]) -> Iterator[tuple[object, str, object]]:
+    """The hops of root.a.b... from one object of a user to the next: the object, the attribute, and what it holds.
+
+    Of modules and optimizers, whose writes are watched, those that hold a container.
+    """
+    for attribute in attributes:
+        if _is_closed(root):
+            return
+        value = held(root, attribute)
+        if _is_computed(root, attribute, value):
+            return
+        if not isinstance(root, Observed) or (is_mutable(value) and attribute not in type(root).structural):
+            yield root, attribute, value
+        root = value
+
+
+def _is_closed(value: object) -> bool:
+    """Whether the attributes of a value are not followed: it is plain, of Lucid or the standard library, a tensor, or
+    a function."""
+    if isinstance(value, ModuleType):
+        return not _is_foreign(value.__name__)
+    return _is_plain(value) or _is_ours(value) or isinstance(value, Tensor | FunctionType | MethodType)
 
 
 class CodeObserver:
@@ -56,7 +85,7 @@ class CodeObserver:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._root = function
         self._ran: dict[CodeType, Ran] = {}
-        self._effects = SideEffects()
+        self._effects: SideEffects
         self._skipped: dict[int, dict[str, Any]] = {}  # the globals of modules that are not the user's, by identity
         self._before: Any = None
         self._collects = True
@@ -64,20 +93,26 @@ class CodeObserver:
     def __enter__(self) -> CodeObserver:
         self._collects = gc.isenabled()
         gc.disable()  # callbacks and finalizers of a collection are no part of the function
+        self._effects = SideEffects()
         self._before = sys.getprofile()
         hook = self._hook()
         modes.hook = None if callable(self._before) else hook  # who profiles wants to hear of all calls
         sys.setprofile(hook)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Raises TraceError where the function changed something that was noted."""
         modes.hook = None
         if hasattr(self._before, "enable"):  # cProfile's profiler: sys.setprofile would take it for a function
             self._before.enable()
         else:
             sys.setprofile(self._before)
-        if self._collects:
-            gc.enable()
+        try:
+            if kind is None:
+                self._effects.expect_none()
+        finally:
+            if self._collects:
+                gc.enable()
 
     def _hook(self) -> Callable[[FrameType, str, Any], None]:
         """What the interpreter tells of each call and return, hence lean: few of ten thousands of them are noted."""
@@ -104,8 +139,7 @@ class CodeObserver:
         self._ran[code].note(code, frame.f_locals)
 
     def guard(self, guards: GuardRecorder) -> None:
-        """Add the guards of everything that was noted. Raises TraceError where the function changed some of it."""
-        self._effects.expect_none()
+        """Add the guards of everything that was noted."""
         functions = _functions_in(self._root)
         nested = {const for code in self._ran for const in code.co_consts if isinstance(const, CodeType)}
         for code, ran in self._ran.items():
@@ -186,9 +220,7 @@ def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subjec
     What a trace reads of modules and optimizers is guarded already; the chain goes on behind it.
     """
     for attribute in attributes:
-        if _is_plain(root) or _is_ours(root) or isinstance(root, Tensor | FunctionType | MethodType):
-            return
-        if isinstance(root, ModuleType) and not _is_foreign(root.__name__):
+        if _is_closed(root):
             return
         static = inspect.getattr_static(root, attribute, MISSING)
         if _is_computed(root, attribute, static):
@@ -209,9 +241,13 @@ def _is_computed(root: object, attribute: str, static: object) -> bool:
     return callable(static) or (hasattr(static, "__get__") and not inspect.ismemberdescriptor(static))
 
 
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")
+_BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
+
+
 def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
-    """The names that bytecode loads, each with the attributes that it then follows, also by way of a local variable
-    that is assigned once, or of `getattr` and `hasattr` with a constant.
+    """The names that bytecode loads, each with the attributes that it then follows or sets, also by way of a local
+    variable that is assigned once, or of `getattr`, `hasattr`, `setattr` and `delattr` with a constant.
 
     >>> list(loads(compile("a.b.c + d", "", "eval")))
     [('global', 'a', ['b', 'c']), ('global', 'd', [])]
@@ -225,15 +261,15 @@ def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
     asking = False  # whether the name before was getattr or hasattr
     for instruction in instructions:
         opname, argument = instruction.opname, instruction.argval
-        if opname in ("LOAD_ATTR", "LOAD_METHOD") and pending is not None:
+        if opname in _ATTRIBUTES and pending is not None:
             pending[2].append(argument)
             continue
-        if opname in ("PUSH_NULL", "CACHE"):
+        if opname in ("PUSH_NULL", "CACHE", "COPY"):  # `a.b += c` copies a before it loads a.b
             continue
         if pending is not None:
             if asking and opname == "LOAD_CONST":
                 pending[2].append(argument)
-            asking = pending in (("global", "getattr", []), ("global", "hasattr", []))
+            asking = pending[0] == "global" and pending[1] in _BY_NAME and not pending[2]
             yield pending
             if opname == "STORE_FAST" and stores[argument] == 1 and argument not in arguments:
                 local[argument] = pending

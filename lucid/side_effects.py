@@ -1,13 +1,15 @@
-"""What traced code would not do again: changes of globals, and of what a closure holds.
+"""What traced code would not do again: changes of globals, of what a closure holds, and of attributes.
 
-What they are is noted when a code object is first called, and compared at the end of the trace. The variables of a
-function that ran inside the trace began with it, and may change.
+What they are is noted when a code object is first called, attributes at each call, and compared at the end of the
+trace. The variables of a function that ran inside the trace, and the objects that it made, began with it, and may
+change.
 """
 
 from __future__ import annotations
 
 import dis
 import gc
+import inspect
 from collections.abc import Iterable, Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -21,9 +23,15 @@ _SETS_A_CELL = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
 
 class SideEffects:
-    """What globals, and the variables around functions, were when traced code first came upon them."""
+    """What globals, the variables around functions, and attributes were when traced code first came upon them.
+
+    It is made while the garbage collector is off, and compares before that is on again: until then, new objects are in
+    its first generation, and no others but those that are `_young` now.
+    """
 
     def __init__(self) -> None:
+        self._young = gc.get_objects(generation=0)  # kept alive, so that no new object has the identity of one of them
+        self._attributes: dict[tuple[int, str], tuple[object, object]] = {}
         self._globals: dict[tuple[int, str], tuple[dict[str, Any], object]] = {}
         self._cells: dict[int, tuple[str, CellType, object]] = {}
         self._contents: dict[int, tuple[str, object, object]] = {}
@@ -49,6 +57,11 @@ class SideEffects:
             if code not in self._inner and is_mutable(value) and id(value) not in self._contents:
                 self._contents[id(value)] = name, value, describe(value)
 
+    def note_attribute(self, owner: object, name: str, value: object) -> None:
+        """Note the value of an attribute of an object that traced code has come upon."""
+        if (id(owner), name) not in self._attributes:
+            self._attributes[id(owner), name] = owner, describe(value)
+
     def expect_none(self) -> None:
         """Raise TraceError where something is not what it was."""
         for (_, name), (names, before) in self._globals.items():
@@ -57,6 +70,20 @@ class SideEffects:
             _expect_same(f"the variable {name} of a closure", content_of(cell), before)
         for name, value, before in self._contents.values():
             _expect_same(f"the variable {name} of a closure", value, before)
+        changed = [
+            (owner, name, before)
+            for (_, name), (owner, before) in self._attributes.items()
+            if describe(held(owner, name)) != before
+        ]
+        new = self._new_objects() if changed else frozenset()
+        for owner, name, before in changed:
+            if id(owner) not in new:
+                subject = owner.__name__ if isinstance(owner, type) else type(owner).__name__
+                _expect_same(f"{subject}.{name}", held(owner, name), before)
+
+    def _new_objects(self) -> frozenset[int]:
+        """The identities of the objects that were made since the trace began."""
+        return frozenset(map(id, gc.get_objects(generation=0))).difference(map(id, self._young))
 
 
 def _expect_same(what: str, now: object, before: object) -> None:
@@ -88,4 +115,22 @@ def content_of(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:
+        return MISSING
+
+
+def held(owner: object, name: str) -> object:
+    """What an object or its class holds as an attribute, found without running code of theirs; MISSING where there is
+    none. Of a method or a property that is the function or the property itself."""
+    try:
+        contents = object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        contents = {}
+    if name in contents:
+        return contents[name]
+    static = inspect.getattr_static(owner if isinstance(owner, type) else type(owner), name, MISSING)
+    if not inspect.ismemberdescriptor(static):
+        return static
+    try:
+        return static.__get__(owner)  # a slot
+    except AttributeError:
         return MISSING

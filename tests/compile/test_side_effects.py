@@ -1,12 +1,16 @@
-"""What a later call would not do again is refused: changes of globals and of the variables around a function."""
+"""What a later call would not do again is refused: changes of globals, of the variables around a function, and of
+attributes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import lucid
+import lucid.nn as nn
 from lucid import Tensor
 from lucid.errors import TraceError
 
@@ -110,3 +114,176 @@ def test_a_global_that_is_only_assigned_to() -> None:
 
     with pytest.raises(TraceError, match="the global kept changed while the function was traced"):
         lucid.compile(keep)(X)
+
+
+class Tally:
+    """An object that is no module."""
+
+    most = 0
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.losses: list[object] = []
+        self.by_name: dict[str, list[int]] = {"a": []}
+        self.recent: deque[int] = deque()
+
+    def add(self) -> None:
+        self.count += 1
+
+
+class Slots:
+    __slots__ = ("first", "second")
+
+    def __init__(self) -> None:
+        self.first = 1
+
+
+class Logs(nn.Module):
+    """A module with a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[object] = []
+        self.register_buffer("calls", lucid.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls = self.calls + 1.0
+        self.losses.append(x.sum())
+        return x
+
+
+class Trainer:
+    """Steps, each of which changes an attribute of something that a later call would not change again."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.tally = Tally()
+        self.slots = Slots()
+        self.module = Logs()
+
+    def counts(self, x: Tensor) -> Tensor:
+        self.count += 1
+        return x
+
+    def sets_what_was_not_there(self, x: Tensor) -> Tensor:
+        self.last = x * 2.0
+        return x
+
+    def deletes(self, x: Tensor) -> Tensor:
+        del self.tally.count
+        return x
+
+    def appends(self, x: Tensor) -> Tensor:
+        self.tally.losses.append(x * 2.0)
+        return x
+
+    def appends_deep_inside(self, x: Tensor) -> Tensor:
+        self.tally.by_name["a"].append(1)
+        return x
+
+    def appends_to_a_deque(self, x: Tensor) -> Tensor:
+        recent = self.tally.recent
+        recent.append(1)
+        return x
+
+    def calls_a_method(self, x: Tensor) -> Tensor:
+        self.tally.add()
+        return x
+
+    def hands_over(self, x: Tensor) -> Tensor:
+        def record(tally: Tally) -> None:
+            tally.count = 3
+
+        record(self.tally)
+        return x
+
+    def sets_by_name(self, x: Tensor) -> Tensor:
+        setattr(self, "count", 5)  # noqa: B010  that is what is tested
+        return x
+
+    def sets_of_a_class(self, x: Tensor) -> Tensor:
+        Tally.most = self.tally.most + 1
+        return x
+
+    def sets_a_slot(self, x: Tensor) -> Tensor:
+        self.slots.second = 2
+        return x
+
+    def calls_a_module(self, x: Tensor) -> Tensor:
+        y: Tensor = self.module(x)
+        return y
+
+    def keeps_a_new_object(self, x: Tensor) -> Tensor:
+        self.tally = Tally()
+        self.tally.add()
+        return x
+
+    def changes_new_objects(self, x: Tensor) -> Tensor:
+        def double(tally: Tally) -> None:
+            tally.count *= 2
+
+        tally = Tally()
+        tally.add()
+        double(tally)
+        tally.losses.append(x)
+        return x * tally.count + tally.losses[0]
+
+    def changes_and_restores(self, x: Tensor) -> Tensor:
+        self.count += 1
+        self.tally.losses.append(1)
+        self.tally.losses.pop()
+        y = x * self.count
+        self.count -= 1
+        return y
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    yield
+    Tally.most = 0
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    {
+        "counts": "Trainer.count",
+        "sets_what_was_not_there": "Trainer.last",
+        "deletes": "Tally.count",
+        "appends": "Tally.losses",
+        "appends_deep_inside": "Tally.by_name",
+        "appends_to_a_deque": "Tally.recent",
+        "calls_a_method": "Tally.count",
+        "hands_over": "Tally.count",
+        "sets_by_name": "Trainer.count",
+        "sets_of_a_class": "Tally.most",
+        "sets_a_slot": "Slots.second",
+        "calls_a_module": "Logs.losses",
+        "keeps_a_new_object": "Trainer.tally",
+    }.items(),
+)
+def test_an_attribute_that_changes(name: str, attribute: str) -> None:
+    trainer = Trainer()
+    with pytest.raises(TraceError) as caught:
+        lucid.compile(getattr(trainer, name))(X)
+    assert caught.value.sentence == (
+        f"{attribute} changed while the function was traced; later calls would not change it."
+    )
+    assert trainer.module.calls.item() == 0.0
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_attributes_of_new_objects_may_change(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
+    try:
+        compiled = lucid.compile(Trainer().changes_new_objects)
+        assert [compiled(X).tolist() for _ in range(2)] == [[3.0, 6.0]] * 2
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+    assert len(compiled.programs) == 1
+
+
+def test_an_attribute_that_is_as_before_in_the_end() -> None:
+    compiled = lucid.compile(Trainer().changes_and_restores)
+    assert [compiled(X).tolist() for _ in range(2)] == [[1.0, 2.0]] * 2
+    assert len(compiled.programs) == 1
