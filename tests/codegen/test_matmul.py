@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid.codegen.cpu.machine import machine
+from lucid.codegen.cpu.matmul import matmul_call
+from lucid.codegen.cpu.target import CPUTarget
 from lucid.ir.graph import Graph
+from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse
 from tests.oracle import Array, assert_compiled_matches, bits, run_compiled
@@ -30,6 +34,7 @@ SIZES = [
     (5, 0, 3),
     (0, 4, 3),
     (5, 4, 0),
+    (16, 0, 70),
 ]
 TRANSPOSITIONS = list(itertools.product((False, True), repeat=2))
 
@@ -138,6 +143,43 @@ def test_a_lane_without_a_product_keeps_a_negative_zero() -> None:
     assert np.signbit(got[0, 0])
 
 
+# Few rows by a transposed factor, or a transposed one of few columns: B is read where it is, and panels are of A.
+@pytest.mark.parametrize(
+    ("m", "k", "n", "chunk"), [(16, 70, 68, 0), (15, 300, 61, 152), (32, 130, 131, 0), (64, 256, 257, 0)]
+)
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, True), (True, False), (True, True)])
+def test_results_that_are_turned_keep_the_stated_order(
+    m: int, k: int, n: int, chunk: int, transpose_a: bool, transpose_b: bool
+) -> None:
+    a, b = operands(m, k, n, transpose_a, transpose_b)
+    graph = product_graph(a, b, transpose_a, transpose_b, chunk)
+    (node,) = graph.nodes
+    assert isinstance(node.op, Matmul)
+    assert matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, machine()).swapped
+    (got,) = run_compiled(graph, [a, b]).outputs
+    expected = product_in_order(a.T if transpose_a else a, b.T if transpose_b else b, chunk)
+    np.testing.assert_array_equal(bits(got), bits(expected))
+    wide = a.astype(np.float64), b.astype(np.float64)
+    assert_compiled_matches(product_graph(*wide, transpose_a, transpose_b, chunk), [*wide])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("m", "k", "n"), [(300, 200, 100), (300, 700, 100), (64, 784, 300)])
+def test_a_panel_is_packed_again_when_the_factor_has_changed(m: int, k: int, n: int, threads: int) -> None:
+    a, b = operands(m, k, n, False, True)
+    executable = CPUTarget().compile(order(product_graph(a, b, False, True, 0)))
+    c, table, before = np.zeros((m, n), np.float32), executable.new_table(), lucid.get_num_threads()
+    table[:3] = [x.ctypes.data for x in (a, b, c)]
+    try:
+        lucid.set_num_threads(threads)
+        for _ in range(3):
+            b *= -2.0
+            executable.run(table.ctypes.data)
+            np.testing.assert_allclose(c, a @ b.T, rtol=1e-3, atol=1e-2)
+    finally:
+        lucid.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("m", "k", "n", "transpose_a", "transpose_b", "lanes"),
     [
@@ -146,9 +188,13 @@ def test_a_lane_without_a_product_keeps_a_negative_zero() -> None:
         (2000, 300, 1, False, False, 16),
         (1, 600, 2100, False, False, 1),
         (1100, 600, 3, True, False, 1),
+        # Chunks that share panels, a sum too long to keep them, panels of the other factor.
+        (300, 700, 100, False, False, 1),
+        (200, 2100, 50, False, True, 1),
+        (64, 784, 300, False, True, 1),
     ],
 )
-def test_few_rows_or_columns_have_the_same_bits_with_any_threads_and_vectors(
+def test_products_have_the_same_bits_with_any_threads_and_vectors(
     m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = operands(m, k, n, transpose_a, transpose_b)

@@ -108,17 +108,22 @@ def test_a_forked_child_has_a_pool_of_its_own() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_pool_runs_each_chunk_once(threads: int) -> None:
     lucid.set_num_threads(threads)
-    task_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    seen: list[tuple[int, int]] = []
-    task = task_type(lambda context, chunk, worker: seen.append((chunk, worker)))
+    task_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    seen: list[tuple[int, int, int]] = []
+    task = task_type(lambda context, chunk, worker, job: seen.append((chunk, worker, job)))
     parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
         pool(machine()).addresses[PARALLEL]
     )
+    earlier: set[int] = set()
     for count in (0, 1, 2, 7, 64) * 20:
         seen.clear()
         parallel(ctypes.cast(task, ctypes.c_void_p).value, None, count)
-        assert sorted(chunk for chunk, _ in seen) == list(range(count))
-        assert all(0 <= worker < threads for _, worker in seen)
+        assert sorted(chunk for chunk, *_ in seen) == list(range(count))
+        assert all(0 <= worker < threads for _, worker, _ in seen)
+        jobs = {job for *_, job in seen}
+        assert len(jobs) == min(count, 1)
+        assert earlier.isdisjoint(jobs | {0})
+        earlier |= jobs
 
 
 def test_a_number_of_threads_that_is_none_is_refused() -> None:

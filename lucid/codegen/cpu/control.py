@@ -12,7 +12,7 @@ I32 = ir.IntType(32)
 I8 = ir.IntType(8)
 POINTER = ir.PointerType()
 VOID = ir.VoidType()
-TASK = ir.FunctionType(VOID, [POINTER, I64, I64])  # context, chunk, worker
+TASK = ir.FunctionType(VOID, [POINTER, I64, I64, I64])  # context, chunk, worker, job
 
 Values = list[ir.Value]
 

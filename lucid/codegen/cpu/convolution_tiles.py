@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 from lucid.codegen.cpu import llvm_ir as ir
-from lucid.codegen.cpu.control import I8, I64, POINTER, VOID, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I8, I64, POINTER, TASK, VOID, Values, i64, intrinsic, loop
 from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
 from lucid.codegen.cpu.pool_text import SCRATCH
 from lucid.codegen.cpu.squares import transposed
@@ -330,9 +330,9 @@ class ConvolutionTiles(Tiles, ABC):
     def write_task(self, name: str, fields: Sequence[str], prepare: Callable[..., Callable[[ir.Value], None]]) -> None:
         """The task: its chunk's units. The context holds three arrays and the plan; `prepare` is given a builder, these
         arrays, the plan and the worker, and returns what writes a unit."""
-        function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER, I64, I64]), name)
+        function = ir.Function(self.module, TASK, name)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, number, worker = function.args
+        context, number, worker, _ = function.args
         *arrays, words = (
             builder.load(builder.gep(context, [i64(slot)], source_etype=I64), typ=POINTER) for slot in range(4)
         )

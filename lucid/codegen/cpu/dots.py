@@ -38,7 +38,7 @@ def _sums(dtype: DType, vector_bytes: int) -> int:
 class Dots(Tiles):
     """The functions of a product whose sums have so many lanes, with tiles of so many rows of Q.
 
-    `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
+    `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of P, Q and C, and of a word each of: the rows of P, the rows of Q, k; p_row,
     p_column, q_row, q_column, c_row, c_column; the elements of k in a chunk of the sum; the rows of P in a unit of
     work, how many units there are, and how many a chunk of the task has. C[i, j] is at c + i c_row + j c_column, in

@@ -10,12 +10,22 @@ is, and stays in cache while the tiles run down the rows of A, whose elements ar
 from __future__ import annotations
 
 from lucid.codegen.cpu import llvm_ir as ir
-from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop
-from lucid.codegen.cpu.pool_text import SCRATCH
+from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop, memory_type
+from lucid.codegen.cpu.pool_text import LABEL, SCRATCH
+from lucid.codegen.cpu.squares import transposed
 from lucid.codegen.cpu.tiles import QUAD, Tiles
 
 # Up to this many rows of tiles, a panel that needs no packing is read where it is: packing would not pay.
 UNPACKED_TILES = 2
+
+# A matrix of B of up to so many bytes is in the nearest cache as it lies.
+SMALL = 1 << 14
+
+# Panels of up to so many rows of B are kept whole, to be read again by the next chunk.
+KEPT = 2048
+
+# Rows are divided among chunks in two halves, so that two workers share the rows, too, as they do in other kernels.
+HALVES = 2
 
 # Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead.
 AHEAD = 16
@@ -24,13 +34,17 @@ AHEAD = 16
 class Gemm(Tiles):
     """The functions of the product.
 
-    `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
+    `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
-    b_column; the elements of k in a chunk of the sum; the rows and columns of the block of C that a chunk of the task
-    covers, and how many blocks there are down and across; then the addresses of two more tiles, which `other_tiles`
+    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's; the
+    rows and columns of the block of C that a chunk of the task covers, and how many blocks there are down in a half of
+    the rows, how many halves, and how many blocks across; then the addresses of two more tiles, which `other_tiles`
     names: products have them compiled that need them.
-    C[i, j] is at c + i n + j, A[i, l] at a + i a_row + l a_column, B[l, j] at b + l b_row + j b_column, in elements;
-    the matrices of a batch follow each other.
+    C[i, j] is at c + i c_row + j c_column, in elements, and likewise for A and B; one stride of C is 1. The matrices of
+    a batch follow each other.
+
+    Chunks that read one panel of B follow each other, in each half of the rows; so a worker packs it once in a half,
+    though it may take many chunks of it, or few.
     """
 
     @property
@@ -43,7 +57,7 @@ class Gemm(Tiles):
         self.tile = self.write_tile(f"tile_{self.rows}x{self.vectors}", self.rows, self.vectors)
         self.pack_rows = self.write_pack_rows()
         self.pack_columns = self.write_pack_columns()
-        self.fetch_rows = self.write_fetch_rows()
+        self.fetch_lines = self.write_fetch_lines()
         self.merge = self.write_merge()
         self.write_product(name)
 
@@ -56,9 +70,10 @@ class Gemm(Tiles):
         """The rows and vectors of the tiles that a product needs beside that of all rows and vectors: for its last
         panel where that is narrow, with as many vectors as there are; and for the last rows of the others, with as few
         rows as there are, or nearly. None where there are no such columns or rows."""
-        vectors = -(-(n % self.columns) // self.lanes)
-        edge = (self.rows, vectors) if 0 < vectors < self.vectors else None
-        rows, is_narrow = m % self.rows, n <= self.columns - self.lanes
+        width = self.panel_columns(n)
+        vectors = -(-((n - 1) % width + 1) // self.lanes)
+        edge = (self.rows, vectors) if vectors < self.vectors else None
+        rows, is_narrow = m % self.rows, min(n, width) <= self.columns - self.lanes
         low = 1 << (rows - 1).bit_length() if 0 < rows <= self.low_rows and not is_narrow else 0
         return edge, (low, self.vectors) if low else None
 
@@ -118,115 +133,171 @@ class Gemm(Tiles):
         builder.ret_void()
         return function
 
-    def write_fetch_rows(self) -> ir.Function:
-        """(c, c_row, rows): bring rows of C near, as wide as a panel, before their sums are computed. Stored to where
-        they are far away, one line after the other, they would hold up the next tile."""
-        function, builder = self.begin("fetch_rows", 1, 2)
-        c, c_row, rows = function.args
+    def write_fetch_lines(self) -> ir.Function:
+        """(c, stride, lines, elements): bring lines of C near before their sums are computed. Stored to where they are
+        far away, one after the other, they would hold up the next tile."""
+        function, builder = self.begin("fetch_lines", 1, 3)
+        c, stride, lines, elements = function.args
 
-        def line(row: ir.Value, _: Values) -> Values:
-            for v in range(self.vectors):
-                address = self.at(builder, c, builder.mul(row, c_row), i64(v * self.lanes))
-                self.fetch(builder, address, to_write=True)
+        def line(number: ir.Value, _: Values) -> Values:
+            def part(place: ir.Value, _: Values) -> Values:
+                self.fetch(builder, self.at(builder, c, builder.mul(number, stride), place), to_write=True)
+                return []
+
+            loop(builder, i64(0), elements, self.lanes, [], part)
             return []
 
-        loop(builder, i64(0), rows, 1, [], line)
+        loop(builder, i64(0), lines, 1, [], line)
         builder.ret_void()
         return function
 
     def write_merge(self) -> ir.Function:
-        """(tile, c, c_row, rows, columns, add): the first rows and columns of a tile stored in C, or added to it."""
-        function, builder = self.begin("merge", 2, 4)
-        tile, c, c_row, rows, columns, add = function.args
+        """(tile, c, c_row, c_column, rows, columns, add): the first rows and columns of a tile stored in C, or added to
+        it."""
+        function, builder = self.begin("merge", 2, 5)
+        tile, c, c_row, c_column, rows, columns, add = function.args
         adds = builder.icmp_signed("!=", add, i64(0))
 
-        def line(row: ir.Value, _: Values) -> Values:
-            source, target = builder.mul(row, i64(self.columns)), builder.mul(row, c_row)
+        def merge(new: ir.Value, address: ir.Value, mask: ir.Value) -> None:
+            total = builder.fadd(self.load_masked(builder, address, mask), new)
+            self.store_masked(builder, builder.select(adds, total, new), address, mask)
 
-            def cells(column: ir.Value, _: Values) -> Values:
-                new = self.load(builder, self.at(builder, tile, source, column), self.vector)
-                address = self.at(builder, c, target, column)
-                mask = self.first(builder, builder.sub(columns, column), self.lanes)
-                total = builder.fadd(self.load_masked(builder, address, mask), new)
-                self.store_masked(builder, builder.select(adds, total, new), address, mask)
+        def row(i: ir.Value, _: Values) -> Values:
+            source, target = builder.mul(i, i64(self.columns)), builder.mul(i, c_row)
+
+            def cells(j: ir.Value, _: Values) -> Values:
+                new = self.load(builder, self.at(builder, tile, source, j), self.vector)
+                merge(new, self.at(builder, c, target, j), self.first(builder, builder.sub(columns, j), self.lanes))
                 return []
 
             loop(builder, i64(0), columns, self.lanes, [], cells)
             return []
 
-        loop(builder, i64(0), rows, 1, [], line)
+        group = min(self.rows, self.lanes)
+
+        def vectors(j: ir.Value, _: Values) -> Values:
+            """As many columns as a vector has lanes. Lines of the tile are turned where they are, in squares."""
+            left = self.smaller(builder, builder.sub(columns, j), i64(self.lanes))
+            for start in range(0, self.rows, group):
+                places = [self.at(builder, tile, j, i64((start + n) * self.columns)) for n in range(group)]
+                lines = transposed(builder, [self.load(builder, place, self.vector) for place in places])
+                for place, line in zip(places, lines, strict=True):
+                    self.store(builder, line, place)
+                mask = self.first(builder, builder.sub(rows, i64(start)), group)
+
+                def column(
+                    number: ir.Value, _: Values, first: ir.Value = places[0], start: int = start, mask: ir.Value = mask
+                ) -> Values:
+                    line = builder.and_(number, i64(group - 1))
+                    source = builder.add(builder.mul(line, i64(self.columns)), builder.sub(number, line))
+                    new = self.load(builder, self.at(builder, first, source), memory_type(self.dtype, group))
+                    target = builder.mul(builder.add(j, number), c_column)
+                    merge(new, self.at(builder, c, target, i64(start)), mask)
+                    return []
+
+                loop(builder, i64(0), left, 1, [], column)
+            return []
+
+        with builder.if_else(builder.icmp_signed("==", c_column, i64(1))) as (by_rows, by_columns):
+            with by_rows:
+                loop(builder, i64(0), rows, 1, [], row)
+            with by_columns:
+                loop(builder, i64(0), columns, self.lanes, [], vectors)
         builder.ret_void()
         return function
 
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 12, 2)
-        m, n, k, a_row, a_column, b_row, b_column, chunk, block_rows, block_columns, down, across, edge, low = constants
-        tile = self.scratch(builder, worker, chunk)
+        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
+        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
+        block_rows, block_columns, down, halves, across, edge, low = constants
+        tile = self.scratch(builder, worker, k, chunk)
+        label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
-        column, rest = builder.urem(number, across), builder.udiv(number, across)
-        row, matrix = builder.urem(rest, down), builder.udiv(rest, down)
+        row, rest = builder.urem(number, down), builder.udiv(number, down)
+        column, rest = builder.urem(rest, across), builder.udiv(rest, across)
+        half, matrix = builder.urem(rest, halves), builder.udiv(rest, halves)
+        row = builder.add(builder.mul(half, down), row)
         i_start, j_start = builder.mul(row, block_rows), builder.mul(column, block_columns)
         i_stop = self.smaller(builder, builder.add(i_start, block_rows), m)
         j_stop = self.smaller(builder, builder.add(j_start, block_columns), n)
         a_start = self.at(builder, a, builder.mul(matrix, builder.mul(m, k)))
         b_start = self.at(builder, b, builder.mul(matrix, builder.mul(k, n)))
         c_start = self.at(builder, c, builder.mul(matrix, builder.mul(m, n)))
-        few_rows = builder.icmp_signed("<=", m, i64(UNPACKED_TILES * self.rows))
         by_rows = builder.icmp_signed("==", b_column, i64(1))
+        few_rows = builder.icmp_signed("<=", m, i64(UNPACKED_TILES * self.rows))
+        small = builder.icmp_signed("<=", builder.mul(k, b_row), i64(SMALL // self.dtype.itemsize))
+        readable = builder.and_(by_rows, builder.or_(few_rows, small))
+        keeps = builder.icmp_signed("<=", k, i64(KEPT))
+        like_c = builder.icmp_signed("==", c_column, i64(1))
 
-        def chunks(k0: ir.Value, _: Values) -> Values:
-            depth = self.smaller(builder, chunk, builder.sub(k, k0))
-            a_chunk = self.at(builder, a_start, builder.mul(k0, a_column))
-            first = builder.icmp_signed("==", k0, i64(0))
-            add = builder.zext(builder.not_(first), I64)
+        def panels(j0: ir.Value, _: Values) -> Values:
+            columns = self.smaller(builder, width, builder.sub(j_stop, j0))
+            source = self.at(builder, b_start, builder.mul(j0, b_column))
+            vectors = builder.icmp_signed("==", builder.and_(columns, i64(self.lanes - 1)), i64(0))
+            unpacked = builder.and_(readable, vectors)
+            packs = builder.not_(builder.or_(unpacked, self.is_held(builder, label, source)))
+            narrow = builder.icmp_signed("<=", columns, i64(self.columns - self.lanes))
+            of_rows, of_few_rows = builder.select(narrow, edge, self.tile), builder.select(narrow, edge, low)
 
-            def panels(j0: ir.Value, _: Values) -> Values:
-                columns = self.smaller(builder, i64(self.columns), builder.sub(j_stop, j0))
-                source = self.at(builder, b_start, builder.mul(k0, b_row), builder.mul(j0, b_column))
-                whole = builder.icmp_signed("==", columns, i64(self.columns))
-                direct = builder.and_(builder.and_(whole, by_rows), few_rows)
-                with builder.if_then(builder.not_(direct)), builder.if_else(by_rows) as (rows, transposed):
+            def chunks(k0: ir.Value, _: Values) -> Values:
+                depth = self.smaller(builder, chunk, builder.sub(k, k0))
+                a_chunk = self.at(builder, a_start, builder.mul(k0, a_column))
+                b_chunk = self.at(builder, source, builder.mul(k0, b_row))
+                packed = self.at(builder, panel, builder.select(keeps, builder.mul(k0, i64(self.columns)), i64(0)))
+                with builder.if_then(packs), builder.if_else(by_rows) as (rows, transposed):
                     with rows:
-                        builder.call(self.pack_rows, [source, panel, b_row, depth, columns])
+                        builder.call(self.pack_rows, [b_chunk, packed, b_row, depth, columns])
                     with transposed:
-                        builder.call(self.pack_columns, [source, panel, b_column, depth, columns])
-                lines = builder.select(direct, source, panel)
-                line = builder.select(direct, b_row, i64(self.columns))
+                        builder.call(self.pack_columns, [b_chunk, packed, b_column, depth, columns])
+                lines = builder.select(unpacked, b_chunk, packed)
+                line = builder.select(unpacked, b_row, i64(self.columns))
+                first = builder.icmp_signed("==", k0, i64(0))
+                add = builder.zext(builder.not_(first), I64)
                 # A tile of all its rows, in whole vectors, is computed where it belongs; others are merged into C.
-                vectors = builder.icmp_signed("==", builder.and_(columns, i64(self.lanes - 1)), i64(0))
-                in_place = builder.and_(vectors, first)
-                narrow = builder.icmp_signed("<=", columns, i64(self.columns - self.lanes))
-                of_rows, of_few_rows = builder.select(narrow, edge, self.tile), builder.select(narrow, edge, low)
+                in_place = builder.and_(builder.and_(vectors, first), like_c)
 
                 def tiles(i0: ir.Value, _: Values) -> Values:
                     rows = self.smaller(builder, i64(self.rows), builder.sub(i_stop, i0))
                     a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
-                    c_tile = self.at(builder, c_start, builder.mul(i0, n), j0)
-                    builder.call(self.fetch_rows, [c_tile, n, rows])
+                    c_tile = self.at(builder, c_start, builder.mul(i0, c_row), builder.mul(j0, c_column))
+                    by_lines = zip((c_row, rows, columns), (c_column, columns, rows), strict=True)
+                    builder.call(self.fetch_lines, [c_tile, *(builder.select(like_c, x, y) for x, y in by_lines)])
                     direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), in_place)
                     target = builder.select(direct, c_tile, tile)
-                    target_row = builder.select(direct, n, i64(self.columns))
+                    target_row = builder.select(direct, c_row, i64(self.columns))
                     few = builder.icmp_signed("<=", rows, i64(self.low_rows))
                     compute = builder.select(few, of_few_rows, of_rows)
                     operands = [a_tile, lines, target, a_row, a_column, line, target_row, depth, rows]
                     builder.call_at(compute, self.tile.signature, operands)
                     with builder.if_then(builder.not_(direct)):
-                        builder.call(self.merge, [tile, c_tile, n, rows, columns, add])
+                        builder.call(self.merge, [tile, c_tile, c_row, c_column, rows, columns, add])
                     return []
 
                 loop(builder, i_start, i_stop, self.rows, [], tiles)
                 return []
 
-            loop(builder, j_start, j_stop, self.columns, [], panels)
+            # A sum of nothing is stored, too.
+            loop(builder, i64(0), self.larger(builder, k, i64(1)), chunk, [], chunks)
+            job = builder.select(keeps, self.job, i64(0))
+            for place, word in zip(label, (job, source), strict=True):
+                builder.store(word, place)
             return []
 
-        loop(builder, i64(0), self.larger(builder, k, i64(1)), chunk, [], chunks)  # a sum of nothing is stored, too
+        loop(builder, j_start, j_stop, width, [], panels)
         builder.ret_void()
 
-    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, chunk: ir.Value) -> ir.Value:
-        """The worker's memory for a tile, then a panel of one chunk, its rows rounded up to whole groups."""
+    def is_held(self, builder: ir.IRBuilder, label: Values, source: ir.Value) -> ir.Value:
+        """Whether the panel from `source` on is what the worker packed last, in this job. A task of one chunk is in
+        none: its number is 0."""
+        job, last = (builder.load(place, typ=type) for place, type in zip(label, (I64, POINTER), strict=True))
+        same_job = builder.and_(builder.icmp_signed("==", job, self.job), builder.icmp_signed("!=", job, i64(0)))
+        return builder.and_(same_job, builder.icmp_signed("==", last, source))
+
+    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, k: ir.Value, chunk: ir.Value) -> ir.Value:
+        """The worker's memory for a tile, then a panel, of which rows are packed in whole groups."""
         take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        lines = builder.add(chunk, i64(QUAD + self.rows))
+        kept = builder.select(builder.icmp_signed("<=", k, i64(KEPT)), k, chunk)
+        lines = builder.add(kept, i64(QUAD + self.rows))
         return builder.call(take, [worker, builder.mul(lines, i64(self.dtype.itemsize * self.columns))])

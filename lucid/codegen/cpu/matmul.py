@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lucid.codegen.cpu.chunks import dots_chunks, product_chunks, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
-from lucid.codegen.cpu.gemm import Gemm
+from lucid.codegen.cpu.gemm import HALVES, Gemm
 from lucid.codegen.cpu.library import DOTS, PRODUCT, SWEEPS, TILES
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.ops.contraction import Matmul
@@ -56,8 +56,26 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         sizes = (few, many, k, *strides, chunk, block, units, span)
         return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, swapped)
     gemm = Gemm(a.dtype, machine.vector_bytes)
-    rows, columns = product_chunks(batch, m, n, k, gemm.rows, gemm.columns)
-    down, across = -(-m // rows), -(-n // columns)
+    swapped = _is_better_swapped(op, m, n, k, -(-k // chunk))
+    c_strides = (1, n) if swapped else (n, 1)
+    if swapped:
+        m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
+    width = gemm.panel_columns(n)
+    rows, columns = product_chunks(batch, m, n, k, gemm.rows, width)
+    blocks, across = -(-m // rows), -(-n // columns)
+    down = -(-blocks // HALVES)
+    halves = -(-blocks // down)  # the last one may have fewer blocks: there are chunks without rows
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
-    constants = (m, n, k, *a_strides, *b_strides, chunk, rows, columns, down, across, *tiles)
-    return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * across, constants)
+    all_strides = (*a_strides, *b_strides, *c_strides)
+    constants = (m, n, k, *all_strides, chunk, width, rows, columns, down, halves, across, *tiles)
+    return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * halves * across, constants, swapped)
+
+
+def _is_better_swapped(op: Matmul, m: int, n: int, k: int, chunks: int) -> bool:
+    """Whether the product should be that of B transposed by A transposed: so few rows of A are packed, and many of B
+    read where they are. Lines of the result are then turned as they are stored, which long sums outweigh.
+
+    Not where neither is transposed: what is read where it is would be columns of B.
+    """
+    fills_vectors = 8 * -(-m // 16) * 16 <= 9 * m
+    return (op.transpose_a or op.transpose_b) and 4 * m <= n and 0 < 4 * m * chunks <= k and fills_vectors

@@ -102,7 +102,7 @@ class _Nest:
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("start"))
         self.s = UniformScalars(self.builder, self.entry, width)
-        context, chunk, _ = function.args
+        context, chunk, *_ = function.args
         entry = ir.IRBuilder(self.entry)
 
         def word(place: ir.Value, number: int, type: ir.Type) -> ir.Value:

@@ -12,40 +12,49 @@ MAX_THREADS = 256
 # whose core is then taken to be held by another process.
 WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
 
+LINE = 64  # bytes of a cache line
+LABEL = (-2, -1)  # the words of a label, counted from the memory: a job's number, and what the task tells panels by
+
 # What all programs call: with one thread, all there is of the pool. `@team` runs chunks where there are workers.
 _ALONE = """
 target triple = "{triple}"
 target datalayout = "{layout}"
 
 @team = internal global ptr null
+@jobs = internal global i64 0
 @scratch = internal global [{max_threads} x ptr] zeroinitializer
 @scratch_size = internal global [{max_threads} x i64] zeroinitializer
 
 declare i32 @posix_memalign(ptr, i64, i64)
 declare void @free(ptr)
 
-; Run task(context, chunk, worker) for each chunk below count. One job runs at a time.
+; Run task(context, chunk, worker, job) for each chunk below count, with a number of the job that no other has. One job
+; runs at a time.
 define void @lucid_parallel(ptr %task, ptr %context, i64 %count) {{
 entry:
+  %before = load i64, ptr @jobs
+  %job = add i64 %before, 1
+  store i64 %job, ptr @jobs
   %team = load ptr, ptr @team
   %alone = icmp eq ptr %team, null
   br i1 %alone, label %serial, label %together
 together:
-  tail call void %team(ptr %task, ptr %context, i64 %count)
+  tail call void %team(ptr %task, ptr %context, i64 %count, i64 %job)
   ret void
 serial:
   %chunk = phi i64 [ 0, %entry ], [ %following, %one ]
   %more = icmp slt i64 %chunk, %count
   br i1 %more, label %one, label %end
 one:
-  call void %task(ptr %context, i64 %chunk, i64 0)
+  call void %task(ptr %context, i64 %chunk, i64 0, i64 %job)
   %following = add i64 %chunk, 1
   br label %serial
 end:
   ret void
 }}
 
-; Memory of at least `size` bytes that is the worker's own until it asks again.
+; Memory of at least `size` bytes that is the worker's own until it asks again. The two words in front of it are its
+; label, for tasks that look whether it still holds what an earlier chunk of the same job has left there.
 define ptr @lucid_scratch(i64 %worker, i64 %size) {{
 entry:
   %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
@@ -55,13 +64,18 @@ entry:
   %fits = icmp sge i64 %have, %size
   br i1 %fits, label %use, label %grow
 use:
-  ret ptr %old
+  %found = getelementptr i8, ptr %old, i64 {line}
+  ret ptr %found
 grow:
   call void @free(ptr %old)
-  %failed = call i32 @posix_memalign(ptr %slot, i64 64, i64 %size)
+  %with_label = add i64 %size, {line}
+  %failed = call i32 @posix_memalign(ptr %slot, i64 {line}, i64 %with_label)
   store i64 %size, ptr %size_slot
   %new = load ptr, ptr %slot
-  ret ptr %new
+  %made = getelementptr i8, ptr %new, i64 {line}
+  %job_place = getelementptr i64, ptr %made, i64 {job_word}
+  store i64 0, ptr %job_place
+  ret ptr %made
 }}
 
 ; Have chunks run by a function such as `lucid_team`, or by the caller alone where it is null.
@@ -74,9 +88,9 @@ define void @lucid_join(ptr %team) {{
 # Each worker has a share of the chunks, the same stretch of each job, so that what one job has written is in the cache
 # of the worker that reads it in the next; who is done with its own share helps with those of others. `@left` counts the
 # chunks of a share that nobody has claimed. A worker claims by subtracting one: what was there before, where positive,
-# is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task, context and
-# the end of the share may be read. Late workers find nothing positive, or a chunk of the next job, which is as good.
-# `@job` is the number of the job.
+# is a chunk that nobody else has, and says that the job cannot end before that chunk is done, so that task, context,
+# number and the end of the share may be read. Late workers find nothing positive, or a chunk of the next job, which is
+# as good. `@job` is the number of the job, which idle workers watch.
 _TEAM = """
 target triple = "{triple}"
 target datalayout = "{layout}"
@@ -87,6 +101,7 @@ target datalayout = "{layout}"
 @done = internal global i64 0, align 64
 @task = internal global ptr null, align 64
 @context = internal global ptr null
+@number = internal global i64 0
 @wanted = internal global i64 0, align 64
 @started = internal global i64 0
 @sleeping = internal global i64 0, align 64
@@ -141,12 +156,13 @@ empty:
 run:
   %task = load ptr, ptr @task
   %context = load ptr, ptr @context
+  %job = load i64, ptr @number
   %end_place = getelementptr [{max_threads} x i64], ptr @ends, i64 0, i64 %number
   %share_end = load i64, ptr %end_place
   %chunk = sub i64 %share_end, %ticket
   %running = getelementptr [{max_threads} x [8 x i64]], ptr @running, i64 0, i64 %worker
   store atomic i64 1, ptr %running release, align 8
-  call void %task(ptr %context, i64 %chunk, i64 %worker)
+  call void %task(ptr %context, i64 %chunk, i64 %worker, i64 %job)
   store atomic i64 0, ptr %running release, align 8
   %before = atomicrmw add ptr @done, i64 1 seq_cst
   %asleep = load atomic i64, ptr @waiting seq_cst, align 8
@@ -243,7 +259,7 @@ end:
 }}
 
 ; Run the chunks of a job, together with the workers.
-define void @lucid_team(ptr %task, ptr %context, i64 %count) {{
+define void @lucid_team(ptr %task, ptr %context, i64 %count, i64 %job) {{
 entry:
   %started = load i64, ptr @started
   %cold = icmp eq i64 %started, 0
@@ -256,6 +272,7 @@ publish:
   store atomic i32 %core, ptr @callers_core monotonic, align 4
   store ptr %task, ptr @task
   store ptr %context, ptr @context
+  store i64 %job, ptr @number
   store atomic i64 0, ptr @done release, align 8
   %workers = load i64, ptr @wanted ; fewer than before, where not all could be started
   %shares = add i64 %workers, 1
@@ -274,9 +291,7 @@ deal:
   %dealt = icmp eq i64 %following_share, %shares
   br i1 %dealt, label %call_workers, label %deal
 call_workers:
-  %number_of_job = load i64, ptr @job
-  %next_job = add i64 %number_of_job, 1
-  store atomic i64 %next_job, ptr @job seq_cst, align 8
+  store atomic i64 %job, ptr @job seq_cst, align 8
   %sleepers = load atomic i64, ptr @sleeping seq_cst, align 8
   %asleep = icmp sgt i64 %sleepers, 0
   br i1 %asleep, label %rouse, label %help
@@ -381,7 +396,7 @@ define void @lucid_forget() {{
 
 def alone_text(triple: str, layout: str) -> str:
     """What all programs call, for a kind of machine, as a module."""
-    return _ALONE.format(triple=triple, layout=layout, max_threads=MAX_THREADS)
+    return _ALONE.format(triple=triple, layout=layout, max_threads=MAX_THREADS, line=LINE, job_word=LABEL[0])
 
 
 def team_text(triple: str, layout: str) -> str:

@@ -83,7 +83,7 @@ run:
   %single = icmp eq i64 %one, 1
   br i1 %single, label %here, label %divided
 here:
-  call void %function(ptr %context, i64 0, i64 0)
+  call void %function(ptr %context, i64 0, i64 0, i64 0)
   br label %ran
 divided:
   call void @{parallel}(ptr %function, ptr %context, i64 %one)
@@ -144,7 +144,7 @@ _COPY = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 ; The task that copies as many bytes as its constant says from context[1] to context[0].
-define void @{copy}(ptr %context, i64 %chunk, i64 %worker) {{
+define void @{copy}(ptr %context, i64 %chunk, i64 %worker, i64 %job) {{
   %source_place = getelementptr i64, ptr %context, i64 1
   %constants_place = getelementptr i64, ptr %context, i64 2
   %to = load ptr, ptr %context

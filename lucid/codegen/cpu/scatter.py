@@ -47,7 +47,7 @@ class _Scatter:
         own = [Index() if extent == 1 else at for at, extent in zip(place, indices.shape, strict=True)]
         self.index_at = linear(own, indices.shape)
         self.builder = ir.IRBuilder(task.function.append_basic_block("entry"))
-        _, self.chunk, _ = task.function.args
+        _, self.chunk, *_ = task.function.args
         self.updates, self.indices, self.result = (task.address(self.builder, slot) for slot in range(3))
         scalars = UniformScalars(self.builder, self.builder.block, 1)
         self.access = Access(self.builder, scalars, (), {})

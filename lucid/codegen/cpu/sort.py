@@ -44,7 +44,7 @@ class _Sort:
         self.function = task.function
         self.builder = ir.IRBuilder(task.function.append_basic_block("entry"))
         self.s = LLVMScalars(self.builder, 1)
-        _, self.chunk, worker = task.function.args
+        _, self.chunk, worker, _ = task.function.args
         self.x, self.result = task.address(self.builder, 0), task.address(self.builder, 1)
         self.is_short = self.length <= SHORT * self.digits
         row = self.length * self.words

@@ -20,7 +20,7 @@ PRODUCTS = 8  # of an element at a time: as many factors stay in registers
 class Sweeps(Tiles):
     """The functions of such a product.
 
-    `write` appends `void name(context, chunk, worker)` to a module, a task for the pool, and the functions that it
+    `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of S, M and C, and of a word each of: the rows of S, the columns of M, k, 1
     at least; s_row, s_column, m_row, c_row, c_column; the elements of k in a chunk of the sum; the columns in a unit of
     work, how many units there are, and how many a chunk of the task has. C[i, j] is at c + i c_row + j c_column, in

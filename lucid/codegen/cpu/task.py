@@ -13,7 +13,7 @@ from lucid.ir.types import TensorType
 
 @dataclass(frozen=True)
 class Task:
-    """`void function(context, chunk, worker)` for operands of some types. The context holds the addresses of the
+    """`void function(context, chunk, worker, job)` for operands of some types. The context holds the addresses of the
     operands, then of the results. `imported` declares a function that graphs share: its name, operands and result."""
 
     function: ir.Function

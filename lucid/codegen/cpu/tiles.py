@@ -42,6 +42,11 @@ class Tiles:
         self.scalar = memory_type(dtype, 1)
         self.vector = memory_type(dtype, self.lanes)
 
+    def panel_columns(self, columns: int) -> int:
+        """The columns of a panel: a tile's, but where a full panel would leave one vector to the last. Tiles of one are
+        bound by what they load."""
+        return 2 * self.lanes if -(-columns // self.lanes) == self.vectors + 1 else self.columns
+
     def begin(self, name: str, pointers: int, sizes: int) -> tuple[ir.Function, ir.IRBuilder]:
         signature = ir.FunctionType(VOID, [POINTER] * pointers + [I64] * sizes)
         function = ir.Function(self.module, signature, name)
@@ -55,7 +60,7 @@ class Tiles:
         chunk and that of the worker."""
         function = ir.Function(self.module, TASK, name)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, number, worker = function.args
+        context, number, worker, self.job = function.args
 
         def word(pointer: ir.Value, slot: int, type: ir.Type) -> ir.Value:
             return builder.load(builder.gep(pointer, [i64(slot)], source_etype=I64), typ=type)
