@@ -15,7 +15,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.core import Array, TensorCore
 from lucid.eager import Edge, Operand, Record, Saved, apply, record_operation, snapshot
-from lucid.errors import ArgumentError, ArgumentTypeError, GradientError
+from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, leaked
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.interpret import run
@@ -138,8 +138,15 @@ def _reachable(roots: Sequence[Tensor]) -> list[Record]:
     return order
 
 
+def _expect_alive(tensor: Tensor) -> None:
+    """Raise for a tensor of a trace that has ended. A trace that lasts knows its own tensors."""
+    if tensor._symbol is not None and current_tracer() is None:
+        raise leaked()
+
+
 def default_seed(output: Tensor, seed: Tensor | None) -> Tensor:
     """The gradient that a backward of `output` starts from, checked against its type: ones where none is given."""
+    _expect_alive(output)
     if not output.requires_grad:
         raise GradientError(
             "this tensor does not require a gradient: nothing to go back through.",
@@ -224,6 +231,7 @@ def grad(
         raise ArgumentError(f"lucid.grad takes a gradient for each of {len(ys)} outputs, got {len(given)}.")
     seeds = [default_seed(y, seed) for y, seed in zip(ys, given, strict=True)]
     for x in xs:
+        _expect_alive(x)
         if not x._requires_grad:
             raise GradientError(
                 f"lucid.grad takes inputs that are tensors and require a gradient, got {reprlib.repr(x)}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import lucid.eager as eager
 import lucid.operations as ops
 from lucid.bodies import EagerTracer, symbol_in
-from lucid.errors import ArgumentTypeError, GradientError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, TraceError
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
@@ -34,9 +35,11 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
     what it computes can be differentiated again. What the function itself computes is never differentiated: its
     arguments have gradients, and what it uses from outside has none.
 
-    Arguments are given by position; those that are no tensors and no arrays are passed as they are. Raises
-    ArgumentError where the function returns something else, GradientError where gradients do not fit the arguments, and
-    TraceError where the derivative reads elements, prints, or draws random numbers.
+    `x` are all arguments of a call in the order of the function's parameters, defaults among them; those that are no
+    tensors and no arrays are passed as they are. Raises ArgumentError for a function with parameters that can only be
+    given by name, ArgumentTypeError where it returns something else, or where the derivative does not take so many
+    arguments, GradientError where gradients do not fit the arguments, and TraceError where the derivative reads
+    elements, prints, or draws random numbers.
 
     >>> import lucid
     >>> @lucid.custom_vjp(lambda g, y, x: (g,))
@@ -55,16 +58,45 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
         )
 
     def decorate(function: F) -> F:
+        if not callable(function):
+            raise ArgumentTypeError(
+                f"custom_vjp is given a derivative, and then the function that has it, got {reprlib.repr(function)}.",
+                hint="write `@lucid.custom_vjp(vjp)` above the function itself.",
+            )
+        name, signature = getattr(function, "__name__", "function"), inspect.signature(function)
+        by_name = [p.name for p in signature.parameters.values() if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        if by_name:
+            raise ArgumentError(
+                f"custom_vjp takes a function whose arguments can be given by position, got {name} with {by_name[0]}.",
+                hint="without the * before it, it can be given by position and by name.",
+            )
+
         @functools.wraps(function)
-        def call(*arguments: Any) -> Any:
-            given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in arguments]
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                bound = signature.bind(*arguments, **keywords)
+            except TypeError as error:
+                raise ArgumentTypeError(f"{name}{signature}: {error}.") from None
+            bound.apply_defaults()
+            given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in bound.args]
             with no_grad():
                 result = function(*given)
-            return _with_derivative(vjp, getattr(function, "__name__", "function"), given, result)
+            return _with_derivative(vjp, name, given, result)
 
         return call  # type: ignore[return-value]  # it takes and gives what the function does
 
     return decorate
+
+
+def _expect_fit(vjp: Callable[..., Any], name: str, arguments: list[Any]) -> None:
+    """Raise unless a derivative can be called with a gradient, a result and so many arguments."""
+    try:
+        inspect.signature(vjp).bind(None, None, *arguments)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"the derivative of {name} takes the gradient, the result and {len(arguments)} arguments, "
+            f"got a function of {inspect.signature(vjp)}."
+        ) from None
 
 
 def _with_derivative(vjp: Callable[..., Any], name: str, arguments: list[Any], result: Any) -> Any:
@@ -76,6 +108,7 @@ def _with_derivative(vjp: Callable[..., Any], name: str, arguments: list[Any], r
         raise ArgumentTypeError(
             f"{name} has a custom_vjp and returns a tensor, or a tuple of them, got {reprlib.repr(result)}."
         )
+    _expect_fit(vjp, name, arguments)
     values = tuple(y.detach() for y in results)
     call = _Call(vjp, name, arguments, values, isinstance(result, tuple))
     tracer = current_tracer()

@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.context import user_frame
 from lucid.core import Array, TensorCore, Version
-from lucid.errors import AllocationError, ArgumentError, GradientError
+from lucid.errors import AllocationError, ArgumentError, leaked
 from lucid.ir.graph import Location
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.elementwise import Detach
@@ -129,10 +129,7 @@ def _location() -> Location:
 
 def _array(tensor: Tensor) -> Array:
     if tensor._array is None:
-        raise GradientError(
-            "a tensor of a trace was used outside it.",
-            hint="return it from the compiled function instead of storing it elsewhere.",
-        )
+        raise leaked()
     if tensor._viewed() is not None:
         tensor._expect_current()
     if not isinstance(tensor._array, np.ndarray):

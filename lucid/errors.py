@@ -157,3 +157,11 @@ def ended_trace(wanted: str) -> TraceError:
         f"{wanted} needs the value of a tensor of a trace that has ended, which never had one.",
         hint="return the tensor from the compiled function, and read what the call gives.",
     )
+
+
+def leaked() -> TraceError:
+    """The error of using a traced tensor that was kept beyond its trace."""
+    return TraceError(
+        "a tensor of a trace that has ended was used.",
+        hint="return it from the function or the loop body that made it, or keep it in a registered buffer.",
+    )

@@ -59,7 +59,7 @@ def scan(
     6.0 [0.0, 1.0, 3.0]
     """
     if not callable(f):
-        raise ArgumentTypeError(f"scan takes a function of a carry and an element, got {f!r}.")
+        raise ArgumentTypeError(f"scan takes a function of a carry and an element, got {f!r}.", hint=_ORDER)
     start, elements = _Tree.of(init, "init"), _Tree.of(xs, "xs")
     count = _length(elements, length)
     tracer = current_tracer()
@@ -72,6 +72,9 @@ def scan(
     if now.refused is not None:  # the body caught it, and went on with a guess
         raise now.refused
     return body.unflatten(_run(now, body, start.tensors, elements.tensors, count, reverse))
+
+
+_ORDER = "it is lucid.scan(function, first_carry, elements)."
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _length(xs: _Tree, length: int | None) -> int:
     extents = {x.shape[0] for x in xs.tensors if x.shape}
     if any(not x.shape for x in xs.tensors) or len(extents) > 1:
         shapes = ", ".join(str(x.shape) for x in xs.tensors)
-        raise ShapeError(f"scan takes xs that share a leading axis, got shapes {shapes}.")
+        raise ShapeError(f"scan takes xs that share a leading axis, got shapes {shapes}.", hint=_ORDER)
     if length is None and not extents:
         raise ArgumentError("scan takes xs or a length, got neither.")
     if length is not None and extents and extents != {length}:

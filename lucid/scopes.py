@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lucid.errors import TraceError
+from lucid.errors import TraceError, leaked
 from lucid.flow import GradientFlow
 from lucid.ir.build import Builder
 from lucid.ir.graph import Value
@@ -112,10 +112,7 @@ class Scopes:
                 "a tensor of the body of a scan was used outside it.",
                 hint="return it from the body, as a part of the carry or of the output.",
             )
-        raise TraceError(
-            "a tensor of an earlier trace was used.",
-            hint="return it from the compiled function, or keep it in a registered buffer.",
-        )
+        raise leaked()
 
     def brought(self, value: Value, number: int | None = None) -> Value:
         """A value, of the graph of a number if that is known, as a value of the graph at hand."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, TraceError
+from lucid.errors import ArgumentError, leaked
 from lucid.guards import describe
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
@@ -41,10 +41,7 @@ def leaf_key(leaf: Any) -> Any:
     if isinstance(leaf, Tensor):
         array = leaf._array
         if array is None:
-            raise TraceError(
-                "a tensor of an earlier trace was passed to a compiled function.",
-                hint="return it from the function that computed it.",
-            )
+            raise leaked()
         return array.shape, array.dtype, leaf._requires_grad, leaf._history is None
     if isinstance(leaf, np.ndarray):
         return leaf.shape, leaf.dtype

@@ -12,7 +12,7 @@ import lucid
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.errors import ArgumentError, GradientError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, TraceError
 
 
 def leaf(*values: float) -> Tensor:
@@ -209,6 +209,11 @@ def test_random_numbers_are_drawn_once() -> None:
             TraceError,
             "the derivative of f draws random numbers or prints, which it can't.",
         ),
+        (
+            lambda g, y: (g,),
+            ArgumentTypeError,
+            "the derivative of f takes the gradient, the result and 1 arguments, got a function of (g, y).",
+        ),
     ],
 )
 def test_a_derivative_that_does_not_fit(vjp: Any, kind: type[Exception], sentence: str) -> None:
@@ -249,3 +254,49 @@ def test_a_float_that_may_change() -> None:
     assert call(x, 2.0).tolist() == [1.0, -2.0]
     assert call(x, 4.0).tolist() == [1.0, -4.0]
     assert len(call.programs) == 1
+
+
+def scaled(x, scale=2.0):  # type: ignore[no-untyped-def]  # its signature is part of a message
+    return x * scale
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, lucid.compile], ids=["eager", "compiled"])
+def test_arguments_by_name_and_defaults(mode: Any) -> None:
+    decorated = lucid.custom_vjp(lambda g, y, x, scale: (g * scale * 10.0, None))(scaled)
+    calls = {20.0: lambda x: decorated(x), 30.0: lambda x: decorated(scale=3.0, x=x), 40.0: lambda x: decorated(x, 4.0)}
+    for slope, call in calls.items():
+        x = leaf(1.0, 2.0)
+        mode(lambda x, call=call: call(x).sum().backward())(x)
+        assert x.grad is not None
+        assert x.grad.tolist() == [slope, slope]
+
+
+def by_name_only(x, *, scale=1.0):  # type: ignore[no-untyped-def]
+    return x * scale
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            lambda: lucid.custom_vjp(scaled)(leaf(1.0)),
+            "custom_vjp is given a derivative, and then the function that has it, got Tensor([1.0], grad=None).",
+        ),
+        (
+            lambda: lucid.custom_vjp(lambda g, y, x: (g,))(by_name_only),
+            "custom_vjp takes a function whose arguments can be given by position, got by_name_only with scale.",
+        ),
+        (
+            lambda: lucid.custom_vjp(lambda g, y, x, scale: (g, None))(scaled)(),
+            "scaled(x, scale=2.0): missing a required argument: 'x'.",
+        ),
+        (
+            lambda: lucid.custom_vjp(lambda g, y, x, scale: (g, None))(scaled)(leaf(1.0), width=2.0),
+            "scaled(x, scale=2.0): got an unexpected keyword argument 'width'.",
+        ),
+    ],
+)
+def test_wrong_uses(call: Any, sentence: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert caught.value.sentence == sentence
