@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lucid.ir.ops import special as sp
 from lucid.operations.arguments import as_integer
-from lucid.operations.elementwise import equal, where
+from lucid.operations.elementwise import absolute, less, where
 from lucid.operations.functions import sin
 from lucid.operations.operands import Operand, apply_op, as_float
 
@@ -68,7 +68,12 @@ def sinc(x: Operand) -> Tensor:
     >>> print(sinc([0.0, 0.5]))
     [1.0, 0.63661975]
     """
-    tensor = as_float(x)
-    is_zero = equal(tensor, 0.0)
-    angle = where(is_zero, 1.0, tensor) * math.pi
-    return where(is_zero, 1.0, sin(angle) / angle)
+    angle = as_float(x) * math.pi
+    is_small = less(absolute(angle), 0.5)
+    # Taylor's series, exact for float64 there, so that derivatives do not cancel near 0.
+    square = where(is_small, angle, 0.0) ** 2
+    series: Operand = 1.0 / math.factorial(15)
+    for power in range(12, -1, -2):
+        series = 1.0 / math.factorial(power + 1) - square * series
+    large = where(is_small, 1.0, angle)
+    return where(is_small, series, sin(large) / large)

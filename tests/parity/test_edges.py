@@ -31,6 +31,21 @@ def test_second_derivative_of_powers(exponent: float) -> None:
             assert_close(result, expected)
 
 
+def test_second_derivative_of_sinc() -> None:
+    """PyTorch's is NaN at 0, and off by percents near it: sin(pi x) / (pi x) has the derivatives of its series."""
+    x = np.array([0.0, 1e-4, -1e-3, 0.02, 0.1, 0.158, 0.16, 0.5, 3.0])
+    a = np.pi * x[1:]
+    expected = np.pi**2 * ((2.0 / a**2 - 1.0) * np.sin(a) - 2.0 * np.cos(a) / a) / a
+    expected[:2] = np.pi**2 * (-1.0 / 3.0 + a[:2] ** 2 / 10.0)  # where the formula cancels
+
+    def second(x: Tensor) -> Tensor:
+        return lucid.grad(lucid.grad(lucid.sinc(x).sum(), x, create_graph=True).sum(), x)
+
+    for function in (second, lucid.compile(second)):
+        found = function(Tensor(x, requires_grad=True)).numpy()
+        np.testing.assert_allclose(found, [-(np.pi**2) / 3.0, *expected], rtol=1e-9)
+
+
 def test_a_first_power_is_a_copy() -> None:
     x = Tensor(X)
     y = x**1
@@ -48,6 +63,10 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], list[Any]]] = {
     "prod of zeros": (lambda library, x: library.prod(x), [0.0, 2.0, 0.0]),
     "sum without axes": (lambda library, x: library.sum(x, 0), 2.0),
     "logsumexp without axes": (lambda library, x: library.logsumexp(x, -1), 2.0),
+    "powers of zero": (
+        lambda library, x: x[0] ** x[1],
+        [[0.0, -0.0, 0.0, -0.0, 0.0, 0.0, -0.0, 2.0], [-1.0, -1.0, -2.0, -2.0, 0.0, 0.5, 3.0, 0.0]],
+    ),
     "where": (lambda library, x: library.where(x == x, x, x * NAN), [1.0, 0.0, 4.0]),
 }
 

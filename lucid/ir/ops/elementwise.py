@@ -77,11 +77,13 @@ class Pow(Binary):
         return s.power(*x)
 
     def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
-        # d/db a^b = a^b log a, taken as 0 where a is 0: there y is 0 or 1 for every b >= 0. What is not chosen has
-        # finite derivatives, too: else theirs, times 0, would be NaN in the second derivative.
+        # d/db a^b = a^b log a, taken as 0 where a is 0 and b is not negative: there y is 0 or 1. For a negative b it is
+        # -y, which is infinite. What is not chosen has finite derivatives, too: else theirs, times 0, would be NaN in
+        # the second derivative.
         a, b = x
         a_is_zero, b_is_zero = a.equal(0.0), b.equal(0.0)
-        log_a = a_is_zero.where(a.constant(0.0), a_is_zero.where(a.constant(1.0), a).log())
+        log_of_zero = b.less(0.0).where(a.constant(-1.0), a.constant(0.0))
+        log_a = a_is_zero.where(log_of_zero, a_is_zero.where(a.constant(1.0), a).log())
         power = a ** (b_is_zero.where(b.constant(1.0), b) - 1.0)
         slope = b_is_zero.where(a.constant(0.0), b * power)  # of a constant, also where a is 0
         return g * slope, g * y * log_a
