@@ -98,6 +98,22 @@ def test_an_exponential_is_computed_again_rather_than_stored() -> None:
     assert recomputed(graph) == ["exp"]
 
 
+def test_an_error_function_is_stored_rather_than_computed_again() -> None:
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE]) {
+          %m = matmul %x, %w
+          %e = erf %m
+          %y = mul %m, %e
+          %z = matmul %y, %w
+          %one: f32[SIZE] = const value=1.0
+          %g = grad %z, %one, %x
+          return %z, %g
+        }
+    """)
+    assert recomputed(graph) == []
+    assert {value.name for value in saved(graph)} == {"m", "e"}
+
+
 def test_what_a_matmul_of_the_backward_reads_is_saved() -> None:
     # Computed again it would have to be stored again; it is in memory for the forward's own matmul.
     graph = prepared("""
