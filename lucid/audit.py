@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lucid.trace import Trace
 
 _text = os.environ.get("LUCID_AUDIT", "0")
-_PERIOD = int(_text) if _text.isdigit() else 1  # audit every n-th call; 0 for never
-_active: list[int] = []  # the periods of the `audit` blocks that are open
+_period = int(_text) if _text.isdigit() else 1  # audit every n-th call; 0 for never
+periods = [_period] if _period else []  # and of the `audit` blocks that are open: the last counts
 
 
 class audit:  # noqa: N801  a context manager reads as a verb
@@ -35,10 +35,10 @@ class audit:  # noqa: N801  a context manager reads as a verb
             raise ArgumentError(f"audit takes a number of calls from 1 on, got {every!r}.")
 
     def __enter__(self) -> None:
-        _active.append(self._every)
+        periods.append(self._every)
 
     def __exit__(self, *_: object) -> None:
-        _active.pop()
+        periods.pop()
 
 
 class Audit:
@@ -49,11 +49,10 @@ class Audit:
 
     def due(self) -> bool:
         """Whether this call is to be audited."""
-        period = _active[-1] if _active else _PERIOD
-        if not period:
+        if not periods:
             return False
         self._calls += 1
-        return self._calls % period == 0
+        return self._calls % periods[-1] == 0
 
     def compare(self, program: Program, trace: Trace) -> None:
         """Raise AuditError where a new trace differs from a program's."""

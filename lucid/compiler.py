@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 import lucid.explorer as explorer
-from lucid.audit import Audit
+from lucid.audit import Audit, periods
 from lucid.codegen.rules import KernelRule
 from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
@@ -202,7 +202,7 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
             return self._function(*args, **kwargs)
-        fast, audited = self._fast, self._audit.due()
+        fast, audited = self._fast, bool(periods) and self._audit.due()
         if fast is not None and not kwargs and not audited:
             result = fast.call(args)
             if result is not UNLIKE:

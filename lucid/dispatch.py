@@ -7,13 +7,13 @@ look into the arrays, and puts the results where they belong: a call without a b
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lucid.codegen.threads import RUN_LOCK
+from lucid.frames import CLAIMING, claiming
 from lucid.guards import define
 from lucid.modes import epoch, modes
 from lucid.program import Program
@@ -65,7 +65,8 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
     names = "".join(f"a{number}, " for number in range(len(leaves))) or "()"
     arrays = [f"a{number}._array" if type(leaves[number]) is Tensor else f"a{number}" for number in parts.arguments]
     held = [f"x{position}" for position in range(len(arrays))]
-    identities = ", ".join(f"id({name})" for name in held)
+    noted = [f"words[{parts.objects + position}] = id({name})" for position, name in enumerate(held)]
+    noted[:0] = ["words = record.words"] if held else []
     lines = [
         f"if len(leaves) != {len(leaves)}: return UNLIKE",
         f"{names} = leaves",
@@ -77,8 +78,9 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "    program.running = True",  # from here on, what a signal handler calls must not touch the frames
         "    try:",
         "        frame = frames[0]",
-        "        record, tensors = frame.record, frame.claim()",
-        f"        pack_arrays(record.words, record.objects, {identities})" if held else "",
+        "        record = frame.record",
+        *(f"        {line}" for line in claiming(parts.frames[0].count)),
+        *(f"        {line}" for line in noted),
         *(f"        {line}" for line in program.lines_before()),
         "        try:",
         "            outcome = run(record.address)",
@@ -102,7 +104,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "run": parts.run,
         "ran": parts.ran,
         "finish": program._finish,
-        "pack_arrays": struct.Struct(f"{len(held)}q").pack_into,
+        **CLAIMING,
     }
     return define("call(leaves)", lines, scope)
 
@@ -115,11 +117,9 @@ def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None
     for number, leaf in enumerate(leaves):
         name = f"a{number}"
         if type(leaf) is Tensor:
-            conditions += [
-                f"type({name}) is Tensor",
-                f"{name}._requires_grad is {leaf._requires_grad}",
-                f"({name}._history is None) is {leaf._history is None}",
-            ]
+            conditions += [f"type({name}) is Tensor", f"{name}._requires_grad is {leaf._requires_grad}"]
+            if leaf._requires_grad:  # what requires no gradient has no history
+                conditions.append(f"{name}._history is {'None' if leaf._history is None else 'not None'}")
             arrays.append((name, leaf))
         elif type(leaf) is np.ndarray:
             conditions.append(f"type({name}) is ndarray")
@@ -132,5 +132,5 @@ def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None
         else:
             return None
     pairs = [(x, y) for number, x in enumerate(arrays) for y in arrays[:number]]
-    conditions += [f"({x} is {y}) is {first is second}" for (x, first), (y, second) in pairs]
+    conditions += [f"{x} is {y}" if first is second else f"{x} is not {y}" for (x, first), (y, second) in pairs]
     return conditions

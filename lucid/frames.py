@@ -17,12 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.target import Record
+from lucid.guards import define
 from lucid.ir.types import TensorType
 from lucid.tensor import Array, Tensor
 
-# The reference counts, as `sys.getrefcount` sees them in `Frame.claim`, of what a frame alone holds: a tensor by its
+# The reference counts, as `sys.getrefcount` sees them in `claiming`, of what a frame alone holds: a tensor by its
 # list and the call, an array by its tensor, too.
 _FREE_TENSOR, _FREE_ARRAY = 2, 3
+
+# Up to so many results are looked at one by one in generated lines, more in a loop, which takes twice as long.
+MOST_UNROLLED = 4
 
 # Where the interpreter's lock is off, counts of other threads' references are not exact.
 _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -61,7 +65,7 @@ def native(array: Array) -> Array:
 class Frame:
     """The results of one call, and the table of addresses that has the program write there."""
 
-    __slots__ = ("_arrays", "_first", "_numbers", "_types", "record", "table", "table_address", "tensors")
+    __slots__ = ("_first", "_types", "arrays", "count", "numbers", "record", "table", "table_address", "tensors")
 
     def __init__(self, types: Sequence[TensorType], table: npt.NDArray[np.uint64], first: int) -> None:
         self.table = table
@@ -69,32 +73,46 @@ class Frame:
         self.record: Record | None = None  # for runs that look into arrays by themselves
         self._first = first  # the slot of the first result
         self._types = [(type.shape, type.dtype.numpy) for type in types]
-        self._arrays: list[Array] = [_NONE] * len(types)
+        self.arrays: list[Array] = [_NONE] * len(types)
         self.tensors: list[Tensor] = [Tensor.__new__(Tensor)] * len(types)
-        self._numbers = range(len(types))
-        for number in self._numbers:
-            self._renew(number)
+        self.count = len(types)
+        self.numbers = range(self.count)
+        for number in self.numbers:
+            self.renew(number)
 
-    def _renew(self, number: int) -> None:
+    def renew(self, number: int) -> None:
         shape, dtype = self._types[number]
-        self._arrays[number] = _NONE  # never free: an interrupt in between leaves a result to be renewed again
+        self.arrays[number] = _NONE  # never free: an interrupt in between leaves a result to be renewed again
         array = np.empty(shape, dtype)
         self.table[self._first + number] = address(array)
         self.tensors[number] = Tensor._wrap(array)
-        self._arrays[number] = array
+        self.arrays[number] = array
 
     def claim(self) -> list[Tensor]:
         """The tensors for the results of a call, as new: what somebody still holds is replaced."""
-        tensors, arrays = self.tensors, self._arrays
-        for number in self._numbers:
-            if (
-                getrefcount(tensors[number]) != _FREE_TENSOR
-                or getrefcount(arrays[number]) != _FREE_ARRAY
-                or getweakrefcount(tensors[number])
-                or not _EXACT
-            ):
-                self._renew(number)
-            else:
-                tensor = tensors[number]
-                tensor._requires_grad, tensor._grad, tensor._history, tensor.name = False, None, None, None
+        tensors: list[Tensor] = _claim(self)
         return tensors
+
+
+def claiming(count: int) -> list[str]:
+    """Lines that do what `Frame.claim` does with so many tensors, for a generated function that has a `frame`, and then
+    `tensors`. They see what `CLAIMING` names."""
+    lines = ["tensors, arrays = frame.tensors, frame.arrays"]
+    if count > MOST_UNROLLED:
+        return [*lines, "for number in frame.numbers:", *(f"    {line}" for line in _claiming_one("number"))]
+    return [*lines, *(line for number in range(count) for line in _claiming_one(str(number)))]
+
+
+def _claiming_one(number: str) -> list[str]:
+    held = [f"getrefcount(tensors[{number}]) != {_FREE_TENSOR}", f"getrefcount(arrays[{number}]) != {_FREE_ARRAY}"]
+    held += [f"getweakrefcount(tensors[{number}])"]
+    return [
+        f"if {' or '.join(held) if _EXACT else True}: frame.renew({number})",
+        "else:",
+        f"    tensor = tensors[{number}]",
+        "    tensor._requires_grad, tensor._grad, tensor._history, tensor.name = False, None, None, None",
+    ]
+
+
+CLAIMING = {"getrefcount": getrefcount, "getweakrefcount": getweakrefcount}
+_claim = define("claim(frame)", [*claiming(MOST_UNROLLED + 1), "return tensors"], dict(CLAIMING))

@@ -100,7 +100,7 @@ class HostProgram(Program):
         if record is None:
             return None
         numbers = [number for _, number, _ in self._arguments]
-        return DirectParts(numbers, self._frames, executable, record.run, record.ran)
+        return DirectParts(numbers, self._frames, record.objects, executable, record.run, record.ran)
 
     def repeat(self, leaves: Sequence[Any], times: int) -> Any:
         """See `Program.repeat`."""

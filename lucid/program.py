@@ -39,12 +39,17 @@ if TYPE_CHECKING:
     from lucid.explanation import Explanation
 
 
+# Up to so many tensors are named one by one in generated lines; a loop over them takes twice as long.
+MOST_UNROLLED = 8
+
+
 @dataclass(frozen=True)
 class DirectParts:
     """What a direct call needs of a program: the leaves whose arrays it takes, the frames, and what runs."""
 
     arguments: list[int]
     frames: list[Frame]
+    objects: int  # see `Record.objects`
     executable: Executable
     run: Callable[[int], int]
     ran: Callable[[int], bool]
@@ -266,11 +271,11 @@ class Program(Readable, ABC):
         """Put the results of a native run, which found the random state `drawn_from`, into Python objects."""
         lines = ["latest.serial, latest.base = next(serials), drawn_from"] if self._generator is not None else []
         if self._written:
-            lines.append("for written in all_written: written._version.count += 1")
+            lines += _for_each("written", len(self._written), "all_written", "._version.count += 1")
         for number in self._written_leaves:
             lines.append(f"if isinstance(leaves[{number}], Tensor): leaves[{number}]._version.count += 1")
         if self._grads_cleared:
-            lines.append("for tensor in grads_cleared: tensor._grad = None")
+            lines += _for_each("cleared", len(self._grads_cleared), "grads_cleared", "._grad = None")
         if self._grads_written:
             lines.append("write_grads(leaves, tensors)")
         if self._freed or self.backward is not None:
@@ -283,6 +288,8 @@ class Program(Readable, ABC):
         if self._generator is not None:
             names["seed_word"], names["draw_word"] = self._generator.words
             names |= {"latest": self._latest, "serials": draw_serials}
+        names |= {f"written{number}": tensor for number, tensor in enumerate(self._written[:MOST_UNROLLED])}
+        names |= {f"cleared{number}": tensor for number, tensor in enumerate(self._grads_cleared[:MOST_UNROLLED])}
         return names | {
             "Tensor": Tensor,
             "pack_scalars": self._pack_scalars,
@@ -377,3 +384,10 @@ def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | Non
         return None
     leaf = result.passed.in_call(leaves)
     return leaf if isinstance(leaf, Tensor) else None
+
+
+def _for_each(name: str, count: int, all_of_them: str, does: str) -> list[str]:
+    """Lines that do something to each of some tensors: to name0, name1, ..., or to all in a list."""
+    if count <= MOST_UNROLLED:
+        return [f"{name}{number}{does}" for number in range(count)]
+    return [f"for {name} in {all_of_them}: {name}{does}"]

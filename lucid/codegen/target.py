@@ -40,7 +40,7 @@ class Record(Protocol):
 
     address: int
     words: memoryview
-    objects: int  # where the identities of the arrays go, in bytes from its start
+    objects: int  # where the identities of the arrays go among the words
     run: Callable[[int], int]
     """Run on the arrays whose identities are in the record at an address, if each is as the record says and overlaps
     nothing that is kept. Gives 0 where all has been written, or else what `ran` is to be asked about."""

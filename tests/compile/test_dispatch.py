@@ -158,3 +158,29 @@ def test_calls_take_the_path_that_fits_them() -> None:
         np.testing.assert_allclose(f(x).numpy(), x)
     assert f(offset).tolist() == [0.0, 0.0, 0.0]  # an argument that is also captured has a program of its own
     assert f(offset).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_direct_calls_renew_what_is_held_among_any_number_of_results_and_count_the_updates_of_states(
+    count: int,
+) -> None:
+    states = [lucid.Tensor(np.zeros(3, np.float32)) for _ in range(count)]
+
+    @lucid.compile
+    def step(x: Any) -> list[Any]:
+        for number, state in enumerate(states):
+            state += x * (number + 1)
+        return [state * 2 for state in states]
+
+    held = []
+    for turn in range(1, 7):
+        versions = [state._version.count for state in states]
+        results = step(X[0])
+        held.append((turn, results[turn % count]))
+        assert [state._version.count for state in states] == [version + 1 for version in versions]
+        np.testing.assert_array_equal(results, [[2 * turn * (number + 1)] * 3 for number in range(count)])
+        del results
+    assert step._fast is not None
+    assert step._fast.call((X[0],)) is not UNLIKE
+    for turn, result in held:
+        np.testing.assert_array_equal(result.numpy(), [2 * turn * (turn % count + 1)] * 3)

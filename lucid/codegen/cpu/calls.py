@@ -262,7 +262,7 @@ class Record:
         words = [*entry, id(np.ndarray), len(kept), len(arrays)]
         for slot, size in kept:
             words += [slot, size]
-        self.objects = 8 * len(words)  # where the identities of the arrays go, in bytes
+        self.objects = len(words)
         words += [id(like.array) for like in arrays]
         for like in arrays:
             words += [like.slot, like.array.nbytes, id(like.array.dtype), like.array.ndim, *like.array.shape]
