@@ -36,10 +36,10 @@ class Gemm(Tiles):
 
     `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
-    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's; the
-    rows and columns of the block of C that a chunk of the task covers, and how many blocks there are down in a half of
-    the rows, how many halves, and how many blocks across; then the addresses of two more tiles, which `other_tiles`
-    names: products have them compiled that need them.
+    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's; how
+    many elements behind a panel of B are fetched for each row of A; the rows and columns of the block of C that a chunk
+    of the task covers, and how many blocks there are down in a half of the rows, how many halves, and how many blocks
+    across; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need them.
     C[i, j] is at c + i c_row + j c_column, in elements, and likewise for A and B; one stride of C is 1. The matrices of
     a batch follow each other.
 
@@ -208,8 +208,8 @@ class Gemm(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
-        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
+        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 17, 2)
+        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, ahead, *constants = constants
         block_rows, block_columns, down, halves, across, edge, low = constants
         tile = self.scratch(builder, worker, k, chunk)
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
@@ -264,6 +264,13 @@ class Gemm(Tiles):
                     c_tile = self.at(builder, c_start, builder.mul(i0, c_row), builder.mul(j0, c_column))
                     by_lines = zip((c_row, rows, columns), (c_column, columns, rows), strict=True)
                     builder.call(self.fetch_lines, [c_tile, *(builder.select(like_c, x, y) for x, y in by_lines)])
+                    behind = builder.add(builder.mul(columns, k), builder.mul(builder.sub(i0, i_start), ahead))
+
+                    def fetch(place: ir.Value, _: Values) -> Values:
+                        self.fetch(builder, self.at(builder, source, behind, place))
+                        return []
+
+                    loop(builder, i64(0), builder.mul(rows, ahead), self.lanes, [], fetch)
                     direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), in_place)
                     target = builder.select(direct, c_tile, tile)
                     target_row = builder.select(direct, c_row, i64(self.columns))

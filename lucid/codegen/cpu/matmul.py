@@ -16,6 +16,9 @@ from lucid.ir.types import TensorType
 # So many columns at most, of a transposed matrix by a narrow one, are swept over: more fill the lanes of a tile better.
 MOST_SWEPT = 7
 
+# So many elements of B at most are fetched for each row of A: more would keep tiles waiting.
+MOST_AHEAD = 64
+
 
 @dataclass(frozen=True)
 class MatmulCall:
@@ -66,8 +69,12 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     down = -(-blocks // HALVES)
     halves = -(-blocks // down)  # the last one may have fewer blocks: there are chunks without rows
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
+    # A transposed panel is followed by the next one, or by the next matrix: fetched while tiles are computed, if the
+    # tiles are many.
+    ahead = -(-k * width // min(rows, m)) if b_strides == (1, k) and batch * across > 1 else 0
+    ahead = ahead if ahead <= MOST_AHEAD else 0
     all_strides = (*a_strides, *b_strides, *c_strides)
-    constants = (m, n, k, *all_strides, chunk, width, rows, columns, down, halves, across, *tiles)
+    constants = (m, n, k, *all_strides, chunk, width, ahead, rows, columns, down, halves, across, *tiles)
     return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * halves * across, constants, swapped)
 
 
