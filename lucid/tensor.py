@@ -17,7 +17,7 @@ from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.methods import TensorMethods
 from lucid.missing_names import refuse
-from lucid.modes import bump_epoch, current_tracer, is_grad_enabled
+from lucid.modes import bump_epoch, current_tracer, is_grad_enabled, modes
 from lucid.operations import Operand
 from lucid.savepoints import about_to_write
 
@@ -33,6 +33,16 @@ def _reflected(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Ten
         return operation(other, self)
 
     return method
+
+
+def _elements_put_back(array: Any) -> Callable[[], None]:
+    """What gives an array, NumPy's or CuPy's on a GPU, the elements back that it has now."""
+    elements = array.copy()
+
+    def restore() -> None:
+        array[...] = elements
+
+    return restore
 
 
 def _in_place(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Operand], Tensor]:
@@ -234,22 +244,37 @@ class Tensor(TensorMethods):
         if tracer is not None:
             tracer.assign(owner, value)
             return
-        about_to_write(owner, owner._remember_elements)
-        if owner.device == "cpu":
-            np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
-        else:
+        savepoint = modes.savepoint
+        if owner.device != "cpu":
+            about_to_write(owner, owner._remember_elements)
             gpu().write(owner._array, value._here("an in-place update"))
+        elif savepoint is not None and savepoint.later:
+            savepoint.put_off(owner, owner._remember_array)
+            owner._array = value._concrete("an in-place update")
+        else:
+            about_to_write(owner, owner._remember_elements)
+            np.copyto(owner._concrete("an in-place update"), value._concrete("an in-place update"))
         owner._version.count += 1
 
     def _remember_elements(self) -> Callable[[], None]:
         """What gives a leaf the elements back that it has now. That it has been written stays known."""
-        array: Any = self._array  # NumPy's, or CuPy's on a GPU
-        elements = array.copy()
+        return _elements_put_back(self._array)
+
+    def _remember_array(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """What gives a leaf the array back that it has now, and what does so with the elements that it has then."""
+        array: Any = self._array
 
         def restore() -> None:
-            array[...] = elements
+            self._array = array
 
-        return restore
+        def finish() -> None:
+            computed: Any = self._array
+            if computed is not array:
+                about_to_write(self, lambda: _elements_put_back(array))
+                np.copyto(array, computed)
+                self._array = array
+
+        return restore, finish
 
     def _remember_all(self) -> Callable[[], None]:
         """What makes a computed tensor again what it is now."""

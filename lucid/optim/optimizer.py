@@ -142,10 +142,11 @@ class Optimizer(Observed):
 
     def _step(self) -> None:
         number, tracer, update = 0, current_tracer(), self.update
-        if all(owner.__module__.startswith("lucid.") for owner in (type(self), update)):
+        is_ours = all(owner.__module__.startswith("lucid.") for owner in (type(self), update))
+        if is_ours:
             update = unwatched(update)
         groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
-        with no_grad(), Savepoint():
+        with no_grad(), Savepoint(later=is_ours):
             for group, members in zip(groups, self._members, strict=True):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)

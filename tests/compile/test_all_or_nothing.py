@@ -19,6 +19,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.errors import ArgumentError, CheckError, DTypeError, LucidError, ShapeError
+from lucid.savepoints import Savepoint
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH, WIDTH = 6, 4
@@ -210,6 +211,67 @@ def test_an_eager_optimizer_steps_for_all_parameters_or_for_none() -> None:
     with pytest.raises(ArgumentError, match="SGD has no momentum_buffer for this group"):
         optimizer.step()
     assert (first.tolist(), second.tolist()) == ([1.0, 2.0], [3.0])
+
+
+def adam_of_two() -> tuple[list[Tensor], optim.Adam, Callable[[], Any]]:
+    """Parameters with gradients, their optimizer, and what gives all elements of both."""
+    parameters = [nn.Parameter([1.0, 2.0]), nn.Parameter([3.0])]
+    optimizer = optim.Adam([{"params": [p]} for p in parameters], lr=0.1)
+    (parameters[0].sum() + parameters[1].sum()).backward()
+    return parameters, optimizer, lambda: [t.tolist() for t in (*parameters, *optimizer.state.values())]
+
+
+def test_a_step_of_an_optimizer_writes_where_the_elements_are() -> None:
+    parameters, optimizer, _ = adam_of_two()
+    views = [tensor.numpy() for tensor in (*parameters, *optimizer.state.values())]
+    for _ in range(2):
+        optimizer.step()
+    assert [view.tolist() for view in views] == [t.tolist() for t in (*parameters, *optimizer.state.values())]
+    np.testing.assert_allclose(views[1], [2.8], rtol=1e-6)
+
+
+def test_a_step_that_fails_late_leaves_arrays_and_elements() -> None:
+    parameters, optimizer, elements = adam_of_two()
+    views, before = [p.numpy() for p in parameters], elements()
+    optimizer.param_groups[1]["amsgrad"] = True  # for which there is no state
+    with pytest.raises(ArgumentError, match="Adam has no max_exp_avg_sq for this group"):
+        optimizer.step()
+    assert elements() == before
+    optimizer.param_groups[1]["amsgrad"] = False
+    optimizer.step()
+    assert [view.tolist() for view in views] == [p.tolist() for p in parameters] != before[:2]
+
+
+def test_a_step_is_undone_with_the_call_around_it() -> None:
+    parameters, optimizer, elements = adam_of_two()
+    before = elements()
+
+    class Stepping(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            optimizer.step()
+            optimizer.step()
+            return parameters[0] @ x
+
+    with pytest.raises(ShapeError):
+        Stepping()(lucid.ones(3))
+    assert elements() == before
+
+
+def test_what_is_put_off_is_all_written_where_the_writing_is_interrupted() -> None:
+    written: list[str] = []
+
+    def interrupted_once() -> None:
+        written.append("second")
+        if written.count("second") == 1:
+            raise KeyboardInterrupt
+
+    savepoint = Savepoint(later=True)
+    for finish in (lambda: written.append("first"), interrupted_once):
+        savepoint.put_off(finish, lambda finish=finish: (lambda: written.append("undone"), finish))  # type: ignore[misc]
+    with pytest.raises(KeyboardInterrupt), savepoint:
+        pass
+    assert written[-2:] == ["first", "second"]
+    assert "undone" not in written
 
 
 def test_an_inner_call_that_is_caught_is_undone_by_itself() -> None:
