@@ -13,7 +13,7 @@ from types import ModuleType
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import optim
-from lucid.optim import lr_scheduler
+from lucid.optim import lr_scheduler, swa_utils
 from tests.table.modules import ROWS
 from tests.table.row import Outcomes
 
@@ -42,6 +42,9 @@ def page() -> str:
         ("Functions", F, "nn.functional"),
         ("Optimizers", optim, "optim"),
         ("Schedules", lr_scheduler, "optim.lr_scheduler"),
+        ("Averages of weights", swa_utils, "optim.swa_utils"),
+        ("Gradients and parameters", nn.utils, "nn.utils"),
+        ("Initial values", nn.init, "nn.init"),
     ]
     return HEAD + "".join(f"\n## {title}\n\n{_table(module, path)}" for title, module, path in sections)
 
@@ -58,9 +61,10 @@ def _table(module: ModuleType, path: str) -> str:
 
 
 def _public(module: ModuleType) -> Iterator[tuple[str, object]]:
-    for name in sorted(module.__all__, key=str.lower):
+    own = [name for name, item in vars(module).items() if getattr(item, "__module__", "") == module.__name__]
+    for name in sorted(getattr(module, "__all__", own), key=str.lower):
         item = getattr(module, name)
-        if inspect.isclass(item) or inspect.isfunction(item):
+        if name[0] != "_" and (inspect.isclass(item) or inspect.isfunction(item)):
             yield name, item
 
 

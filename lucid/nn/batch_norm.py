@@ -59,6 +59,12 @@ class _ChannelNorm(Module):
         self.register_buffer("num_batches_tracked", ops.zeros(dtype="int64") if track_running_stats else None)
         self._place(device)
 
+    def reset_running_stats(self) -> None:
+        """Forget the running statistics: the mean becomes 0, the variance 1, and the number of batches 0."""
+        for buffer, value in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+            if buffer is not None:
+                buffer.fill_(value)
+
     def check_input(self, x: Tensor, channel_axis: int) -> None:
         """Raise ShapeError where the rank or the number of channels is not what the layer takes."""
         owner = type(self).__name__

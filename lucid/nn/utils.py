@@ -9,29 +9,44 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.modes import no_grad
 from lucid.operations.arguments import as_list, check_number
+from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
 
 
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float | Scalar, norm_type: float = 2.0) -> Tensor:
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float | Scalar,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
     """Scale the grads of parameters so that together, as one vector, they are no longer than `max_norm`.
 
     Length is the norm sum(|g|^norm_type)^(1/norm_type), or the largest |g| where `norm_type` is infinite. Each grad is
     replaced by its product with min(1, max_norm / (norm + 1e-6)), as in PyTorch. Parameters without a grad do not
-    count. Returns the norm before, a tensor without axes.
+    count. Returns the norm before, a tensor without axes. Raises CheckError with `error_if_nonfinite` where that is
+    infinite or NaN, before anything is written, in a compiled step too.
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", algorithm 1.
     """
     if not check_number("clip_grad_norm_ takes a number as max_norm", max_norm) >= 0.0:
         raise ArgumentError(f"clip_grad_norm_ takes max_norm of at least 0, got {max_norm!r}.")
-    if not check_number("clip_grad_norm_ takes a number as norm_type", norm_type) > 0.0:
-        raise ArgumentError(f"clip_grad_norm_ takes norm_type above 0, got {norm_type!r}.")
     found = _with_grads("clip_grad_norm_", parameters)
-    with no_grad():
-        norm = _total_norm([gradient for _, gradient in found], norm_type)
-        factor = ops.minimum(max_norm / (norm + 1e-6), 1.0)
-        for parameter, gradient in found:
-            parameter.grad = gradient * factor.astype(gradient.dtype)
+    norm = _checked_norm("clip_grad_norm_", [gradient for _, gradient in found], norm_type, error_if_nonfinite)
+    _scale(found, max_norm, norm)
     return norm
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float | Scalar, total_norm: Tensor | float
+) -> None:
+    """Scale the grads of parameters by min(1, max_norm / (total_norm + 1e-6)): what `clip_grad_norm_` does where their
+    norm is known, as from `get_total_norm`."""
+    if not check_number("clip_grads_with_norm_ takes a number as max_norm", max_norm) >= 0.0:
+        raise ArgumentError(f"clip_grads_with_norm_ takes max_norm of at least 0, got {max_norm!r}.")
+    norm = ops.as_tensor(total_norm)
+    if norm.ndim:
+        raise ShapeError(f"clip_grads_with_norm_ takes a total_norm without axes, got shape {norm.shape}.")
+    _scale(_with_grads("clip_grads_with_norm_", parameters), max_norm, norm)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float | Scalar) -> None:
@@ -43,11 +58,11 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float | 
             parameter.grad = ops.clip(gradient, -clip_value, clip_value)
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0) -> Tensor:
-    """The norm of all elements of tensors together, as one vector: a tensor without axes."""
-    if not check_number("get_total_norm takes a number as norm_type", norm_type) > 0.0:
-        raise ArgumentError(f"get_total_norm takes norm_type above 0, got {norm_type!r}.")
-    return _total_norm(_tensors("get_total_norm", tensors), norm_type)
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The norm of all elements of tensors together, as one vector: a tensor without axes. See `clip_grad_norm_`."""
+    return _checked_norm("get_total_norm", _tensors("get_total_norm", tensors), norm_type, error_if_nonfinite)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -91,6 +106,24 @@ def _with_grads(function: str, parameters: Tensor | Iterable[Tensor]) -> list[tu
     """The parameters that have a grad, and these."""
     found = [(parameter, parameter.grad) for parameter in _tensors(function, parameters)]
     return [(parameter, gradient) for parameter, gradient in found if gradient is not None]
+
+
+def _checked_norm(function: str, gradients: list[Tensor], p: float, error_if_nonfinite: bool) -> Tensor:
+    if not check_number(f"{function} takes a number as norm_type", p) > 0.0:
+        raise ArgumentError(f"{function} takes norm_type above 0, got {p!r}.")
+    with no_grad():
+        norm = _total_norm(gradients, p)
+    if error_if_nonfinite:
+        check_holds(ops.isfinite(norm), f"{function} takes tensors whose total norm is finite")
+    return norm
+
+
+def _scale(found: list[tuple[Tensor, Tensor]], max_norm: float | Scalar, norm: Tensor) -> None:
+    """Scale grads of parameters so that their norm, which is given, is no larger than `max_norm`."""
+    with no_grad():
+        factor = ops.minimum(max_norm / (norm + 1e-6), 1.0)
+        for parameter, gradient in found:
+            parameter.grad = gradient * factor.astype(gradient.dtype)
 
 
 def _total_norm(gradients: list[Tensor], p: float) -> Tensor:

@@ -30,7 +30,6 @@ LEFT_OUT = {
     "sparse_grad": "gradients are dense",
     "create_graph": "lucid.grad(outputs, inputs, create_graph=True)",
     "inputs": "lucid.grad(outputs, inputs)",
-    "error_if_nonfinite": "a compiled step does not know the value; lucid.debug.trap_nan finds it",
     "last_epoch": "a schedule goes on by load_state_dict",
     "epoch": "deprecated",
     "keep_vars": "state dicts hold arrays",
@@ -41,7 +40,6 @@ LEFT_OUT = {
     "out_int32": "positions are int64",
     "sorter": "sort first",
     "assume_unique": "each element is compared with each other in any case",
-    "multi_avg_fn": "avg_fn does the same: a compiled step is one program",
 }
 
 # Names of Lucid for arguments that PyTorch calls otherwise: operands, which are given by position, and NumPy's names,
@@ -92,7 +90,6 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "Tensor.backward": ({"retain_graph is False by default"}, "what PyTorch's None means without create_graph"),
     "lucid.randperm": ({"dtype is lucid.int64 by default"}, "what PyTorch's default means"),
     "lucid.set_num_threads": ({"num is called threads"}, "what it is a number of"),
-    "swa_utils.AveragedModel": ({"use_buffers has to be named"}, "it stands behind arguments that are left out"),
     "lucid.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
     "Tensor.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
     "lucid.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),

@@ -165,41 +165,6 @@ def test_groups(compiled: bool) -> None:
     assert_same_path(ours, theirs, *optimizers, compiled=compiled)
 
 
-@pytest.mark.parametrize("average", ["mean", "ema"])
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
-def test_averaged_model(average: str, compiled: bool) -> None:
-    ours, theirs = (library.Sequential(library.Linear(4, 3), library.BatchNorm1d(3)) for library in (nn, torch.nn))
-    theirs.load_state_dict({name: torch.tensor(array) for name, array in ours.state_dict().items()})
-    averages = [
-        library.swa_utils.AveragedModel(model, **options)
-        for library, model, options in (
-            (optim, ours, {} if average == "mean" else {"avg_fn": optim.swa_utils.get_ema_avg_fn(0.9)}),
-            (torch.optim, theirs, {} if average == "mean" else {"avg_fn": torch.optim.swa_utils.get_ema_avg_fn(0.9)}),
-        )
-    ]
-    assert averages[0].state_dict().keys() == averages[1].state_dict().keys()
-    optimizers = [optim.SGD(ours.parameters(), lr=0.1), torch.optim.SGD(theirs.parameters(), lr=0.1)]
-
-    def our_step(x: np.ndarray) -> None:
-        ours.zero_grad()
-        (ours(x) ** 2).sum().backward()
-        optimizers[0].step()
-        averages[0].update_parameters(ours)
-
-    step_once = lucid.compile(our_step) if compiled else our_step
-    for step in range(10):
-        x = normal(6, 4, seed=step)
-        theirs.zero_grad()
-        (theirs(torch.tensor(x)) ** 2).sum().backward()
-        optimizers[1].step()
-        averages[1].update_parameters(theirs)
-        step_once(x)
-    for name, expected in averages[1].state_dict().items():
-        np.testing.assert_allclose(averages[0].state_dict()[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
-    if compiled:
-        assert len(step_once.programs) == 1
-
-
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 def test_gradients_add_up_over_calls(compiled: bool) -> None:
     """Four small batches with one step behind them are one large batch."""

@@ -121,7 +121,7 @@ class OneCycleLR(LRScheduler):
     def next_rate(self, group: Group, base: float) -> float:
         if self.last_epoch > self.total_steps:
             raise ArgumentError(f"OneCycleLR has {self.total_steps} steps, and was stepped {self.last_epoch} times.")
-        number = next(i for i, candidate in enumerate(self.optimizer.param_groups) if candidate is group)
+        number = number_of_group(self, group)
         start, top, end = self.initial_lrs[number], self.max_lrs[number], self.min_lrs[number]
         high, low = self.max_momenta[number], self.base_momenta[number]
         if len(self.phase_ends) == 3:
@@ -151,6 +151,11 @@ def set_momentum(group: Group, momentum: float) -> None:
         group["betas"] = (momentum, *group["betas"][1:])
     else:
         group["momentum"] = momentum
+
+
+def number_of_group(scheduler: Scheduler, group: Group) -> int:
+    """The position of a group among those of the optimizer."""
+    return next(i for i, candidate in enumerate(scheduler.optimizer.param_groups) if candidate is group)
 
 
 def one_for_each_group(
