@@ -52,6 +52,9 @@ class DType:
     def is_integer(self) -> bool:
         return self.kind is Kind.INTEGER
 
+    def __hash__(self) -> int:
+        return hash(self.short)  # as types are hashed by the thousand
+
     def __str__(self) -> str:
         return self.name
 

@@ -21,6 +21,7 @@ Not held here: that values that live at the same time do not overlap in the aren
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from typing import Any, NoReturn
@@ -48,6 +49,7 @@ def verify(graph: Graph, sound: set[Node] | None = None) -> None:
     _Verifier(graph, set() if sound is None else sound).graph(graph, inside=None)
 
 
+@functools.lru_cache(4096)
 def type_problem(type: TensorType) -> str | None:
     """What invariant 4 has against a type."""
     if type.rank > MAX_RANK:

@@ -179,6 +179,7 @@ class Everything(Op):
 def test_every_kind_of_attribute_round_trips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(REGISTRY, "everything", Everything)
     monkeypatch.setattr(Everything, "fields", fields(Everything))
+    monkeypatch.setattr(Everything, "region_names", ("body", "tail"))
     body = parse("graph @twice(%x: f32[]) { %y = add %x, %x; return %y }")
     assert_round_trip(one_node(Everything("", body, body)))
     attributes: dict[str, Any] = {

@@ -40,6 +40,7 @@ class Op:
 
     name: ClassVar[str]
     fields: ClassVar[tuple[dataclasses.Field[Any], ...]] = ()  # of its attributes, in order
+    region_names: ClassVar[tuple[str, ...]] = ()  # the attributes that are graphs, by their declared types
     is_cheap: ClassVar[bool] = False  # may be computed again in the backward rather than saved
 
     @property
@@ -84,9 +85,11 @@ class Op:
 
     def regions(self) -> tuple[Graph, ...]:
         """The graphs inside the op."""
+        if not self.region_names:  # as most have none
+            return ()
         from lucid.ir.graph import Graph
 
-        values = [getattr(self, field.name) for field in self.fields]
+        values = [getattr(self, name) for name in self.region_names]
         return tuple(value for value in values if isinstance(value, Graph))
 
     def same(self, other: Op) -> bool:
@@ -111,6 +114,7 @@ def op(cls: type[T]) -> type[T]:
     assert cls.__doc__, f"{cls.__name__} needs a docstring"
     cls.name = cls.__dict__.get("name") or snake_case(cls.__name__)
     cls.fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass now
+    cls.region_names = tuple(field.name for field in cls.fields if "Graph" in str(field.type))
     registry = USER_REGISTRY if "." in cls.name else REGISTRY
     assert cls.name not in registry, f"op {cls.name} is declared twice"
     registry[cls.name] = cls
