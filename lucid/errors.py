@@ -124,6 +124,10 @@ class MissingNameError(LucidError, AttributeError):
     """A name that Lucid does not have: one of PyTorch's, a method in the formula of an op, or a typo."""
 
 
+class MissingImportError(LucidError, ImportError):
+    """A name that Lucid does not have, in `from lucid import name`."""
+
+
 class StateDictError(LucidError, KeyError):
     """A state_dict that does not match its module or optimizer."""
 

@@ -6,12 +6,13 @@ write. None of this runs but for a name that was not found.
 
 from __future__ import annotations
 
+import dis
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import NoReturn
 
-from lucid.errors import MissingNameError
+from lucid.errors import MissingImportError, MissingNameError
 
 # What to write, by the owner of the name in Lucid and the name in PyTorch: `t` is the tensor, F is lucid.nn.functional.
 WRITE_INSTEAD: dict[str, dict[str, str]] = {
@@ -171,6 +172,13 @@ def refuse_names_of(module: str) -> Callable[[str], NoReturn]:
     """The `__getattr__` of a module."""
 
     def missing(name: str) -> NoReturn:
-        refuse(module, name, dir(sys.modules[module]))
+        frame = sys._getframe(1)
+        try:
+            refuse(module, name, dir(sys.modules[module]))
+        except MissingNameError as error:
+            # Of an AttributeError, `from lucid import name` would say no more than that the name can't be imported.
+            if frame.f_code.co_code[frame.f_lasti] != dis.opmap["IMPORT_FROM"]:
+                raise
+            raise MissingImportError(error.sentence, hint=error.hint) from None
 
     return missing

@@ -12,7 +12,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from lucid.modes import no_grad
-from lucid.operations.arguments import as_number, check_number
+from lucid.operations.arguments import as_integer, as_number, check_number
 from lucid.sampling import normal, truncated_normal, uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Number, Tensor
@@ -92,6 +92,22 @@ def eye_(tensor: Tensor) -> Tensor:
     if _filled(tensor).ndim != 2:
         raise ShapeError(f"eye_ takes a tensor of two axes, got shape {tensor.shape}.")
     return _fill(tensor, ops.eye(*tensor.shape))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A weight of a convolution, (out, in, kernel...), that gives the channels of its input back: in each group, output
+    channel i has a one in the middle of the kernel of input channel i, as far as there are both; zeros elsewhere."""
+    if _filled(tensor).ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_ takes a tensor of 3 to 5 axes, got shape {tensor.shape}.")
+    count = as_integer("dirac_ takes a number of groups", groups)
+    if count < 1 or tensor.shape[0] % count:
+        raise ArgumentError(f"dirac_ takes groups that divide {tensor.shape[0]} output channels, got {groups!r}.")
+    values = np.zeros((count, tensor.shape[0] // count, *tensor.shape[1:]), tensor.dtype.numpy)
+    middle = tuple(extent // 2 for extent in tensor.shape[2:])
+    for channel in range(min(values.shape[1:3])):
+        place: tuple[slice | int, ...] = (slice(None), channel, channel, *middle)
+        values[place] = 1
+    return _fill(tensor, values.reshape(tensor.shape))
 
 
 @all_or_nothing

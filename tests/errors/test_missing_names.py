@@ -11,9 +11,10 @@ import pytest
 
 import lucid
 from lucid import nn, optim
-from lucid.errors import MissingNameError
+from lucid.errors import MissingImportError, MissingNameError
 from lucid.missing_names import NUMPYS, WRITE_INSTEAD
 from lucid.nn import functional
+from tests.parity.compare import torch
 
 OWNERS = {
     "Tensor": lucid.Tensor([1.0]),
@@ -115,8 +116,6 @@ def test_protocols_notice_nothing() -> None:
     assert np.asarray(t).tolist() == [1.0, 2.0]
     with pytest.raises(TypeError, match="tensors are not pickled"):
         pickle.dumps(t)
-    with pytest.raises(ImportError, match="cannot import name 'cat'"):
-        from lucid import cat  # type: ignore[attr-defined]  # noqa: F401
 
 
 def test_a_compiled_step_gives_the_hint_too() -> None:
@@ -135,3 +134,47 @@ def test_the_page_has_the_whole_table() -> None:
         "lucid.optim": "optim.",
     }
     assert rows == [(prefix[owner] + name, instead) for owner, name, instead in entries()]
+
+
+def test_an_import_of_a_name_of_pytorch_says_what_to_write() -> None:
+    with pytest.raises(ImportError) as caught:
+        from lucid import cat  # type: ignore[attr-defined]  # noqa: F401
+    assert isinstance(caught.value, MissingImportError)
+    assert caught.value.sentence == "lucid has no 'cat'."
+    assert caught.value.hint == "write `lucid.concatenate((t, x))`."
+    with pytest.raises(ImportError, match=r"lucid\.nn has no 'Lienar'"):
+        from lucid.nn import Lienar  # type: ignore[attr-defined]  # noqa: F401
+    with pytest.raises(ModuleNotFoundError):
+        import lucid.nothing  # type: ignore[import-not-found]  # noqa: F401
+
+
+# What torch.nn.functional and torch.nn.init import, and the tools of their own source.
+TOOLS = {"Callable", "DType", "Optional", "ScalingType", "SwizzleType", "Tensor", "assert_int_or_pair"}
+TOOLS |= {
+    "boolean_dispatch",
+    "handle_torch_function",
+    *(f"has_torch_function{end}" for end in ("", "_unary", "_variadic")),
+}
+
+
+def test_the_page_has_every_name_of_torch_nn_and_torch_optim_that_is_missing() -> None:
+    section = PAGE.read_text().split("## What there is not")[1]
+    listed = set(re.findall(r"`(\w+)`", section))
+    missing, there = set(), set()
+    for theirs, ours in (
+        (torch.nn, nn),
+        (torch.nn.functional, functional),
+        (torch.nn.init, nn.init),
+        (torch.nn.utils, nn.utils),
+        (torch.optim, optim),
+        (torch.optim.lr_scheduler, optim.lr_scheduler),
+        (torch.optim.swa_utils, optim.swa_utils),
+    ):
+        public = {name for name in getattr(theirs, "__all__", dir(theirs)) if name[0] != "_"}
+        public = {name for name in public if callable(getattr(theirs, name, None))}
+        there |= {name for name in public if hasattr(ours, name)}
+        missing |= public - there - TOOLS - WRITE_INSTEAD.get(ours.__name__, {}).keys()
+    assert missing - listed == set()
+    assert len(missing) > 50
+    instead = {"MultiheadAttention", "channel_shuffle", "interpolate", "conv1d", "local_response_norm"}
+    assert listed & there == instead

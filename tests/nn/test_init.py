@@ -7,6 +7,7 @@ from scipy import stats
 import lucid
 import lucid.nn as nn
 from lucid.errors import ArgumentError, ShapeError
+from tests.parity.compare import torch
 
 
 def test_values_keep_identity_and_dtype() -> None:
@@ -45,6 +46,13 @@ def test_orthogonal_matrices(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(product, 4.0 * np.eye(min(w.shape)), atol=1e-12)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("shape", [(4, 2, 3), (4, 6, 3, 2), (8, 1, 1, 2, 5)])
+def test_dirac(shape: tuple[int, ...], groups: int) -> None:
+    expected = torch.nn.init.dirac_(torch.ones(shape), groups)
+    np.testing.assert_array_equal(nn.init.dirac_(lucid.ones(shape), groups).numpy(), expected)
+
+
 def test_eye() -> None:
     assert nn.init.eye_(lucid.zeros(2, 3)).tolist() == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 
@@ -64,6 +72,8 @@ def test_eye() -> None:
         ),
         (lambda: nn.init.orthogonal_(lucid.zeros(3)), ShapeError, r"at least two axes, got shape \(3,\)"),
         (lambda: nn.init.eye_(lucid.zeros(3)), ShapeError, r"two axes, got shape \(3,\)"),
+        (lambda: nn.init.dirac_(lucid.zeros(3, 3)), ShapeError, r"3 to 5 axes, got shape \(3, 3\)"),
+        (lambda: nn.init.dirac_(lucid.zeros(3, 3, 1), 2), ArgumentError, "groups that divide 3 output channels, got 2"),
         (lambda: nn.init.xavier_uniform_(lucid.zeros(3)), ShapeError, r"\(out, in, ...\)"),
         (lambda: nn.init.kaiming_uniform_(lucid.zeros(3, 3), mode="in"), ArgumentError, "fan_in"),
         (lambda: nn.init.calculate_gain("swish"), ArgumentError, "swish"),

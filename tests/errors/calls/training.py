@@ -258,6 +258,7 @@ CALLS: list[Call] = [
     call("init.ones_", TABLE, takes="rank shape dtype", bad={"value": {0: 1}}),
     call("init.zeros_", TABLE, takes="rank shape dtype", bad={"value": {0: 1}}),
     call("init.eye_", TABLE, takes="shape dtype value", bad={"rank": {0: LINE}}),
+    call("init.dirac_", floats(2, 3, 3), takes="shape dtype", bad={"rank": {0: LINE}, "value": {1: 3}}),
     *(
         call(f"init.{name}", TABLE, takes="shape", bad={"rank": {0: LINE}, "dtype": {0: integers(2, 3)}, "value": bad})
         for name, bad in (
