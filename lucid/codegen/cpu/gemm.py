@@ -9,17 +9,17 @@ is, and stays in cache while the tiles run down the rows of A, whose elements ar
 
 from __future__ import annotations
 
+import math
+
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, POINTER, Values, i64, intrinsic, loop, memory_type
 from lucid.codegen.cpu.pool_text import LABEL, SCRATCH
 from lucid.codegen.cpu.squares import transposed
 from lucid.codegen.cpu.tiles import QUAD, Tiles
 
-# Up to this many rows of tiles, a panel that needs no packing is read where it is: packing would not pay.
-UNPACKED_TILES = 2
-
-# A matrix of B of up to so many bytes is in the nearest cache as it lies.
-SMALL = 1 << 14
+# Where panels of B that are whole vectors of its rows are read where they are, since packing would not pay: how many
+# rows of tiles, and how many bytes from one row of B to the next, at most. Lines further apart displace each other.
+UNPACKED = (2, math.inf), (8, 2048), (math.inf, 1024)
 
 # Panels of up to so many rows of B are kept whole, to be read again by the next chunk.
 KEPT = 2048
@@ -36,16 +36,22 @@ class Gemm(Tiles):
 
     `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
-    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's; how
-    many elements behind a panel of B are fetched for each row of A; the rows and columns of the block of C that a chunk
-    of the task covers, and how many blocks there are down in a half of the rows, how many halves, and how many blocks
-    across; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need them.
+    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's;
+    whether panels of whole vectors are read where they are; how many elements behind a panel of B are fetched for each
+    row of A; the rows and columns of the block of C that a chunk of the task covers, and how many blocks there are down
+    in a half of the rows, how many halves, and how many blocks across; then the addresses of two more tiles, which
+    `other_tiles` names: products have them compiled that need them.
     C[i, j] is at c + i c_row + j c_column, in elements, and likewise for A and B; one stride of C is 1. The matrices of
     a batch follow each other.
 
     Chunks that read one panel of B follow each other, in each half of the rows; so a worker packs it once in a half,
     though it may take many chunks of it, or few.
     """
+
+    def reads_in_place(self, m: int, b_row: int, b_column: int) -> bool:
+        """Whether panels of B are read where they are, if they are whole vectors."""
+        tiles, step = -(-m // self.rows), b_row * self.dtype.itemsize
+        return b_column == 1 and any(tiles <= most and step <= apart for most, apart in UNPACKED)
 
     @property
     def low_rows(self) -> int:
@@ -208,9 +214,9 @@ class Gemm(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 17, 2)
-        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, ahead, *constants = constants
-        block_rows, block_columns, down, halves, across, edge, low = constants
+        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 18, 2)
+        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
+        in_place, ahead, block_rows, block_columns, down, halves, across, edge, low = constants
         tile = self.scratch(builder, worker, k, chunk)
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
@@ -226,9 +232,7 @@ class Gemm(Tiles):
         b_start = self.at(builder, b, builder.mul(matrix, builder.mul(k, n)))
         c_start = self.at(builder, c, builder.mul(matrix, builder.mul(m, n)))
         by_rows = builder.icmp_signed("==", b_column, i64(1))
-        few_rows = builder.icmp_signed("<=", m, i64(UNPACKED_TILES * self.rows))
-        small = builder.icmp_signed("<=", builder.mul(k, b_row), i64(SMALL // self.dtype.itemsize))
-        readable = builder.and_(by_rows, builder.or_(few_rows, small))
+        readable = builder.icmp_signed("!=", in_place, i64(0))
         keeps = builder.icmp_signed("<=", k, i64(KEPT))
         like_c = builder.icmp_signed("==", c_column, i64(1))
 
@@ -256,7 +260,7 @@ class Gemm(Tiles):
                 first = builder.icmp_signed("==", k0, i64(0))
                 add = builder.zext(builder.not_(first), I64)
                 # A tile of all its rows, in whole vectors, is computed where it belongs; others are merged into C.
-                in_place = builder.and_(builder.and_(vectors, first), like_c)
+                stores = builder.and_(builder.and_(vectors, first), like_c)
 
                 def tiles(i0: ir.Value, _: Values) -> Values:
                     rows = self.smaller(builder, i64(self.rows), builder.sub(i_stop, i0))
@@ -271,7 +275,7 @@ class Gemm(Tiles):
                         return []
 
                     loop(builder, i64(0), builder.mul(rows, ahead), self.lanes, [], fetch)
-                    direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), in_place)
+                    direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), stores)
                     target = builder.select(direct, c_tile, tile)
                     target_row = builder.select(direct, c_row, i64(self.columns))
                     few = builder.icmp_signed("<=", rows, i64(self.low_rows))

@@ -69,12 +69,13 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     down = -(-blocks // HALVES)
     halves = -(-blocks // down)  # the last one may have fewer blocks: there are chunks without rows
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
+    in_place = int(gemm.reads_in_place(m, *b_strides))
     # A transposed panel is followed by the next one, or by the next matrix: fetched while tiles are computed, if the
     # tiles are many.
     ahead = -(-k * width // min(rows, m)) if b_strides == (1, k) and batch * across > 1 else 0
     ahead = ahead if ahead <= MOST_AHEAD else 0
     all_strides = (*a_strides, *b_strides, *c_strides)
-    constants = (m, n, k, *all_strides, chunk, width, ahead, rows, columns, down, halves, across, *tiles)
+    constants = (m, n, k, *all_strides, chunk, width, in_place, ahead, rows, columns, down, halves, across, *tiles)
     return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * halves * across, constants, swapped)
 
 
