@@ -44,7 +44,10 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the random arrays; 0 by default")
     parser.add_argument("--passes", metavar="NAMES", help="the passes to check; those of the compiler by default")
     parser.add_argument(
-        "--output", metavar="FILE", help="where to write the shrunk graph: FILE.shrunk.ir beside the file by default"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="where to write the shrunk graph: FILE.shrunk.ir beside the file by default",
     )
     parser.add_argument(
         "--seconds", type=float, default=30.0, help="the most that shrinking may take; 30 by default, 0 for not at all"

@@ -29,6 +29,7 @@ EAGER_STEPS, STEPS, POINTS = 100, 1000, 256
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
+        "-o",
         "--output",
         metavar="FILE",
         default="lucid-demo.html",

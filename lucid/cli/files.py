@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ STANDARD_INPUT = "-"
 
 def read_graph(file: str) -> Graph:
     """The graph of an IR file, or of standard input for `-`. Raises InputError, ParseError and VerificationError."""
+    if re.search(r"\.py(:|$)", file):
+        raise InputError(
+            f"expected an .ir file, got {file}.", hint="`lucid show FILE.py:NAME --stage traced -o step.ir` writes one."
+        )
     graph = parse(read_text(file))
     verify(graph)
     return graph
@@ -53,7 +59,7 @@ def load(reference: str) -> Any:
     found: Any = run_file(Path(file))
     for part in name.split("."):
         if not hasattr(found, part):
-            raise InputError(f"{file} has no {name}.", hint=f"it has {_listed(found)}." if _listed(found) else None)
+            raise InputError(f"{file} has no {name}.", hint=_names_in(found, part))
         found = getattr(found, part)
     return found
 
@@ -88,6 +94,9 @@ def run_file(path: Path) -> Any:
     return module
 
 
-def _listed(module: Any) -> str:
-    """The names that a user may have meant."""
-    return ", ".join(name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))
+def _names_in(module: Any, wanted: str) -> str | None:
+    """A hint: the name that was meant, or all that may have been."""
+    names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    if near := get_close_matches(wanted, names, n=1):
+        return f"did you mean {near[0]}?"
+    return f"it has {', '.join(names)}." if names else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.cli import check, demo, explore, info, opt, show
-from lucid.cli.command import EXIT_CODES, INTERRUPTED, UNUSABLE, Command, UsageError, painted
+from lucid.cli.command import DONE, EXIT_CODES, INTERRUPTED, UNUSABLE, Command, UsageError, painted
 from lucid.cli.files import run_file
 from lucid.errors import LucidError
 
@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors in the command line raise SystemExit, as argparse has it.
     """
     parser, parsers = _parsers()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return DONE
     options = parser.parse_args(arguments)
     try:
         return _run(options)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from lucid.cli.command import DONE, Command, UsageError, add_json, painted, painted_ir, print_json
 from lucid.cli.files import write_text
 from lucid.cli.inputs import input_of
 from lucid.cli.subjects import Subject, subject_of
 from lucid.stages import Readable
+
+if TYPE_CHECKING:
+    from lucid.explanation import Explanation
 
 EXAMPLES = """\
   lucid show train.py:model --input 64x784xf32
@@ -58,7 +62,7 @@ def configure(parser: ArgumentParser) -> None:
     add_subject(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--stage", help="the stage to show: traced, differentiated, ... (the last one by default)")
-    which.add_argument("--all", action="store_true", help="show all stages, one after the other")
+    which.add_argument("--all", action="store_true", help="show all stages, one after the other, or all kernels")
     parser.add_argument(
         "--as",
         dest="form",
@@ -69,12 +73,12 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--profile", action="store_true", help="with --as kernels: time each, and compare with what the machine can do"
     )
-    parser.add_argument("--output", metavar="FILE", help="write to a file instead of standard output")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
     add_json(parser)
 
 
 def run(options: Namespace) -> int:
-    if options.form != "ir" and (options.stage or options.all):
+    if options.form != "ir" and (options.stage or (options.all and options.form != KERNELS)):
         raise UsageError(f"--stage and --all choose among IR; --as {options.form} is of the last stage.")
     if options.profile and options.form != KERNELS:
         raise UsageError("--profile goes with --as kernels.")
@@ -94,12 +98,18 @@ def run(options: Namespace) -> int:
 
 def _explained(subject: Subject, options: Namespace) -> int:
     explanation = next(iter(subject.parts.values())).explain(options.profile)  # that of a forward has its backward's
-    text = json.dumps(explanation.as_dict(), indent=2) if options.json else str(explanation)
+    text = _text_of(explanation, options)
     if options.output is not None:
         write_text(options.output, text)
     else:
         print(text)
     return DONE
+
+
+def _text_of(explanation: Explanation, options: Namespace) -> str:
+    if options.json:
+        return json.dumps(explanation.as_dict(), indent=2)
+    return explanation.full() if options.all else str(explanation)
 
 
 def _lines(shown: Mapping[str, Mapping[str, str]], options: Namespace) -> Iterator[str]:

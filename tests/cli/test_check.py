@@ -218,3 +218,9 @@ def test_inputs_must_fit(step: Path, command: Callable[..., object]) -> None:
     )
     assert "the graph has the inputs x, y" in command("check", "step.ir", "--input", "z=x.npy", code=2).errors
     assert "takes an .npy file here, got f32." in command("check", "step.ir", "--input", "x=f32", code=2).errors
+
+
+def test_python_is_no_ir(command: Callable[..., object]) -> None:
+    errors = command("check", "train.py:model", code=3).errors
+    assert "error: expected an .ir file, got train.py:model." in errors
+    assert "hint: `lucid show FILE.py:NAME --stage traced -o step.ir` writes one." in errors

@@ -35,8 +35,11 @@ def test_help_of_a_command_ends_with_examples(each: object, command: Callable[..
     assert all(line.startswith(f"  lucid {each.name}") for line in each.examples.split("\n"))
 
 
-def test_no_command_and_unknown_commands_are_usage_errors(command: Callable[..., object]) -> None:
-    assert "the following arguments are required: COMMAND" in command(code=2).errors
+def test_without_a_command_it_helps(command: Callable[..., object]) -> None:
+    assert command().output == command("--help", code=0).output
+
+
+def test_unknown_commands_are_usage_errors(command: Callable[..., object]) -> None:
     assert "invalid choice: 'shwo'" in command("shwo", code=2).errors
 
 

@@ -80,7 +80,12 @@ def test_inputs_are_types_files_and_values(command: Callable[..., object], tmp_p
         (
             ("train.py:mode",),
             3,
-            "error: train.py has no mode.\n  hint: it has model, Two, two, loss, train_step, square.\n",
+            "error: train.py has no mode.\n  hint: did you mean model?\n",
+        ),
+        (
+            ("train.py:nothing_like_it",),
+            3,
+            "error: train.py has no nothing_like_it.\n  hint: it has model, Two, two, loss, train_step, square.\n",
         ),
         (("train.py:number",), 3, "error: expected a function or a module, got a int: train.py:number.\n"),
         (("train.py:Two",), 3, "error: expected a function or a module, got a class: train.py:Two.\n"),
@@ -141,3 +146,11 @@ def test_kernels_are_explained(command: Callable[..., object]) -> None:
     assert data["measurement"]["runs"] > 0
     assert all(row["nanoseconds"] is not None for row in data["rows"])
     assert "--profile goes with --as kernels." in command("show", "x.ir", "--profile", code=2).errors
+
+
+def test_all_kernels_and_the_largest(command: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text("def f(x):\n    for _ in range(40):\n        x = x @ x\n    return x\n")
+    arguments = ("show", "long.py:f", "--input", "x=4x4xf32", "--as", "kernels")
+    assert command(*arguments).output.count("\n") == 1 + 1 + 30 + 2 + 3
+    command(*arguments, "--all", "-o", "all.txt")
+    assert (tmp_path / "all.txt").read_text().count("matmul") > 40

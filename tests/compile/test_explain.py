@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,44 @@ def test_pairs_with_what_is_no_loop_nest_are_one_line() -> None:
     assert line == f"{len(kept_apart)} pairs with matmul: what is no loop nest has a kernel of its own"
     text = str(of_text("graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %a; return %y }"))
     assert text.endswith("\nnot fused\n1 pair with matmul: what is no loop nest has a kernel of its own")
+
+
+def layers(count: int) -> Explanation:
+    model = nn.Sequential(*(layer for _ in range(count) for layer in (nn.Linear(8, 8), nn.LayerNorm(8), nn.GELU())))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def update(x: lucid.Tensor) -> None:
+        model(x).sum().backward()
+        optimizer.step()
+
+    return lucid.compile(update).lower(lucid.ones(4, 8)).explain()
+
+
+def test_of_a_large_program_the_largest_kernels_are_shown() -> None:
+    explanation = layers(12)
+    text, full = str(explanation).splitlines(), explanation.full().splitlines()
+    size = [row.work.read + row.work.written + row.work.operations / 10.0 for row in explanation.rows]
+    shown = [int(line.split()[0]) for line in text[2:32]]
+    others = set(range(len(size))).difference(shown)
+    assert shown == sorted(shown)
+    assert min(size[number] for number in shown) >= max(size[number] for number in others)
+    assert text[32].startswith(f"        {len(others)} smaller ones: see full()")
+    assert [line.split()[0] for line in full[2 : 2 + len(explanation.rows)]] == [
+        str(r.number) for r in explanation.rows
+    ]
+    assert len(text) < 100 < len(full)
+
+
+def test_of_many_pairs_and_values_the_kinds_are_counted() -> None:
+    explanation = layers(12)
+    told = [pair for pair in explanation.apart if "is no loop nest" not in pair.reason]
+    text = str(explanation)
+    kinds = Counter(pair.reason.partition(":")[0] for pair in told)
+    section = text.split("\nnot fused\n")[1].split("\n\n")[0].splitlines()[:-1]
+    assert [line.split(" pairs ")[1].strip() for line in section] == [kind for kind, _ in kinds.most_common()]
+    assert [int(line.split()[0]) for line in section] == [count for _, count in kinds.most_common()]
+    saved = text.split("saved for the backward: ")[1].split("\n\n")[0].splitlines()[1:]
+    assert sum(int(line.split()[0]) for line in saved) == len(explanation.saved) > 30
 
 
 def test_the_page_on_explanations_lists_the_reasons() -> None:
