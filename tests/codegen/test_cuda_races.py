@@ -23,6 +23,8 @@ TEXTS = {
     "product": "graph(%x: f32[3, 20], %y: f32[20, 5]) { %z: f32[3, 5] = matmul %x, %y, chunk=12; return %z }",
     "transposed": "graph(%x: f64[20, 3], %y: f64[5, 20]) "
     "{ %z: f64[3, 5] = matmul %x, %y, transpose_a=true, transpose_b=true, chunk=20; return %z }",
+    "gathered": """graph(%x: f32[2, 3, 5], %w: f32[4, 3, 3]) {
+  %y = convolution %x, %w, stride=(1,), dilation=(1,), low=(1,), high=(1,), groups=1, chunk=2; return %y }""",
     "lanes": "graph(%x: f32[3, 40], %y: f32[2, 40]) "
     "{ %z: f32[3, 2] = matmul %x, %y, transpose_b=true, chunk=40, lanes=16; return %z }",
     "sums": "graph(%x: f32[7, 50], %b: bool[40, 5]) { %y = sum %x, axes=(1,), lanes=16; "
@@ -32,8 +34,9 @@ TEXTS = {
     "softmax_in_one": OTHERS["softmax_in_one"],
 }
 PLANTED = (
-    ("product", "__syncthreads();  // the tiles are written", ""),
-    ("product", "__syncthreads();  // the tiles have been read", ""),
+    ("product", "__syncthreads();  // the tiles are written, and those before them have been read", ""),
+    ("product", "which ^= 1;", ""),
+    ("gathered", "which ^= 1;", ""),
     ("sort", "__syncthreads();  // all pairs at this distance are in order", ""),
     ("sort", "__syncthreads();  // the run is there", ""),
     ("row_of_one", "__syncwarp(mask);  // all lanes have read what one may overwrite\n        if (lane == 0)", ""),

@@ -178,8 +178,9 @@ SUM = "graph(%x: f32[7, 50]) { %y: f32[7] = sum %x, axes=(1,), lanes=16; return 
 PRODUCT = "graph(%x: f32[70, 40], %y: f32[40, 70]) { %z: f32[70, 70] = matmul %x, %y, chunk=40; return %z }"
 MAP = "graph(%x: f32[200]) { %y: f32[200] = exp %x; return %y }"  # of 50 quads
 
-WRITTEN, READ = "__syncthreads();  // the tiles are written", "__syncthreads();  // the tiles have been read"
-TILE = "a_tile[l][r] = inside ? "
+BARRIER = "__syncthreads();  // the tiles are written, and those before them have been read"
+OTHER = "which ^= 1;"
+WRITE = "a_tile[which][l][r] = a_next[i];"
 
 
 def planted(text: str, old: str, new: str) -> tuple[Graph, Callable[[int], SimulatorExecutable]]:
@@ -201,8 +202,13 @@ def planted(text: str, old: str, new: str) -> tuple[Graph, Callable[[int], Simul
         (SUM, "i3 < 50;", "i3 < 51;", "illegal access to memory"),
         (PRODUCT, "row0 + r < m && ", "", "illegal access to memory"),
         (SUM, "0xffffu <<", "0xfffffu <<", "waits with mask 0xfffff for a lane with mask 0xffff0000"),
-        (PRODUCT, WRITTEN, "if (threadIdx.x < 200) __syncthreads();", "another thread at that of line"),
-        (PRODUCT, READ, "if (threadIdx.x < 200) return;", "which 200 threads never reach"),
+        (
+            PRODUCT,
+            BARRIER,
+            "if (threadIdx.x < 200) __syncthreads();\nelse __syncthreads();",
+            "another thread at that of line",
+        ),
+        (PRODUCT, OTHER, "if (threadIdx.x < 200) return;", "which 200 threads never reach"),
         (SUM, "i0 < 7; i0", "i0 < 7 && lane != 3; i0", "waits for threads that never come"),
     ],
 )
@@ -214,8 +220,8 @@ def test_what_is_undefined_is_an_error(text: str, old: str, new: str, message: s
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(WRITTEN, ""), (READ, ""), (TILE, "if (l != 3) a_tile[l][r] = inside ? ")],
-    ids=["no barrier before reading", "no barrier before writing again", "uninitialised shared memory"],
+    [(BARRIER, ""), (OTHER, ""), (WRITE, f"if (l != 3) {WRITE}")],
+    ids=["no barrier", "one tile instead of two", "uninitialised shared memory"],
 )
 def test_what_depends_on_the_order_of_threads_has_other_bits(old: str, new: str) -> None:
     graph, executable = planted(PRODUCT, old, new)

@@ -22,14 +22,13 @@ from lucid.codegen.cuda.tiles import (
     TILE,
     Around,
     Tile,
-    compute_tile,
+    declare_tiles,
     dtype_words,
     indented,
     keep_sums,
-    load_tile,
-    multiply_tiles,
     run_epilogue,
     store_sums,
+    sum_chunk,
 )
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
 from lucid.codegen.kernel import Bounds, index_text
@@ -87,10 +86,9 @@ _BODY = """\
 //   b[{b_text}]
 //   c[{c_text}]
 {head}
-{guard}    __shared__ {type} a_tile[{depth}][{tile} + 1];  // one element more: so do neighbours differ in their banks
-    __shared__ {type} b_tile[{depth}][{tile} + 1];
+{guard}{declared}
     const {index} row0 = blockIdx.x / {across} * {tile}, column0 = blockIdx.x % {across} * {tile};
-    const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side};
+    const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side} * {each};
     for ({index} i0 = blockIdx.y; i0 < {matrices}; i0 += gridDim.y) {{
         bool first = true;
 {before}        for ({index} i3 = 0; i3 < {outer}; ++i3) {{
@@ -98,11 +96,7 @@ _BODY = """\
             const {index} length = {outer_inside} ? {inner} : 0;
             for ({index} start = 0; start < length || first; start += {chunk}) {{
                 const {index} end = length - start < {chunk} ? length : start + {chunk};
-                {type} sum[{each}][{each}] = {{}};
-#pragma unroll 1
-                for ({index} inner0 = start; inner0 < end; inner0 += {depth}) {{
-{tiles}
-                }}
+{summed}
 {behind_chunk}
                 first = false;
             }}
@@ -131,15 +125,14 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
         strict=True,
     ):
         inside = f"{extent} && i4 < end && {bounds_condition(factor.bounds)}"
-        tile = Tile(f"{letter}_tile", factor.along_inner, inside, f"const {index} {line}, i4 = inner0 + l;")
+        tile = Tile(letter, factor.along_inner, inside, f"const {index} {line}, i4 = inner0 + l;")
         place = index_expression(factor.position)
         if prologue is None:
             pointers.append(f"const {type}* {letter}")
-            tiles += load_tile(tile, f"{letter}[{place}]", zero)
+            tiles.append((tile, tile.read(f"{letter}[{place}]", zero)))
         else:
-            tiles += compute_tile(tile, prologue, ["element"], zero, f"const {index} element = {place};")
-    tiles += multiply_tiles("inner0", words["fma"])
-    position = f"const {index} i1 = row0 + row + i, i2 = column0 + column + {SIDE} * j;"
+            tiles.append((tile, tile.compute(prologue, ["element"], zero, f"const {index} element = {place};")))
+    position = f"const {index} i1 = row0 + own_row + i, i2 = column0 + own_column + j;"
     inside, place = f"i1 < {product.rows.extent} && i2 < {product.columns.extent}", index_expression(product.c)
     if around is None:
         pointers.append(f"{type}* c")
@@ -160,11 +153,11 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
         head="\n".join(function_head(name, pointers, guarded, bounds=bounds)),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         before=before,
-        tiles=indented(tiles, 5),
+        declared=indented(declare_tiles(type), 1),
+        summed=indented(sum_chunk(tiles, "inner0", index, type, words["fma"]), 4),
         behind_chunk=indented(behind_chunk, 4),
         behind=behind,
         index=index,
-        type=type,
         matrices=product.matrices.extent,
         rows=product.rows.extent,
         columns=product.columns.extent,

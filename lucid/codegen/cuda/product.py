@@ -18,14 +18,13 @@ from lucid.codegen.cuda.tiles import (
     TILE,
     Around,
     Tile,
-    compute_tile,
+    declare_tiles,
     dtype_words,
     indented,
     keep_sums,
-    load_tile,
-    multiply_tiles,
     run_epilogue,
     store_sums,
+    sum_chunk,
 )
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
 from lucid.ir.ops.contraction import Matmul
@@ -36,20 +35,15 @@ _BODY = """\
 // A block computes {tile} x {tile} elements of C, a thread {each} x {each} of them, from tiles {depth} deep.
 // c[i, j] is a sum of chunks in ascending order, each a chain of fused multiply-adds over ascending k from 0.
 {head}
-{guard}    __shared__ {type} a_tile[{depth}][{tile} + 1];  // one element more: so do neighbours differ in their banks
-    __shared__ {type} b_tile[{depth}][{tile} + 1];
+{guard}{declared}
     const int across = (n + {last}) / {tile};
     const int row0 = blockIdx.x / across * {tile}, column0 = blockIdx.x % across * {tile};
-    const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side};
+    const int row = threadIdx.x / {side} * {each}, column = threadIdx.x % {side} * {each};
     for (int matrix = blockIdx.y; matrix < matrices; matrix += gridDim.y) {{
 {before}
         for (int start = 0; start == 0 || start < k; start += chunk) {{
             const int end = k - start < chunk ? k : start + chunk;
-            {type} sum[{each}][{each}] = {{}};
-#pragma unroll 1
-            for (int k0 = start; k0 < end; k0 += {depth}) {{
-{tiles}
-            }}
+{summed}
 {behind_chunk}
         }}
 {behind}    }}
@@ -73,7 +67,7 @@ class _Factor:
 
 
 # Of an element of C: its row and column.
-_PLACE = f"const int r = row0 + row + i, s = column0 + column + {SIDE} * j;"
+_PLACE = "const int r = row0 + own_row + i, s = column0 + own_column + j;"
 _INSIDE = "r < m && s < n"
 
 
@@ -97,10 +91,10 @@ def print_product(
     pointers, before, tiles = [], [], []
     factors = _Factor("a", "m", "row0 + r", not transpose_a), _Factor("b", "n", "column0 + r", transpose_b)
     for factor, prologue in zip(factors, around.factors if around else (None, None), strict=True):
-        tile = Tile(f"{factor.letter}_tile", factor.along, f"{factor.line} < {factor.lines} && k0 + l < end")
+        tile = Tile(factor.letter, factor.along, f"{factor.line} < {factor.lines} && k0 + l < end")
         if prologue is not None:
             place = (factor.line, "k0 + l") if factor.along else ("k0 + l", factor.line)
-            tiles += compute_tile(tile, prologue, ("matrix", *place), zero)
+            tiles.append((tile, tile.compute(prologue, ("matrix", *place), zero)))
             continue
         pointers.append(f"const {type}* {factor.letter}")
         before.append(f"const {type}* {factor.letter}_matrix = {factor.letter} + (long long)matrix * {factor.size};")
@@ -109,8 +103,7 @@ def print_product(
             if factor.along
             else f"{long}(k0 + l) * {factor.lines} + {factor.line}"
         )
-        tiles += load_tile(tile, f"{factor.letter}_matrix[{at}]", zero)
-    tiles += multiply_tiles("k0", words["fma"])
+        tiles.append((tile, tile.read(f"{factor.letter}_matrix[{at}]", zero)))
     # Two blocks at a time leave each thread 128 registers, which wide addresses do not fit into, nor do float64 sums
     # that are kept for an epilogue.
     blocks = 1 if wide or (around is not None and dtype != float32) else 2
@@ -131,10 +124,10 @@ def print_product(
         head="\n".join(function_head(name, pointers, guarded, sizes, f"__launch_bounds__({THREADS}, {blocks}) ")),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         before=indented(before, 2),
-        tiles=indented(tiles, 4),
+        declared=indented(declare_tiles(type), 1),
+        summed=indented(sum_chunk(tiles, "k0", "int", type, words["fma"]), 3),
         behind_chunk=indented(behind_chunk, 3),
         behind=behind,
-        type=type,
         tile=TILE,
         depth=DEPTH,
         each=EACH,

@@ -1,8 +1,9 @@
 """What the functions of matrix products have in common: tiles of both factors in shared memory, sums in registers.
 
-A block computes TILE x TILE elements of the result, a thread EACH x EACH of them, from tiles that are DEPTH deep. What
-is computed of a factor, its prologue, is evaluated where its tile is filled; what is computed of the result, the
-epilogue, where the sums come out.
+A block computes TILE x TILE elements of the result, a thread EACH x EACH of them, from tiles that are DEPTH deep. There
+are two tiles of a factor: while one is multiplied, the next is on its way from memory to registers, from where it goes
+to the other one. What is computed of a factor, its prologue, is evaluated where its tile is read; what is computed of
+the result, the epilogue, where the sums come out.
 """
 
 from __future__ import annotations
@@ -21,30 +22,61 @@ DEPTH = 16  # elements of the summed axis that are in shared memory at a time
 EACH = 4  # rows and columns of the result that a thread computes
 SIDE = TILE // EACH
 THREADS = SIDE * SIDE
+READ = TILE * DEPTH // THREADS  # elements of a tile that a thread reads
+# Elements of a line of a tile: those that a thread multiplies begin at whole vectors, so that it loads them at once.
+PITCH = TILE + 4
 MOST_MATRICES = 4096  # blocks along the batch; a longer one goes round in the kernel
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of a factor while it is filled: element r, l of it stands at r across the summed axis and l along it.
+    """A tile of factor `letter`: element r, l of it stands at r across the summed axis and l along it.
 
-    Neighbouring threads fill in what are neighbours in memory: `along` the summed axis, or across it. `inside` is the
+    Neighbouring threads read what are neighbours in memory: `along` the summed axis, or across it. `inside` is the
     condition under which the factor has the element; `position` declares what it needs for that.
     """
 
-    name: str
+    letter: str
     along: bool
     inside: str
     position: str = ""
 
-    def head(self) -> list[str]:
-        """The head of a loop over the elements that a thread fills in."""
-        across, along = (f"i / {DEPTH}", f"i % {DEPTH}") if self.along else (f"i % {TILE}", f"i / {TILE}")
+    @property
+    def element(self) -> str:
+        """The register that a thread reads an element into."""
+        return f"{self.letter}_next[i]"
+
+    def each(self, statements: Sequence[str]) -> list[str]:
+        """Statements for each element that a thread reads: number i of them."""
+        across, along = (f"at / {DEPTH}", f"at % {DEPTH}") if self.along else (f"at % {TILE}", f"at / {TILE}")
         return [
-            f"for (int i = threadIdx.x; i < {TILE * DEPTH}; i += {THREADS}) {{",
-            f"{INDENT}const int r = {across}, l = {along};",
-            *([INDENT + self.position] if self.position else []),
+            "#pragma unroll",
+            f"for (int i = 0; i < {READ}; ++i) {{",
+            f"{INDENT}const int at = threadIdx.x + {THREADS} * i, r = {across}, l = {along};",
+            *(INDENT + line for line in statements),
+            "}",
         ]
+
+    def read(self, element: str, zero: str) -> list[str]:
+        """Read the elements of the factor, and zeros where it has none."""
+        return self.each(
+            [*self._place, f"const bool inside = {self.inside};", f"{self.element} = inside ? {element} : {zero};"]
+        )
+
+    def compute(self, prologue: Kernel, axes: Sequence[str], zero: str, named: str = "") -> list[str]:
+        """Read, in place of elements of the factor, what a prologue computes for those whose axes have these numbers.
+        They may refer to what `named` declares."""
+        statements = _after(named, factor_lines(prologue, axes, self.element))
+        inside = _inside(f"if ({self.inside}) {{", statements)
+        return self.each([*self._place, f"{self.element} = {zero};", *inside])
+
+    @property
+    def _place(self) -> list[str]:
+        return [self.position] if self.position else []
+
+    def write(self) -> list[str]:
+        """Write what has been read into the tile that is not being multiplied."""
+        return self.each([f"{self.letter}_tile[which][l][r] = {self.element};"])
 
 
 @dataclass(frozen=True)
@@ -80,50 +112,66 @@ def indented(lines: Sequence[str], level: int) -> str:
     return "\n".join(line if line.startswith("#") else INDENT * level + line for line in lines)
 
 
-def load_tile(tile: Tile, element: str, zero: str) -> list[str]:
-    """Fill a tile with the elements of a factor, and with zeros where it has none."""
-    return [
-        *tile.head(),
-        f"{INDENT}const bool inside = {tile.inside};",
-        f"{INDENT}{tile.name}[l][r] = inside ? {element} : {zero};",
-        "}",
-    ]
-
-
-def compute_tile(tile: Tile, prologue: Kernel, axes: Sequence[str], zero: str, named: str = "") -> list[str]:
-    """Fill a tile as `load_tile`, with what a prologue computes for an element whose axes have these numbers. They may
-    refer to what `named` declares."""
-    statements = _after(named, factor_lines(prologue, axes, f"{tile.name}[l][r]"))
-    return [
-        *tile.head(),
-        f"{INDENT}{tile.name}[l][r] = {zero};",
-        f"{INDENT}if ({tile.inside}) {{",
-        *(INDENT * 2 + line for line in statements),
-        f"{INDENT}}}",
-        "}",
-    ]
-
-
 def _after(named: str, statements: list[str]) -> list[str]:
     """Statements that see a declaration, and may declare the names that stand in it."""
     return [named, "{", *(INDENT + line for line in statements), "}"] if named else statements
 
 
-def multiply_tiles(start: str, fma: str) -> list[str]:
-    """Add the products of two tiles, which begin at the step `start`, to the sums."""
+def declare_tiles(type: str) -> list[str]:
+    """Declare the tiles of both factors, and which of two is multiplied."""
     return [
-        "__syncthreads();  // the tiles are written",
-        "// No further: a zero from behind the end would turn a sum of -0 into 0.",
-        f"const int depth = end - {start} < {DEPTH} ? end - {start} : {DEPTH};",
-        "#pragma unroll 4",
-        "for (int l = 0; l < depth; ++l) {",
-        *(
-            line if line.startswith("#") else INDENT + line
-            for line in each_sum([f"sum[i][j] = {fma}(a_tile[l][row + i], b_tile[l][column + {SIDE} * j], sum[i][j]);"])
-        ),
-        "}",
-        "__syncthreads();  // the tiles have been read",
+        f"__shared__ __align__(16) {type} a_tile[2][{DEPTH}][{PITCH}];  // one is multiplied while the other is filled",
+        f"__shared__ __align__(16) {type} b_tile[2][{DEPTH}][{PITCH}];",
+        "int which = 0;",
     ]
+
+
+def sum_chunk(tiles: Sequence[tuple[Tile, Sequence[str]]], at: str, index: str, type: str, fma: str) -> list[str]:
+    """Sum the products from `start` to `end`, of tiles and the statements that read them, which begin at `at`."""
+    reads = [line for _, read in tiles for line in read]
+    writes = [line for tile, _ in tiles for line in tile.write()]
+    product = f"sum[i][j] = {fma}(a_tile[which][l][row + i], b_tile[which][l][column + j], sum[i][j]);"
+    return [
+        f"{type} sum[{EACH}][{EACH}] = {{}};",
+        "#pragma unroll 1",
+        f"for ({index} {at} = start;; {at} += {DEPTH}) {{",
+        f"{INDENT}{type} {', '.join(f'{tile.letter}_next[{READ}]' for tile, _ in tiles)};",
+        *_indent(_inside(f"if ({at} < end) {{  // on the way while the tiles before are multiplied", reads)),
+        *_indent(
+            _inside(
+                f"if ({at} > start) {{",
+                [
+                    "// No further: a zero from behind the end would turn a sum of -0 into 0.",
+                    f"const int depth = {at} < end ? {DEPTH} : {DEPTH} - ({at} - end);",
+                    "#pragma unroll 4",
+                    "for (int l = 0; l < depth; ++l) {",
+                    *_indent(each_sum([product])),
+                    "}",
+                ],
+            )
+        ),
+        f"{INDENT}if ({at} >= end) break;",
+        f"{INDENT}which ^= 1;",
+        *_indent(writes),
+        f"{INDENT}__syncthreads();  // the tiles are written, and those before them have been read",
+        "}",
+    ]
+
+
+def _inside(head: str, statements: Sequence[str]) -> list[str]:
+    return [head, *_indent(statements), "}"]
+
+
+def _indent(statements: Sequence[str]) -> list[str]:
+    return [line if line.startswith("#") else INDENT + line for line in statements]
+
+
+# Where the sums of a thread go, hidden from a compiler that would compute their addresses before it sums, and keep them
+# in some forty registers meanwhile.
+_OWN = [
+    "int own_row = row, own_column = column;",
+    'asm volatile("" : "+r"(own_row), "+r"(own_column));  // addresses of sums are computed here, not ahead',
+]
 
 
 def store_sums(first: str, position: str, inside: str, element: str, type: str) -> list[str]:
@@ -132,7 +180,7 @@ def store_sums(first: str, position: str, inside: str, element: str, type: str) 
         f"{type}* const element = {element};",
         f"*element = {first} ? sum[i][j] : *element + sum[i][j];",
     ]
-    return each_sum([position, f"if ({inside}) {{", *(INDENT + line for line in statements), "}"])
+    return [*_OWN, *each_sum([position, *_inside(f"if ({inside}) {{", statements)])]
 
 
 def keep_sums(first: str) -> list[str]:
@@ -144,7 +192,7 @@ def run_epilogue(epilogue: Kernel, position: str, inside: str, axes: Sequence[st
     """Compute what an epilogue does of each sum, whose axes have these numbers. They may refer to what `named`
     declares."""
     statements = _after(named, epilogue_lines(epilogue, axes, "total[i][j]"))
-    return each_sum([position, f"if ({inside}) {{", *(INDENT + line for line in statements), "}"])
+    return [*_OWN, *each_sum([position, *_inside(f"if ({inside}) {{", statements)])]
 
 
 def each_sum(statements: Sequence[str]) -> list[str]:
