@@ -76,7 +76,7 @@ class Gemm(Tiles):
         """The rows and vectors of the tiles that a product needs beside that of all rows and vectors: for its last
         panel where that is narrow, with as many vectors as there are; and for the last rows of the others, with as few
         rows as there are, or nearly. None where there are no such columns or rows."""
-        width = self.panel_columns(n)
+        width = self.panel_columns(m, n)
         vectors = -(-((n - 1) % width + 1) // self.lanes)
         edge = (self.rows, vectors) if vectors < self.vectors else None
         rows, is_narrow = m % self.rows, min(n, width) <= self.columns - self.lanes
@@ -146,11 +146,11 @@ class Gemm(Tiles):
         c, stride, lines, elements = function.args
 
         def line(number: ir.Value, _: Values) -> Values:
-            def part(place: ir.Value, _: Values) -> Values:
-                self.fetch(builder, self.at(builder, c, builder.mul(number, stride), place), to_write=True)
-                return []
-
-            loop(builder, i64(0), elements, self.lanes, [], part)
+            start = self.at(builder, c, builder.mul(number, stride))
+            self.fetch(builder, start, to_write=True)
+            with builder.if_then(builder.icmp_signed(">", elements, i64(self.lanes))):
+                for v in range(1, self.vectors):
+                    self.fetch(builder, self.at(builder, start, i64(v * self.lanes)), to_write=True)
             return []
 
         loop(builder, i64(0), lines, 1, [], line)

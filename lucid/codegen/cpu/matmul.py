@@ -63,7 +63,7 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     c_strides = (1, n) if swapped else (n, 1)
     if swapped:
         m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
-    width = gemm.panel_columns(n)
+    width = gemm.panel_columns(m, n)
     rows, columns = product_chunks(batch, m, n, k, gemm.rows, width)
     blocks, across = -(-m // rows), -(-n // columns)
     down = -(-blocks // HALVES)

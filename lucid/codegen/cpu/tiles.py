@@ -42,10 +42,11 @@ class Tiles:
         self.scalar = memory_type(dtype, 1)
         self.vector = memory_type(dtype, self.lanes)
 
-    def panel_columns(self, columns: int) -> int:
+    def panel_columns(self, rows: int, columns: int) -> int:
         """The columns of a panel: a tile's, but where a full panel would leave one vector to the last. Tiles of one are
-        bound by what they load."""
-        return 2 * self.lanes if -(-columns // self.lanes) == self.vectors + 1 else self.columns
+        bound by what they load. Few rows have low tiles for full panels alone."""
+        leaves_one = -(-columns // self.lanes) == self.vectors + 1
+        return 2 * self.lanes if leaves_one and rows >= 2 * self.rows else self.columns
 
     def begin(self, name: str, pointers: int, sizes: int) -> tuple[ir.Function, ir.IRBuilder]:
         signature = ir.FunctionType(VOID, [POINTER] * pointers + [I64] * sizes)
