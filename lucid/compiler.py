@@ -10,7 +10,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
-from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, ShapeError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, MissingNameError, ShapeError, TraceError
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
@@ -160,6 +160,14 @@ class CompiledFunction:
         self._audit = Audit()
         self._fast: FastPath | None = None
         functools.update_wrapper(self, function, updated=())
+
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = f"its programs have: step.lower(...).{name}, step.programs[-1].{name}"
+            raise MissingNameError(
+                f"a compiled function has no {name!r}.", hint=hint if hasattr(Program, name) else None
+            )
 
     @property
     def programs(self) -> tuple[Program, ...]:

@@ -273,5 +273,6 @@ def device_and_dtype(device: object, dtype: object) -> tuple[str | None, object]
             raise ArgumentError(f"to takes a device and a dtype, got {device!r} and {dtype!r}.")
         device, dtype = None, as_dtype(device)
     if device not in (None, "cpu", "cuda"):
-        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")
+        hint = "there is one GPU for a process: 'cuda'." if device.startswith("cuda:") else None
+        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.", hint=hint)
     return device, dtype

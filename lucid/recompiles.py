@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from lucid.guards import Guards, describe
@@ -47,7 +48,7 @@ class Recompilations:
 
     def __str__(self) -> str:
         lines = [["", "compiled for", "because"]]
-        lines += [[str(row.number), row.signature, row.cause] for row in self.rows]
+        lines += [[str(row.number), shorten(row.signature, SHOWN, placeholder=" ..."), row.cause] for row in self.rows]
         return "\n".join([self.name, *table(lines)])
 
 

@@ -321,7 +321,10 @@ def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:
-        raise ArgumentError(f"{path} is not a complete safetensors file: {error}.") from error
+        hint = None
+        if data[:2] in (b"PK", b"\x80\x02"):  # a pickle of torch.save, now and before 1.6
+            hint = "PyTorch's state_dict goes into one by safetensors.torch.save_file(state_dict, path)."
+        raise ArgumentError(f"{path} is not a complete safetensors file: {error}.", hint=hint) from error
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     tensors = {name: _array(path, name, entry) for name, entry in sorted(entries, key=itemgetter(0))}

@@ -12,7 +12,7 @@ import gc
 import inspect
 from collections.abc import Iterable, Iterator
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 from lucid.errors import TraceError
 from lucid.guards import describe, is_mutable
@@ -92,6 +92,29 @@ def _expect_same(what: str, now: object, before: object) -> None:
             f"{what} changed while the function was traced; later calls would not change it.",
             hint="pass it as an argument and return its new value, or keep it in a registered buffer.",
         )
+
+
+def expect_no_write(owner: object, name: str, value: object) -> None:
+    """Raise TraceError for a write to an attribute of a module or optimizer, unless it changes nothing."""
+    before = owner.__dict__.get(name)
+    if before is value or (name in owner.__dict__ and describe(before) == describe(value)):
+        return
+    hint = "keep what changes from step to step in a tensor: self.register_buffer(...), then self.name = ..."
+    if name == "training":
+        hint = "call train() and eval() outside the compiled function, which is compiled once for each mode."
+    raise TraceError(
+        f"{type(owner).__name__}.{name} was set to {value!r} while a function is traced; later calls would not set "
+        "it again.",
+        hint=hint,
+    )
+
+
+def refuse_deletion(owner: object, name: str) -> NoReturn:
+    """Raise TraceError for the deletion of an attribute of a module or optimizer."""
+    raise TraceError(
+        f"{type(owner).__name__}.{name} was deleted while a function is traced; later calls would not delete it.",
+        hint="delete it outside the compiled function.",
+    )
 
 
 def _assigned(code: CodeType, instructions: frozenset[str]) -> set[str]:

@@ -15,7 +15,7 @@ import lucid.eager as eager
 from lucid.context import calling_modules, module_path, user_frame
 from lucid.core import TensorCore
 from lucid.errors import TraceError, unknown_value
-from lucid.guards import GuardRecorder, describe
+from lucid.guards import GuardRecorder
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops.base import Op
@@ -29,6 +29,7 @@ from lucid.modes import is_grad_enabled, modes, unwatched
 from lucid.random import DrawSource, Generator, LatestDraw
 from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope, Scopes
+from lucid.side_effects import expect_no_write, refuse_deletion
 from lucid.tensor import Array, Tensor
 from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_result
 from lucid.traced_gradients import TracedGradients
@@ -300,21 +301,11 @@ class Tracer:
 
     def write_attribute(self, owner: object, name: str, value: object) -> None:
         """A write to a module or optimizer from outside: allowed where it changes nothing."""
-        before = owner.__dict__.get(name)
-        if before is value or (name in owner.__dict__ and describe(before) == describe(value)):
-            return
-        raise TraceError(
-            f"{type(owner).__name__}.{name} was set to {value!r} while a function is traced; later calls would not set "
-            "it again.",
-            hint="keep what changes from step to step in a tensor: self.register_buffer(...), then self.name = ...",
-        )
+        expect_no_write(owner, name, value)
 
     def delete_attribute(self, owner: object, name: str) -> None:
         """A deletion of an attribute from outside: refused."""
-        raise TraceError(
-            f"{type(owner).__name__}.{name} was deleted while a function is traced; later calls would not delete it.",
-            hint="delete it outside the compiled function.",
-        )
+        refuse_deletion(owner, name)
 
     # The end.
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -407,6 +408,15 @@ class TestFailedLoads:
         path.write_bytes(content)
         with pytest.raises(ArgumentError, match="is not a complete safetensors file"):
             lucid.load(path)
+
+    @pytest.mark.parametrize("protocol", [2, "zip"])
+    def test_a_pickle_says_how_to_get_a_file(self, path: Path, protocol: object) -> None:
+        path.write_bytes(b"PK\x03\x04" + bytes(60) if protocol == "zip" else pickle.dumps({"weight": 1}, 2))
+        with pytest.raises(ArgumentError, match="is not a complete safetensors file") as caught:
+            lucid.load(path)
+        assert caught.value.hint == (
+            "PyTorch's state_dict goes into one by safetensors.torch.save_file(state_dict, path)."
+        )
 
     def test_a_file_that_was_cut_off(self, path: Path) -> None:
         lucid.save(path, nn.Linear(20, 20))

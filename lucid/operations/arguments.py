@@ -96,12 +96,12 @@ def one_axis(axis: Axes, rank: int) -> int:
     return normal_axes((as_integer("one axis is an integer", axis),), rank)[0]
 
 
-def as_list(what: str, values: Any) -> list[Any]:
+def as_list(what: str, values: Any, hint: str | None = None) -> list[Any]:
     """What can be gone through as a list; ArgumentTypeError, which says what takes one, for anything else."""
     try:
         items = iter(values)
     except TypeError:
-        raise ArgumentTypeError(f"{what}, got {reprlib.repr(values)}.") from None
+        raise ArgumentTypeError(f"{what}, got {reprlib.repr(values)}.", hint=hint) from None
     return list(items)
 
 

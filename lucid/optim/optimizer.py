@@ -50,7 +50,7 @@ class Optimizer(Observed):
                 f"{type(self).__name__} takes several parameters, got one {type(params).__name__}.",
                 hint="pass model.parameters(), or a list.",
             )
-        given = as_list(f"{type(self).__name__} takes a list of parameters", params)
+        given = as_list(f"{type(self).__name__} takes a list of parameters", params, "pass model.parameters().")
         if not given:
             raise ArgumentError(f"{type(self).__name__} got no parameters.", hint="pass model.parameters().")
         for group in given if all(isinstance(item, dict) for item in given) else [{"params": given}]:

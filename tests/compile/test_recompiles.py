@@ -86,6 +86,14 @@ def test_it_prints_as_a_table_and_reads_as_json() -> None:
     }
 
 
+def test_a_long_signature_is_cut() -> None:
+    function = lucid.compile(lambda x, sizes: x * len(sizes))
+    function(np.ones(3), [*range(100)])
+    row = str(function.explain(recompiles=True)).splitlines()[-1]
+    assert row.startswith("1  f64[3], 0, 1, 2, ")
+    assert len(row) < 100
+
+
 def test_explain_is_about_the_latest_program() -> None:
     @lucid.compile
     def twice(x):

@@ -58,6 +58,12 @@ CASES: list[Case] = [
         'write dtype="float64".',
     ),
     (
+        lambda: ones(2).to("cuda:0"),
+        ArgumentError,
+        "to takes a device, 'cpu' or 'cuda', got 'cuda:0'.",
+        "there is one GPU for a process: 'cuda'.",
+    ),
+    (
         lambda: ones(2).to(lucid.float64, lucid.float32),
         ArgumentError,
         "to takes a device and a dtype, got lucid.float64 and lucid.float32.",

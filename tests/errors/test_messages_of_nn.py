@@ -8,12 +8,15 @@ import pytest
 import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
+import lucid.optim as optim
 from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
     ArgumentTypeError,
     DTypeError,
+    MissingNameError,
     ShapeError,
+    TraceError,
 )
 from tests.errors.messages import Case, expect_message
 
@@ -75,6 +78,42 @@ CASES: list[Case] = [
         ShapeError,
         "scores of shape (2, 3) take integer targets of shape (2,), got int64 of shape (2, 1).",
         "drop the axis of extent 1: targets.squeeze(1)",
+    ),
+    (
+        lambda: F.cross_entropy(ones(2, 3), np.eye(3, dtype=int)[:2]),
+        ShapeError,
+        "scores of shape (2, 3) take integer targets of shape (2,), got int64 of shape (2, 3).",
+        'of one-hot targets, these are targets.argmax(1); probabilities are targets.astype("float32").',
+    ),
+    (
+        lambda: F.cross_entropy(np.array([0, 1]), ones(2, 3)),
+        DTypeError,
+        "cross_entropy takes logits that are floats, got int64 of shape (2,) for float32 of shape (2, 3).",
+        "the logits come first: cross_entropy(logits, classes).",
+    ),
+    (
+        lambda: lucid.compile(nn.Linear(2, 2).eval().train)(),
+        TraceError,
+        "Linear.training was set to True while a function is traced; later calls would not set it again.",
+        "call train() and eval() outside the compiled function, which is compiled once for each mode.",
+    ),
+    (
+        lambda: optim.Adam(nn.Linear(2, 2)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "Adam takes a list of parameters, got Linear(2, 2).",
+        "pass model.parameters().",
+    ),
+    (
+        lambda: lucid.compile(abs).ir,  # type: ignore[attr-defined]
+        MissingNameError,
+        "a compiled function has no 'ir'.",
+        "its programs have: step.lower(...).ir, step.programs[-1].ir",
+    ),
+    (
+        lambda: lucid.compile(abs).nothing,  # type: ignore[attr-defined]
+        MissingNameError,
+        "a compiled function has no 'nothing'.",
+        None,
     ),
     (
         lambda: F.cross_entropy(ones(2, 3), np.array([True, False])),

@@ -47,6 +47,12 @@ def cross_entropy(
     x, y = ops.as_tensor(input), ops.as_tensor(target)
     if not 0.0 <= check_number("cross_entropy takes a number as label_smoothing", label_smoothing) <= 1.0:
         raise ArgumentError(f"cross_entropy takes label_smoothing from 0 to 1, got {label_smoothing!r}.")
+    if y.dtype.is_float and not x.dtype.is_float and x.ndim < y.ndim:
+        raise DTypeError(
+            f"cross_entropy takes logits that are floats, got {x.dtype} of shape {x.shape} for {y.dtype} of shape "
+            f"{y.shape}.",
+            hint="the logits come first: cross_entropy(logits, classes).",
+        )
     log_probabilities = log_softmax(x, _class_axis(x))
     if y.dtype.is_float:
         return _probability_loss(log_probabilities, y, weight, reduction, label_smoothing)
@@ -108,11 +114,15 @@ def _class_loss(
     classes = log_probabilities.shape[axis]
     expected = log_probabilities.shape[:axis] + log_probabilities.shape[axis + 1 :]
     if targets.shape != expected:
-        is_column = targets.shape == (*expected[:axis], 1, *expected[axis:])
+        hint = None
+        if targets.shape == (*expected[:axis], 1, *expected[axis:]):
+            hint = f"drop the axis of extent 1: targets.squeeze({axis})"
+        elif targets.shape == log_probabilities.shape:
+            hint = f'of one-hot targets, these are targets.argmax({axis}); probabilities are targets.astype("float32").'
         raise ShapeError(
             f"scores of shape {log_probabilities.shape} take integer targets of shape {expected}, "
             f"got {targets.dtype} of shape {targets.shape}.",
-            hint=f"drop the axis of extent 1: targets.squeeze({axis})" if is_column else None,
+            hint=hint,
         )
     if not targets.dtype.is_integer:
         raise DTypeError(
