@@ -82,7 +82,13 @@ def begin_once(machine: Machine, source: str, text: Callable[[], str]) -> None:
         if get_num_threads() == 1 or (machine, source) in _known:
             return
         _known.add((machine, source))
-    job = submit(lambda: _once(machine, source, text))
+    code = _kept(machine, source)
+    if code is None:  # written here: a helper would wait for the interpreter's lock again and again meanwhile
+        written = text()
+        job = submit(lambda: _made(machine, source, written))
+    else:
+        job = Job(lambda: code)
+        job.run()
     with _lock:
         _begun[machine, source] = job
 
@@ -95,7 +101,10 @@ def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> byt
     with _lock:
         _known.add((machine, source))
         job = _begun.pop((machine, source), None)
-    return _once(machine, source, text) if job is None else job.result()
+    if job is not None:
+        return job.result()
+    code = _kept(machine, source)
+    return _made(machine, source, text()) if code is None else code
 
 
 @contextlib.contextmanager
@@ -118,13 +127,21 @@ def helped() -> Iterator[None]:
             _begun.update(kept)
 
 
-def _once(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
-    key = cache.key_of(["shared", machine.identity(), source])
-    entry = cache.fetch(key)
-    if entry is None:
-        entry = cache.Entry(None, (processors.assemble(machine, text()),))
-        cache.store(key, entry)
-    return entry.blobs[0]
+def _key(machine: Machine, source: str) -> str:
+    return cache.key_of(["shared", machine.identity(), source])
+
+
+def _kept(machine: Machine, source: str) -> bytes | None:
+    """The object code of a shared module from the disk cache."""
+    entry = cache.fetch(_key(machine, source))
+    return None if entry is None else entry.blobs[0]
+
+
+def _made(machine: Machine, source: str, text: str) -> bytes:
+    """The object code of a shared module, which the disk cache keeps from now on."""
+    code = processors.assemble(machine, text)
+    cache.store(_key(machine, source), cache.Entry(None, (code,)))
+    return code
 
 
 def _help() -> None:
