@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --table    # the table alone
 
 The table has a row a launch: its time, the bytes that its arrays hold against what a copy of 256 MiB reaches, and for
-matrix products and convolutions the arithmetic against two operations a cycle of each of 128 lanes a multiprocessor.
+matrix products and convolutions the arithmetic against two operations a cycle of each lane for float32.
 Nobody has run this on a GPU yet.
 """
 
@@ -24,8 +24,6 @@ from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.target import CUDATarget
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
-from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.convolution import Convolution
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
 
@@ -45,11 +43,36 @@ GRAPHS = {
     "matmul^T": "graph(%x: f32[4096, 4096], %y: f32[4096, 4096]) { %z = matmul %x, %y, transpose_b=true; return %z }",
     "convolution": """graph(%x: f32[32, 64, 56, 56], %w: f32[64, 64, 3, 3]) {
   %y = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1; return %y }""",
+    "to weight": """graph(%x: f32[32, 64, 56, 56], %g: f32[32, 64, 56, 56]) {
+  %w = convolution_weight %x, %g, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1, kernel=(3, 3)
+  return %w }""",
+    "layer": """graph(%x: f32[4096, 1024], %w: f32[4096, 1024], %b: f32[4096]) {
+  %h = matmul %x, %w, transpose_b=true; %c: f32[4096, 4096] = broadcast %b
+  %s = add %h, %c; %y = tanh %s; return %y }""",
+    "bytes": """graph(%x: u8[65536, 784], %w: f32[64, 784], %by: f32[]) {
+  %f: f32[65536, 784] = cast %x; %s: f32[65536, 784] = broadcast %by; %h = mul %f, %s
+  %y = matmul %h, %w, transpose_b=true; return %y }""",
+    "narrow": "graph(%x: f32[65536, 1024], %w: f32[2, 1024]) { %y = matmul %x, %w, transpose_b=true; return %y }",
+    "softmax": """graph(%x: f32[65536, 256]) {
+  %m: f32[65536] = max %x, axes=(1,); %mk: f32[65536, 1] = reshape %m; %mb: f32[65536, 256] = broadcast %mk
+  %d = sub %x, %mb; %e = exp %d; %s: f32[65536] = sum %e, axes=(1,); %sk: f32[65536, 1] = reshape %s
+  %sb: f32[65536, 256] = broadcast %sk; %y = div %e, %sb; return %y }""",
     "gather": """graph(%x: f32[50000, 512], %i: i64[8192, 1]) { %y = gather %x, %i, axis=0; return %y }""",
     "scatter_add": "graph(%g: f32[8192, 512], %i: i64[8192, 1]) "
     "{ %y = scatter_add %g, %i, axis=0, extent=50000; return %y }",
     "sort": "graph(%x: f32[64, 4096]) { %i: i64[64, 4096] = argsort %x; return %i }",
 }
+
+PRODUCTS = (
+    "product_",
+    "dots_",
+    "gathered_",
+)  # what the names of functions begin with that do the arithmetic of a graph
+
+# Multiply-adds of float32 in a cycle of a multiprocessor, by compute capability: "Arithmetic Instructions" in NVIDIA's
+# CUDA C++ Programming Guide.
+LANES = {"60": 64, "70": 64, "72": 64, "75": 64, "80": 64}
+OTHER_LANES = 128
 
 Timer = Callable[[Callable[[], None]], float]
 
@@ -73,13 +96,7 @@ def timer(cupy: Any) -> Timer:
 
 def operations(graph: Graph) -> int:
     """The additions and multiplications of the products of a graph."""
-    total = 0
-    for node in graph.nodes:
-        if isinstance(node.op, Matmul):
-            total += 2 * node.output.type.size * node.inputs[0].type.shape[-2 if node.op.transpose_a else -1]
-        elif isinstance(node.op, Convolution):
-            total += 2 * node.output.type.size * int(np.prod(node.inputs[1].type.shape[1:]))
-    return total
+    return sum(2 * node.op.products([value.type for value in node.inputs]) for node in graph.nodes)
 
 
 def launches(device: Device, time: Timer, graph: Graph) -> Iterator[tuple[str, int, float]]:
@@ -119,7 +136,7 @@ def table(device: Device, time: Timer, bandwidth: float, peak: float) -> Iterato
             speed = moved / milliseconds / 1e6
             row = f"| {name} | {function} | {milliseconds:.3f} | {speed:.0f} | {speed / bandwidth:.0%} |"
             rate = work / milliseconds / 1e6
-            yield f"{row} {rate:.0f} | {rate / peak:.0%} |" if work else f"{row} | |"
+            yield f"{row} {rate:.0f} | {rate / peak:.0%} |" if function.startswith(PRODUCTS) else f"{row} | |"
 
 
 def main() -> None:
@@ -139,7 +156,8 @@ def main() -> None:
     source, target = (cupy.empty(COPIED, "uint8") for _ in range(2))
     bandwidth = 2 * COPIED / time(lambda: cupy.copyto(target, source)) / 1e6
     properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-    peak = properties["multiProcessorCount"] * 128 * 2 * properties["clockRate"] / 1e6
+    lanes = LANES.get(cupy.cuda.Device().compute_capability, OTHER_LANES)
+    peak = properties["multiProcessorCount"] * lanes * 2 * properties["clockRate"] / 1e6
     print(f"\n{properties['name'].decode()}: a copy reaches {bandwidth:.0f} GB/s; the peak is {peak:.0f} GFLOP/s\n")
     for row in table(device, time, bandwidth, peak):
         print(row)

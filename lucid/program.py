@@ -58,7 +58,8 @@ class DirectParts:
 class Program(Readable, ABC):
     """One specialization of a compiled function: what `lower` returns and `programs` lists.
 
-    Where arrays are, and how the machine code gets at them, is for the two kinds of programs to say.
+    Where arrays are, and how the machine code gets at them, is for the two kinds of programs to say, which
+    share what begins with an underscore here.
     """
 
     # Captured tensors whose arrays are looked at in each call, with their slots.

@@ -56,13 +56,13 @@ class RecordingTarget(CPUTarget):
         self.more = 0
 
     def compile(self, graph: Graph) -> CPUExecutable:
-        return self._record(super().compile(graph))
+        return self._record(super().compile(graph), graph)
 
     def load(self, code: Code, graph: Callable[[], Graph]) -> CPUExecutable:
-        return self._record(super().load(code, graph))
+        return self._record(super().load(code, graph), graph())
 
-    def _record(self, executable: CPUExecutable) -> CPUExecutable:
-        graph = executable.graph
+    def _record(self, executable: CPUExecutable, graph: Graph) -> CPUExecutable:
+        """Keep the runs, with the graph that the target was given: each target plans it in its own way."""
         run, repeat, first = executable.run, executable.repeat, len(graph.inputs)
 
         def run_and_keep(table: int) -> None:

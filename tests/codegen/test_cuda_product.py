@@ -13,6 +13,7 @@ from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.product import is_wide, print_product
 from lucid.codegen.cuda.tiles import MOST_MATRICES, TILE
+from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.fuse import fuse
@@ -160,6 +161,13 @@ def test_matrices_of_many_elements_take_wide_positions() -> None:
     assert is_wide(TensorType(float32, (3, 5)), shape)
     assert not is_wide(shape.with_shape((2, 2**15, 2**15)))
     assert compile_with_nvrtc(wide, "sm_80").figures["product"].spilled == 0
+
+
+@pytest.mark.parametrize("lanes", [1, 16])
+@pytest.mark.parametrize("sizes", [((), 2**30 + 1, 1, 1), ((), 1, 2**31, 1), ((), 1, 1, 2**31), ((2**31,), 1, 1, 1)])
+def test_sizes_that_leave_an_int_are_refused(sizes: tuple[tuple[int, ...], int, int, int], lanes: int) -> None:
+    with pytest.raises(CompileError, match=r"has at most 2\^30 rows, columns, terms of a sum and matrices; got f32"):
+        write_module(product(*sizes, Matmul(chunk=1024, lanes=lanes), "f32"))
 
 
 EPILOGUES = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from lucid.codegen.cuda.product import product_sizes
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.tiles import MOST_MATRICES, THREADS
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
@@ -68,11 +69,10 @@ def print_dots(
     )
 
 
-def dots_launch(op: Matmul, a: TensorType, b: TensorType) -> tuple[tuple[int, int], int, tuple[int, ...]]:
-    """The blocks, the threads of each and the sizes for a matmul with lanes of operands of these types."""
-    m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
-    n = b.shape[-2 if op.transpose_b else -1]
-    matrices = math.prod(a.shape[:-2])
-    chunk = max(min(op.chunk or k, k), 1)
-    blocks = -(-m * n // (THREADS // op.lanes))
-    return (blocks, min(matrices, MOST_MATRICES)), THREADS, (m, n, k, chunk, matrices)
+def dots_launch(
+    op: Matmul, a: TensorType, b: TensorType, where: tuple[str, int] | None = None
+) -> tuple[tuple[int, int], int, tuple[int, ...]]:
+    """The blocks, the threads of each and the sizes for a matmul with lanes of operands of these types. Raises
+    CompileError as `product_sizes`."""
+    m, n, _, _, matrices = sizes = product_sizes(op, a, b, where)
+    return (math.ceil(m * n / (THREADS // op.lanes)), min(matrices, MOST_MATRICES)), THREADS, sizes

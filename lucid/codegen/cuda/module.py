@@ -231,7 +231,7 @@ class _Writer:
                 self.launch(node, function, blocks, threads, values=[*factors[::-1], *node.inputs, *node.outputs])
             else:
                 assert isinstance(product.op, Matmul)
-                launch = product_launch(product.op, *(value.type for value in product.inputs))
+                launch = product_launch(product.op, *(value.type for value in product.inputs), where(node))
                 self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
 
     def copy(self, to: Value, source: Value) -> None:
@@ -243,11 +243,11 @@ class _Writer:
             return
         (a, b), c = (value.type for value in node.inputs), node.output.type
         if node.op.lanes == 1:
-            self.launch(node, _product_of(node), *product_launch(node.op, a, b))
+            self.launch(node, _product_of(node), *product_launch(node.op, a, b, where(node)))
         else:
             op, wide = node.op, is_wide(a, b, c)
             dots = Dots(a.dtype, op.lanes, op.transpose_a, op.transpose_b, wide)
-            self.launch(node, dots, *dots_launch(op, a, b))
+            self.launch(node, dots, *dots_launch(op, a, b, where(node)))
 
     def convolution(self, node: Node) -> None:
         assert isinstance(node.op, ConvolutionOp)

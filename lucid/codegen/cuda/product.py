@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lucid.codegen.cuda.nest import NARROW
 from lucid.codegen.cuda.tiles import (
     DEPTH,
     EACH,
@@ -27,6 +28,7 @@ from lucid.codegen.cuda.tiles import (
     sum_chunk,
 )
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
+from lucid.errors import CompileError
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import DType, TensorType, float32
 
@@ -141,11 +143,30 @@ def is_wide(*matrices: TensorType) -> bool:
     return any(math.prod(type.shape[-2:]) >= 2**31 for type in matrices)
 
 
-def product_launch(op: Matmul, a: TensorType, b: TensorType) -> tuple[tuple[int, int], int, tuple[int, ...]]:
-    """The blocks, the threads of each and the sizes for a matmul of operands of these types."""
+def product_launch(
+    op: Matmul, a: TensorType, b: TensorType, where: tuple[str, int] | None = None
+) -> tuple[tuple[int, int], int, tuple[int, ...]]:
+    """The blocks, the threads of each and the sizes for a matmul of operands of these types. Raises CompileError as
+    `product_sizes`."""
+    m, n, _, _, matrices = sizes = product_sizes(op, a, b, where)
+    tiles = math.ceil(m / TILE) * math.ceil(n / TILE)
+    return (tiles, min(matrices, MOST_MATRICES)), THREADS, sizes
+
+
+def product_sizes(
+    op: Matmul, a: TensorType, b: TensorType, where: tuple[str, int] | None
+) -> tuple[int, int, int, int, int]:
+    """The sizes that the functions of products take: m, n, k, the chunk and the matrices.
+
+    Raises CompileError where one leaves the room that an int has for what is added to it; `where` is the user's line.
+    """
     m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
     n = b.shape[-2 if op.transpose_b else -1]
     matrices = math.prod(a.shape[:-2])
-    chunk = max(min(op.chunk or k, k), 1)
-    tiles = math.ceil(m / TILE) * math.ceil(n / TILE)
-    return (tiles, min(matrices, MOST_MATRICES)), THREADS, (m, n, k, chunk, matrices)
+    if max(m, n, k, matrices) > NARROW:
+        raise CompileError(
+            f"a matrix product on CUDA has at most 2^30 rows, columns, terms of a sum and matrices; got {a} and {b}.",
+            hint="cut the operands, and add or concatenate the products.",
+            where=where,
+        )
+    return m, n, k, max(min(op.chunk or k, k), 1), matrices
