@@ -231,7 +231,8 @@ class _Writer:
                 self.launch(node, function, blocks, threads, values=[*factors[::-1], *node.inputs, *node.outputs])
             else:
                 assert isinstance(product.op, Matmul)
-                launch = product_launch(product.op, *(value.type for value in product.inputs), where(node))
+                a, b = (value.type for value in product.inputs)
+                launch = product_launch(product.op, a, b, where(node))
                 self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
 
     def copy(self, to: Value, source: Value) -> None:

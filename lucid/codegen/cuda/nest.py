@@ -198,8 +198,7 @@ class _Nest:
             self.writer.line("__syncwarp(mask);  // all lanes have read what one may overwrite")
         with self.steps(number, stage.axes):
             for reduction, accumulator in zip(stage.reductions, accumulators, strict=True):
-                position = self.writer.position(reduction.position, int64)
-                accumulator.accumulate(self.terms[reduction.operand], position)
+                accumulator.accumulate(self.terms[reduction.operand], self.writer.long_position(reduction.position))
             for store in stage.stores:
                 target = self.target or f"b{store.buffer.number}[{index_expression(store.position)}]"
                 self.writer.line(f"{target} = {self.terms[store.value].text};")

@@ -76,5 +76,15 @@ class Writer:
         """An index as a number."""
         if not index.terms:
             return self.s.constant(index.constant, dtype)
+        return self.s.cast(CTerm(self.index, self._operand(index)), dtype)
+
+    def long_position(self, index: Index) -> CTerm:
+        """An index as a number of 64 bits, which is written where it is used: most reductions do not look at it."""
+        if not index.terms:
+            return self.s.constant(index.constant, int64)
+        cast = "" if self.index == int64 else f"({C_TYPES[int64]})"
+        return CTerm(int64, cast + self._operand(index))
+
+    def _operand(self, index: Index) -> str:
         text = index_expression(index)
-        return self.s.cast(CTerm(self.index, f"({text})" if " " in text else text), dtype)
+        return f"({text})" if " " in text else text

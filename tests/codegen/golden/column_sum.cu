@@ -26,9 +26,8 @@ extern "C" __global__ void kernel_0(const float* b0, const bool* b1, float* b2, 
             const bool v1 = b1[i1 + 7 * i2];
             const float v2 = (float)v1;
             const float v3 = v0 * v2;
-            const long long t0 = (long long)i2;
-            const float t1 = r0_0 + v3;
-            r0_0 = t1;
+            const float t0 = r0_0 + v3;
+            r0_0 = t0;
             b2[i1 + 7 * i2] = v3;
         }
         // stage 1

@@ -20,20 +20,19 @@ extern "C" __global__ void kernel_0(const float* b0, float* b1) {
         float r0_0 = __uint_as_float(0xff800000u);
         for (int i3 = lane; i3 < 300; i3 += 32) {
             const float v0 = b0[300 * i0 + i3];
-            const long long t0 = (long long)i3;
-            const bool t1 = v0 < r0_0;
-            const float t2 = t1 ? r0_0 : v0;
-            const bool t3 = r0_0 != r0_0;
-            const float t4 = t3 ? r0_0 : t2;
-            r0_0 = t4;
+            const bool t0 = v0 < r0_0;
+            const float t1 = t0 ? r0_0 : v0;
+            const bool t2 = r0_0 != r0_0;
+            const float t3 = t2 ? r0_0 : t1;
+            r0_0 = t3;
         }
         for (int half = 16; half > 0; half /= 2) {
-            const float t5 = __shfl_down_sync(mask, r0_0, half, 32);
-            const bool t6 = t5 < r0_0;
-            const float t7 = t6 ? r0_0 : t5;
-            const bool t8 = r0_0 != r0_0;
-            const float t9 = t8 ? r0_0 : t7;
-            r0_0 = t9;
+            const float t4 = __shfl_down_sync(mask, r0_0, half, 32);
+            const bool t5 = t4 < r0_0;
+            const float t6 = t5 ? r0_0 : t4;
+            const bool t7 = r0_0 != r0_0;
+            const float t8 = t7 ? r0_0 : t6;
+            r0_0 = t8;
         }
         r0_0 = __shfl_sync(mask, r0_0, 0, 32);
         // stage 1
@@ -96,15 +95,14 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
             const int t20 = (unsigned int)t16 << 23;
             const float t21 = __int_as_float(t20);
             const float v3 = t19 * t21;
-            const long long t22 = (long long)i3;
-            const float t23 = r0_0 + v3;
-            r0_0 = t23;
+            const float t22 = r0_0 + v3;
+            r0_0 = t22;
             b2[300 * i0 + i3] = v3;
         }
         for (int half = 16; half > 0; half /= 2) {
-            const float t24 = __shfl_down_sync(mask, r0_0, half, 32);
-            const float t25 = r0_0 + t24;
-            r0_0 = t25;
+            const float t23 = __shfl_down_sync(mask, r0_0, half, 32);
+            const float t24 = r0_0 + t23;
+            r0_0 = t24;
         }
         r0_0 = __shfl_sync(mask, r0_0, 0, 32);
         // stage 1
