@@ -10,6 +10,7 @@ from __future__ import annotations
 import dis
 import gc
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any, NoReturn
@@ -58,8 +59,9 @@ class SideEffects:
                 self._contents[id(value)] = name, value, describe(value)
 
     def note_attribute(self, owner: object, name: str, value: object) -> None:
-        """Note the value of an attribute of an object that traced code has come upon."""
-        if (id(owner), name) not in self._attributes:
+        """Note the value of an attribute of an object that traced code has come upon. A finder of modules changes where
+        one is imported, which has no effect the next time."""
+        if (id(owner), name) not in self._attributes and not any(owner is finder for finder in sys.meta_path):
             self._attributes[id(owner), name] = owner, describe(value)
 
     def expect_none(self) -> None:

@@ -3,9 +3,12 @@ attributes."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import pytest
 
@@ -287,3 +290,24 @@ def test_an_attribute_that_is_as_before_in_the_end() -> None:
     compiled = lucid.compile(Trainer().changes_and_restores)
     assert [compiled(X).tolist() for _ in range(2)] == [[1.0, 2.0]] * 2
     assert len(compiled.programs) == 1
+
+
+def test_what_finds_modules_may_change_where_a_traced_function_imports_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
+            self.asked.append(name)
+
+    finder = Finder()
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+
+    @lucid.compile
+    def f(x: Tensor) -> Tensor:
+        with contextlib.suppress(ImportError):
+            import_module("this_module_is_not_there")
+        return x * 2.0
+
+    assert f(Tensor([1.0])).tolist() == [2.0]
+    assert "this_module_is_not_there" in finder.asked  # beside what Lucid imports
