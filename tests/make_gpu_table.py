@@ -26,12 +26,12 @@ HEAD = """\
 # What the kernels take on a GPU, as NVRTC reports it
 
 `python -m tests.make_gpu_table` writes this page: what NVRTC {version} says of every CUDA function of the test-suite,
-that is of each op, module, loss and optimizer at small shapes, and of the examples. No GPU is needed for that.
-`tests/codegen/test_cuda_programs.py` holds every function to no spills, at most
-48 KiB of shared memory, and registers for a block of 256 threads.
+that is of each op, module, loss and optimizer at small shapes, of the examples, and of a few more graphs. No GPU is
+needed for that. `tests/codegen/test_cuda_programs.py` holds every function to no spills, at most 48 KiB of shared
+memory, and registers for a block of 256 threads.
 
 Loop nests have 256 threads a block, or fewer where there is less to do. A multiprocessor has 65536 registers: up to 32
-a thread it is full of threads; with 128 it holds 512 of them.
+a thread it is full of threads; with 128 it holds 512 of them. Products have 256 threads a block too.
 
 | functions | architecture | number | registers: median | most | bytes spilled | bytes of shared memory |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -61,8 +61,10 @@ def _rows(found: Mapping[str, Mapping[str, Figures]]) -> Iterator[str]:
 
 def _kind(name: str) -> str:
     """`loop nests`, or the name of a function by hand."""
-    kind = re.sub(r"^g\d+_", "", name)
-    return "loop nests" if kind.startswith("kernel_") else f"`{kind.removesuffix('_guarded')}`"
+    kind = re.sub(r"^g\d+_", "", name).removesuffix("_guarded")
+    # Those of a kind are numbered in each module, but for products, whose last digits are the lanes of theirs.
+    kind = kind if kind.startswith(("dots_", "check_")) else re.sub(r"_\d+$", "", kind)
+    return "loop nests" if kind == "kernel" else f"`{kind}`"
 
 
 TIMES = """

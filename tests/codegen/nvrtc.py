@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 
 from lucid.codegen.cuda.nvrtc import Cubin, nvrtc
+from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.errors import CompileError
 
 
@@ -15,3 +18,14 @@ def compile_with_nvrtc(text: str, architecture: str) -> Cubin:
     except CompileError as error:
         pytest.skip(error.sentence)
     return compiler.compile(text, architecture)
+
+
+def ptx_of(text: str) -> str:
+    """What NVRTC makes of CUDA C before it is machine code."""
+    compile_with_nvrtc("", "sm_80")
+    compiler, program = nvrtc(), ctypes.c_void_p()
+    library = compiler._library
+    library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"lucid.cu", 0, None, None)
+    options = [option.encode() for option in ("--gpu-architecture=sm_80", *NVRTC_OPTIONS)]
+    assert not library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    return compiler._text(program, "PTX")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,8 +19,8 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.text import parse
-from lucid.ir.types import TensorType, float32, float64
-from tests.codegen.nvrtc import compile_with_nvrtc
+from lucid.ir.types import DType, TensorType, float32, float64
+from tests.codegen.nvrtc import compile_with_nvrtc, ptx_of
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
 from tests.oracle import Array, run_compiled
 
@@ -168,6 +169,13 @@ def test_matrices_of_many_elements_take_wide_positions() -> None:
 def test_sizes_that_leave_an_int_are_refused(sizes: tuple[tuple[int, ...], int, int, int], lanes: int) -> None:
     with pytest.raises(CompileError, match=r"has at most 2\^30 rows, columns, terms of a sum and matrices; got f32"):
         write_module(product(*sizes, Matmul(chunk=1024, lanes=lanes), "f32"))
+
+
+@pytest.mark.parametrize(("dtype", "vector"), [(float32, "v4.f32"), (float64, "v2.f64")])
+def test_nvrtc_loads_vectors_of_the_tiles_and_waits_once_for_both(dtype: DType, vector: str) -> None:
+    ptx = ptx_of(print_product("product", dtype, False, True))
+    assert set(re.findall(r"ld\.shared\.(\S+)", ptx)) == {vector}
+    assert ptx.count("bar.sync") == 1
 
 
 EPILOGUES = (

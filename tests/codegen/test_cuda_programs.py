@@ -14,6 +14,7 @@ from lucid.codegen.cuda.nvrtc import Figures
 from lucid.ir.graph import Graph
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.pipeline import run_pipeline
+from lucid.ir.text import parse
 from lucid.ir.types import float64
 from tests.codegen.cuda_programs import CONTAINERS, MODULES, Run, programs, recorded
 from tests.codegen.nvrtc import compile_with_nvrtc
@@ -94,9 +95,21 @@ def test_the_order_of_threads_and_blocks_shows_in_no_bit(simulated: Simulated) -
 # NVRTC.
 
 
+# Functions that small shapes and the programs do not need.
+FURTHER = (
+    "graph(%x: f32[2, 5000], %y: i64[2, 5000]) { %i = argsort %x; %j = argsort %y; return %i, %j }",
+    """graph(%x: f32[2, 3, 8, 8], %w: f32[4, 3, 3, 3], %b: f32[4]) {
+  %h = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1
+  %k: f32[1, 4, 1, 1] = reshape %b; %c: f32[2, 4, 8, 8] = broadcast %k; %s = add %h, %c; %y = tanh %s; return %y }""",
+    """graph(%x: u8[64, 3, 8, 8], %w: f32[4, 3, 3, 3]) { %f: f32[64, 3, 8, 8] = cast %x
+  %y = convolution %f, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1; return %y }""",
+)
+
+
 def modules() -> list[Module]:
-    """The modules of all ops and programs, with names that differ."""
+    """The modules of all ops and programs, and of what they do not need, with names that differ."""
     graphs = dict.fromkeys([graph for graph, _ in op_graphs().values()])
+    graphs |= dict.fromkeys(run_pipeline(parse(text)).final for text in FURTHER)
     graphs |= dict.fromkeys(run.graph for runs in program_runs().values() for run in runs)
     return [write_module(graph, f"g{number}_") for number, graph in enumerate(graphs)]
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 
 import numpy as np
 import pytest
 
 from lucid.codegen.cuda.module import write_module
-from lucid.codegen.cuda.nvrtc import nvrtc
 from lucid.codegen.cuda.quads import VECTORS, alignment, in_quads
-from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.cuda.simulator.library import Library, SimulationError, build
 from lucid.codegen.lowering import lower
 from lucid.ir.graph import Graph
 from lucid.ir.interpret import Outcome
 from lucid.ir.text import parse
 from tests.codegen.cuda_graphs import GOLDEN, fused
-from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.nvrtc import ptx_of
 from tests.codegen.simulated import need_compiler, same_bits
 from tests.ir.graphs import random_inputs
 from tests.oracle import Array, run_compiled
@@ -165,17 +162,6 @@ def test_the_arena_allows_quads_of_every_dtype() -> None:
 
 
 # NVRTC.
-
-
-def ptx_of(text: str) -> str:
-    """What NVRTC makes of CUDA C before it is machine code."""
-    compile_with_nvrtc("", "sm_80")
-    compiler, program = nvrtc(), ctypes.c_void_p()
-    library = compiler._library
-    library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"lucid.cu", 0, None, None)
-    options = [option.encode() for option in ("--gpu-architecture=sm_80", *NVRTC_OPTIONS)]
-    assert not library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-    return compiler._text(program, "PTX")
 
 
 @pytest.mark.parametrize(
