@@ -226,14 +226,17 @@ class _Writer:
         product, given = node.op.product, dict(zip(node.op.body.arguments, node.inputs, strict=True))
         factors = [given[value] for value in product.inputs if value in given]  # the others are computed
         for function in kernel_functions(node, self.kernel_of(node)):
+            assert isinstance(function, Gathered | FusedProduct)
+            assert function.around is not None
+            computed = function.around.values(node)
             if isinstance(function, Gathered):
                 blocks, threads = function.product.grid()
-                self.launch(node, function, blocks, threads, values=[*factors[::-1], *node.inputs, *node.outputs])
+                self.launch(node, function, blocks, threads, values=[*factors[::-1], *computed])
             else:
                 assert isinstance(product.op, Matmul)
                 a, b = (value.type for value in product.inputs)
                 launch = product_launch(product.op, a, b, where(node))
-                self.launch(node, function, *launch, values=[*factors, *node.inputs, *node.outputs])
+                self.launch(node, function, *launch, values=[*factors, *computed])
 
     def copy(self, to: Value, source: Value) -> None:
         self.loops(Node(Detach(), (source,), (to,)))

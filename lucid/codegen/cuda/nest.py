@@ -60,8 +60,9 @@ def print_kernel(kernel: Kernel, name: str, guarded: bool = False, where: tuple[
     guard = [GUARD] if guarded else []
     lanes, quads = kernel_lanes(kernel, where), in_quads(kernel)
     nest = _Nest(quads.kernel if quads else kernel, lanes, quads=quads)
+    parameters = [parameter(buffer, number < kernel.inputs) for number, buffer in enumerate(kernel.buffers)]
     body = [INDENT + line for line in (*guard, *nest.lines())]
-    return "\n".join([*comment, *function_head(name, kernel_parameters(kernel), guarded), *body, "}"]) + "\n"
+    return "\n".join([*comment, *function_head(name, parameters, guarded), *body, "}"]) + "\n"
 
 
 def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
@@ -102,13 +103,9 @@ def _positioned(kernel: Kernel, position: Sequence[str], nest: _Nest) -> list[st
     return [*comment, f"const {index} {declared};", *nest.element_lines()]
 
 
-def kernel_parameters(kernel: Kernel, without: int | None = None) -> list[str]:
-    """The parameters of a kernel's function: pointers to its buffers, but for the one numbered `without`."""
-    return [
-        f"{'const ' if number < kernel.inputs else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
-        for number, buffer in enumerate(kernel.buffers)
-        if number != without
-    ]
+def parameter(buffer: Buffer, is_read: bool) -> str:
+    """The parameter of a function that is the pointer to a buffer, which is only read or written."""
+    return f"{'const ' if is_read else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
 
 
 class _Nest:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lucid.codegen.cuda.nest import epilogue_lines, factor_lines, kernel_parameters
+from lucid.codegen.cuda.nest import epilogue_lines, factor_lines, parameter
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import INDENT
-from lucid.codegen.kernel import Kernel
+from lucid.codegen.kernel import Buffer, Kernel, Load
+from lucid.ir.graph import Node, Value
 from lucid.ir.types import DType, float32
 
 TILE = 64  # rows and columns of the result that a block computes
@@ -96,9 +97,24 @@ class Around:
         return "epilogue" if self.factors == (None, None) else "fused"
 
     @property
+    def buffers(self) -> list[Buffer]:
+        """The buffers that the kernels read and write, but for the result of the product and factors as they are."""
+        kernels = [self.epilogue, *(kernel for kernel in self.factors if kernel is not None)]
+        read = {value.buffer.number for kernel in kernels for value in kernel.values if isinstance(value, Load)}
+        product = self.epilogue.inputs - 1
+        return [
+            buffer for buffer in self.epilogue.buffers if buffer.number in read - {product} or buffer.number > product
+        ]
+
+    @property
     def parameters(self) -> list[str]:
-        """The pointers that the kernels need, beside those of factors that are read as they are."""
-        return kernel_parameters(self.epilogue, self.epilogue.inputs - 1)
+        """The pointers to these buffers."""
+        return [parameter(buffer, buffer.number < self.epilogue.inputs) for buffer in self.buffers]
+
+    def values(self, node: Node) -> list[Value]:
+        """The operands and results of the node that these buffers hold."""
+        values = [*node.inputs, *node.outputs]
+        return [values[b.number if b.number < self.epilogue.inputs else b.number - 1] for b in self.buffers]
 
 
 def dtype_words(dtype: DType) -> dict[str, str]:
