@@ -124,7 +124,7 @@ def _stepping(step: lucid.compiler.CompiledFunction, arrays: Arrays) -> Step:
         for _ in range(count):
             step(x, y)
 
-    return Step(run, lambda: step(x, y).item())
+    return Step(run, lambda: step(x, y).item(), lambda: step.programs)
 
 
 def _repeated(step: lucid.compiler.CompiledFunction, workload: Training, arrays: Arrays) -> Step:

@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Step:
 
     run: Callable[[int], None]  # that many calls, complete when it returns
     check: Callable[[], float]  # one call: its loss, or a digest of what it returns
+    programs: Callable[[], Sequence[Any]] = tuple  # what has been compiled, where the library shows it
 
 
 Build = Callable[[Workload, Arrays], Step]

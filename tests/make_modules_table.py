@@ -23,11 +23,11 @@ HEAD = """\
 
 All that is public, from the code: `python -m tests.make_modules_table` writes this page, and a test holds it to that.
 
-All modules and optimizers work eagerly, in steps compiled for the CPU, and in steps compiled for CUDA: tests run each of
-them in these ways and compare. Functions do where their ops do, of which [docs/ops.md](ops.md) has the table; a schedule
-steps outside. [docs/pytorch.md](pytorch.md) says what PyTorch's other names are here. The last column of modules has what
-`tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch refuses operands of several dtypes,
-Lucid promotes them, or refuses them with an error that says what to cast.
+All modules and optimizers work eagerly, in steps compiled for the CPU, and in steps compiled for CUDA: tests run each
+of them in these ways and compare. Functions do where their ops do, of which [docs/ops.md](ops.md) has the table; a
+schedule steps outside. [docs/pytorch.md](pytorch.md) says what PyTorch's other names are here. The last column of
+modules has what `tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch refuses operands
+of several dtypes, Lucid promotes them, or refuses them with an error that says what to cast.
 """
 DIFFERENCES = {
     "ours": "takes an empty batch",
