@@ -19,7 +19,7 @@ from typing import Any
 from lucid.guards import GuardRecorder, is_mutable
 from lucid.modes import modes
 from lucid.observed import MISSING, Observed
-from lucid.side_effects import SideEffects, content_of, functions_of, held
+from lucid.side_effects import IN_A_TRACE, Refusal, SideEffects, content_of, functions_of, held
 from lucid.tensor import Tensor
 
 _SKIPPED = sys.stdlib_module_names | {"lucid", "numpy", "llvmlite", "networkx"}
@@ -76,33 +76,39 @@ def _is_closed(value: object) -> bool:
     a function."""
     if isinstance(value, ModuleType):
         return not _is_foreign(value.__name__)
-    return _is_plain(value) or _is_ours(value) or isinstance(value, Tensor | FunctionType | MethodType)
+    return _is_plain(value) or is_ours(value) or isinstance(value, Tensor | FunctionType | MethodType)
 
 
 class CodeObserver:
-    """Notes the functions that run inside its `with` block, and guards what they read."""
+    """Notes the functions that run inside its `with` block, and guards what they read.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    Blocks may stand in each other, as the body of a loop does in a trace: what runs in the inner one, both note.
+    """
+
+    def __init__(self, function: Callable[..., Any], refusal: Refusal = IN_A_TRACE) -> None:
         self._root = function
+        self._refusal = refusal
         self._ran: dict[CodeType, Ran] = {}
         self._effects: SideEffects
         self._skipped: dict[int, dict[str, Any]] = {}  # the globals of modules that are not the user's, by identity
         self._before: Any = None
+        self._outer: Any = None  # the hook of the block around this one
         self._collects = True
 
     def __enter__(self) -> CodeObserver:
         self._collects = gc.isenabled()
         gc.disable()  # callbacks and finalizers of a collection are no part of the function
-        self._effects = SideEffects()
-        self._before = sys.getprofile()
+        self._effects = SideEffects(self._refusal)
+        self._before, self._outer = sys.getprofile(), modes.hook
         hook = self._hook()
-        modes.hook = None if callable(self._before) else hook  # who profiles wants to hear of all calls
+        profiled = callable(self._before) and self._before is not self._outer
+        modes.hook = None if profiled else hook  # who profiles wants to hear of all calls
         sys.setprofile(hook)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Raises TraceError where the function changed something that was noted."""
-        modes.hook = None
+        modes.hook = self._outer
         if hasattr(self._before, "enable"):  # cProfile's profiler: sys.setprofile would take it for a function
             self._before.enable()
         else:
@@ -148,7 +154,7 @@ class CodeObserver:
                 _guard_defaults(guards, function)
             for kind, name, attributes in ran.loads:
                 for root, expression in _roots(guards, kind, name, ran, closures):
-                    if expression is not None and not isinstance(root, _UNGUARDED) and not _is_ours(root):
+                    if expression is not None and not isinstance(root, _UNGUARDED) and not is_ours(root):
                         guards.guard(expression, root, name)
                     _guard_chain(guards, root, attributes, name)
 
@@ -207,7 +213,7 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str | bytes | list | tuple | dict | set)
 
 
-def _is_ours(value: object) -> bool:
+def is_ours(value: object) -> bool:
     """Whether a value is a function or class of Lucid, NumPy or the standard library."""
     if isinstance(value, FunctionType | type | MethodType):
         return not _is_foreign(getattr(value, "__module__", None) or "")
@@ -227,7 +233,7 @@ def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subjec
             return  # methods and properties: the code behind them has been noted by itself
         value = getattr(root, attribute, MISSING)
         subject = f"{subject}.{attribute}"
-        if not isinstance(root, Observed) and not isinstance(value, _UNGUARDED) and not _is_ours(value):
+        if not isinstance(root, Observed) and not isinstance(value, _UNGUARDED) and not is_ours(value):
             guards.guard(f"getattr({guards.bind(root)}, {attribute!r}, MISSING)", value, subject)
         root = value
 

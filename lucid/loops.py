@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import lucid.eager as eager
 import lucid.operations as ops
 from lucid.bodies import EagerTracer, symbol_in
+from lucid.code_guards import CodeObserver, is_ours
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError, argument_error
 from lucid.ir.graph import Graph, Value
@@ -21,6 +23,7 @@ from lucid.ir.types import TensorType, uint64
 from lucid.modes import current_tracer, is_grad_enabled
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.scopes import Scope
+from lucid.side_effects import IN_A_BODY
 from lucid.tensor import Tensor
 from lucid.trace import Loop
 from lucid.tracing import Tracer, tracing
@@ -51,7 +54,7 @@ def scan(
 
     Raises ShapeError where the elements of xs do not share a length, ArgumentError where the carry changes its
     structure, shape or dtype, and TraceError where f does what cannot be repeated, such as assigning to a tensor from
-    outside.
+    outside, or to a variable around it, or appending to a list.
 
     >>> import lucid
     >>> total, partial = lucid.scan(lambda total, x: (total + x, total), 0.0, lucid.Tensor([1.0, 2.0, 3.0]))
@@ -126,7 +129,9 @@ class _Body:
                 symbol_in(tracer, scope, x.type.with_shape(x.shape[1:]), x.name, x.requires_grad) for x in xs.tensors
             ]
             arguments = [tracer.value(x) for x in (*carry, *elements)]
-            result = f(start.unflatten(carry), xs.unflatten(elements))
+            carry_in, element = start.unflatten(carry), xs.unflatten(elements)
+            with _watching(f):
+                result = f(carry_in, element)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ArgumentError(
                     f"the body of a scan returns a carry and an output, got {_kind(result)}.",
@@ -153,6 +158,11 @@ class _Body:
         """What `scan` returns, from the results of the loop."""
         stacked = results[self.carries : self.carries + len(self.stacked.tensors)]
         return self.carry.unflatten(results[: self.carries]), self.stacked.unflatten(stacked)
+
+
+def _watching(f: Callable[[Any, Any], Any]) -> AbstractContextManager[object]:
+    """What raises where the body of a loop changes something around it; Lucid's own bodies don't."""
+    return nullcontext() if is_ours(f) else CodeObserver(f, IN_A_BODY)
 
 
 def _kind(result: object) -> str:

@@ -12,6 +12,7 @@ import gc
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType
 from typing import Any, NoReturn
 
@@ -23,6 +24,24 @@ _SETS_A_GLOBAL = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _SETS_A_CELL = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """How an error tells of a change: when it happened and what is lost with it, and what to do instead."""
+
+    when: str
+    hint: str
+
+
+IN_A_TRACE = Refusal(
+    "while the function was traced; later calls would not change it",
+    "pass it as an argument and return its new value, or keep it in a registered buffer.",
+)
+IN_A_BODY = Refusal(
+    "in the body of a scan, which is called once for all runs",
+    "return it from the body, as a part of the carry or of the output.",
+)
+
+
 class SideEffects:
     """What globals, the variables around functions, and attributes were when traced code first came upon them.
 
@@ -30,7 +49,8 @@ class SideEffects:
     its first generation, and no others but those that are `_young` now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: Refusal) -> None:
+        self._refusal = refusal
         self._young = gc.get_objects(generation=0)  # kept alive, so that no new object has the identity of one of them
         self._attributes: dict[tuple[int, str], tuple[object, object]] = {}
         self._globals: dict[tuple[int, str], tuple[dict[str, Any], object]] = {}
@@ -67,11 +87,11 @@ class SideEffects:
     def expect_none(self) -> None:
         """Raise TraceError where something is not what it was."""
         for (_, name), (names, before) in self._globals.items():
-            _expect_same(f"the global {name}", names.get(name, MISSING), before)
+            self._expect_same(f"the global {name}", names.get(name, MISSING), before)
         for name, cell, before in self._cells.values():
-            _expect_same(f"the variable {name} of a closure", content_of(cell), before)
+            self._expect_same(f"the variable {name} of a closure", content_of(cell), before)
         for name, value, before in self._contents.values():
-            _expect_same(f"the variable {name} of a closure", value, before)
+            self._expect_same(f"the variable {name} of a closure", value, before)
         changed = [
             (owner, name, before)
             for (_, name), (owner, before) in self._attributes.items()
@@ -81,19 +101,15 @@ class SideEffects:
         for owner, name, before in changed:
             if id(owner) not in new:
                 subject = owner.__name__ if isinstance(owner, type) else type(owner).__name__
-                _expect_same(f"{subject}.{name}", held(owner, name), before)
+                self._expect_same(f"{subject}.{name}", held(owner, name), before)
 
     def _new_objects(self) -> frozenset[int]:
         """The identities of the objects that were made since the trace began."""
         return frozenset(map(id, gc.get_objects(generation=0))).difference(map(id, self._young))
 
-
-def _expect_same(what: str, now: object, before: object) -> None:
-    if describe(now) != before:
-        raise TraceError(
-            f"{what} changed while the function was traced; later calls would not change it.",
-            hint="pass it as an argument and return its new value, or keep it in a registered buffer.",
-        )
+    def _expect_same(self, what: str, now: object, before: object) -> None:
+        if describe(now) != before:
+            raise TraceError(f"{what} changed {self._refusal.when}.", hint=self._refusal.hint)
 
 
 def expect_no_write(owner: object, name: str, value: object) -> None:

@@ -454,21 +454,79 @@ def test_an_eager_body_takes_no_decision_on_elements() -> None:
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_tensors_of_a_body_stay_in_it(mode: Function) -> None:
-    def run(x: lucid.Tensor) -> Any:
+class Counter:
+    """Counts runs, as it believes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def body(self, h: lucid.Tensor, x: lucid.Tensor) -> Any:
+        self.count += 1
+        return h, x
+
+
+def append(x: lucid.Tensor) -> Any:
+    kept = []
+
+    def body(h: lucid.Tensor, x: lucid.Tensor) -> Any:
+        kept.append(h + 1.0)
+        return h, x
+
+    return lucid.scan(body, 0.0, x)
+
+
+def rebind(x: lucid.Tensor) -> Any:
+    last = None
+
+    def body(h: lucid.Tensor, x: lucid.Tensor) -> Any:
+        nonlocal last
+        last = h
+        return h, x
+
+    lucid.scan(body, 0.0, x)
+    return last
+
+
+def append_in_an_inner_body(x: lucid.Tensor) -> Any:
+    def outer(h: lucid.Tensor, x: lucid.Tensor) -> Any:
         kept = []
 
-        def body(h: lucid.Tensor, x: lucid.Tensor) -> Any:
-            kept.append(h + 1.0)
-            return h, x
+        def inner(h: lucid.Tensor, _: None) -> Any:
+            kept.append(1)
+            return h + x, None
 
-        lucid.scan(body, 0.0, x)
-        return kept[0] * 2.0
+        return lucid.scan(inner, h, length=2)[0], x
 
+    return lucid.scan(outer, 0.0, x)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("run", "subject"),
+    [
+        (append, "the variable kept of a closure"),
+        (rebind, "the variable last of a closure"),
+        (append_in_an_inner_body, "the variable kept of a closure"),
+        (lambda x: lucid.scan(Counter().body, 0.0, x), "Counter.count"),
+    ],
+    ids=["append", "nonlocal", "inner", "attribute"],
+)
+def test_a_body_changes_nothing_around_it(mode: Function, run: Function, subject: str) -> None:
+    """It is called once, so that a list would hold one element, of a trace that has ended."""
     with pytest.raises(TraceError) as caught:
         mode(run)(lucid.Tensor(XS))
-    assert caught.value.sentence in (
-        "a tensor of the body of a scan was used outside it.",
-        "a tensor of a trace that has ended was used.",
-    )
+    assert caught.value.sentence == f"{subject} changed in the body of a scan, which is called once for all runs."
+    assert caught.value.hint == "return it from the body, as a part of the carry or of the output."
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_body_changes_what_it_makes(mode: Function) -> None:
+    def body(h: lucid.Tensor, x: lucid.Tensor) -> Any:
+        counter, parts = Counter(), []
+        for _ in range(2):
+            counter.count += 1
+            parts.append(x * counter.count)
+        return h + parts[0] + parts[1], None
+
+    total, _ = mode(lambda x: lucid.scan(body, 0.0, x))(lucid.Tensor([1.0, 2.0]))
+    assert total.item() == 9.0
