@@ -10,7 +10,7 @@ from lucid.ir.graph import Graph, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.reduction import Sum
+from lucid.ir.ops.reduction import Max, Sum
 from lucid.ir.passes.order import LONG, chunk_for, lanes_for, order, product_lanes
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
@@ -189,6 +189,28 @@ def test_no_sum_stays_long(shape: tuple[int, ...], axes: tuple[int, ...]) -> Non
             assert np.prod([node.inputs[0].type.shape[axis] for axis in node.op.axes]) <= LONG
     x = np.arange(np.prod(shape)).reshape(shape)
     np.testing.assert_array_equal(interpret(graph, [x]).outputs[0], x.sum(axes))
+
+
+@pytest.mark.parametrize("name", ["max", "min", "any", "all"])
+@pytest.mark.parametrize("shape", [(1 << 20,), (3, 20_000), (40_000, 3), (70, 30, 40)])
+def test_no_extremum_stays_long(name: str, shape: tuple[int, ...]) -> None:
+    axes = tuple(range(len(shape))) if len(shape) != 2 else (int(np.argmax(shape)),)
+    kind = "bool" if name in ("any", "all") else "f32"
+    extents = ", ".join(map(str, shape))
+    graph = order(parse(f"graph(%x: {kind}[{extents}]) {{ %r = {name} %x, axes={(*axes,)}; return %r }}"))
+    verify(graph)
+    reductions = [node for node in graph.nodes if isinstance(node.op, Reduction)]
+    assert len(reductions) > 1
+    for node in reductions:
+        assert np.prod([node.inputs[0].type.shape[axis] for axis in node.op.axes]) <= LONG
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    x = x > (3.0 if name == "any" else -3.0) if kind == "bool" else x
+    np.testing.assert_array_equal(interpret(graph, [x]).outputs[0], getattr(np, name)(x, axis=axes))
+
+
+def test_an_extremum_of_a_length_without_divisors_stays() -> None:
+    graph = order(parse("graph(%x: f32[20011]) { %r = max %x, axes=(0,); return %r }"))
+    assert [node.op for node in graph.nodes] == [Max((0,), lanes=32)]
 
 
 def test_a_chosen_order_stays() -> None:

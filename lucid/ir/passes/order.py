@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
@@ -10,7 +11,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
-from lucid.ir.ops.reduction import Sum
+from lucid.ir.ops.reduction import All, Any, Max, Min, Sum
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
@@ -41,8 +42,8 @@ PARTS_SIZE = 2**20
 
 @in_loops_too
 def order(graph: Graph) -> Graph:
-    """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums.
-    Products of integers, which have no order, become sums.
+    """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums, and
+    long extrema likewise. Products of integers, which have no order, become sums.
 
     >>> from lucid.ir.text import parse
     >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
@@ -52,13 +53,14 @@ def order(graph: Graph) -> Graph:
     return rewrite(graph, ORDERING)
 
 
-def split_long_sum(node: Node, context: Context) -> Value | None:
-    # sum x -> sum (sum of blocks of x)
-    assert isinstance(node.op, Sum)
+def split_long(node: Node, context: Context) -> Value | None:
+    # sum x -> sum (sum of blocks of x), and likewise max, min, any and all
+    op = node.op
+    assert isinstance(op, Reduction)
     (x,) = node.inputs
-    if node.op.lanes or not _is_long(x.type.shape, node.op.axes):
+    if op.lanes or type(op) not in IN_PARTS or not _is_long(x.type.shape, op.axes):
         return None
-    return _sum_in_parts(context.expr(x), node.op.axes).reshape(node.output.type.shape).value
+    return _in_parts(context.expr(x), type(op), op.axes).reshape(node.output.type.shape).value
 
 
 def choose_lanes(node: Node, context: Context) -> Value | None:
@@ -181,29 +183,32 @@ def chunk_for(products: Extent, lanes: int = 1) -> Extent:
     return -(-products // (chunks * multiple)) * multiple
 
 
-def _sum_in_parts(x: Expr, axes: tuple[int, ...]) -> Expr:
-    """The sum along axes, by steps of which none is long."""
+def _in_parts(x: Expr, kind: Callable[..., Reduction], axes: tuple[int, ...]) -> Expr:
+    """A reduction along axes, by steps of which none is long. But for sums, which zeros pad, lengths need a divisor."""
     if not _is_long(x.shape, axes):
-        return x.sum(axes)
+        return x.apply(kind(axes)) if axes else x
     *outer, last = _groups(axes)
     if outer:
-        inner = _sum_in_parts(x, last)
-        return _sum_in_parts(inner, tuple(axis for group in outer for axis in group))
+        inner = _in_parts(x, kind, last)
+        return _in_parts(inner, kind, tuple(axis for group in outer for axis in group))
     first = last[0]
     before, after = x.shape[:first], x.shape[last[-1] + 1 :]
     length = prod(x.shape[axis] for axis in last)
-    block = _block(length, BLOCK if lanes_for(x.shape, last) > 1 else BLOCK_LANE)
+    lanes = lanes_for(x.shape, last)
+    block = _block(length, BLOCK if lanes > 1 else BLOCK_LANE)
     blocks = -(-length // block)
     if blocks * block != length:
+        if kind is not Sum:  # zeros are no padding for it
+            return x.apply(kind(axes, lanes))
         x = x.reshape((*before, length, *after))
         rank = len(x.shape)
         x = x.scatter_slice((0,) * rank, (1,) * rank, (*before, blocks * block, *after))
-    parts = x.reshape((*before, blocks, block, *after)).sum((first + 1,))
-    return _sum_in_parts(parts, (first,))
+    parts = x.reshape((*before, blocks, block, *after)).apply(kind((first + 1,)))
+    return _in_parts(parts, kind, (first,))
 
 
 def _is_long(shape: Shape, axes: tuple[int, ...]) -> bool:
-    """Whether a sum adds too many elements to one result."""
+    """Whether a reduction has too many elements for one result."""
     return prod(shape[axis] for axis in axes) > (LONG if lanes_for(shape, axes) > 1 else LONG_LANE)
 
 
@@ -227,10 +232,12 @@ def _groups(axes: tuple[int, ...]) -> list[tuple[int, ...]]:
     return groups
 
 
+# The reductions of which those of blocks can be reduced again: their order changes no bit, but for sums.
+IN_PARTS = frozenset({Sum, Max, Min, Any, All})
+
 ORDERING: Rules = {
-    Reduction: (choose_lanes,),
+    Reduction: (split_long, choose_lanes),
     Matmul: (sum_products_of_integers, choose_chunk),
-    Sum: (split_long_sum,),
     **dict.fromkeys((Convolution, ConvolutionInput), (choose_channels,)),
     ConvolutionWeight: (choose_rows,),
 }
