@@ -40,6 +40,8 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "absolute": "t.abs()",
         "amax": "t.max(1)",
         "amin": "t.min(1)",
+        "indices": "t.argmax(1)",  # of t.max(1), which gives the values alone
+        "values": "t",
         "clamp_min": "t.clip(min=0.0)",
         "clamp_max": "t.clip(max=1.0)",
         "softmax": "F.softmax(t, 1)",
