@@ -11,6 +11,7 @@ import dis
 import gc
 import inspect
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -38,21 +39,30 @@ class Ran:
         self._effects = effects
         effects.note(code, names, [name for kind, name, _ in self.loads if kind == "global"])
         self._chains = [(kind, name, attributes) for kind, name, attributes in self.loads if attributes]
-        self.objects: dict[str, dict[int, object]] = {}
+        self.objects: dict[str, dict[int, Callable[[], object]]] = {}
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
     def note(self, code: CodeType, local: dict[str, Any]) -> None:
         """Note a call."""
         for name, value in local.items():
-            self.objects.setdefault(name, {})[id(value)] = value
+            if not _is_closed(value):
+                self.objects.setdefault(name, {})[id(value)] = _reference(value)
         free = tuple(local.get(name, MISSING) for name in code.co_freevars)
-        if not any(_identical(free, known) for known in self.free):
+        if not self._effects.is_inner(code) and not any(_identical(free, known) for known in self.free):
             self.free.append(free)
             self._effects.note_variables(code, free)
         for kind, name, attributes in self._chains:
             root = self.names.get(name) if kind == "global" else local.get(name)
             for owner, attribute, value in _held_along(root, attributes):
                 self._effects.note_attribute(owner, attribute, value)
+
+
+def _reference(value: object) -> Callable[[], object]:
+    """What gives an object without keeping it alive, if that can be: the objects of a trace end with it."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
 
 
 def _held_along(root: object, attributes: list[str]) -> Iterator[tuple[object, str, object]]:
@@ -175,8 +185,8 @@ def _roots(
         cell = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)).get(name)
         if cell is not None and name != "__class__" and (content := content_of(cell)) is not MISSING:
             yield content, f"{guards.bind(cell)}.cell_contents"
-    for value in ran.objects.get(name, {}).values():
-        yield value, None
+    for reference in ran.objects.get(name, {}).values():
+        yield reference(), None
 
 
 def _identical(xs: tuple[object, ...], ys: tuple[object, ...]) -> bool:

@@ -7,11 +7,13 @@ change.
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import gc
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType
 from typing import Any, NoReturn
@@ -19,6 +21,8 @@ from typing import Any, NoReturn
 from lucid.errors import TraceError
 from lucid.guards import describe, is_mutable
 from lucid.observed import MISSING
+
+Reference = Callable[[], object]  # gives an object, or None when it is gone
 
 _SETS_A_GLOBAL = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _SETS_A_CELL = frozenset({"STORE_DEREF", "DELETE_DEREF"})
@@ -45,18 +49,16 @@ IN_A_BODY = Refusal(
 class SideEffects:
     """What globals, the variables around functions, and attributes were when traced code first came upon them.
 
-    It is made while the garbage collector is off, and compares before that is on again: until then, new objects are in
-    its first generation, and no others but those that are `_young` now.
+    Objects whose attributes were noted are not kept alive: one that is gone at the end was the trace's own.
     """
 
     def __init__(self, refusal: Refusal) -> None:
         self._refusal = refusal
-        self._young = gc.get_objects(generation=0)  # kept alive, so that no new object has the identity of one of them
-        self._attributes: dict[tuple[int, str], tuple[object, object]] = {}
+        self._attributes: dict[tuple[int, str], tuple[Reference, object]] = {}
         self._globals: dict[tuple[int, str], tuple[dict[str, Any], object]] = {}
         self._cells: dict[int, tuple[str, CellType, object]] = {}
         self._contents: dict[int, tuple[str, object, object]] = {}
-        self._inner: set[CodeType] = set()  # what is defined in code that ran: the variables around it are the trace's
+        self._inner: set[CodeType] = set()  # what is defined in code that ran
 
     def note(self, code: CodeType, names: dict[str, Any], read: Iterable[str]) -> None:
         """Note the first call of a code object. `names` are its globals, `read` those that it loads."""
@@ -81,8 +83,10 @@ class SideEffects:
     def note_attribute(self, owner: object, name: str, value: object) -> None:
         """Note the value of an attribute of an object that traced code has come upon. A finder of modules changes where
         one is imported, which has no effect the next time."""
-        if (id(owner), name) not in self._attributes and not any(owner is finder for finder in sys.meta_path):
-            self._attributes[id(owner), name] = owner, describe(value)
+        known = self._attributes.get((id(owner), name))
+        if (known is None or known[0]() is not owner) and not any(owner is finder for finder in sys.meta_path):
+            with contextlib.suppress(TypeError):  # an object with slots that can't be referred to weakly
+                self._attributes[id(owner), name] = weakref.ref(owner), describe(value)
 
     def expect_none(self) -> None:
         """Raise TraceError where something is not what it was."""
@@ -92,20 +96,22 @@ class SideEffects:
             self._expect_same(f"the variable {name} of a closure", content_of(cell), before)
         for name, value, before in self._contents.values():
             self._expect_same(f"the variable {name} of a closure", value, before)
-        changed = [
-            (owner, name, before)
-            for (_, name), (owner, before) in self._attributes.items()
-            if describe(held(owner, name)) != before
-        ]
-        new = self._new_objects() if changed else frozenset()
-        for owner, name, before in changed:
-            if id(owner) not in new:
-                subject = owner.__name__ if isinstance(owner, type) else type(owner).__name__
-                self._expect_same(f"{subject}.{name}", held(owner, name), before)
+        if any(self._changed()):
+            gc.collect()  # objects of the trace that refer to each other
+        for owner, name, before in self._changed():
+            subject = owner.__name__ if isinstance(owner, type) else type(owner).__name__
+            self._expect_same(f"{subject}.{name}", held(owner, name), before)
 
-    def _new_objects(self) -> frozenset[int]:
-        """The identities of the objects that were made since the trace began."""
-        return frozenset(map(id, gc.get_objects(generation=0))).difference(map(id, self._young))
+    def _changed(self) -> Iterator[tuple[object, str, object]]:
+        """The objects that are there yet of which an attribute is not what it was, with its name and what it was."""
+        for (_, name), (reference, before) in self._attributes.items():
+            owner = reference()
+            if owner is not None and describe(held(owner, name)) != before:
+                yield owner, name, before
+
+    def is_inner(self, code: CodeType) -> bool:
+        """Whether a code object is defined in code that ran, so that the variables around it are the trace's own."""
+        return code in self._inner
 
     def _expect_same(self, what: str, now: object, before: object) -> None:
         if describe(now) != before:

@@ -135,7 +135,7 @@ class Tally:
 
 
 class Slots:
-    __slots__ = ("first", "second")
+    __slots__ = ("__weakref__", "first", "second")
 
     def __init__(self) -> None:
         self.first = 1
@@ -311,3 +311,35 @@ def test_what_finds_modules_may_change_where_a_traced_function_imports_one(monke
 
     assert f(Tensor([1.0])).tolist() == [2.0]
     assert "this_module_is_not_there" in finder.asked  # beside what Lucid imports
+
+
+def test_objects_of_the_trace_that_refer_to_each_other_or_stand_around_a_function_may_change() -> None:
+    def twice(x: Tensor) -> Tensor:
+        first, second = Tally(), Tally()
+        first.losses.append(second)
+        second.losses.append(first)
+
+        def add() -> None:
+            first.count += 1
+            second.add()
+
+        add()
+        first.add()
+        return x * (first.count + second.count)
+
+    assert lucid.compile(twice)(X).tolist() == [3.0, 6.0]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_tuples_may_be_made_around_traces(compiled: bool) -> None:
+    """An object that is being made, such as a tuple of a generator, must have no reference that it does not know."""
+
+    def total(x: Tensor) -> Tensor:
+        found: Tensor = lucid.scan(lambda c, element: (c + element, c), lucid.zeros(()), x)[0]
+        return found
+
+    for count in (1, 3, 7):
+        function = lucid.compile(total) if compiled else total
+        assert [x.item() for x in tuple(function(lucid.ones(3 + n)) for n in range(count))] == [
+            3.0 + n for n in range(count)
+        ]
