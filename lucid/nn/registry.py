@@ -141,6 +141,7 @@ class Registry(Observed):
         """Register a parameter: what assigning it to an attribute does. None keeps the name for one."""
         if param is not None and not isinstance(param, Parameter):
             raise ArgumentTypeError(f"register_parameter takes a Parameter or None, got {type(param).__name__}.")
+        self._expect_free("_parameters", name)
         self._register("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -156,6 +157,7 @@ class Registry(Observed):
                 f"register_buffer takes a leaf tensor or None, got {'a computed one' if is_tensor else kind}.",
                 hint="use .detach()." if is_tensor else "make a tensor of it: lucid.Tensor(values).",
             )
+        self._expect_free("_buffers", name)
         self._register("_buffers", name, tensor)
         if persistent:
             self._not_saved.discard(name)
@@ -166,7 +168,18 @@ class Registry(Observed):
         """Register a child module: what assigning it to an attribute does."""
         if module is not None and not isinstance(module, Registry):
             raise ArgumentTypeError(f"add_module takes a Module or None, got {type(module).__name__}.")
+        self._expect_free("_modules", name)
         self._register("_modules", name, module)
+
+    def _expect_free(self, kind: str, name: str) -> None:
+        """Raise ArgumentError where a member of another kind has a name."""
+        for other in REGISTRIES.keys() - {kind} if isinstance(name, str) else ():
+            if name in self.__dict__.get(other, ()):
+                raise ArgumentError(
+                    f"{name!r} names a {REGISTRIES[other]} of {type(self).__name__}, so it can't name a "
+                    f"{REGISTRIES[kind]}.",
+                    hint=f"choose another name, or delete that first: del module.{name}",
+                )
 
     # What is inside.
 

@@ -116,6 +116,24 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: nn.Linear(2, 2).register_buffer("weight", ones(1)),
+        ArgumentError,
+        "'weight' names a parameter of Linear, so it can't name a buffer.",
+        "choose another name, or delete that first: del module.weight",
+    ),
+    (
+        lambda: nn.Linear(2, 2).add_module("bias", nn.ReLU()),
+        ArgumentError,
+        "'bias' names a parameter of Linear, so it can't name a module.",
+        "choose another name, or delete that first: del module.bias",
+    ),
+    (
+        lambda: nn.Sequential(nn.ReLU()).register_parameter("0", nn.Parameter(ones(1))),
+        ArgumentError,
+        "'0' names a module of Sequential, so it can't name a parameter.",
+        "choose another name, or delete that first: del module.0",
+    ),
+    (
         lambda: F.cross_entropy(ones(2, 3), np.array([True, False])),
         DTypeError,
         "a classification loss takes integer targets, got bool.",
