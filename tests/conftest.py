@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 settings.register_profile("lucid", deadline=None)  # a busy machine makes no test fail
 settings.load_profile("lucid")
 
-LONG = 50_000  # characters of a graph that is not read back: it has nothing that a shorter one has not
+LONG = 16_000  # characters of a graph that is not read back: it has nothing that a shorter one has not
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -229,6 +230,7 @@ def literal(value: object) -> str:
     return f"?{value!r}"
 
 
+@functools.lru_cache(maxsize=1024)  # a location is that of many nodes
 def _comment(location: Location) -> str:
     return "".join(character if character.isprintable() else " " for character in str(location)).strip()
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from lucid.errors import ParseError
 
 T = TypeVar("T")
 
-# Possessive repetition scans text of any size in linear time and space.
+# Possessive repetition scans text of any size in linear time and space. It matches everywhere, once a token.
 _TOKEN = re.compile(
-    r"(?P<space>[ \t\r]++)"
-    r"|(?P<newline>\n)"
+    r"[ \t\r]*+(?:"
+    r"(?P<newline>\n)"
     r"|(?P<comment>\#[^\n]*+)"
     r"|(?P<value>%[\w.]++)"
     r"|(?P<label>@[\w.]++)"
@@ -22,11 +21,12 @@ _TOKEN = re.compile(
     r"|(?P<name>[^\W0-9]\w*+(?:\.[^\W0-9]\w*+)*+)"
     r'|(?P<string>"(?:[^"\\\n]|\\.)*+")'
     r"|(?P<symbol><-|[()\[\]{},:;=@+])"
+    r"|(?P<end>\Z)"
+    r"|(?P<unknown>.))"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of text. Its kind is `value` (%x), `label` (@f), `number`, `name`, `string`, `end`, or a symbol."""
 
     kind: str
@@ -56,22 +56,23 @@ class Scanner:
         self._last_line = 1  # of the token before
 
     def _next(self) -> Token:
-        while self._offset < len(self.text):
-            column = self._offset - self._line_start + 1
+        while True:
             match = _TOKEN.match(self.text, self._offset)
-            if match is None:
-                character = Token("symbol", self.text[self._offset], self._line, column)
-                what = "a closing quote on this line" if character.text == '"' else "a name, a number or a symbol"
-                self.fail(character, f"expected {what}, got {character}.")
-            self._offset = match.end()
+            assert match is not None
             kind = str(match.lastgroup)
+            text = match[kind]
+            self._offset = match.end()
             if kind == "newline":
                 self._line, self._line_start = self._line + 1, self._offset
             elif kind == "comment":
-                self.comments[self._line] = match[0][1:].strip()
-            elif kind != "space":
-                return Token(match[0] if kind == "symbol" else kind, match[0], self._line, column)
-        return Token("end", "", self._line, self._offset - self._line_start + 1)
+                self.comments[self._line] = text[1:].strip()
+            else:
+                column = self._offset - len(text) - self._line_start + 1
+                if kind == "unknown":
+                    what = "a closing quote on this line" if text == '"' else "a name, a number or a symbol"
+                    character = Token("symbol", text, self._line, column)
+                    self.fail(character, f"expected {what}, got {character}.")
+                return Token(text if kind == "symbol" else kind, text, self._line, column)
 
     def advance(self) -> Token:
         """Consume the next token."""

@@ -17,6 +17,20 @@ define internal i32 @this_core() {
   ret i32 %core
 }
 
+; In a set of cores, as 16 words of 64 bits: where the word of a core lies, and its bit there.
+define internal ptr @word_of(ptr %cores, i32 %core) {
+  %number = lshr i32 %core, 6
+  %place = getelementptr i64, ptr %cores, i32 %number
+  ret ptr %place
+}
+
+define internal i64 @bit_of(i32 %core) {
+  %digit = and i32 %core, 63
+  %shift = zext i32 %digit to i64
+  %bit = shl i64 1, %shift
+  ret i64 %bit
+}
+
 ; Move a thread to the core of the calling one, if it may run there.
 define void @lucid_bring_here(i64 %thread) {
 entry:
@@ -27,12 +41,9 @@ entry:
   br i1 %known, label %ask, label %end
 ask:
   %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  %number = lshr i32 %core, 6
-  %place = getelementptr i64, ptr %allowed, i32 %number
+  %place = call ptr @word_of(ptr %allowed, i32 %core)
   %all = load i64, ptr %place
-  %digit = and i32 %core, 63
-  %shift = zext i32 %digit to i64
-  %bit = shl i64 1, %shift
+  %bit = call i64 @bit_of(i32 %core)
   %same = and i64 %all, %bit
   %may = icmp ne i64 %same, 0
   %answered = icmp eq i32 %failed, 0
@@ -40,7 +51,7 @@ ask:
   br i1 %can, label %move, label %end
 move:
   store [16 x i64] zeroinitializer, ptr %here
-  %here_place = getelementptr i64, ptr %here, i32 %number
+  %here_place = call ptr @word_of(ptr %here, i32 %core)
   store i64 %bit, ptr %here_place
   %moved = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %here)
   %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
@@ -63,12 +74,9 @@ ask:
   %answered = icmp eq i32 %failed, 0
   br i1 %answered, label %move, label %end
 move:
-  %number = lshr i32 %core, 6
-  %place = getelementptr i64, ptr %allowed, i32 %number
+  %place = call ptr @word_of(ptr %allowed, i32 %core)
   %all = load i64, ptr %place
-  %digit = and i32 %core, 63
-  %shift = zext i32 %digit to i64
-  %bit = shl i64 1, %shift
+  %bit = call i64 @bit_of(i32 %core)
   %others = xor i64 %all, %bit
   store i64 %others, ptr %place
   %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed) ; refused where there is no other
