@@ -51,7 +51,7 @@ def header_function(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The function that the header of a source defines, run where the source is."""
     lines = text[: text.index("\n\n")].splitlines()
     code = "\n".join(line[7:] for line in lines if line.startswith("//     ") or line == "//")
-    (name,) = re.findall(r"^def (?!launch|element)(\w+)", code, re.MULTILINE)
+    *_, name = re.findall(r"^def (\w+)", code, re.MULTILINE)  # behind its helpers
     (folder / f"{name}.cu").write_text(text)
     monkeypatch.chdir(folder)
     monkeypatch.setitem(__import__("sys").modules, "cupy", cupy_on_the_simulator())
@@ -98,6 +98,37 @@ def test_names_are_names_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ones = np.ones(2, np.float32)
     function = header_function(text, tmp_path, monkeypatch)
     np.testing.assert_array_equal(function(ones, ones, 3 * ones), 6 * ones)
+
+
+# Everything that a header uses or defines, and the locals of its loops.
+WORDS = (
+    *("cupy", "file", "source", "options", "launch", "element", "arena", "status", "open", "range", "ValueError"),
+    *("place", "place_2", "part", "part_2", "part_3"),
+)
+
+
+@pytest.mark.parametrize("name", ["launch", "range", "part"])
+def test_no_name_hides_what_the_header_uses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program whose header has all of it: loops in loops, an arena, a check."""
+    need_compiler()
+    inputs = ", ".join(f"%{word}: f32[]" for word in WORDS)
+    total = "".join(f" %t{n}: f32[] = add %{f't{n - 1}' if n else 'h'}, %{word};" for n, word in enumerate(WORDS))
+    graph = parse(
+        f"graph @{name}({inputs}, %xs: f32[2, 3], %i: i64[], %n: i64[4]) {{"
+        ' check %i, %n, message="no"; %h: f32[] = const value=0.0;'
+        f" {total}"
+        f" %last: f32[] = scan %t{len(WORDS) - 1}, %xs, length=2, carries=1, sequences=1 (%h: f32[], %x: f32[3]) {{"
+        "   %l: f32[] = scan %h, %x, length=3, carries=1, sequences=1, reverse=true (%h: f32[], %x: f32[]) {"
+        "     %0: f32[] = add %h, %x; %1: f32[] = sin %0; return %1 }; return %l };"
+        " return %last, %h, %xs, %last }"
+    )
+    arrays = [*np.linspace(0, 1, len(WORDS), dtype="f"), np.ones((2, 3), "f"), np.array(-1), np.arange(4)]
+    arrays = [np.asarray(array) for array in arrays]
+    text = cuda_source(graph)
+    assert all(word in text for word in ("def element(", "arena = ", "status = ", "for place", "ValueError("))
+    found = header_function(text, tmp_path, monkeypatch)(*arrays)
+    expected = run_compiled(graph, arrays)
+    assert same_bits(expected, type(expected)(found, ()))
 
 
 def test_every_function_shows_its_kernel_and_the_lines_of_the_user() -> None:

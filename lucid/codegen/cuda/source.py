@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from lucid.codegen.cuda.module import Module, printable, write_module
 from lucid.codegen.cuda.plan import STATUS_WORDS, Launch, Loop, Step
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
-from lucid.ir.graph import Graph, Value
+from lucid.ir.graph import Graph
 from lucid.ir.text_print import value_names
 
 _WIDTH = 112
@@ -39,9 +39,9 @@ def _header(module: Module) -> str:
 
 def _script(module: Module) -> Iterator[str]:
     """A Python function of the arguments and states of a graph, which updates states in place and returns outputs."""
-    graph, plan = module.graph, module.plan
-    name = _identifier(graph.name) or "graph"
-    names = _python_names(graph)
+    graph, plan, new = module.graph, module.plan, _Names()
+    name, hints = new.name(graph.name, "graph"), value_names(graph)
+    names = {value: new.name(hints[value], "x") for value in (*graph.inputs, *graph.outputs)}
     storages = {
         **dict(enumerate(names[value] for value in (*graph.inputs, *graph.outputs))),
         **{
@@ -73,7 +73,7 @@ def _script(module: Module) -> Iterator[str]:
         yield f'    status = cupy.zeros({STATUS_WORDS}, "int64")'
     for value in graph.outputs:
         yield f'    {names[value]} = cupy.empty({value.type.shape}, "{value.type.dtype.numpy.name}")'
-    yield from _steps(plan.steps, storages, "    ")
+    yield from _steps(plan.steps, storages, new, "    ")
     if plan.checks:
         yield "    if status[0]:  # waits for the GPU"
         yield "        raise ValueError(f'check {status[1]} failed: position {status[2]}, value {status[3]}')"
@@ -88,17 +88,17 @@ def _all_launches(steps: Sequence[Step]) -> Iterator[Launch]:
             yield from _all_launches(step.steps)
 
 
-def _steps(steps: Sequence[Step], storages: dict[int, str], indent: str) -> Iterator[str]:
+def _steps(steps: Sequence[Step], storages: dict[int, str], new: _Names, indent: str) -> Iterator[str]:
     for step in steps:
         if isinstance(step, Launch):
             yield from _call(f"{indent}launch(", _arguments(step, storages), ")")
             continue
-        place = f"place_{step.first}"
+        place = new.name("place")
         yield f"{indent}for {place} in {step.places()!r}:"
         for number, element in enumerate(step.elements, step.first):
-            storages[number] = f"part_{number}"
-            yield f"{indent}    part_{number} = element({storages[element.storage]}, {place}, {element.size})"
-        yield from _steps(step.steps, storages, f"{indent}    ")
+            storages[number] = new.name("part")
+            yield f"{indent}    {storages[number]} = element({storages[element.storage]}, {place}, {element.size})"
+        yield from _steps(step.steps, storages, new, f"{indent}    ")
 
 
 def _arguments(launch: Launch, storages: dict[int, str]) -> list[str]:
@@ -120,20 +120,22 @@ def _call(start: str, arguments: list[str], end: str) -> Iterator[str]:
     yield line if arguments else start + end
 
 
-def _python_names(graph: Graph) -> dict[Value, str]:
-    """A name in Python for each input and output of a graph."""
-    names: dict[Value, str] = {}
-    taken = {"arena", "status", "source", "options", "launch", "element", "cupy"}
-    hints = value_names(graph)
-    for value in (*graph.inputs, *graph.outputs):
-        base = name = _identifier(hints[value]) or "x"
+class _Names:
+    """Names in Python for what a script defines, each given once: so none hides another, or what the script uses."""
+
+    def __init__(self) -> None:
+        self.taken = {"cupy", "file", "source", "options", "launch", "element", "arena", "status"}
+        self.taken |= {"open", "range", "ValueError"}
+
+    def name(self, text: str, otherwise: str = "") -> str:
+        """A name like a text, or like another one where the text has nothing that a name could have."""
+        base = name = _identifier(text) or otherwise
         number = 1
-        while name in taken:
+        while name in self.taken:
             number += 1
             name = f"{base}_{number}"
-        taken.add(name)
-        names[value] = name
-    return names
+        self.taken.add(name)
+        return name
 
 
 def _identifier(text: str) -> str:
