@@ -6,9 +6,10 @@ Any iterable of arrays serves a training loop as well; nothing else in Lucid dep
 from lucid.data.collate import collate
 from lucid.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 from lucid.data.loader import DataLoader
-from lucid.data.sampler import RandomSampler, Sampler, SequentialSampler
+from lucid.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 __all__ = [
+    "BatchSampler",
     "ConcatDataset",
     "DataLoader",
     "Dataset",

@@ -1,4 +1,4 @@
-"""Collate: from samples to a batch."""
+"""Collate: from samples to a batch. Convert: a sample that is none."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ def _collate(items: Sequence[Any], where: str) -> Any:
         _require_equal([str(array.dtype) for array in arrays], where, "dtype")
         return np.stack(arrays)
     raise ArgumentError(f"no array can be made of {where}, which are of type {type(first).__name__}.", hint=HINT)
+
+
+def convert(sample: Any) -> Any:
+    """A sample with NumPy arrays in the place of arrays and tensors of whatever kind, in tuples, lists and dicts too.
+
+    All else is left as it is, Python's numbers among it.
+    """
+    if isinstance(sample, Mapping):
+        return {key: convert(item) for key, item in sample.items()}
+    if isinstance(sample, tuple | list):
+        items = [convert(item) for item in sample]
+        return type(sample)(*items) if hasattr(sample, "_fields") else type(sample)(items)
+    return to_array(sample) if isinstance(sample, Tensor) or hasattr(sample, "__array__") else sample
 
 
 def _require_equal(properties: Sequence[Any], where: str, what: str) -> None:

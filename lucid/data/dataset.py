@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lucid.conversion import to_array
 from lucid.data.collate import collate
-from lucid.data.sampler import SPLITS, Indices, permutation
+from lucid.data.sampler import SPLITS, Indices, checked_indices, permutation
 from lucid.errors import ArgumentError, ArgumentTypeError
 from lucid.operations.arguments import as_list, check_number
 from lucid.random import checked_seed
@@ -159,17 +159,3 @@ def count_samples(owner: str, dataset: object) -> int:
         raise ArgumentTypeError(
             f"{owner} takes a data set with a length and samples by number, got {type(dataset).__name__}."
         ) from None
-
-
-def checked_indices(indices: Sequence[int] | Indices, count: int, owner: str) -> Indices:
-    """Numbers of samples as an array. Raises ArgumentError for one that is no integer from 0 to count - 1."""
-    try:
-        array = np.asarray(indices)
-    except ValueError:  # of sequences of unequal lengths
-        array = np.empty((1, 1))
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ArgumentTypeError(f"{owner} takes a sequence of integers, got {indices!r}.")
-    outside = array[(array < 0) | (array >= count)]
-    if outside.size:
-        raise ArgumentError(f"{owner} got the index {outside[0]} into {count} samples.")
-    return array.astype(np.int64)

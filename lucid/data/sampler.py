@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.errors import argument_error
+from lucid.errors import ArgumentError, ArgumentTypeError, argument_error
 from lucid.ir import philox
 from lucid.random import checked_seed
 
@@ -22,18 +22,32 @@ SPLITS = EPOCHS + (1 << 62)
 
 
 class Sampler(Protocol):
-    """Says which samples an epoch visits, in which order.
+    """Says which samples an epoch visits, in which order; or which batches, as a `batch_sampler` of a DataLoader.
 
     The order is a function of the number of the epoch alone, so that any epoch can be taken up again in its middle.
     """
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many samples an epoch visits."""
+        """How many samples, or batches, an epoch visits."""
 
     @abstractmethod
-    def order(self, epoch: int, /) -> Sequence[int] | Indices:
-        """The indices that an epoch visits, in order. Epochs are counted from 0."""
+    def order(self, epoch: int, /) -> Iterable[Any]:
+        """The indices that an epoch visits, in order, or the sequences of indices that are its batches. Epochs are
+        counted from 0."""
+
+
+class ListedSampler(Sampler):
+    """Visits what a list says, in each epoch alike."""
+
+    def __init__(self, listed: Sequence[Any] | Indices) -> None:
+        self.listed = listed
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def order(self, epoch: int, /) -> Sequence[Any] | Indices:
+        return self.listed
 
 
 class SequentialSampler(Sampler):
@@ -61,6 +75,66 @@ class RandomSampler(Sampler):
 
     def order(self, epoch: int, /) -> Indices:
         return permutation(self.count, self.seed, EPOCHS + epoch)
+
+
+class BatchSampler(Sampler):
+    """Cuts the order of a sampler, or a sequence of indices, into batches.
+
+    `drop_last` leaves out a last one that is not full.
+
+    >>> [batch.tolist() for batch in BatchSampler(SequentialSampler(5), 2, drop_last=False).order(0)]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, sampler: Sampler | Sequence[int] | Indices, batch_size: int, drop_last: bool) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise argument_error(
+                batch_size, int, f"BatchSampler takes batch_size as an integer of at least 1, got {batch_size!r}."
+            )
+        self.sampler = as_sampler("BatchSampler", "sampler", sampler)
+        self.batch_size = int(batch_size)
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.sampler), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def order(self, epoch: int, /) -> Iterator[Indices]:
+        order = checked_indices(self.sampler.order(epoch), None, "BatchSampler")
+        if len(order) != len(self.sampler):
+            raise ArgumentError(f"the sampler promised {len(self.sampler)} indices, and gave {len(order)}.")
+        starts = range(0, len(self) * self.batch_size, self.batch_size)
+        return (order[start : start + self.batch_size] for start in starts)
+
+
+def as_sampler(owner: str, name: str, given: object) -> Sampler:
+    """What was given as a sampler: one, or a sequence, which is the order of each epoch. Raises ArgumentTypeError for
+    anything else."""
+    if hasattr(given, "order") and hasattr(given, "__len__"):
+        return given
+    if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes):
+        return ListedSampler(given)
+    raise ArgumentTypeError(
+        f"{owner} takes a {name} with a length and a method order(epoch), or a sequence, got {type(given).__name__}.",
+        hint="an iterable that gives another order each time can't go on in the middle of an epoch: write a "
+        "lucid.data.Sampler, or pass a list of it.",
+    )
+
+
+def checked_indices(indices: object, count: int | None, owner: str) -> Indices:
+    """Numbers of samples as an array. Raises ArgumentTypeError for what is no sequence of integers, and ArgumentError
+    for one that is not from 0 to count - 1, if there is a count."""
+    try:
+        array = np.asarray(indices)
+    except ValueError:  # of sequences of unequal lengths
+        array = np.empty((1, 1))
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ArgumentTypeError(f"{owner} takes a sequence of integers, got {indices!r}.")
+    if count is not None:
+        outside = array[(array < 0) | (array >= count)]
+        if outside.size:
+            raise ArgumentError(f"{owner} got the index {outside[0]} into {count} samples.")
+    return array.astype(np.int64)
 
 
 def _checked_count(owner: str, count: int) -> int:

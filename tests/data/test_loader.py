@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,8 +14,17 @@ import lucid
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
-from lucid.errors import ArgumentError, StateDictError
+from lucid.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    TensorDataset,
+)
+from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError
 from tests.training import classifying_step
 
 
@@ -84,7 +93,16 @@ class TestBatches:
             ({"batch_size": 0}, "batch_size as an integer of at least 1, got 0"),
             ({"batch_size": 2.0}, r"batch_size as an integer of at least 1, got 2\.0"),
             ({"num_workers": -1}, "num_workers as an integer of at least 0, got -1"),
-            ({"prefetch_factor": 0}, "prefetch_factor as an integer of at least 1"),
+            ({"num_workers": 1, "prefetch_factor": 0}, "prefetch_factor as an integer of at least 1"),
+            ({"prefetch_factor": 2}, "prefetch_factor with num_workers of at least 1, got num_workers=0"),
+            ({"persistent_workers": True}, "persistent_workers with num_workers of at least 1, got num_workers=0"),
+            ({"batch_size": None, "drop_last": True}, "drop_last with batches, got batch_size=None"),
+            ({"batch_sampler": [[0]], "shuffle": True}, "all that is in a batch, without shuffle; got both"),
+            (
+                {"batch_sampler": [[0]], "sampler": [0], "batch_size": 2},
+                "a batch, without sampler, batch_size; got both",
+            ),
+            ({"batch_sampler": [[0]], "drop_last": True}, "all that is in a batch, without drop_last; got both"),
             ({"seed": 0.5}, "seed takes an integer"),
             ({"shuffle": True, "sampler": [0]}, "shuffle or a sampler"),
         ],
@@ -92,6 +110,53 @@ class TestBatches:
     def test_arguments(self, options: dict[str, Any], message: str) -> None:
         with pytest.raises(ArgumentError, match=message):
             DataLoader([1, 2], **options)
+
+
+class TestWithoutBatches:
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_samples_come_one_by_one(self, workers: int) -> None:
+        loader = DataLoader(Recorded(3), batch_size=None, num_workers=workers)
+        assert list(loader) == [0, 1, 2]
+        assert len(loader) == 3
+
+    def test_what_is_in_them_is_arrays_or_as_it_is(self) -> None:
+        class Pair(NamedTuple):
+            x: Any
+            y: Any
+
+        data = [{"a": Tensor([1.0]), "b": [2, "c"]}, Pair(np.float32(3.0), None)]
+        first, second = DataLoader(data, batch_size=None)
+        assert isinstance(first["a"], np.ndarray)
+        assert (first["a"].tolist(), first["b"]) == ([1.0], [2, "c"])
+        assert (second.x.shape, second.x.dtype, second.y) == ((), np.float32, None)
+
+    def test_numbers_of_a_tensor_data_set_are_inputs_of_one_program(self) -> None:
+        step = lucid.compile(lambda x, y: (x * y).sum())
+        loader = DataLoader(TensorDataset(np.ones((3, 2)), np.arange(3)), batch_size=None)
+        assert [step(x, y).item() for x, y in loader] == [0.0, 2.0, 4.0]
+        assert len(step.programs) == 1
+
+    def test_collate_fn_takes_the_sample(self) -> None:
+        assert list(DataLoader([3, 4], batch_size=None, collate_fn=lambda sample: sample + 1)) == [4, 5]
+
+    def test_several_at_once(self) -> None:
+        """As PyTorch does it, with a sampler of batches: the data set takes a list of indices."""
+        batches = BatchSampler(SequentialSampler(5), 2, drop_last=False)
+        loader = DataLoader(np.arange(5) * 10, batch_size=None, sampler=batches)
+        assert [epoch(loader), epoch(loader)] == [[[0, 10], [20, 30], [40]]] * 2
+
+    def test_the_rest_of_the_epoch_follows(self) -> None:
+        loader, resumed = (DataLoader(Recorded(6), None, shuffle=True) for _ in range(2))
+        stream = iter(loader)
+        next(stream)
+        resumed.load_state_dict(loader.state_dict())
+        assert list(resumed) == list(stream)
+
+    def test_an_index_that_is_not_there(self) -> None:
+        with pytest.raises(ArgumentError, match="DataLoader got the index 7 into 2 samples"):
+            list(DataLoader(Recorded(2), batch_size=None, sampler=[0, 7]))
+        with pytest.raises(ArgumentTypeError, match=r"DataLoader takes a sequence of integers, got \[0\.5\]"):
+            list(DataLoader(Recorded(2), batch_size=None, sampler=[[0.5]]))
 
 
 class TestOrder:
@@ -120,10 +185,77 @@ class TestOrder:
         loader, other = (DataLoader(Recorded(6), 2, shuffle=True) for _ in range(2))
         expected = epoch(other), epoch(other)
         first = iter(loader)
+        assert loader.state_dict()["epoch"] == 0
         found = [next(first).tolist()]
         second = epoch(loader)
         found += [batch.tolist() for batch in first]
         assert (found, second) == expected
+
+    def test_each_iterator_is_an_epoch(self) -> None:
+        loader, other = (DataLoader(Recorded(6), 2, shuffle=True) for _ in range(2))
+        expected = epoch(other), epoch(other), epoch(other)
+        pairs = [(x.tolist(), y.tolist()) for x, y in zip(loader, loader, strict=True)]
+        assert pairs == list(zip(*expected[:2], strict=True))
+        assert epoch(loader) == expected[2]
+
+    def test_a_list_is_the_order_of_each_epoch(self) -> None:
+        for listed in ([4, 1, 2], (4, 1, 2), np.array([4, 1, 2])):
+            loader = DataLoader(Recorded(5), 2, sampler=listed)
+            assert [epoch(loader), epoch(loader)] == [[[4, 1], [2]]] * 2
+            assert len(loader) == 2
+        with pytest.raises(ArgumentError, match="DataLoader got the index 5 into 5 samples"):
+            epoch(DataLoader(Recorded(5), 2, sampler=[1, 5]))
+
+    @pytest.mark.parametrize("name", ["sampler", "batch_sampler"])
+    def test_an_iterable_without_an_order_is_none(self, name: str) -> None:
+        with pytest.raises(
+            ArgumentTypeError, match=rf"DataLoader takes a {name} with .*, got list_iterator\."
+        ) as caught:
+            DataLoader(Recorded(5), **{name: iter([1, 2])})
+        assert "write a lucid.data.Sampler, or pass a list of it" in str(caught.value)
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_a_sampler_of_batches(self, workers: int) -> None:
+        class Growing(Sampler):
+            def __len__(self) -> int:
+                return 2
+
+            def order(self, epoch: int, /) -> Sequence[Sequence[int]]:
+                return [[0], list(range(epoch + 2))]
+
+        loader = DataLoader(Recorded(5), batch_sampler=Growing(), num_workers=workers)
+        assert [epoch(loader), epoch(loader)] == [[[0], [0, 1]], [[0], [0, 1, 2]]]
+        batches = iter(loader)
+        next(batches)
+        resumed = DataLoader(Recorded(5), batch_sampler=Growing())
+        resumed.load_state_dict(loader.state_dict())
+        assert epoch(resumed) == [[0, 1, 2, 3]]
+        loader = DataLoader(Recorded(5), batch_sampler=[[3], [1, 2]])
+        assert [epoch(loader), epoch(loader)] == [[[3], [1, 2]]] * 2
+        assert len(loader) == 2
+
+    def test_batches_of_a_sampler(self) -> None:
+        for sampler in (RandomSampler(7, seed=1), [3, 1, 2]):
+            batches = BatchSampler(sampler, 2, True)
+            loader = DataLoader(Recorded(7), 2, sampler=sampler, drop_last=True)
+            own = DataLoader(Recorded(7), batch_sampler=batches)
+            assert [epoch(own), epoch(own)] == [epoch(loader), epoch(loader)]
+            assert len(own) == len(loader) == len(sampler) // 2
+        with pytest.raises(ArgumentError, match="BatchSampler takes batch_size as an integer of at least 1, got 0"):
+            BatchSampler([1], 0, False)
+
+    @pytest.mark.parametrize(("promised", "given"), [(1, "more"), (3, "2")])
+    def test_a_sampler_of_batches_that_breaks_its_promise(self, promised: int, given: str) -> None:
+        class Unsure(Sampler):
+            def __len__(self) -> int:
+                return promised
+
+            def order(self, epoch: int, /) -> Sequence[Sequence[int]]:
+                return [[0], [1]]
+
+        loader = DataLoader(Recorded(5), batch_sampler=Unsure())
+        with pytest.raises(ArgumentError, match=rf"the sampler promised {promised} batches, and gave {given}\."):
+            epoch(loader)
 
     def test_a_sampler(self) -> None:
         class Backwards(Sampler):

@@ -137,10 +137,12 @@ def differences(
 ) -> set[str]:
     """How a signature differs from that of several to which it is nearest.
 
-    Arguments that are `left_out` do not count; neither does a name that is `spelled` otherwise.
+    Arguments that are `left_out`, but for what `ours` takes, do not count; neither does a name that is `spelled`
+    otherwise.
     """
     kept = [a for a in ours if a.kind != "**"]  # other names of the same arguments
-    found = [_differences(kept, [a for a in each if a.name not in left_out], spelled) for each in every]
+    missing = left_out.keys() - {argument.name for argument in kept}
+    found = [_differences(kept, [a for a in each if a.name not in missing], spelled) for each in every]
     known = {f"{argument.name} is our own" for each in every for argument in each}
     return min(found, key=len) - known
 

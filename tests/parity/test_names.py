@@ -97,10 +97,9 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "Tensor.cuda": ({"no device"}, "there is one GPU"),
     "data.random_split": ({"seed is our own"}, "a split depends on the seed alone"),
     "data.DataLoader": (
-        {f"{name} has to be named" for name in ("sampler", "num_workers", "collate_fn", "drop_last")}
-        | {f"no {name}" for name in ("batch_sampler", "timeout", "worker_init_fn", "multiprocessing_context")}
-        | {"no pin_memory_device", "no in_order", "seed is our own"},
-        "threads instead of processes, and an order that depends on the seed and the epoch",
+        {f"no {name}" for name in ("timeout", "worker_init_fn", "multiprocessing_context", "pin_memory_device")}
+        | {"no in_order", "seed is our own"},
+        "threads instead of processes, and an order that depends on the seed and the epoch: docs/pytorch.md",
     ),
     "Module.cuda": ({"no device"}, "there is one GPU"),
     "ParameterDict.setdefault": ({"default is required"}, "a parameter, not None"),
