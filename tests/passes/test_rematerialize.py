@@ -114,6 +114,29 @@ def test_an_error_function_is_stored_rather_than_computed_again() -> None:
     assert {value.name for value in saved(graph)} == {"m", "e"}
 
 
+def test_what_a_later_kernel_of_the_forward_reads_is_in_memory() -> None:
+    # The stream h is read by the sum of its squares, then by what that sum divides: the backward reads it, too, and
+    # does not begin with the product that it came from.
+    graph = prepared("""
+        graph(%x: f32[SIZE], %w: f32[SIZE]) {
+          %m = matmul %x, %w
+          %h = add %x, %m
+          %square = mul %h, %h
+          %total = sum %square, axes=(1,)
+          %root = sqrt %total
+          %column: f32[512, 1] = reshape %root
+          %norm: f32[SIZE] = broadcast %column
+          %y = div %h, %norm
+          %z = matmul %y, %w
+          %one: f32[SIZE] = const value=1.0
+          %g = grad %z, %one, %x
+          return %z, %g
+        }
+    """)
+    assert {value.name for value in saved(graph)} == {"h", "total"}
+    assert "add" not in recomputed(graph)
+
+
 def test_what_a_matmul_of_the_backward_reads_is_saved() -> None:
     # Computed again it would have to be stored again; it is in memory for the forward's own matmul.
     graph = prepared("""
