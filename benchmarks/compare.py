@@ -34,7 +34,7 @@ from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, 
 
 HERE = Path(__file__).parent
 PARITY_TOLERANCE = 1e-4  # relative, of losses in float32
-SETTLE_SECONDS = 0.02  # between turns: idle threads spin for a while before they sleep
+SETTLE_SECONDS = 0.2  # between turns: OpenBLAS's idle threads spin for 0.11 s before they sleep, OpenMP's for 0.01
 
 
 @dataclass(frozen=True)

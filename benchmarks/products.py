@@ -30,7 +30,7 @@ from lucid.ir.text import parse
 SAMPLE_SECONDS = 5e-4
 SAMPLES = 15
 TURNS = 3
-PAUSE = 0.1  # seconds between turns of several threads: idle ones look for work for a while, and hold their cores
+PAUSE = 0.2  # seconds between turns of several threads: OpenBLAS's idle ones spin for 0.11, and hold their cores
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # of the CBLAS
 
