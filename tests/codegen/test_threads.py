@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.pool import BRING_HERE, LEAVE_CORE, pool
+from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, RAN, pool
 from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
@@ -189,3 +190,57 @@ def test_a_worker_is_brought_to_the_callers_core_and_may_still_run_anywhere() ->
         assert any(sum(comes() for _ in range(10)) >= 8 for _ in range(10))
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
+@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
+def test_a_worker_that_is_woken_keeps_off_the_callers_core_meanwhile() -> None:
+    lucid.set_num_threads(2)
+    addresses = pool(machine()).addresses
+    keep_off = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)(addresses[KEEP_OFF])
+    let_back = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)(addresses[LET_BACK])
+    allowed = os.sched_getaffinity(0)
+    here = min(allowed)
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    before = (ctypes.c_uint64 * 16)()
+    try:
+        os.sched_setaffinity(0, {here})
+        keep_off(thread.ident, before)
+        assert os.sched_getaffinity(thread.native_id or 0) == allowed - {here}
+        let_back(thread.ident, before)
+        assert os.sched_getaffinity(thread.native_id or 0) == allowed
+        os.sched_setaffinity(thread.native_id or 0, {here})
+        keep_off(thread.ident, before)  # there is nowhere to go
+        let_back(thread.ident, before)
+        assert os.sched_getaffinity(thread.native_id or 0) == {here}
+    finally:
+        os.sched_setaffinity(0, allowed)
+        end.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there do callers look whether workers run")
+def test_a_caller_sees_whether_a_worker_runs() -> None:
+    lucid.set_num_threads(2)
+    ran = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64)(pool(machine()).addresses[RAN])
+    work, done, end = threading.Event(), threading.Event(), threading.Event()
+
+    def live() -> None:
+        work.wait()
+        np.sort(np.random.default_rng(0).random(1_000_000))  # some tens of milliseconds
+        done.set()
+        end.wait()
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    time.sleep(0.05)
+    asleep = ran(thread.ident)
+    time.sleep(0.05)
+    assert ran(thread.ident) == asleep
+    work.set()
+    done.wait()
+    assert ran(thread.ident) > asleep + 5_000_000
+    end.set()
+    thread.join()

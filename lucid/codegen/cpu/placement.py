@@ -1,20 +1,39 @@
-"""Which core a thread of the pool runs on, as LLVM IR: the core at hand, a way to leave it and one to bring others."""
+"""Which core a thread of the pool runs on, as LLVM IR: the core at hand, ways to leave it, to keep others off, to bring
+others here; and how long a thread has run."""
 
 from __future__ import annotations
 
 # Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
-# threads take as long as one. Forbidding that core for a moment moves the worker. In the same way, a worker whose core
-# another process holds comes to the caller's: Linux itself moves nobody who has run within half a millisecond.
+# threads take as long as one. A worker that is woken is forbidden the waker's core meanwhile, and one that finds itself
+# on the caller's leaves in the same way. A worker whose core another process holds comes to the caller's: Linux itself
+# moves nobody who has run within half a millisecond.
 _LINUX = """
 declare i32 @sched_getcpu()
 declare i32 @sched_getaffinity(i32, i64, ptr)
 declare i32 @sched_setaffinity(i32, i64, ptr)
 declare i32 @pthread_getaffinity_np(i64, i64, ptr)
 declare i32 @pthread_setaffinity_np(i64, i64, ptr)
+declare i32 @pthread_getcpuclockid(i64, ptr)
+declare i32 @clock_gettime(i32, ptr)
 
 define internal i32 @this_core() {
   %core = call i32 @sched_getcpu()
   ret i32 %core
+}
+
+; The nanoseconds that a thread has run.
+define i64 @lucid_ran(i64 %thread) {
+  %clock_place = alloca i32
+  %time = alloca [2 x i64]
+  %failed = call i32 @pthread_getcpuclockid(i64 %thread, ptr %clock_place)
+  %clock = load i32, ptr %clock_place
+  %refused = call i32 @clock_gettime(i32 %clock, ptr %time)
+  %seconds = load i64, ptr %time
+  %rest_place = getelementptr i64, ptr %time, i32 1
+  %rest = load i64, ptr %rest_place
+  %whole = mul i64 %seconds, 1000000000
+  %nanoseconds = add i64 %whole, %rest
+  ret i64 %nanoseconds
 }
 
 ; In a set of cores, as 16 words of 64 bits: where the word of a core lies, and its bit there.
@@ -60,6 +79,35 @@ end:
   ret void
 }
 
+; Forbid a thread the core of the calling one, if it may run on others. The cores it had are left in %allowed.
+define void @lucid_keep_off(i64 %thread, ptr %allowed) {
+entry:
+  %core = call i32 @sched_getcpu()
+  %known = icmp ult i32 %core, 1024
+  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  %answered = icmp eq i32 %failed, 0
+  %can = and i1 %known, %answered
+  br i1 %can, label %keep, label %end
+keep:
+  %place = call ptr @word_of(ptr %allowed, i32 %core)
+  %all = load i64, ptr %place
+  %bit = call i64 @bit_of(i32 %core)
+  %here = xor i64 %bit, -1
+  %others = and i64 %all, %here
+  store i64 %others, ptr %place
+  %kept = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed) ; refused where there is no other
+  store i64 %all, ptr %place
+  br label %end
+end:
+  ret void
+}
+
+; Let a thread run on all these cores.
+define void @lucid_let_back(i64 %thread, ptr %allowed) {
+  %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  ret void
+}
+
 ; Move the calling thread elsewhere if it runs on a core, and may run on others.
 define void @lucid_leave_core(i32 %left) {
 entry:
@@ -100,10 +148,22 @@ define void @lucid_leave_core(i32 %left) {
 define void @lucid_bring_here(i64 %thread) {
   ret void
 }
+
+define void @lucid_keep_off(i64 %thread, ptr %allowed) {
+  ret void
+}
+
+define void @lucid_let_back(i64 %thread, ptr %allowed) {
+  ret void
+}
+
+define i64 @lucid_ran(i64 %thread) {
+  ret i64 0
+}
 """
 
 
 def placement_text(triple: str) -> str:
-    """`this_core`, `lucid_leave_core` and `lucid_bring_here` for a kind of machine. Only Linux has them; elsewhere the
-    first says -1, and the others do nothing."""
+    """The functions above for a kind of machine. Only Linux has them; elsewhere `this_core` says -1, nobody ever runs,
+    and the others do nothing."""
     return _LINUX if "linux" in triple else _ELSEWHERE

@@ -3,8 +3,8 @@
 A job is a task, a context and a number of chunks. The caller publishes it, works on it as worker 0, and returns when
 every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
 chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
-core, the others go on claiming. A worker that the system has put on the caller's core moves to another, and a caller
-that has to wait for a worker's last chunk soon gives the worker its own core, and sleeps.
+core, the others go on claiming. Workers are woken away from the caller's core, and one that comes to share it moves
+to another. A caller that waits for a last chunk whose worker does not run gives the worker its own core, and sleeps.
 
 The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what all programs call, with the function that takes
 their steps (`runner.py`), and the team of workers, which is there from the first time on that more than one thread is
@@ -27,7 +27,9 @@ from lucid.codegen.cpu.runner import COPY, RUN, run_functions
 from lucid.codegen.threads import on_change
 
 TEAM, LEAVE_CORE, BRING_HERE = "lucid_team", "lucid_leave_core", "lucid_bring_here"
-_OF_TEAM = (TEAM, LEAVE_CORE, BRING_HERE, "lucid_want", "lucid_stop", "lucid_forget")
+KEEP_OFF, LET_BACK, RAN = "lucid_keep_off", "lucid_let_back", "lucid_ran"
+_PLACEMENT = (LEAVE_CORE, BRING_HERE, KEEP_OFF, LET_BACK, RAN)
+_OF_TEAM = (TEAM, *_PLACEMENT, "lucid_want", "lucid_stop", "lucid_forget")
 
 
 class Pool:

@@ -7,10 +7,10 @@ from lucid.codegen.cpu.placement import placement_text
 PARALLEL, SCRATCH, JOIN = "lucid_parallel", "lucid_scratch", "lucid_join"
 
 MAX_THREADS = 256
-# Pauses, of some ten nanoseconds, before a thread sleeps: of an idle worker, who is often wanted again behind a few
-# small kernels, and to wake whom takes as long as some of those; and of a caller whose last chunk is with a worker,
-# whose core is then taken to be held by another process.
-WORKER_SPINS, CALLER_SPINS = 30_000, 3_000
+# Pauses, of some ten nanoseconds: before an idle worker sleeps, who is often wanted again behind a few small kernels,
+# and to wake whom takes as long as some of those; and of a caller whose last chunks are with workers, between looks
+# whether they have run meanwhile. If not, another process is taken to hold their cores.
+WORKER_SPINS, CALLER_SPINS = 30_000, 1_000
 
 LINE = 64  # bytes of a cache line
 LABEL = (-2, -1)  # the words of a label, counted from the memory: a job's number, and what the task tells panels by
@@ -112,6 +112,7 @@ target datalayout = "{layout}"
 @waiting = internal global i64 0, align 64
 @finished = internal global [128 x i8] zeroinitializer, align 64
 @handles = internal global [{max_threads} x i64] zeroinitializer
+@allowed = internal global [{max_threads} x [16 x i64]] zeroinitializer ; the cores of each worker while one is woken
 @running = internal global [{max_threads} x [8 x i64]] zeroinitializer, align 64 ; whether a worker runs a chunk
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
@@ -229,6 +230,63 @@ define internal void @wake_all() {{
   ret void
 }}
 
+; How long those workers have run that have a chunk.
+define internal i64 @time_of_busy() {{
+entry:
+  %started = load i64, ptr @started
+  br label %next
+next:
+  %n = phi i64 [ 0, %entry ], [ %worker, %counted ]
+  %sum = phi i64 [ 0, %entry ], [ %sum_after, %counted ]
+  %worker = add i64 %n, 1
+  %running = getelementptr [{max_threads} x [8 x i64]], ptr @running, i64 0, i64 %worker
+  %runs = load atomic i64, ptr %running acquire, align 8
+  %busy = icmp ne i64 %runs, 0
+  br i1 %busy, label %ask, label %counted
+ask:
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %thread = load i64, ptr %handle
+  %time = call i64 @lucid_ran(i64 %thread)
+  %longer = add i64 %sum, %time
+  br label %counted
+counted:
+  %sum_after = phi i64 [ %sum, %next ], [ %longer, %ask ]
+  %all = icmp eq i64 %worker, %started
+  br i1 %all, label %end, label %next
+end:
+  ret i64 %sum_after
+}}
+
+; Wake the workers, away from the caller's core.
+define internal void @rouse() {{
+entry:
+  %started = load i64, ptr @started
+  br label %keep
+keep:
+  %n = phi i64 [ 0, %entry ], [ %kept, %keep ]
+  %handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %n
+  %thread = load i64, ptr %handle
+  %allowed = getelementptr [{max_threads} x [16 x i64]], ptr @allowed, i64 0, i64 %n
+  call void @lucid_keep_off(i64 %thread, ptr %allowed)
+  %kept = add i64 %n, 1
+  %all_kept = icmp eq i64 %kept, %started
+  br i1 %all_kept, label %wake, label %keep
+wake:
+  call void @wake_all()
+  br label %free
+free:
+  %m = phi i64 [ 0, %wake ], [ %freed, %free ]
+  %its_handle = getelementptr [{max_threads} x i64], ptr @handles, i64 0, i64 %m
+  %its_thread = load i64, ptr %its_handle
+  %its_cores = getelementptr [{max_threads} x [16 x i64]], ptr @allowed, i64 0, i64 %m
+  call void @lucid_let_back(i64 %its_thread, ptr %its_cores)
+  %freed = add i64 %m, 1
+  %all_freed = icmp eq i64 %freed, %started
+  br i1 %all_freed, label %end, label %free
+end:
+  ret void
+}}
+
 ; Start the wanted workers; fewer where the system refuses.
 define internal void @start() {{
 entry:
@@ -296,13 +354,14 @@ call_workers:
   %asleep = icmp sgt i64 %sleepers, 0
   br i1 %asleep, label %rouse, label %help
 rouse:
-  call void @wake_all()
+  call void @rouse()
   br label %help
 help:
   call void @work(i64 0)
   br label %wait
 wait:
-  %turn = phi i64 [ 0, %help ], [ %next, %again ]
+  %turn = phi i64 [ 0, %help ], [ %next, %idle ], [ 0, %ask ]
+  %time = phi i64 [ -1, %help ], [ %time, %idle ], [ %time_now, %ask ]
   %done = load atomic i64, ptr @done acquire, align 8
   %all = icmp eq i64 %done, %count
   br i1 %all, label %end, label %idle
@@ -310,9 +369,11 @@ idle:
   {pause}
   %next = add i64 %turn, 1
   %long = icmp sge i64 %next, {caller_spins}
-  br i1 %long, label %sleep, label %again
-again:
-  br label %wait
+  br i1 %long, label %ask, label %wait
+ask:
+  %time_now = call i64 @time_of_busy()
+  %they_run = icmp ne i64 %time_now, %time
+  br i1 %they_run, label %wait, label %sleep
 sleep:
   ; The worker may be waiting for its core: it gets this one, which is idle soon.
   %locked = call i32 @pthread_mutex_lock(ptr @mutex)
