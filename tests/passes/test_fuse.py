@@ -10,9 +10,9 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.elementwise import Cast, Exp
 from lucid.ir.ops.structure import Fused
 from lucid.ir.passes.cost import operations
-from lucid.ir.passes.fuse import LARGEST, VIEWS, fuse, separations
+from lucid.ir.passes.fuse import LARGEST, fuse, separations
 from lucid.ir.passes.order import order
-from lucid.ir.passes.outline import SOURCES
+from lucid.ir.passes.outline import SOURCES, VIEWS
 from lucid.ir.passes.prune import prune
 from lucid.ir.passes.simplify import simplify
 from lucid.ir.text import parse, print_graph
@@ -207,6 +207,20 @@ def test_softmax_reads_each_row_result_in_a_kernel_of_its_own() -> None:
           return %y
         }
     """) == ["max", "sub exp sum", "div"]
+
+
+CENTERED = """graph(%x: f32[4, 3], %y: f32[4, 3], %z: f32[3]) {{
+    %w: f32[4, 3] = broadcast %z; %h = {light}
+    %s = sum %h, axes=(1,); %s1: f32[4, 1] = reshape %s; %s2: f32[4, 3] = broadcast %s1
+    %d = sub %h, %s2; return %d{more} }}"""
+
+
+def test_a_light_function_of_one_value_is_computed_again_by_a_later_kernel() -> None:
+    # Instead of being stored by the first one. It is stored where it takes two values, or long, or is a result.
+    assert kernels(CENTERED.format(light="mul %x, %w", more="")) == ["mul sum", "mul sub"]
+    assert kernels(CENTERED.format(light="mul %x, %y", more="")) == ["mul sum", "sub"]
+    assert kernels(CENTERED.format(light="div %x, %w", more="")) == ["div sum", "sub"]
+    assert kernels(CENTERED.format(light="mul %x, %w", more=", %h")) == ["mul sum", "sub"]
 
 
 def test_an_epilogue_joins_its_reduction() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Set as AbstractSet
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops.base import Elementwise, Movement, Reduction
+from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.indexing import Gather
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.random import Random
 from lucid.ir.passes.cost import operations
 from lucid.ir.passes.flow import Network
-from lucid.ir.passes.fuse import VIEWS
 from lucid.ir.passes.outline import LOOPS, SOURCES
+from lucid.ir.passes.passed_on import passed_on
 
 # Prices, in scalar operations: a core moves a byte from memory in the time of two or three of them, 0.03 ns where one
 # takes 0.013 in a vector. A store costs twice its bytes, since the line that it goes to is fetched first. So the mask
@@ -20,9 +20,6 @@ from lucid.ir.passes.outline import LOOPS, SOURCES
 # is the error function of a GELU (1.4 times); an exponential is computed again.
 READ = 3
 WRITE = 6
-
-# Ops that are in one kernel with what reads their results.
-JOINED = (Elementwise, Movement, Random, *SOURCES)
 
 # Below this, in bytes that the forward would write for the backward alone, everything is saved: fewer kernels and
 # shorter ones are worth more than the microseconds that the bytes take.
@@ -113,7 +110,7 @@ class _Choice:
 
 def _in_memory(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
     """The values that the forward writes to memory for itself."""
-    found = set(graph.results) | _read_later(graph, forward)
+    found = set(graph.results) | passed_on(graph, forward)
     for node in reversed(graph.nodes):
         if node not in forward:
             continue
@@ -125,36 +122,4 @@ def _in_memory(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
             found.update(node.outputs)
         elif isinstance(node.op, Reshape) and node.output in found:
             found.update(node.inputs)
-    return found
-
-
-def _read_later(graph: Graph, forward: AbstractSet[Node]) -> set[Value]:
-    """The values of the forward that are read by what depends on them by way of a reduction, or of an op that is no
-    loop nest, too: no kernel holds both, so that they are in memory. The residual stream of a transformer is, and what
-    a normalization divides by a deviation of its own."""
-    producer = graph.producers()
-    nodes = [node for node in graph.nodes if node in forward]
-    between = {node: number for number, node in enumerate(n for n in nodes if not isinstance(n.op, JOINED))}
-    above: dict[Value, int] = {}  # those nodes that a value depends on, as bits
-    for node in nodes:
-        bits = 1 << between[node] if node in between else 0
-        for value in node.inputs:
-            bits |= above.get(value, 0)
-        above.update(dict.fromkeys(node.outputs, bits))
-    below: dict[Value, int] = {}  # those that depend on a value
-    for node in reversed(nodes):
-        bits = 1 << between[node] if node in between else 0
-        for value in node.outputs:
-            bits |= below.get(value, 0)
-        for value in node.inputs:
-            below[value] = below.get(value, 0) | bits
-    found: set[Value] = set()
-    for node in nodes:
-        if isinstance(node.op, VIEWS):
-            continue
-        for value in node.inputs:
-            while (source := producer.get(value)) is not None and isinstance(source.op, VIEWS):
-                (value,) = source.inputs
-            if source in forward and any(above[other] & below[value] for other in node.inputs if other in above):
-                found.add(value)
     return found

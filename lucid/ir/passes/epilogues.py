@@ -12,10 +12,9 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Product, Reduction
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Fused
-from lucid.ir.passes.fuse import VIEWS
 from lucid.ir.passes.groups import Groups
 from lucid.ir.passes.loops import in_loops_too
-from lucid.ir.passes.outline import SOURCES, outline
+from lucid.ir.passes.outline import SOURCES, VIEWS, outline
 
 
 @in_loops_too

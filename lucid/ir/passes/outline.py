@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Elementwise, Movement, Reduction
+from lucid.ir.ops.movement import Broadcast, Reshape, Slice, Transpose
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Const, Fused, Iota
+from lucid.ir.ops.windows import Unwindow, Window
+
+# Movements that only say where elements are read.
+VIEWS = (Reshape, Broadcast, Transpose, Slice, Window, Unwindow)
 
 # Ops of no work and no memory: whoever reads one has a copy of its own.
 SOURCES = (Const, Iota)

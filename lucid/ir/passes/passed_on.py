@@ -1,0 +1,50 @@
+"""Values that one kernel passes on to another in memory, whatever `fuse` joins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Elementwise, Movement
+from lucid.ir.ops.random import Random
+from lucid.ir.passes.outline import SOURCES, VIEWS
+
+# Ops that can be in one kernel with whatever reads their results.
+JOINED = (Elementwise, Movement, Random, *SOURCES)
+
+
+def passed_on(graph: Graph, nodes: Collection[Node]) -> set[Value]:
+    """Of the values that some nodes compute, those that are read by what depends on them by way of a reduction, or of
+    an op that is no loop nest, too: no kernel holds both.
+
+    The residual stream of a transformer is one, and what a normalization divides by a deviation of its own.
+    """
+    producer, within = graph.producers(), set(nodes)
+    ordered = [node for node in graph.nodes if node in within]
+    between = {node: 1 << n for n, node in enumerate(node for node in ordered if not isinstance(node.op, JOINED))}
+    above: dict[Value, int] = {}  # the ones in between that a value depends on, as bits
+    below: dict[Value, int] = {}  # those that depend on it
+    for node in ordered:
+        bits = between.get(node, 0)
+        for value in node.inputs:
+            bits |= above.get(value, 0)
+        above.update(dict.fromkeys(node.outputs, bits))
+    for node in reversed(ordered):
+        bits = between.get(node, 0)
+        for value in node.outputs:
+            bits |= below.get(value, 0)
+        for value in node.inputs:
+            below[value] = below.get(value, 0) | bits
+    found: set[Value] = set()
+    for node in ordered:
+        if isinstance(node.op, VIEWS):
+            continue
+        before = 0
+        for value in node.inputs:
+            before |= above.get(value, 0)
+        for value in node.inputs:
+            while (source := producer.get(value)) is not None and isinstance(source.op, VIEWS):
+                (value,) = source.inputs
+            if source in within and before & below[value]:
+                found.add(value)
+    return found
