@@ -1,4 +1,5 @@
-"""The transcendental functions, through LLVM: error bounds, special values, and equal bits at every vector width.
+"""The transcendental functions, through LLVM and in NumPy: error bounds and special values; equal bits at every vector
+width.
 
 float32 is held against float64 libraries over all exponents; float64 against mpmath.
 """
@@ -54,6 +55,12 @@ class Case:
     dense: tuple[float, ...]  # spots with many points around them
     special: tuple[tuple[float, float], ...]  # arguments and exact results
     points: int = POINTS
+    rounded_twice: float | None = None  # the bound in NumPy where that is another, since its multiply-add rounds twice
+
+    @property
+    def interpreted(self) -> float:
+        """The bound in NumPy, whose own functions are not held to less than 1 ulp."""
+        return self.rounded_twice or max(self.bound, 1.0)
 
 
 def both(value32: float, value64: float) -> dict[DType, float]:
@@ -68,7 +75,7 @@ CASES = {
         double=np.exp,
         low=both(-104.0, -745.2),
         high=both(88.73, 709.8),
-        dense=(0.0, LN2 / 2, -LN2 / 2, 10.5 * LN2, -87.34, -103.9, 88.7, 709.7, -708.4, -745.1),
+        dense=(0.0, LN2 / 2, -LN2 / 2, 10.5 * LN2, -7.2754, -17.6637, -87.34, -103.9, 88.7, 709.7, -708.4, -745.1),
         special=((0.0, 1.0), (-0.0, 1.0), (inf, inf), (-inf, 0.0), (1e30, inf), (-1e30, 0.0), (710.0, inf), (nan, nan)),
     ),
     "log": Case(
@@ -77,7 +84,7 @@ CASES = {
         double=np.log,
         low=both(0.0, 0.0),
         high=both(3e38, 1e308),
-        dense=(1.0, math.sqrt(0.5), math.sqrt(2.0), 2.0, 0.5, 1e-38, 1e-45, 1e-308, 1e-320),
+        dense=(1.0, math.sqrt(0.5), math.sqrt(2.0), 0.7931, 2.0, 0.5, 1e-38, 1e-45, 1e-308, 1e-320),
         special=(
             (1.0, 0.0),
             (0.0, -inf),
@@ -124,6 +131,7 @@ CASES = {
         high=both(4.0, 6.0),
         dense=(0.0, 1e-3, 1.0, -1.0, 0.5, 3.92, 5.92, 1e-40, 1e-310),
         special=((0.0, 0.0), (-0.0, -0.0), (inf, 1.0), (-inf, -1.0), (6.0, 1.0), (-1e30, -1.0), (nan, nan)),
+        rounded_twice=2.0,
     ),
     "erfc": Case(
         bound=5.0,
@@ -133,6 +141,7 @@ CASES = {
         high=both(10.05, 27.2),
         dense=(0.0, 1e-3, 0.46875, 0.54, -0.5, 1.0, 9.2, 10.0, 26.5, 1e-40, 1e-310),
         special=((0.0, 1.0), (-0.0, 1.0), (inf, 0.0), (-inf, 2.0), (28.0, 0.0), (1e30, 0.0), (-1e30, 2.0), (nan, nan)),
+        rounded_twice=6.0,
     ),
     "erfinv": Case(
         bound=6.0,
@@ -146,6 +155,7 @@ CASES = {
             *((1.5, nan), (-1.5, nan), (1e30, nan), (inf, nan), (-inf, nan), (nan, nan)),
         ),
         points=2000,
+        rounded_twice=7.0,
     ),
     "lgamma": Case(
         bound=6.0,
@@ -221,7 +231,7 @@ CASES |= {
         double=np.expm1,
         low=both(-20.0, -40.0),
         high=both(88.72, 709.7),
-        dense=(0.0, 1e-3, -1e-3, LN2 / 2, -LN2 / 2, LN2, -LN2, 1.5 * LN2, 1e-40, 1e-310, 88.7, 709.7),
+        dense=(0.0, 1e-3, -1e-3, LN2 / 2, -LN2 / 2, LN2, -LN2, 1.5 * LN2, 1e-40, 1e-310, 87.03, 88.7, 709.7),
         special=(
             *((0.0, 0.0), (-0.0, -0.0), (inf, inf), (-inf, -1.0), (1e30, inf), (-1e30, -1.0), (1e-45, 1e-45)),
             (nan, nan),
@@ -371,6 +381,11 @@ def compiled(name: str, dtype: DType, width: int) -> Callable[..., Array]:
     return compile_elementwise(lambda s, *x: getattr(s, name)(*x), operands, width)
 
 
+def interpreted(name: str, *operands: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.asarray(getattr(NumpyScalars(), name)(*operands))
+
+
 def samples(case: Case, dtype: DType) -> Array:
     """Points over the whole range, at its ends, and dense around the trouble spots."""
     generator = np.random.default_rng(0)
@@ -412,7 +427,7 @@ def errors(got: Array, high: Array, low: Array | float = 0.0) -> Array:
 def assert_within(bound: float, found: Array, *operands: Array) -> None:
     worst = int(np.argmax(found))
     assert found[worst] <= bound, f"{found[worst]:.3f} ulp at {[x[worst].item() for x in operands]}"
-    assert found[worst] > 0.5 * min(bound, 1.0), "an error below half a unit: the samples or the reference are wrong"
+    assert found[worst] > 0.49 * min(bound, 1.0), "an error below half a unit: the samples or the reference are wrong"
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -423,6 +438,7 @@ def test_error_bound(name: str, dtype: DType) -> None:
     with np.errstate(over="ignore", under="ignore"):
         exact = exact_parts(case.exact, x) if dtype == float64 else (case.double(x.astype(np.float64)), 0.0)
     assert_within(case.bound, errors(compiled(name, dtype, 16)(x), *exact), x)
+    assert_within(case.interpreted, errors(interpreted(name, x), *exact), x)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -440,7 +456,8 @@ def test_error_bound_of_power(dtype: DType) -> None:
         exact = exact_parts(mpmath.power, x, y)
     else:
         exact = np.power(x.astype(np.float64), y.astype(np.float64)), np.zeros(count)
-    assert_within(POWER_BOUND, errors(compiled("power", dtype, 16)(x, y), *exact), x, y)
+    for got in (compiled("power", dtype, 16)(x, y), interpreted("power", x, y)):
+        assert_within(POWER_BOUND, errors(got, *exact), x, y)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -453,7 +470,8 @@ def test_error_bound_of_atan2(dtype: DType) -> None:
         exact = exact_parts(mpmath.atan2, y, x)
     else:
         exact = np.arctan2(y.astype(np.float64), x.astype(np.float64)), np.zeros(count)
-    assert_within(ATAN2_BOUND, errors(compiled("atan2", dtype, 16)(y, x), *exact), y, x)
+    for got in (compiled("atan2", dtype, 16)(y, x), interpreted("atan2", y, x)):
+        assert_within(ATAN2_BOUND, errors(got, *exact), y, x)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -473,9 +491,9 @@ def test_special_values_of_atan2(dtype: DType, width: int) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_special_values(name: str, dtype: DType, width: int) -> None:
     x, expected = np.array(CASES[name].special, dtype.numpy).T
-    got = compiled(name, dtype, width)(x)
-    np.testing.assert_array_equal(got, expected)
-    np.testing.assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(expected)]))
+    for got in (compiled(name, dtype, width)(x), interpreted(name, x)):
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(expected)]))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -506,16 +524,6 @@ def test_bits_do_not_depend_on_the_vector_width(name: str, dtype: DType) -> None
     number = ~np.isnan(scalar)
     np.testing.assert_array_equal(number, ~np.isnan(vector))
     assert scalar[number].tobytes() == vector[number].tobytes()
-
-
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
-def test_erf_without_fused_multiply_add(dtype: DType) -> None:
-    """NumPy has no erf: the interpreter runs this one, where a multiply-add rounds twice."""
-    x = samples(CASES["erf"], dtype)
-    with np.errstate(under="ignore"):
-        exact = exact_parts(mpmath.erf, x) if dtype == float64 else (CASES["erf"].double(x.astype(np.float64)), 0.0)
-        got = NumpyScalars().erf(x)
-    assert_within(2.0, errors(got, *exact), x)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
