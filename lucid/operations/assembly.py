@@ -103,8 +103,6 @@ def tril_indices(
     >>> print(tril_indices(2, 2))
     [[0, 1, 1], [0, 0, 1]]
     """
-    row, col = as_shape([as_integer("tril_indices takes integers", extent) for extent in (row, col)])
-    offset = min(max(as_integer("tril_indices takes integers", offset), -row), col)
     return made(as_tensor(_places(np.tril_indices, row, offset, col), dtype), device, requires_grad)
 
 
@@ -122,12 +120,13 @@ def triu_indices(
     >>> print(triu_indices(2, 2))
     [[0, 0, 1], [0, 1, 1]]
     """
-    row, col = as_shape([as_integer("triu_indices takes integers", extent) for extent in (row, col)])
-    offset = min(max(as_integer("triu_indices takes integers", offset), -row), col)
     return made(as_tensor(_places(np.triu_indices, row, offset, col), dtype), device, requires_grad)
 
 
 def _places(triangle: Callable[..., tuple[Array, Array]], rows: int, offset: int, columns: int) -> Array:
+    what = f"{triangle.__name__} takes integers"
+    rows, columns = as_shape([as_integer(what, extent) for extent in (rows, columns)])
+    offset = min(max(as_integer(what, offset), -rows), columns)
     try:
         return np.stack(triangle(rows, offset, columns))
     except MemoryError as error:

@@ -155,7 +155,7 @@ def logit(x: Operand, eps: float | None = None) -> Tensor:
     if eps is not None:
         eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
-    return log(tensor / (1.0 - tensor))
+    return log(tensor) - log1p(-tensor)  # not of a quotient: its derivative at 0 and 1 would be NaN, not infinite
 
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:

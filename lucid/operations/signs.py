@@ -59,7 +59,8 @@ def heaviside(x: Operand, values: Operand) -> Tensor:
 
 
 def fmax(x: Operand, y: Operand) -> Tensor:
-    """The larger of x and y, elementwise; where one is NaN, the other.
+    """The larger of x and y, elementwise; where one is NaN, the other. Where they are equal, each has half of the
+    gradient, as with `maximum`.
 
     >>> print(fmax([1.0, math.nan], [2.0, 3.0]))
     [2.0, 3.0]
@@ -69,7 +70,8 @@ def fmax(x: Operand, y: Operand) -> Tensor:
 
 
 def fmin(x: Operand, y: Operand) -> Tensor:
-    """The smaller of x and y, elementwise; where one is NaN, the other.
+    """The smaller of x and y, elementwise; where one is NaN, the other. Where they are equal, each has half of the
+    gradient, as with `minimum`.
 
     >>> print(fmin([1.0, math.nan], [2.0, 3.0]))
     [1.0, 3.0]

@@ -11,6 +11,7 @@ from lucid.optim.optimizer import (
     Member,
     Optimizer,
     decayed_gradient,
+    decayed_parameter,
     step_counter,
 )
 from lucid.tensor import Tensor
@@ -68,10 +69,10 @@ class Adam(Optimizer):
         share1, share2 = 1.0 - beta1, 1.0 - beta2  # of the new gradient in the averages
         decoupled = setting(group, "decoupled_weight_decay")
         for number, parameter, gradient in members:
-            step, mean, square = (self.state[f"{kind}.{number}"] for kind in ("step", "exp_avg", "exp_avg_sq"))
+            step, mean, square = (self.state_of(kind, number) for kind in ("step", "exp_avg", "exp_avg_sq"))
             dtype = parameter.dtype
             gradient = decayed_gradient(group, parameter, gradient, 0.0 if decoupled else weight_decay)
-            decayed = parameter * (1.0 - lr * weight_decay) if decoupled and weight_decay else parameter
+            decayed = decayed_parameter(parameter, lr, weight_decay if decoupled else 0.0)
             step += 1
             count = step.astype("float64")
             rate = (lr / (1.0 - beta1**count)).astype(dtype)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter
 from lucid.operations import sign, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, decayed_parameter
 from lucid.tensor import Tensor
 
 
@@ -49,7 +49,7 @@ class Lion(Optimizer):
         for number, parameter, gradient in members:
             mean = self.state_of("exp_avg", number)
             gradient = decayed_gradient(group, parameter, gradient, 0.0)
-            decayed = parameter * (1.0 - lr * weight_decay) if weight_decay else parameter
+            decayed = decayed_parameter(parameter, lr, weight_decay)
             direction = sign(mean * beta1 + gradient * (1.0 - beta1))
             mean.copy_(mean * beta2 + gradient * (1.0 - beta2))
             parameter.copy_(decayed - direction * lr)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import ones, sqrt, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, decayed_parameter, step_counter
 from lucid.tensor import Tensor
 
 
@@ -71,7 +71,7 @@ class NAdam(Optimizer):
             )
             dtype = parameter.dtype
             gradient = decayed_gradient(group, parameter, gradient, 0.0 if decoupled else weight_decay)
-            decayed = parameter * (1.0 - lr * weight_decay) if decoupled and weight_decay else parameter
+            decayed = decayed_parameter(parameter, lr, weight_decay if decoupled else 0.0)
             step += 1
             count = step.astype("float64")
             now = beta1 * (1.0 - 0.5 * 0.96 ** (count * momentum_decay))

@@ -262,3 +262,8 @@ def decayed_gradient(group: Group, parameter: Tensor, gradient: Tensor, weight_d
     if setting(group, "maximize"):
         gradient = -gradient
     return gradient + parameter * weight_decay if weight_decay else gradient
+
+
+def decayed_parameter(parameter: Tensor, lr: Any, weight_decay: Any) -> Tensor:
+    """What a step with decoupled weight decay starts from: parameter * (1 - lr * weight_decay)."""
+    return parameter * (1.0 - lr * weight_decay) if weight_decay else parameter

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lucid.observed import hyperparameter, setting
 from lucid.operations import maximum, sqrt, where, zeros_like
-from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, decayed_parameter, step_counter
 from lucid.tensor import Tensor
 
 
@@ -63,7 +63,7 @@ class RAdam(Optimizer):
             step, mean, square = (self.state_of(kind, number) for kind in ("step", "exp_avg", "exp_avg_sq"))
             dtype = parameter.dtype
             gradient = decayed_gradient(group, parameter, gradient, 0.0 if decoupled else weight_decay)
-            decayed = parameter * (1.0 - lr * weight_decay) if decoupled and weight_decay else parameter
+            decayed = decayed_parameter(parameter, lr, weight_decay if decoupled else 0.0)
             step += 1
             count = step.astype("float64")
             power = beta2**count

@@ -166,7 +166,7 @@ CASES = {
         dense=(0.5, 1.0, 2.0, 2.01, 3.0, 7.0, 8.0, 30.0, 1e-3, 1e-40, 1e-310),
         special=(
             *((0.0, inf), (-0.0, inf), (1.0, 0.0), (2.0, 0.0), (-1.0, inf), (-2.0, inf), (-1e30, inf)),
-            *((inf, inf), (-inf, inf), (nan, nan)),
+            *((-1e38, inf), (inf, inf), (-inf, inf), (nan, nan)),
         ),
         points=4000,
     ),
@@ -537,6 +537,12 @@ def test_gamma_functions_below_zero(name: str, dtype: DType) -> None:
     high, low = exact_parts(exact, x)
     distance = np.abs((compiled(name, dtype, 16)(x).astype(np.float64) - high) - low)
     assert_within(8.0, distance / np.maximum(np.abs(high), 1.0) / np.finfo(dtype.numpy).eps, x)
+
+
+def test_lgamma_at_the_lower_end_of_float64() -> None:
+    x = np.array([-1.7e308])
+    with np.errstate(all="ignore"):
+        assert compiled("lgamma", float64, 16)(x) == NumpyScalars().lgamma(x) == math.inf
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)

@@ -67,6 +67,7 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], list[Any]]] = {
         lambda library, x: x[0] ** x[1],
         [[0.0, -0.0, 0.0, -0.0, 0.0, 0.0, -0.0, 2.0], [-1.0, -1.0, -2.0, -2.0, 0.0, 0.5, 3.0, 0.0]],
     ),
+    "logit at its ends": (lambda library, x: library.logit(x), [0.0, 1.0, 0.5]),
     "where": (lambda library, x: library.where(x == x, x, x * NAN), [1.0, 0.0, 4.0]),
 }
 

@@ -153,6 +153,7 @@ def test_schedules_combine(kind: str) -> None:
         {},
         {"mode": "max", "patience": 2, "factor": 0.5},
         {"patience": 1, "cooldown": 3, "min_lr": [0.01, 0.05]},
+        {"patience": 1, "cooldown": 3, "factor": 0.5},
         {"patience": 2, "threshold": 0.1, "threshold_mode": "abs"},
         {"mode": "max", "patience": 2, "threshold": 0.1, "threshold_mode": "abs", "eps": 0.05},
     ],
@@ -164,8 +165,8 @@ def test_plateau(options: dict[str, Any]) -> None:
         library.ReduceLROnPlateau(optimizer, **options)
         for library, optimizer in zip((lr_scheduler, torch.optim.lr_scheduler), pair, strict=True)
     )
-    for epoch in range(40):
-        figure = math.exp(-epoch / 5) + 0.1 * math.sin(epoch)
+    for epoch in range(40):  # a constant figure at the end: then every epoch is bad, those of a cooldown too
+        figure = math.exp(-epoch / 5) + 0.1 * math.sin(epoch) if epoch < 25 else 1.0
         ours.step(figure)
         theirs.step(figure)
         np.testing.assert_allclose(ours.get_last_lr(), theirs.get_last_lr(), rtol=1e-9)

@@ -181,10 +181,12 @@ def lgamma(s: Scalars[T], x: T) -> T:
     large = s.fma(s.subtract(a, half), s.subtract(log, one), series)
     result = s.select(is_large, large, small)
 
+    infinity = s.constant(math.inf, dtype)
     sine = s.sin(s.multiply(_from_nearest(s, x), s.constant(math.pi, dtype)))
     reflected = s.log(s.multiply(s.absolute(sine), s.constant(1.0 / math.pi, dtype)))
-    result = s.select(is_negative, s.negate(s.add(reflected, result)), result)
-    infinity = s.constant(math.inf, dtype)
+    reflected = s.negate(s.add(reflected, result))
+    at_pole = s.equal(s.floor(x), x)  # also where the logarithm of gamma(1 - x) overflows
+    result = s.select(is_negative, s.select(at_pole, infinity, reflected), result)
     return s.select(s.equal(s.absolute(x), infinity), infinity, result)
 
 

@@ -121,9 +121,10 @@ def huber_loss(
 def binary_cross_entropy(input: Input, target: Input, weight: Input | None = None, reduction: str = "mean") -> Tensor:
     """-weight * (y * log(x) + (1 - y) * log(1 - x)) for probabilities x and y.
 
-    Logarithms are at least -100, with a gradient of 0 where they would be less. One outside of 0 to 1, or NaN,
-    raises CheckError, in a compiled step before anything is written. `binary_cross_entropy_with_logits` takes any
-    logits, and has accurate gradients everywhere.
+    Logarithms are at least -100, with a gradient of 0 where they would be less: log(x) of 0 and log(1 - x) of 1 among
+    them, where PyTorch has a gradient of -1e12. One outside of 0 to 1, or NaN, raises CheckError, in a compiled step
+    before anything is written. `binary_cross_entropy_with_logits` takes any logits, and has accurate gradients
+    everywhere.
     """
     x, y = pair("binary_cross_entropy", input, target)
     for name, chances in (("predictions", x), ("targets", y)):
@@ -157,8 +158,8 @@ def binary_cross_entropy_with_logits(
 def kl_div(input: Input, target: Input, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence y * (log(y) - x) of log-probabilities x from probabilities y, elementwise.
 
-    Where y is 0 it is 0. With `log_target`, y is given by its logarithm. The reduction may be "batchmean" as well:
-    the sum divided by the first extent, which is the divergence by its definition.
+    Where y is 0 it is 0, with a gradient of -x by y. With `log_target`, y is given by its logarithm. The reduction may
+    be "batchmean" as well: the sum divided by the first extent, which is the divergence by its definition.
     """
     x, y = pair("kl_div", input, target)
     if log_target:
