@@ -6,6 +6,7 @@ gives the class Tensor; so imports point one way, from there through `lucid.oper
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -209,7 +210,7 @@ class TensorCore:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         array = self._concrete("numpy.asarray(...)")
         if copy is False and dtype is not None and np.dtype(dtype) != array.dtype:
-            raise ValueError(f"a {array.dtype} tensor has no {np.dtype(dtype)} array without a copy")
+            raise ArgumentError(f"a tensor of {array.dtype} has no array of {np.dtype(dtype)} without a copy.")
         if copy:
             return np.array(array, dtype=dtype)
         return np.asarray(array.view(), dtype=dtype)
@@ -234,7 +235,10 @@ class TensorCore:
         return bool(self._single("bool()"))
 
     def __int__(self) -> int:
-        return int(self._single("int()"))
+        number = self._single("int()")
+        if not math.isfinite(number):
+            raise ArgumentError(f"int() takes a finite number, got {number}.")
+        return int(number)
 
     def __index__(self) -> int:
         if not self.dtype.is_integer:

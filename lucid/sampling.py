@@ -28,7 +28,7 @@ from lucid.ir.types import (
     uint64,
 )
 from lucid.operations import Operand
-from lucid.operations.arguments import as_integer, as_shape
+from lucid.operations.arguments import as_integer, as_shape, holds
 from lucid.operations.bounds import check_holds
 from lucid.operations.creation import made
 from lucid.operations.operands import apply_op, is_weak
@@ -217,7 +217,7 @@ def randint(
     count = last - first
     if not 0 < count <= 2**32:
         raise ArgumentError(f"randint takes bounds with 1 to 2^32 integers between them, got {first} and {last}.")
-    if not _holds(kind, first) or not _holds(kind, last - 1):
+    if not kind.is_float and not (kind.is_integer and holds(kind, first) and holds(kind, last - 1)):
         raise DTypeError(f"{kind} does not hold the integers from {first} to {last - 1}.")
     word = draw(lambda number: RandomWord(number, _shape(size)))
     steps = (word.astype(uint64) * count) >> 32
@@ -234,13 +234,6 @@ def randperm(n: int, dtype: object = int64, *, device: str | None = None, requir
     if not 0 <= count < 2**60:
         raise ArgumentError(f"randperm takes a number of integers from 0 on, got {count}.")
     return made(ops.argsort(_long_words((count,))).astype(dtype), device, requires_grad)
-
-
-def _holds(dtype: DType, number: int) -> bool:
-    if not dtype.is_integer:
-        return dtype.is_float
-    lowest = -(1 << dtype.bits - 1) if dtype.signed else 0
-    return lowest <= number < lowest + (1 << dtype.bits)
 
 
 def _unit(shape: Shape, dtype: DType) -> Tensor:

@@ -95,7 +95,10 @@ class Tensor(TensorMethods):
         return (self[i] for i in range(self.shape[0]))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("tensors are not pickled: save a module's state_dict() instead, which holds plain arrays")
+        raise ArgumentTypeError(
+            "tensors are not pickled.",
+            hint="save a module's state_dict() instead, which holds arrays, or use lucid.save.",
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._history is not None:
@@ -119,9 +122,15 @@ class Tensor(TensorMethods):
         return f"Tensor({_NEXT_LINE.join(parts)})"
 
     def __format__(self, spec: str) -> str:
-        if spec and self.size == 1:
-            return format(self._single(f"format(..., {spec!r})"), spec)
-        return format(str(self), spec)
+        shown = self._single(f"format(..., {spec!r})") if spec and self.size == 1 else str(self)
+        try:
+            return format(shown, spec)
+        except ValueError:
+            raise ArgumentError(
+                f"a tensor of shape {self.shape} has no format {spec!r}.",
+                hint="of one element, it takes those of a number, such as {loss:.3f}; "
+                "numpy.array2string(t.numpy(), precision=3) writes more.",
+            ) from None
 
     def __str__(self) -> str:
         if self._array is None or self._requires_grad or self._is_traced():

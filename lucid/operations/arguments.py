@@ -74,6 +74,12 @@ def float_dtype(owner: str, dtype: object) -> DType:
     return chosen
 
 
+def holds(dtype: DType, number: float) -> bool:
+    """Whether a dtype of integers holds a number, without the fraction that it may have."""
+    lowest = -(1 << dtype.bits - 1) if dtype.signed else 0
+    return lowest - 1 < number < lowest + (1 << dtype.bits)
+
+
 def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
     """Axes as ascending non-negative numbers; all of them for None. Where there are no axes, 0 and -1 mean all of them,
     as in NumPy and PyTorch."""

@@ -12,12 +12,12 @@ import numpy as np
 from lucid.conversion import to_array
 from lucid.core import Number, TensorCore
 from lucid.eager import too_large
-from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
-from lucid.operations.arguments import as_integer, as_number, as_shape
+from lucid.operations.arguments import as_integer, as_number, as_shape, holds
 from lucid.operations.movement import stack
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, integers, is_weak
 from lucid.scalars import Scalar
@@ -59,7 +59,8 @@ def full(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(fill_value)` unless given."""
+    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(fill_value)` unless given. Raises
+    DTypeError where that is one of integers, and does not hold the value."""
     return made(_full(as_shape(size), fill_value, dtype), device, requires_grad)
 
 
@@ -75,12 +76,14 @@ def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     chosen = as_dtype(dtype) if dtype is not None else _dtype_of(value)
     if isinstance(value, Scalar):
         return broadcast_to(cast(value.tensor(), chosen), shape)
-    type = TensorType(chosen, shape)
-    tracer = current_tracer()
+    type, number = TensorType(chosen, shape), value if isinstance(value, bool | int | float) else value.item()
+    if chosen.is_integer and not holds(chosen, number):
+        raise DTypeError(f"{chosen} does not hold {number!r}.")
+    constant, tracer = normalized(number, type), current_tracer()
     if tracer is not None:
-        return tracer.constant(normalized(value, type), type)
+        return tracer.constant(constant, type)
     try:
-        return TensorCore._wrap(np.full(shape, value, chosen.numpy))
+        return TensorCore._wrap(np.full(shape, constant, chosen.numpy))
     except MemoryError as error:
         raise too_large([type]) from error
 

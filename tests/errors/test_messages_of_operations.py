@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import lucid
@@ -13,6 +14,7 @@ from lucid.errors import (
     CheckError,
     DTypeError,
     GradientError,
+    LucidError,
     ShapeError,
 )
 from tests.errors.messages import Case, expect_message
@@ -36,6 +38,13 @@ CASES: list[Case] = [
     ),
     (lambda: ones(2) + 2**70, DTypeError, "no dtype holds the integer 1180591620717411303424.", "write it as a float."),
     (lambda: lucid.full((2,), [1.0]), ArgumentTypeError, "full takes a number, got [1.0].", None),
+    (lambda: lucid.full((2,), 300, dtype="uint8"), DTypeError, "uint8 does not hold 300.", None),
+    (lambda: lucid.full((2,), -1, dtype="uint8"), DTypeError, "uint8 does not hold -1.", None),
+    (lambda: lucid.full((2,), float("nan"), dtype="int32"), DTypeError, "int32 does not hold nan.", None),
+    (lambda: lucid.full((2,), 2.0**63, dtype="int64"), DTypeError, "int64 does not hold 9.223372036854776e+18.", None),
+    (lambda: ones(3)[::0], ArgumentError, "a slice takes a step that is not 0.", None),
+    (lambda: ones(3)[1.5:], ArgumentTypeError, "a slice is made of integers, got 1.5.", None),
+    (lambda: ones(3).__setitem__(slice("a"), 0.0), ArgumentTypeError, "a slice is made of integers, got 'a'.", None),
     (lambda: zeros(-1), ShapeError, "a shape has extents from 0 to 2^63 - 1, got (-1,).", None),
     (lambda: zeros(2.5), ArgumentTypeError, "a shape, or an order of axes, consists of integers, got 2.5.", None),
     (lambda: zeros(2**64), ShapeError, "a shape has extents from 0 to 2^63 - 1, got (18446744073709551616,).", None),
@@ -170,6 +179,13 @@ CASES: list[Case] = [
         "use .tolist() or .numpy().",
     ),
     (lambda: float(ones(2)), ArgumentError, "float() takes a tensor of one element, got shape (2,).", None),
+    (lambda: int(Tensor(float("inf"))), ArgumentError, "int() takes a finite number, got inf.", None),
+    (
+        lambda: Tensor([1, 2]).__array__(np.float32, copy=False),
+        ArgumentError,
+        "a tensor of int64 has no array of float32 without a copy.",
+        None,
+    ),
     (lambda: [1, 2][Tensor(1.0)], DTypeError, "only integer tensors can index, got float32.", None),
     (
         lambda: ones(2).astype("complex64"),
@@ -292,3 +308,13 @@ CASES: list[Case] = [
 @pytest.mark.parametrize("case", CASES, ids=[str(n) for n in range(len(CASES))])
 def test_message(case: Case) -> None:
     expect_message(case)
+
+
+def test_a_trace_refuses_what_eager_code_does() -> None:
+    x = ones(3)
+    for call in (lambda x: x[::0], lambda x: lucid.full((2,), 300, dtype="uint8")):
+        with pytest.raises(LucidError) as eager:
+            call(x)
+        with pytest.raises(LucidError) as traced:
+            lucid.compile(call)(x)
+        assert eager.value.sentence == traced.value.sentence

@@ -7,6 +7,7 @@ import pytest
 from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
+    ArgumentTypeError,
     DTypeError,
     ShapeError,
 )
@@ -18,6 +19,19 @@ CASES: list[Case] = [
         ArgumentError,
         "only leaf tensors can be deep-copied.",
         "use .detach() first",
+    ),
+    (
+        lambda: f"{ones(2):.3f}",
+        ArgumentError,
+        "a tensor of shape (2,) has no format '.3f'.",
+        "of one element, it takes those of a number, such as {loss:.3f}; "
+        "numpy.array2string(t.numpy(), precision=3) writes more.",
+    ),
+    (
+        lambda: __import__("pickle").dumps(ones(2)),
+        ArgumentTypeError,
+        "tensors are not pickled.",
+        "save a module's state_dict() instead, which holds arrays, or use lucid.save.",
     ),
     (lambda: ones(2).copy_(ones(3)), ShapeError, "shape (3,) does not broadcast to (2,).", None),
     (lambda: ones(2).__setitem__(0, ones(3)), ShapeError, "shape (3,) does not broadcast to ().", None),
