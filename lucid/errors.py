@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import UnionType
 
 from lucid.context import module_description, source_line, user_frame
@@ -36,6 +37,9 @@ class LucidError(Exception):
         self.sentence = sentence
         self.hint = hint
 
+    def __str__(self) -> str:  # the message, also of those that are errors of Python which print something else
+        return str(self.args[0])
+
 
 class ShapeError(LucidError, ValueError):
     """Shapes that do not fit each other or the operation."""
@@ -66,6 +70,48 @@ def argument_error(
 
 class CheckError(LucidError, IndexError):
     """A condition on the data, such as the bounds of an index, that failed when the step ran."""
+
+
+class PositionError(ArgumentError, IndexError):
+    """A position that a list of modules, of parameters or of samples has not."""
+
+
+class MissingKeyError(ArgumentError, KeyError):
+    """A name under which a dict of modules or parameters holds nothing."""
+
+
+class FileError(LucidError, OSError):
+    """A file that can't be read or written, with the `errno` and the `filename` of Python's error."""
+
+    def __init__(self, sentence: str, path: str, error: OSError, *, hint: str | None = None) -> None:
+        super().__init__(sentence, hint=hint)
+        self.errno, self.strerror, self.filename = error.errno, error.strerror, path
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file, or the folder to write one into, that there is not."""
+
+
+class FolderError(FileError, IsADirectoryError):
+    """A folder in the place of a file."""
+
+
+class PermissionDeniedError(FileError, PermissionError):
+    """A file that this user may not read or write."""
+
+
+_OF_FILES = {
+    FileNotFoundError: MissingFileError,
+    IsADirectoryError: FolderError,
+    PermissionError: PermissionDeniedError,
+}
+
+
+def file_error(done: str, path: str | os.PathLike[str], error: OSError, *, hint: str | None = None) -> FileError:
+    """The error of a file that could not be `read` or `written`, of the class that Python's error has."""
+    name, reason = os.fspath(path), error.strerror or str(error)
+    kind: type[FileError] = _OF_FILES.get(type(error), FileError)
+    return kind(f"{name} can't be {done}: {reason}.", name, error, hint=hint)
 
 
 class AllocationError(LucidError, MemoryError):
@@ -130,9 +176,6 @@ class MissingImportError(LucidError, ImportError):
 
 class StateDictError(LucidError, KeyError):
     """A state_dict that does not match its module or optimizer."""
-
-    def __str__(self) -> str:  # KeyError would print the repr of its argument
-        return str(self.args[0])
 
 
 _INSTEAD_OF = {

@@ -11,12 +11,12 @@ all else is an object with one entry that says what it is: {"tensor": its name i
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +25,14 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 from lucid.conversion import to_array
-from lucid.errors import ArgumentError, ArgumentTypeError, InstallationError, StateDictError, TraceError
+from lucid.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    InstallationError,
+    StateDictError,
+    TraceError,
+    file_error,
+)
 from lucid.modes import current_tracer
 from lucid.optim import Optimizer
 from lucid.random import get_state, set_state
@@ -52,6 +59,9 @@ DTYPES = {
     "BF16": ("<u2", "float32"),  # the upper halves of float32 numbers
 }
 
+# How files of torch.save begin, now and before 1.6, there by pickle's protocol.
+PICKLES = (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
+
 
 class Stateful(Protocol):
     """What can be a part of a file and be loaded again: modules, optimizers, schedulers, data loaders, and yours."""
@@ -74,7 +84,8 @@ def save(path: PathLike, content: object = None, /, **parts: object) -> None:
     tensors, numbers, strings, None, and dicts, lists and tuples of those. The random state is saved beside them.
 
     The file is written under another name and renamed when it is complete: at no time is there half a file.
-    Raises ArgumentError for what can't be saved, and OSError where the file can't be written. Nothing is pickled.
+    Raises ArgumentError for what can't be saved, and FileError, an OSError, where the file can't be written. Nothing is
+    pickled.
     """
     _refuse_in_a_trace("save")
     if (content is None) is not bool(parts):
@@ -103,7 +114,8 @@ def load(path: PathLike, target: Stateful | None = None, /, **parts: Stateful) -
 
     A failed load changes nothing: where an object refuses its state, those before it get back the state they had.
     Raises StateDictError where the file lacks a part, or where a part does not fit its object, ArgumentError for a
-    file that can't be read, and OSError where there is none.
+    file that is none of safetensors, and FileError, an OSError, for one that can't be read, such as one that there is
+    not: then it is a FileNotFoundError.
     """
     _refuse_in_a_trace("load")
     wanted = {"the target": target} if target is not None else dict(parts)
@@ -292,16 +304,17 @@ def _decode_parts(path: PathLike, text: str, tensors: Mapping[str, Array]) -> tu
 def _file(what: str, path: PathLike) -> Path:
     """The path of a file; ArgumentTypeError for what is none."""
     try:
-        return Path(path)
+        file = Path(path)
     except TypeError:
         raise ArgumentTypeError(f"{what} takes the path of a file, got {path!r}.") from None
+    if "\0" in str(file):
+        raise ArgumentError(f"{what} takes the path of a file, got {path!r}.")
+    return file
 
 
 def _write(path: PathLike, data: bytes) -> None:
     """Replace a file at once: after a crash there is the old one or the new one."""
     file = _file("save", path).resolve()  # a link stays one
-    if not file.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder to save into", str(file.parent))
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as stream:
@@ -309,20 +322,31 @@ def _write(path: PathLike, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except BaseException as error:
+        with suppress(OSError):  # where it could not be made
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        is_missing = isinstance(error, FileNotFoundError)
+        hint = f"make the folder first: os.makedirs({str(file.parent)!r})." if is_missing else None
+        raise file_error("written", path, error, hint=hint) from None
 
 
 def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
     """The tensors of a file by name, each in memory of its own, and Lucid's text in the metadata."""
     safetensors = _safetensors()
-    data = _file("load", path).read_bytes()
+    file = _file("load", path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        is_elsewhere = isinstance(error, FileNotFoundError) and not file.is_absolute()
+        hint = f"relative paths begin at {Path.cwd()}." if is_elsewhere else None
+        raise file_error("read", path, error, hint=hint) from None
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:
         hint = None
-        if data[:2] in (b"PK", b"\x80\x02"):  # a pickle of torch.save, now and before 1.6
+        if data[:2] in PICKLES:
             hint = "PyTorch's state_dict goes into one by safetensors.torch.save_file(state_dict, path)."
         raise ArgumentError(f"{path} is not a complete safetensors file: {error}.", hint=hint) from error
     length = int.from_bytes(data[:8], "little")

@@ -1,5 +1,6 @@
 """lucid.save and lucid.load: what goes into a file comes back, and a failed load or save changes nothing."""
 
+import errno
 import itertools
 import json
 import os
@@ -22,7 +23,15 @@ import lucid.nn as nn
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.data import DataLoader, TensorDataset
-from lucid.errors import ArgumentError, InstallationError, StateDictError, TraceError
+from lucid.errors import (
+    ArgumentError,
+    FileError,
+    FolderError,
+    InstallationError,
+    MissingFileError,
+    StateDictError,
+    TraceError,
+)
 from lucid.optim.lr_scheduler import CosineAnnealingLR
 from tests.training import classifying_step
 
@@ -409,9 +418,9 @@ class TestFailedLoads:
         with pytest.raises(ArgumentError, match="is not a complete safetensors file"):
             lucid.load(path)
 
-    @pytest.mark.parametrize("protocol", [2, "zip"])
-    def test_a_pickle_says_how_to_get_a_file(self, path: Path, protocol: object) -> None:
-        path.write_bytes(b"PK\x03\x04" + bytes(60) if protocol == "zip" else pickle.dumps({"weight": 1}, 2))
+    @pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
+    def test_a_pickle_says_how_to_get_a_file(self, path: Path, protocol: int) -> None:
+        path.write_bytes(pickle.dumps({"weight": 1}, protocol) if protocol else b"PK\x03\x04" + bytes(60))
         with pytest.raises(ArgumentError, match="is not a complete safetensors file") as caught:
             lucid.load(path)
         assert caught.value.hint == (
@@ -424,9 +433,29 @@ class TestFailedLoads:
         with pytest.raises(ArgumentError, match="is not a complete safetensors file"):
             lucid.load(path, nn.Linear(20, 20))
 
-    def test_no_file(self, path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"run\.safetensors"):
+    def test_no_file(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(FileNotFoundError) as caught:
             lucid.load(path)
+        error = caught.value
+        assert isinstance(error, MissingFileError)
+        assert (error.sentence, error.hint) == (f"{path} can't be read: No such file or directory.", None)
+        assert (error.errno, error.filename) == (errno.ENOENT, str(path))
+        assert str(error).splitlines()[1].endswith("lucid.load(path)")
+        monkeypatch.chdir(path.parent)
+        with pytest.raises(MissingFileError) as caught:
+            lucid.load("run.safetensors")
+        assert caught.value.hint == f"relative paths begin at {path.parent}."
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(IsADirectoryError) as caught:
+            lucid.load(tmp_path)
+        assert isinstance(caught.value, FolderError)
+        assert caught.value.sentence == f"{tmp_path} can't be read: Is a directory."
+
+    def test_no_path(self) -> None:
+        for path in ("\0", 3):
+            with pytest.raises(ArgumentError, match="load takes the path of a file, got"):
+                lucid.load(path)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         "text",
@@ -460,14 +489,24 @@ class TestWriting:
             raise OSError("no space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(FileError, match=r"run\.safetensors can't be written: no space left on device\.\n"):
             lucid.save(path, step=2)
         assert lucid.load(path) == {"step": 1}
         assert list(path.parent.iterdir()) == [path]
 
     def test_a_folder_that_is_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"no such folder to save into.*missing"):
-            lucid.save(tmp_path / "missing" / "run.safetensors", step=1)
+        path = tmp_path / "missing" / "run.safetensors"
+        with pytest.raises(MissingFileError) as caught:
+            lucid.save(path, step=1)
+        assert caught.value.sentence == f"{path} can't be written: No such file or directory."
+        assert caught.value.hint == f"make the folder first: os.makedirs({str(path.parent)!r})."
+
+    def test_a_folder_or_a_file_in_the_way(self, tmp_path: Path) -> None:
+        with pytest.raises(FolderError, match="can't be written: Is a directory"):
+            lucid.save(tmp_path, step=1)
+        (tmp_path / "file").touch()
+        with pytest.raises(FileError, match="can't be written: Not a directory"):
+            lucid.save(tmp_path / "file" / "run.safetensors", step=1)
 
     def test_a_link_stays_one(self, tmp_path: Path) -> None:
         (tmp_path / "latest").symlink_to(tmp_path / "run-1")

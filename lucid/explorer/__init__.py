@@ -10,10 +10,11 @@ import atexit
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, file_error
 
 if TYPE_CHECKING:
     from lucid.program import Program
@@ -25,7 +26,7 @@ _process = 0
 
 
 def explore(programs: Sequence[Program], path: str | os.PathLike[str]) -> Path:
-    """Write the explorer page of some programs to a file, and return where that is. Raises OSError where it can't be
+    """Write the explorer page of some programs to a file, and return where that is. Raises FileError where it can't be
     written; a file that was there is then as before."""
     from lucid.explorer.page import page
     from lucid.explorer.report import Exhibit
@@ -43,8 +44,11 @@ def write(text: str, path: str | os.PathLike[str]) -> Path:
     try:
         draft.write_text(text, encoding="utf-8")
         draft.replace(target)
+    except OSError as error:
+        raise file_error("written", path, error) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # it is where it belongs, or was never made
+            draft.unlink()
     return target
 
 

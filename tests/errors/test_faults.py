@@ -124,7 +124,7 @@ TRIED_OF_MODULES = 5  # of the values, every so many: each of them makes a modul
 
 @pytest.mark.parametrize("call", EVERY, ids=lambda call: call.name)
 def test_whatever_is_wrong(call: Call) -> None:
-    kinds = (TypeError, ValueError, IndexError, MemoryError, GradientError, StateDictError, TraceError)
+    kinds = (TypeError, ValueError, IndexError, OSError, MemoryError, GradientError, StateDictError, TraceError)
     for argument, parameter in arguments(call):
         values = anything()
         if call.inputs is not None:
@@ -139,8 +139,7 @@ def test_whatever_is_wrong(call: Call) -> None:
                 expect_words_of_lucid(error, shown)
             elif error is not None:
                 is_of_the_signature = isinstance(error, TypeError) and OF_PYTHON.search(str(error))
-                is_of_a_file = isinstance(error, OSError) and call.name in ("lucid.load", "lucid.save")
-                assert is_of_the_signature or is_of_a_file, f"{shown} raises {error!r}"
+                assert is_of_the_signature, f"{shown} raises {error!r}"
 
 
 TRACED = [

@@ -269,7 +269,7 @@ def test_a_forked_process_leaves_the_page_to_its_parent(tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written_fails_no_script(tmp_path: Path) -> None:
     done = run(SCRIPT, tmp_path, LUCID_EXPLORE="nowhere/report.html")
     assert done.returncode == 0
-    assert done.stderr.startswith("lucid: could not write nowhere/report.html: FileNotFoundError")
+    assert done.stderr.startswith("lucid: could not write nowhere/report.html: MissingFileError: ")
 
 
 def test_a_function_shows_all_its_programs(tmp_path: Path) -> None:
