@@ -15,7 +15,7 @@ from lucid.conversion import to_array
 from lucid.data.collate import collate
 from lucid.data.sampler import SPLITS, Indices, checked_indices, permutation
 from lucid.errors import ArgumentError, ArgumentTypeError
-from lucid.operations.arguments import as_list, check_number
+from lucid.operations.arguments import as_list, as_position, check_number
 from lucid.random import checked_seed
 
 Sample = TypeVar("Sample", covariant=True)
@@ -73,7 +73,8 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         return len(self.arrays[0])
 
     def __getitem__(self, index: int, /) -> tuple[Any, ...]:
-        return tuple(array[index] for array in self.arrays)
+        place = as_position("TensorDataset", index, len(self)) if isinstance(index, int | np.integer) else index
+        return tuple(array[place] for array in self.arrays)
 
     def fetch_batch(self, indices: Indices, /) -> tuple[npt.NDArray[Any], ...]:
         return tuple(array[indices] for array in self.arrays)
@@ -90,7 +91,7 @@ class Subset(Dataset[Any]):
         return len(self.indices)
 
     def __getitem__(self, index: int, /) -> Any:
-        return self.dataset[int(self.indices[index])]
+        return self.dataset[int(self.indices[as_position("Subset", index, len(self))])]
 
     def fetch_batch(self, indices: Indices, /) -> Any:
         return fetch_batch(self.dataset, self.indices[indices])
@@ -114,9 +115,7 @@ class ConcatDataset(Dataset[Any]):
         return int(self.cumulative_sizes[-1])
 
     def __getitem__(self, index: int, /) -> Any:
-        position = index + len(self) if index < 0 else index
-        if not 0 <= position < len(self):
-            raise IndexError(f"sample {index} of {len(self)}")
+        position = as_position("ConcatDataset", index, len(self))
         number = bisect_right(self.cumulative_sizes, position)
         return self.datasets[number][position - (self.cumulative_sizes[number - 1] if number else 0)]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
 from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Generic, TypeVar, overload
 
-from lucid.errors import ArgumentTypeError
+from lucid.errors import ArgumentTypeError, MissingKeyError
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import as_list
+from lucid.operations.arguments import as_integer, as_list, as_position, checked_slice
 from lucid.tensor import Array, Tensor
 
 C = TypeVar("C", bound="Container")
@@ -36,13 +37,13 @@ class Container(Module):
     def __getitem__(self: C, index: int | slice) -> C | Module:
         """The module at a position, or a container of the same modules for a slice."""
         if not isinstance(index, slice):
-            return list(self)[index]
+            return list(self)[_position(self, index)]
         part = type(self)()
-        part.extend(list(self)[index])
+        part.extend(list(self)[checked_slice(index)])
         return part
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(str(range(len(self))[index]), self._checked(module))
+        self.add_module(str(_position(self, index)), self._checked(module))
 
     def append(self: C, module: Module) -> C:
         """Add a module at the end."""
@@ -58,19 +59,19 @@ class Container(Module):
     def insert(self: C, index: int, module: Module) -> C:
         """Add a module before the one at a position; those behind are renamed."""
         held = list(self)
-        held.insert(index, self._checked(module))
+        held.insert(as_integer("insert takes an integer as index", index), self._checked(module))
         return self._hold(held)
 
     def pop(self, key: int) -> Module:
         """Take the module at a position out, and return it; those behind are renamed."""
         held = list(self)
-        found = held.pop(key)
+        found = held.pop(_position(self, key))
         self._hold(held)
         return found
 
     def __delitem__(self, index: int | slice) -> None:
         held = list(self)
-        del held[index]
+        del held[checked_slice(index) if isinstance(index, slice) else _position(self, index)]
         self._hold(held)
 
     def _hold(self: C, modules: list[Module]) -> C:
@@ -120,11 +121,13 @@ class Named(Module, Generic[H]):
         """What is held, by name, in the order in which it came."""
 
     def __getitem__(self, key: str) -> H:
-        return self._held()[key]
+        held = self._held()
+        if not isinstance(key, str) or key not in held:
+            raise MissingKeyError(f"{type(self).__name__} has no {key!r}; it has {reprlib.repr(list(held))}.")
+        return held[key]
 
     def __delitem__(self, key: str) -> None:
-        if key not in self:
-            raise KeyError(key)
+        self[key]  # or the error that says that there is none
         delattr(self, key)
 
     def __len__(self) -> int:
@@ -149,7 +152,7 @@ class Named(Module, Generic[H]):
         return self._held().items()
 
     def pop(self, key: str) -> H:
-        """Take out what has a name, and return it. Raises KeyError where there is nothing."""
+        """Take out what has a name, and return it. Raises MissingKeyError where there is nothing."""
         found = self[key]
         del self[key]
         return found
@@ -205,10 +208,12 @@ class ParameterList(Module):
     def __getitem__(self, index: int) -> Parameter: ...
     def __getitem__(self, index: int | slice) -> ParameterList | Parameter:
         """The parameter at a position, or a list of the same parameters for a slice."""
-        return ParameterList(list(self)[index]) if isinstance(index, slice) else list(self)[index]
+        if isinstance(index, slice):
+            return ParameterList(list(self)[checked_slice(index)])
+        return list(self)[_position(self, index)]
 
     def __setitem__(self, index: int, parameter: Tensor) -> None:
-        self.register_parameter(str(range(len(self))[index]), _as_parameter("ParameterList", parameter))
+        self.register_parameter(str(_position(self, index)), _as_parameter("ParameterList", parameter))
 
     def append(self, value: Tensor) -> ParameterList:
         """Add a parameter at the end."""
@@ -224,7 +229,7 @@ class ParameterList(Module):
     def pop(self, idx: int = -1) -> Parameter:
         """Take the parameter at a position out, and return it; those behind are renamed."""
         held = list(self)
-        found = held.pop(idx)
+        found = held.pop(_position(self, idx))
         for number, parameter in enumerate(held):
             self.register_parameter(str(number), parameter)
         delattr(self, str(len(held)))
@@ -260,7 +265,10 @@ class ParameterDict(Named[Parameter]):
         return self[key]
 
     def popitem(self) -> tuple[str, Parameter]:
-        """Take the parameter that came last out, and return it with its name."""
+        """Take the parameter that came last out, and return it with its name. Raises MissingKeyError where there is
+        none."""
+        if not len(self):
+            raise MissingKeyError("popitem takes a ParameterDict that holds something, got an empty one.")
         key = list(self)[-1]
         return key, self.pop(key)
 
@@ -269,6 +277,10 @@ class ParameterDict(Named[Parameter]):
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}: {parameter.type}" for name, parameter in self.items())
+
+
+def _position(owner: Container | ParameterList, index: object) -> int:
+    return as_position(type(owner).__name__, index, len(owner))
 
 
 def _listed(owner: Module, given: object) -> list[Any]:

@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any, TypeVar
 
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, ArgumentTypeError, AxisError, DTypeError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, AxisError, DTypeError, PositionError, ShapeError
 from lucid.ir.types import DType, Shape, as_dtype, float32
 
 N = TypeVar("N")
@@ -31,6 +31,23 @@ def as_integers(what: str, values: Any) -> tuple[int, ...]:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | dict | set) and _has_elements(values):
         return tuple(as_integer(what, value) for value in values)
     return (as_integer(what, values),)
+
+
+def checked_slice(given: slice) -> slice:
+    """A slice whose bounds and step are Python's integers, or None."""
+    parts = (given.start, given.stop, given.step)
+    start, stop, step = (n if n is None else as_integer("a slice is made of integers", n) for n in parts)
+    if step == 0:
+        raise ArgumentError("a slice takes a step that is not 0.")
+    return slice(start, stop, step)
+
+
+def as_position(owner: str, index: Any, length: int) -> int:
+    """An index from 0 on of what the owner holds `length` of; PositionError for one that is out of range."""
+    position = as_integer(f"{owner} is indexed by integers", index)
+    if not -length <= position < length:
+        raise PositionError(f"index {position} is out of range for {owner} of length {length}.")
+    return position % length
 
 
 def _has_elements(values: Any) -> bool:

@@ -13,7 +13,7 @@ from lucid.core import TensorCore
 from lucid.errors import ArgumentError, ArgumentTypeError, CheckError, DTypeError, ShapeError
 from lucid.ir.ops import movement as mv
 from lucid.ir.types import Shape, bool_, broadcast_shapes, int64
-from lucid.operations.arguments import as_integer
+from lucid.operations.arguments import checked_slice
 from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, less, multiply, where
 from lucid.operations.gathering import rows
@@ -63,7 +63,7 @@ def items_of(x: Tensor, key: Any, instead_of_mask: str = SELECT) -> list[Item]:
 def _item(item: Any, instead_of_mask: str) -> Item:
     """What an item of a key is, or the error that says why it is none."""
     if isinstance(item, slice):
-        return _checked_slice(item)
+        return checked_slice(item)
     if item is None:
         return item
     if isinstance(item, list | tuple):
@@ -84,15 +84,6 @@ def _item(item: Any, instead_of_mask: str) -> Item:
             f"tensors are indexed by integers, slices, `...`, None and integer tensors, got {item!r}."
         )
     return int(item.__index__())
-
-
-def _checked_slice(item: slice) -> slice:
-    """A slice whose bounds and step are Python's integers, or None."""
-    given = (item.start, item.stop, item.step)
-    start, stop, step = (n if n is None else as_integer("a slice is made of integers", n) for n in given)
-    if step == 0:
-        raise ArgumentError("a slice takes a step that is not 0.")
-    return slice(start, stop, step)
 
 
 def basic_index(x: Tensor, items: Sequence[Item]) -> tuple[tuple[int, ...], tuple[int, ...], Shape, Shape]:

@@ -16,7 +16,7 @@ from lucid.data import (
     random_split,
 )
 from lucid.data.sampler import EPOCHS, permutation
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, PositionError
 from lucid.ir import philox
 
 
@@ -156,8 +156,12 @@ def test_data_sets_one_after_the_other() -> None:
     batches = [batch.tolist() for batch in DataLoader(ConcatDataset([[1.0, 2.0], [3.0]]), batch_size=2)]
     assert batches == [[1.0, 2.0], [3.0]]
     for index in (23, -24):
-        with pytest.raises(IndexError, match=f"sample {index} of 23"):
+        with pytest.raises(IndexError, match=f"index {index} is out of range for ConcatDataset of length 23"):
             both[index]
+    for data in (TensorDataset(np.arange(3)), Subset([1, 2, 3, 4], [0, 1, 3])):
+        assert len(list(data)) == 3  # which ends at that error
+        with pytest.raises(PositionError, match=rf"index 3 is out of range for {type(data).__name__} of length 3\."):
+            data[3]
     with pytest.raises(ArgumentError, match=r"ConcatDataset takes at least one data set, got none\."):
         ConcatDataset([])
 

@@ -1,6 +1,8 @@
 """Containers of modules and of parameters."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 from lucid import Tensor
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, MissingKeyError
 
 
 def test_sequential_is_a_sequence() -> None:
@@ -21,7 +23,7 @@ def test_sequential_is_a_sequence() -> None:
     assert isinstance(model[1:], nn.Sequential)
     assert list(model[1:]) == layers[1:]
     assert model[1:][1].weight is layers[2].weight
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=r"index 3 is out of range for Sequential of length 3\."):
         model[3]
 
 
@@ -39,8 +41,20 @@ def test_changing() -> None:
     assert list(model.state_dict()) == []
     with pytest.raises(ArgumentError, match="Sequential holds modules, got str"):
         model.append("relu")
-    with pytest.raises(IndexError):
-        model[7] = nn.ReLU()
+    wrong: dict[Callable[[], Any], str] = {
+        lambda: model.__setitem__(7, nn.ReLU()): "index 7 is out of range for Sequential of length 3.",
+        lambda: model.__delitem__(-4): "index -4 is out of range for Sequential of length 3.",
+        lambda: model.pop(3): "index 3 is out of range for Sequential of length 3.",
+        lambda: model["0"]: "Sequential is indexed by integers, got '0'.",  # type: ignore[call-overload]
+        lambda: model.insert("0", nn.ReLU()): "insert takes an integer as index, got '0'.",  # type: ignore[arg-type]
+        lambda: model[::0]: "a slice takes a step that is not 0.",
+        lambda: model.__delitem__(slice(0.5)): "a slice is made of integers, got 0.5.",
+    }
+    for call, sentence in wrong.items():
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        assert caught.value.sentence == sentence
+        assert len(model) == 3
 
 
 def test_module_list_registers() -> None:
@@ -69,9 +83,17 @@ class TestModuleDict:
         assert [type(module) for module in held.values()] == [nn.Sigmoid, nn.Tanh, nn.GELU]
         del held["b"]
         assert list(held) == ["a", "c"]
-        for missing in (lambda: held["b"], lambda: held.__delitem__("b")):
-            with pytest.raises(KeyError, match="b"):
-                missing()
+        missing: tuple[Callable[[], Any], ...] = (
+            lambda: held["b"],
+            lambda: held.__delitem__("b"),
+            lambda: held.pop("b"),
+        )
+        for call in missing:
+            with pytest.raises(KeyError) as caught:
+                call()
+            assert isinstance(caught.value, MissingKeyError)
+            assert caught.value.sentence == "ModuleDict has no 'b'; it has ['a', 'c']."
+            assert str(caught.value).startswith(caught.value.sentence)
 
     def test_what_is_no_module(self) -> None:
         with pytest.raises(ArgumentError, match="ModuleDict holds modules, got float"):
@@ -97,8 +119,17 @@ class TestParameterList:
     def test_what_is_no_parameter(self) -> None:
         with pytest.raises(ArgumentError, match="ParameterList holds parameters, got ReLU"):
             nn.ParameterList([nn.ReLU()])
-        with pytest.raises(IndexError):
-            nn.ParameterList()[0] = lucid.ones(1)
+        held = nn.ParameterList([lucid.ones(1)])
+        wrong: tuple[Callable[[], Any], ...] = (
+            lambda: held.__setitem__(1, lucid.ones(1)),
+            lambda: held[1],
+            lambda: held.pop(1),
+        )
+        for call in wrong:
+            with pytest.raises(IndexError, match=r"index 1 is out of range for ParameterList of length 1\."):
+                call()
+        with pytest.raises(TypeError, match="ParameterList is indexed by integers, got None"):
+            held[None]  # type: ignore[call-overload]
 
 
 class TestParameterDict:
@@ -112,8 +143,10 @@ class TestParameterDict:
         assert (len(held), "bias" in held) == (2, True)
         del held["weight"]
         assert list(held.state_dict()) == ["bias"]
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError, match=r"ParameterDict has no 'weight'; it has \['bias'\]"):
             del held["weight"]
+        with pytest.raises(KeyError, match="popitem takes a ParameterDict that holds something, got an empty one"):
+            nn.ParameterDict().popitem()
         with pytest.raises(ArgumentError, match="ParameterDict holds parameters, got int"):
             held["bias"] = 1
         assert repr(held) == "ParameterDict(bias: f32[1])"
