@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from lucid.codegen.cuda.convolution import convolution_products
+from lucid.codegen.cuda.module import write_module
+from lucid.codegen.cuda.nest import NARROW
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
@@ -160,14 +164,46 @@ SCATTERS: tuple[tuple[Shape, Shape, int, int], ...] = (
 )
 
 
-@pytest.mark.parametrize("number", range(len(SCATTERS)))
-def test_a_scatter_add_has_the_bits_of_the_cpu_target(number: int) -> None:
+def scatter(number: int) -> tuple[Graph, list[Array]]:
+    """A scatter-add and its operands."""
     updates, indices, axis, extent = SCATTERS[number]
     dtype = (float32, float64)[number % 2]
     graph = alone(ScatterAdd(axis, extent), TensorType(dtype, updates), TensorType(int64, indices))
     generator = np.random.default_rng(0)
     arrays = [generator.standard_normal(updates).astype(dtype.numpy), generator.integers(-extent, extent, indices)]
-    expected = run_compiled(graph, arrays)
-    simulated = Simulated([graph])
-    for order in ORDERS:
-        assert same_bits(simulated.run(graph, arrays, order), expected)
+    return graph, arrays
+
+
+INTEGERS = re.compile(r"\b(int|long long) (?:threads|thread|begin|end|i\d) = ")
+
+
+@pytest.mark.parametrize(("narrow", "index"), [(NARROW, "int"), (0, "long long")])
+def test_scatter_adds_have_the_bits_of_the_cpu_target(narrow: int, index: str) -> None:
+    """With indices of either width."""
+    cases = [scatter(number) for number in range(len(SCATTERS))]
+    with mock.patch("lucid.codegen.cuda.scatter.NARROW", narrow):
+        simulated = Simulated(graph for graph, _ in cases)
+    for graph, arrays in cases:
+        assert set(INTEGERS.findall(simulated.modules[graph].text)) == {index}
+        for order in ORDERS:
+            assert same_bits(simulated.run(graph, arrays, order), run_compiled(graph, arrays))
+
+
+@pytest.mark.parametrize(
+    ("updates", "indices", "extent", "index"),
+    [
+        ((2**15, 2**15), (2**15, 1), 8, "int"),
+        ((2**15, 2**15 + 1), (2**15, 1), 8, "long long"),
+        ((8, 2**14), (8, 1), 2**16 + 2, "long long"),  # the result
+    ],
+)
+def test_a_scatter_add_of_many_elements_takes_wide_positions(
+    updates: Shape, indices: Shape, extent: int, index: str
+) -> None:
+    """Those that pass 2^30, where a number on the way to one might pass 2^31."""
+    module = write_module(alone(ScatterAdd(0, extent), TensorType(float32, updates), TensorType(int64, indices)))
+    text = module.functions["scatter_add_0"]
+    assert set(INTEGERS.findall(text)) == {index}
+    for number in ("gridDim.x", "blockIdx.x"):
+        assert f"{number} * {'(long long)' if index == 'long long' else ''}blockDim.x" in text
+    compile_with_nvrtc(module.text, "sm_80")

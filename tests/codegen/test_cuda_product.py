@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 
-from lucid.codegen.cuda.dots import print_dots
+from lucid.codegen.cuda.dots import dots_launch, print_dots
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.product import is_wide, print_product
-from lucid.codegen.cuda.tiles import MOST_MATRICES, TILE
+from lucid.codegen.cuda.tiles import TILE
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
@@ -22,7 +24,7 @@ from lucid.ir.text import parse
 from lucid.ir.types import DType, TensorType, float32, float64
 from tests.codegen.nvrtc import compile_with_nvrtc, ptx_of
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
-from tests.oracle import Array, run_compiled
+from tests.oracle import Array, run_compiled, run_executable
 
 # (batch, m, n, k, chunk): whole tiles and parts of them, one chunk and several, sums of one and of nothing.
 SIZES = (
@@ -145,13 +147,33 @@ def test_another_chunk_has_other_bits(graphs: list[Graph]) -> None:
     assert not same_bits(Simulated([one]).run(one, arrays), run_compiled(many, arrays)), "then no test would notice"
 
 
-def test_a_long_batch_goes_round() -> None:
-    graph = product((MOST_MATRICES + 3,), 1, 1, 2, Matmul(chunk=2), "f32")
-    arrays = [np.random.default_rng(0).standard_normal(value.type.shape).astype("f") for value in graph.inputs]
-    simulated = Simulated([graph])
+@pytest.mark.parametrize("lanes", [1, 16])
+def test_more_matrices_than_blocks_go_round(lanes: int) -> None:
+    graph = product((2, 4), 3, 2, 20, Matmul(chunk=20, lanes=lanes), "f32")
+    with mock.patch(f"lucid.codegen.cuda.{'product' if lanes == 1 else 'dots'}.MOST_MATRICES", 3):
+        simulated = Simulated([graph])
     (launch,) = simulated.modules[graph].plan.steps
-    assert launch.blocks == (1, MOST_MATRICES)
-    assert same_bits(simulated.run(graph, arrays), run_compiled(graph, arrays))
+    assert launch.blocks == (1, 3)
+    arrays = operands(graph)
+    for order in ORDERS:
+        assert same_bits(simulated.run(graph, arrays, order), run_compiled(graph, arrays))
+
+
+def test_more_elements_with_lanes_than_threads_go_round() -> None:
+    """Of 70 elements in 16 lanes, a block of two warps takes four at a time, and two blocks take eight."""
+    graph = product((), 1, 70, 100, Matmul(True, False, 48, 16), "f32")
+    simulated = Simulated([graph])
+    executable = simulated.executable(graph)
+    (launch,) = executable.plan.steps
+    assert (launch.blocks, launch.threads) == ((5, 1), 256)
+    executable.plan = replace(executable.plan, steps=(replace(launch, blocks=(2, 1), threads=64),))
+    arrays = operands(graph)
+    assert same_bits(run_executable(executable, graph, arrays), run_compiled(graph, arrays))
+
+
+def test_elements_with_lanes_never_take_more_blocks_than_a_grid_has() -> None:
+    launch = dots_launch(Matmul(chunk=1, lanes=16), TensorType(float32, (2**30, 1)), TensorType(float32, (1, 2**10)))
+    assert launch == ((4096, 1), 256, (2**30, 2**10, 1, 1, 1))
 
 
 def test_matrices_of_many_elements_take_wide_positions() -> None:

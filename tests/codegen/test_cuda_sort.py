@@ -63,6 +63,16 @@ def test_a_sort_is_the_stable_one(sorted_graphs: list[tuple[Simulated, Graph, Ar
             assert same_bits(simulated.run(graph, [x], order), expected), graph
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_more_runs_than_blocks_go_round(order: int) -> None:
+    """Three rows of three runs, on two blocks."""
+    graph, x = alone(Argsort(), TensorType(float32, (3, 70))), rows_to_sort(float32, 70)
+    with mock.patch("lucid.codegen.cuda.sort.RUN", 32), mock.patch("lucid.codegen.cuda.sort.MOST_BLOCKS", 2):
+        simulated = Simulated([graph])
+    assert next(step.blocks for step in simulated.modules[graph].plan.steps) == (2, 1)
+    assert same_bits(simulated.run(graph, [x], order), run_compiled(graph, [x]))
+
+
 def functions_of(length: int) -> list[str]:
     """The functions that sort two rows of some length, in order."""
     plan = write_module(alone(Argsort(), TensorType(float32, (2, length)))).plan
