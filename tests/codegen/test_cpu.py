@@ -270,6 +270,24 @@ def test_a_reduction_of_random_elements_has_the_bits_of_its_parts(axis: int, lan
     assert_compiled_matches(fused, inputs)
 
 
+@pytest.mark.parametrize(
+    "op", ["random_keep %seed, %draw, %p, ", "random_word %seed, %draw, ", "random_normal %seed, %draw, "]
+)
+@pytest.mark.parametrize("reduction", ["sum %x, axes=(1,), lanes=16", "max %x, axes=(1,), lanes=4"])
+def test_a_random_element_behind_a_reduction_is_one_for_its_row(op: str, reduction: str) -> None:
+    """It must not be a vector like those of the row's elements: stored at a row, that reaches beyond the result."""
+    graph = parse(
+        f"""graph(%x: f32[1000, 16], %seed: u64[], %draw: u64[], %p: f64[]) {{
+          %s = {reduction}; %k = {op}draw=0, shape=(1000,); %f = cast %k, dtype=f32
+          %r = mul %s, %f; return %r }}"""
+    )
+    fused = fuse(graph)
+    assert len(fused.nodes) == 1
+    inputs = [normal(1000, 16), np.uint64(5), np.uint64(6), np.float64(0.4)]
+    assert_same_bits(graph, fused, inputs)
+    assert_compiled_matches(fused, inputs)
+
+
 # The executable.
 
 

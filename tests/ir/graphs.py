@@ -61,7 +61,11 @@ def graphs(
     )
     held = tuple(Value(type, "state") for type in draw(st.lists(tensor_types, max_size=2))) if states else ()
     random = (Value(SCALAR, "rng.seed"), Value(SCALAR, "rng.draw")) if states and draw(st.booleans()) else ()
-    builder, values = Builder(), [*arguments, *held]
+    builder, values, updates = Builder(), [*arguments, *held], []
+    if random and RandomKeep not in exclude:
+        values += [_add_random(draw, builder, random) for _ in range(draw(st.integers(1, 2)))]
+        one = builder.constant(1, SCALAR).value
+        updates.append((random[1], builder.add(Add(), random[1], one)[0]))
     steps = [_STEPS[op] for op in OPS if op not in exclude]
     for _ in range(draw(st.integers(0, max_nodes))):
         step = draw(st.sampled_from(steps))(draw, values, dtypes)
@@ -78,11 +82,6 @@ def graphs(
         stacks, results = _add_loop(draw, builder, values, draw(graphs(dtypes, 6, (*exclude, Check), states=False)))
         arguments += stacks
         values += results
-    updates = []
-    if random and RandomKeep not in exclude:
-        values.append(_add_random(draw, builder, random))
-        one = builder.constant(1, SCALAR).value
-        updates.append((random[1], builder.add(Add(), random[1], one)[0]))
     for state in held:
         new = draw(st.sampled_from([None, *(value for value in values if value.type == state.type)]))
         updates += [] if new is None else [(state, new)]
@@ -142,7 +141,8 @@ def _takes(op: Elementwise, dtypes: tuple[DType, ...]) -> bool:
 
 def _reduction(op_class: type[Any], draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:
     x = draw(st.sampled_from(values))
-    return _checked(op_class(tuple(axis for axis in range(x.type.rank) if draw(st.booleans()))), x)
+    axes = tuple(axis for axis in range(x.type.rank) if draw(st.booleans()))
+    return _checked(op_class(axes, lanes=draw(st.sampled_from((0, 0, 2, 4)))), x)
 
 
 def _matmul(draw: Draw, values: list[Value], dtypes: Sequence[DType]) -> Step | None:

@@ -14,7 +14,7 @@ from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
 from lucid.codegen.cpu.pattern import Pattern, lane_pattern, run_length
 from lucid.codegen.cpu.scalars import Term
-from lucid.codegen.cpu.uniform import UniformScalars
+from lucid.codegen.cpu.uniform import UniformScalars, is_vector
 from lucid.codegen.kernel import Bounds, Buffer
 from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
 from lucid.ir.types import DType, bool_, int64
@@ -73,7 +73,7 @@ class Access:
 
     def _varies(self, known: Known) -> bool:
         """Whether a known value is a lane each."""
-        return isinstance(self.terms[known.number].value.type, ir.VectorType)
+        return is_vector(self.terms[known.number])
 
     def pattern(self, index: Index) -> Pattern | None:
         """By how much an index exceeds that of the first lane, for each lane; None where it is not known."""
@@ -275,6 +275,7 @@ class Access:
         pointer, dtype = self.pointers[buffer.number], buffer.dtype
         stride = self.stride(position)
         if stride == 0:
+            assert not is_vector(value), "a vector would be stored over the elements behind this one"
             address = element(self.builder, pointer, self.first(position), dtype)
             self.builder.store(self._to_memory(value), address, align=dtype.itemsize)
             return
@@ -336,7 +337,7 @@ class Access:
     def _to_memory(self, value: Term) -> ir.Value:
         if value.dtype != bool_:
             return value.value
-        vector = isinstance(value.value.type, ir.VectorType)
+        vector = is_vector(value)
         return self.builder.zext(value.value, ir.VectorType(I8, self.width) if vector else I8)
 
 

@@ -8,7 +8,7 @@ from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import Access
 from lucid.codegen.cpu.control import I32, I64, Values, i64, loop
 from lucid.codegen.cpu.scalars import Term
-from lucid.codegen.cpu.uniform import UniformScalars
+from lucid.codegen.cpu.uniform import UniformScalars, is_vector
 from lucid.codegen.kernel import RandomElement
 from lucid.ir.index import Axis, Index, Known
 from lucid.ir.philox import ROUNDS, Key, Words, philox_round
@@ -118,9 +118,10 @@ def _whole_quads(access: Access, position: Index, draw: Term, seed: Term) -> Ter
 
 
 def _any_words(access: Access, position: Index, draw: Term, seed: Term) -> Term:
-    """The words of lanes anywhere: each lane computes its quad and takes one word of it."""
-    s = _LowHalves(access.builder, access.s.entry, access.width)
+    """The words of lanes anywhere: each lane computes its quad and takes one word of it. Where all lanes are at one
+    place, as behind a reduction over them, there is one word, a scalar like all that lanes share."""
     place = access.position(position, uint64)
+    s = _LowHalves(access.builder, access.s.entry, access.width if is_vector(place) else 1)
     words = _philox(s, position, s.shift_right(place, 2), draw, seed)
     which = s.bit_and(place, s.constant(WORDS - 1, uint64))
     word = words[WORDS - 1]

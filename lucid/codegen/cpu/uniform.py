@@ -10,6 +10,11 @@ from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType
 
 
+def is_vector(x: Term) -> bool:
+    """Whether a term has a value for each lane, and not one for all."""
+    return isinstance(x.value.type, ir.VectorType)
+
+
 class UniformScalars(Scalars[Term]):
     """The vocabulary on terms of two sorts: vectors, and scalars that stand for equal lanes.
 
@@ -27,7 +32,7 @@ class UniformScalars(Scalars[Term]):
 
     def splat(self, x: Term) -> Term:
         """A term with a value in every lane: itself where it is a vector."""
-        if self.width == 1 or isinstance(x.value.type, ir.VectorType):
+        if self.width == 1 or is_vector(x):
             return x
         if isinstance(x.value, ir.Constant):
             return self.lanes.constant(x.value.constant, x.dtype)
@@ -47,7 +52,7 @@ class UniformScalars(Scalars[Term]):
 
     def _on(self, terms: tuple[Term, ...]) -> tuple[LLVMScalars, tuple[Term, ...]]:
         """Where to compute an operation, and its operands there."""
-        if self.width > 1 and any(isinstance(x.value.type, ir.VectorType) for x in terms):
+        if self.width > 1 and any(map(is_vector, terms)):
             return self.lanes, tuple(map(self.splat, terms))
         return (LLVMScalars(self._entry_builder(), 1) if all(map(self._is_known_at_entry, terms)) else self.here), terms
 
