@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -123,3 +125,23 @@ def test_searchsorted_in_rows_is_one_kernel() -> None:
     assert len(search.programs[0].graph().nodes) == 1
     with pytest.raises(ShapeError, match=r"values of the same leading axes, got shapes \(4, 1000\) and \(3, 33\)"):
         lucid.searchsorted(sequence, sought[:3])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float64"])
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_isin(dtype: str, count: int) -> None:
+    generator = np.random.default_rng(0)
+    x, others = generator.integers(0, 9, (2, 30)).astype(dtype), generator.integers(0, 9, count).astype(dtype)
+    if dtype == "float64":
+        x[0, :4], others[:4] = [math.nan, math.inf, -0.0, 0.1], [0.0, math.nan, math.inf, 0.2][:count]
+    for invert in (False, True):
+        for isin in (lucid.isin, lucid.compile(lucid.isin)):
+            np.testing.assert_array_equal(isin(x, others, invert=invert).numpy(), np.isin(x, others, invert=invert))
+
+
+def test_isin_takes_no_memory_for_pairs() -> None:
+    x = np.arange(20_000)
+    tracemalloc.start()
+    assert lucid.isin(x, x[::-1]).numpy().all()
+    assert tracemalloc.get_traced_memory()[1] < x.size**2 / 10
+    tracemalloc.stop()

@@ -66,7 +66,7 @@ def multiply(x: Operand, y: Operand) -> Tensor:
 
 
 def divide(x: Operand, y: Operand) -> Tensor:
-    """x / y; integers are divided as float32."""
+    """x / y; integers are divided as float32. The gradient by y is NaN where x is 0 and 1 / y overflows."""
     a, b = common((x, y))
     if not a.dtype.is_float:
         a, b = cast(a, float32), cast(b, float32)
@@ -74,12 +74,14 @@ def divide(x: Operand, y: Operand) -> Tensor:
 
 
 def floor_divide(x: Operand, y: Operand) -> Tensor:
-    """The largest integer that is not above x / y, of the operands' common dtype. Integers divided by 0 give 0."""
+    """The largest integer that is not above x / y, of the operands' common dtype. Integers divided by 0 give 0.
+    Bools are no numbers here, as in PyTorch: they raise DTypeError."""
     return apply_op(st.FloorDivide(), *common((x, y)))
 
 
 def remainder(x: Operand, y: Operand) -> Tensor:
-    """x - y * floor_divide(x, y), with the sign of y, as Python's `%`. Integers divided by 0 leave 0."""
+    """x - y * floor_divide(x, y), with the sign of y, as Python's `%`. Integers divided by 0 leave 0. Bools raise
+    DTypeError, as in `floor_divide`."""
     return apply_op(st.Remainder(), *common((x, y)))
 
 
@@ -124,7 +126,8 @@ def minimum(x: Operand, y: Operand) -> Tensor:
 
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """x limited to the range from min to max, either of which may be missing; max where min is larger. An element at a
-    bound still has its gradient, as in PyTorch. Raises ArgumentError where neither is given."""
+    bound still has its gradient, as in PyTorch, and so has NaN, unlike there. Raises ArgumentError where neither is
+    given."""
     result = as_tensor(x)
     if min is None and max is None:
         raise ArgumentError("clip takes a lower bound, an upper one, or both, got neither.")

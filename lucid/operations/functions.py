@@ -230,7 +230,8 @@ def xlogy(x: Operand, y: Operand) -> Tensor:
 
 
 def hypot(x: Operand, y: Operand) -> Tensor:
-    """sqrt(x * x + y * y), computed without overflow. Its gradient is 0 where both are 0.
+    """sqrt(x * x + y * y), computed without overflow. Its gradient is 0 where both are 0, and imprecise where both are
+    subnormal or 0.
 
     >>> print(hypot(3e30, 4e30) / 1e30)
     5.0
@@ -247,7 +248,7 @@ def hypot(x: Operand, y: Operand) -> Tensor:
 
 def fmod(x: Operand, y: Operand) -> Tensor:
     """The remainder of x / y with the sign of x, as C has it; `remainder` has that of y. Integers modulo 0 give 0,
-    floats NaN.
+    floats NaN. Bools raise DTypeError, as in `floor_divide`.
 
     >>> print(fmod([-5, 5], 3), [-5 % 3, 5 % 3])
     [-2, 2] [1, 2]

@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lucid.ir.types import TensorType, bool_, promote, uint8
 from lucid.operations.elementwise import (
     absolute,
     equal,
     greater,
     isnan,
     less,
-    logical_not,
     logical_or,
     maximum,
     minimum,
     negative,
+    not_equal,
     where,
 )
-from lucid.operations.movement import expand_dims, flatten
-from lucid.operations.operands import Operand, as_float, as_tensor, cast, common
-from lucid.operations.reduction import any
+from lucid.operations.gathering import rows
+from lucid.operations.movement import flatten
+from lucid.operations.operands import Operand, as_float, as_tensor, cast, common, constant
+from lucid.operations.sorting import searchsorted, sort
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -96,5 +98,11 @@ def isin(elements: Operand, test_elements: Operand, *, invert: bool = False) -> 
     >>> print(isin([1, 2, 3], [3, 1]))
     [True, False, True]
     """
-    found = any(equal(expand_dims(elements, -1), flatten(as_tensor(test_elements))), -1)
-    return logical_not(found) if invert else found
+    x, others = as_tensor(elements), flatten(as_tensor(test_elements))
+    if not others.size:
+        return constant(bool(invert), TensorType(bool_, x.shape))
+    dtype = promote(x.dtype, others.dtype)
+    sought, others = (cast(tensor, uint8 if dtype == bool_ else dtype) for tensor in (x, others))
+    ordered = sort(others).values  # looked up, for a comparison of all pairs would take the memory of all pairs
+    place = minimum(searchsorted(ordered, sought), others.size - 1)
+    return (not_equal if invert else equal)(rows(ordered, place, 0), sought)

@@ -122,9 +122,9 @@ def binary_cross_entropy(input: Input, target: Input, weight: Input | None = Non
     """-weight * (y * log(x) + (1 - y) * log(1 - x)) for probabilities x and y.
 
     Logarithms are at least -100, with a gradient of 0 where they would be less: log(x) of 0 and log(1 - x) of 1 among
-    them, where PyTorch has a gradient of -1e12. One outside of 0 to 1, or NaN, raises CheckError, in a compiled step
-    before anything is written. `binary_cross_entropy_with_logits` takes any logits, and has accurate gradients
-    everywhere.
+    them, where PyTorch has a gradient of -1e12. Others are exact: 1 at 0 for a target of 0, where PyTorch has 0. One
+    outside of 0 to 1, or NaN, raises CheckError, in a compiled step before anything is written.
+    `binary_cross_entropy_with_logits` takes any logits, and has accurate gradients everywhere.
     """
     x, y = pair("binary_cross_entropy", input, target)
     for name, chances in (("predictions", x), ("targets", y)):
