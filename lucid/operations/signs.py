@@ -10,10 +10,11 @@ from lucid.operations.elementwise import (
     absolute,
     equal,
     greater,
+    greater_equal,
     isnan,
     less,
+    less_equal,
     logical_or,
-    maximum,
     minimum,
     negative,
     not_equal,
@@ -61,25 +62,25 @@ def heaviside(x: Operand, values: Operand) -> Tensor:
 
 
 def fmax(x: Operand, y: Operand) -> Tensor:
-    """The larger of x and y, elementwise; where one is NaN, the other. Where they are equal, each has half of the
-    gradient, as with `maximum`.
+    """The larger of x and y, elementwise; where one is NaN, the other. Where they are equal, or both NaN, it is x that
+    has the gradient, as in PyTorch.
 
     >>> print(fmax([1.0, math.nan], [2.0, 3.0]))
     [2.0, 3.0]
     """
     a, b = common((x, y))
-    return where(isnan(a), b, where(isnan(b), a, maximum(a, b)))
+    return where(logical_or(greater_equal(a, b), isnan(b)), a, b)
 
 
 def fmin(x: Operand, y: Operand) -> Tensor:
-    """The smaller of x and y, elementwise; where one is NaN, the other. Where they are equal, each has half of the
-    gradient, as with `minimum`.
+    """The smaller of x and y, elementwise; where one is NaN, the other. Where they are equal, or both NaN, it is x that
+    has the gradient, as in PyTorch.
 
     >>> print(fmin([1.0, math.nan], [2.0, 3.0]))
     [1.0, 3.0]
     """
     a, b = common((x, y))
-    return where(isnan(a), b, where(isnan(b), a, minimum(a, b)))
+    return where(logical_or(less_equal(a, b), isnan(b)), a, b)
 
 
 def isposinf(x: Operand) -> Tensor:

@@ -67,6 +67,13 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], list[Any]]] = {
         lambda library, x: x[0] ** x[1],
         [[0.0, -0.0, 0.0, -0.0, 0.0, 0.0, -0.0, 2.0], [-1.0, -1.0, -2.0, -2.0, 0.0, 0.5, 3.0, 0.0]],
     ),
+    **{
+        f"{name} of equals and NaN": (
+            lambda library, x, name=name: getattr(library, name)(x[0], x[1]),
+            [[1.0, NAN, 1.0, NAN, 0.0, -0.0, 2.0, 1.0], [1.0, 1.0, NAN, NAN, -0.0, 0.0, 1.0, 2.0]],
+        )
+        for name in ("fmax", "fmin")
+    },
     "logit at its ends": (lambda library, x: library.logit(x), [0.0, 1.0, 0.5]),
     "where": (lambda library, x: library.where(x == x, x, x * NAN), [1.0, 0.0, 4.0]),
 }
@@ -142,3 +149,33 @@ def test_a_power_of_a_half_is_no_root(shape: tuple[int, ...]) -> None:
         for power in (lambda x: x**0.5, lambda x: x ** lucid.full(shape, 0.5)):
             for function in (power, lucid.compile(power)):
                 assert {str(y) for y in function(lucid.Tensor(x)).numpy().ravel().tolist()} == {expected}
+
+
+# Where the gradient is not PyTorch's, as docstrings say: a function of x, what x is, and the two gradients.
+APART: dict[str, tuple[Callable[[Any, Any, Any], Any], float, float, float]] = {
+    "clip of NaN": (lambda library, _, x: library.clip(x, 0.0, 1.0), NAN, 1.0, 0.0),
+    "division of 0": (lambda library, _, x: library.zeros_like(x) / x, 1e-40, NAN, 0.0),
+    "cross-entropy of 0 from 0": (
+        lambda library, f, x: f.binary_cross_entropy(x, library.zeros_like(x)),
+        *(0.0, 1.0, 0.0),
+    ),
+    "cross-entropy of 0 from 1": (
+        lambda library, f, x: f.binary_cross_entropy(x, library.ones_like(x)),
+        *(0.0, 0.0, -1e12),
+    ),
+    "divergence from 0": (lambda library, f, x: f.kl_div(library.ones_like(x), x, reduction="sum"), 0.0, -1.0, NAN),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_gradient_that_is_not_pytorchs(name: str) -> None:
+    function, number, own, pytorchs = APART[name]
+    theirs = torch.tensor([number], requires_grad=True)
+    function(torch, torch.nn.functional, theirs).sum().backward()
+    np.testing.assert_allclose(theirs.grad, [pytorchs], rtol=1e-6)
+
+    def gradient(x: Tensor) -> Tensor:
+        return lucid.grad(function(lucid, F, x).sum(), x)
+
+    for run in (gradient, lucid.compile(gradient)):
+        np.testing.assert_array_equal(run(Tensor([number], requires_grad=True)).numpy(), [own])
