@@ -232,6 +232,8 @@ class Tensor(TensorMethods):
                 f"an in-place update keeps the type {self.type}, got {value.type}.",
                 hint="write `t = t + x` for a new tensor of another type or shape.",
             )
+        if self._history is not None:
+            raise ArgumentError("a computed tensor can't be updated in place.", hint=instead)
         if self._requires_grad and is_grad_enabled():
             raise ArgumentError(
                 "a tensor that requires a gradient was updated in place while gradients are recorded.",
@@ -242,8 +244,6 @@ class Tensor(TensorMethods):
                 "values that require a gradient were written into a tensor that requires none: there it would end.",
                 hint="write `t = lucid.index_put(t, (rows,), value)` or another new tensor, or write value.detach().",
             )
-        if self._history is not None:
-            raise ArgumentError("a computed tensor can't be updated in place.", hint=instead)
         owner = self._owner()
         if owner is None:
             raise ArgumentError(

@@ -50,8 +50,8 @@ CASES: list[Case] = [
     (
         lambda: (ones(2).requires_grad_() * 2.0).zero_(),
         ArgumentError,
-        "a tensor that requires a gradient was updated in place while gradients are recorded.",
-        "put the update under `with lucid.no_grad():`",
+        "a computed tensor can't be updated in place.",
+        "write `t = t + x` instead.",
     ),
     (
         lambda: ones(2).__setitem__(0, ones(2).requires_grad_()[0]),
