@@ -19,7 +19,7 @@ from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.passes.differentiate import differentiate
-from lucid.modes import current_tracer, is_grad_enabled, no_grad
+from lucid.modes import current_tracer, is_grad_enabled
 from lucid.tensor import Tensor
 from lucid.tracing import Tracer, tracing
 
@@ -33,7 +33,7 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
     gradient for each argument, of its shape and dtype, or None where there is none: as the `vjp` of an op does. Where
     the function returns a tuple of tensors, g and y are tuples. It is called once, with symbols, in eager code too;
     what it computes can be differentiated again. What the function itself computes is never differentiated: its
-    arguments have gradients, and what it uses from outside has none.
+    arguments have gradients, and a tensor from outside that requires one raises GradientError, unless it is detached.
 
     `x` are all arguments of a call in the order of the function's parameters, defaults among them; those that are no
     tensors and no arrays are passed as they are. Raises ArgumentError for a function with parameters that can only be
@@ -63,7 +63,7 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
                 f"custom_vjp is given a derivative, and then the function that has it, got {reprlib.repr(function)}.",
                 hint="write `@lucid.custom_vjp(vjp)` above the function itself.",
             )
-        name, signature = getattr(function, "__name__", "function"), inspect.signature(function)
+        name, signature = getattr(function, "__name__", "function"), _signature(function)
         by_name = [p.name for p in signature.parameters.values() if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         if by_name:
             raise ArgumentError(
@@ -79,8 +79,8 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
                 raise ArgumentTypeError(f"{name}{signature}: {error}.") from None
             bound.apply_defaults()
             given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in bound.args]
-            with no_grad():
-                result = function(*given)
+            result = function(*(x.detach() if isinstance(x, Tensor) else x for x in given))
+            _expect_no_gradient(name, result)
             return _with_derivative(vjp, name, given, result)
 
         return call  # type: ignore[return-value]  # it takes and gives what the function does
@@ -88,10 +88,31 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
     return decorate
 
 
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function; some built-in ones have none that Python knows."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"custom_vjp takes functions whose parameters Python knows, got {reprlib.repr(function)}.",
+            hint="write a function of your own that calls it.",
+        ) from None
+
+
+def _expect_no_gradient(name: str, result: Any) -> None:
+    """Raise where a function whose arguments need no gradient has a result that does: it reads something else."""
+    if any(isinstance(y, Tensor) and y.requires_grad for y in (result if isinstance(result, tuple) else (result,))):
+        raise GradientError(
+            f"{name} has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
+            f"gradient would end.",
+            hint="make it an argument, or read `w.detach()`.",
+        )
+
+
 def _expect_fit(vjp: Callable[..., Any], name: str, arguments: list[Any]) -> None:
     """Raise unless a derivative can be called with a gradient, a result and so many arguments."""
     try:
-        inspect.signature(vjp).bind(None, None, *arguments)
+        _signature(vjp).bind(None, None, *arguments)
     except TypeError:
         raise ArgumentTypeError(
             f"the derivative of {name} takes the gradient, the result and {len(arguments)} arguments, "

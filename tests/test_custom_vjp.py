@@ -121,8 +121,16 @@ def test_what_is_used_from_outside_has_no_gradient() -> None:
     scale = leaf(3.0)
 
     @lucid.custom_vjp(lambda g, y, x: (g * scale,))
-    def scaled(x: Tensor) -> Tensor:
+    def ended(x: Tensor) -> Tensor:
         return x * scale
+
+    for call in (ended, lucid.compile(ended)):
+        with pytest.raises(GradientError, match="ended has a custom_vjp, and reads a tensor that requires a gradient"):
+            call(leaf(2.0))
+
+    @lucid.custom_vjp(lambda g, y, x: (g * scale,))
+    def scaled(x: Tensor) -> Tensor:
+        return x * scale.detach()
 
     def step(x: Tensor) -> Tensor:
         y = scaled(x)

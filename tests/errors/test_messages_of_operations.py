@@ -19,6 +19,8 @@ from lucid.errors import (
 )
 from tests.errors.messages import Case, expect_message
 
+WEIGHT = ones(1).requires_grad_()
+
 CASES: list[Case] = [
     (lambda: Tensor(["a"]), DTypeError, "a tensor takes numbers, or nested lists of numbers, got ['a'].", None),
     (
@@ -195,6 +197,19 @@ CASES: list[Case] = [
             "float32, float64."
         ),
         'convert the data first, for instance with array.astype("float32")',
+    ),
+    (
+        lambda: lucid.custom_vjp(lambda g, y, x: (g,))(max),
+        ArgumentTypeError,
+        "custom_vjp takes functions whose parameters Python knows, got <built-in function max>.",
+        "write a function of your own that calls it.",
+    ),
+    (
+        lambda: lucid.custom_vjp(lambda g, y, x: (g,))(lambda x: x * WEIGHT)(ones(1)),
+        GradientError,
+        "<lambda> has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
+        "gradient would end.",
+        "make it an argument, or read `w.detach()`.",
     ),
     (
         lambda: lucid.custom_vjp(1),
