@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 import pytest
 
@@ -20,12 +21,12 @@ def compile_with_nvrtc(text: str, architecture: str) -> Cubin:
     return compiler.compile(text, architecture)
 
 
-def ptx_of(text: str) -> str:
+def ptx_of(text: str, options: Sequence[str] = NVRTC_OPTIONS) -> str:
     """What NVRTC makes of CUDA C before it is machine code."""
     compile_with_nvrtc("", "sm_80")
     compiler, program = nvrtc(), ctypes.c_void_p()
     library = compiler._library
     library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"lucid.cu", 0, None, None)
-    options = [option.encode() for option in ("--gpu-architecture=sm_80", *NVRTC_OPTIONS)]
-    assert not library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    given = [option.encode() for option in ("--gpu-architecture=sm_80", *options)]
+    assert not library.nvrtcCompileProgram(program, len(given), (ctypes.c_char_p * len(given))(*given))
     return compiler._text(program, "PTX")
