@@ -31,6 +31,13 @@ TEXTS = {
     "%i: i64[40] = first_false %b, axes=(1,), lanes=4; %z = sum %x, axes=(0,); return %y, %i, %z }",
     "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",
     "row_of_one": OTHERS["row_of_one"],
+    "in_place": """graph(%x: f32[40, 1]) {
+  %y: f32[40, 1] = neg %x
+  %z: f32[40, 1], %s: f32[40] = fused %y @body(%a: f32[40, 1]) {
+    %d: f32[40, 1] = exp %a; %t: f32[40] = sum %d, axes=(1,), lanes=2; return %d, %t
+  }
+  %r: f32[40, 1] = neg %z; return %r, %s
+}""",
     "softmax_in_one": OTHERS["softmax_in_one"],
 }
 PLANTED = (
@@ -40,6 +47,7 @@ PLANTED = (
     ("sort", "__syncthreads();  // all pairs at this distance are in order", ""),
     ("sort", "__syncthreads();  // the run is there", ""),
     ("row_of_one", "__syncwarp(mask);  // all lanes have read what one may overwrite\n        if (lane == 0)", ""),
+    ("in_place", "__syncwarp(mask);  // all lanes have read what one may overwrite", ""),
     ("sums", "b1[i0] = v1;", "b1[i0 / 2] = v1;"),
 )
 CASES = (*((name, "", "") for name in TEXTS), *PLANTED)

@@ -77,9 +77,9 @@ def print_sort(op: Argsort, x: TensorType, name: str, guarded: bool) -> str:
                     line("positions[low] = second;")
                     line("positions[high] = first;")
             line("__syncthreads();  // all pairs at this distance are in order")
+        # A thread reads the positions that it writes itself for the next run.
         with writer.block(f"for (int i = threadIdx.x; i < {run} && start + i < {length}; i += {threads})"):
             line("b1[row + start + i] = start + positions[i];")
-        line("__syncthreads();  // the run has been read")
     comment = f"// {op.name} of {x}, each run of {run} by itself, in shared memory"
     head = [f"const {C_TYPES[x.dtype]}* b0", "long long* b1"]
     return _text(comment, function_head(name, head, guarded, bounds=f"__launch_bounds__({threads}) "), guarded, writer)
