@@ -89,10 +89,10 @@ class DeviceProgram(Program):
         except KeyboardInterrupt:
             if executable.is_done:  # the step is under way: let the rest be, too
                 self._advance(1)
-                self._finish(leaves, tensors, drawn_from)
+                self.finish(leaves, tensors, drawn_from)
             raise
         self._advance(1)
-        result = self._finish(leaves, tensors, drawn_from)
+        result = self.finish(leaves, tensors, drawn_from)
         if self._lines:
             write_lines(self._lines, [device.download(arrays[number]) for number in self._shown])
         return result
@@ -136,7 +136,7 @@ class DeviceProgram(Program):
                     self._random.set(drawn_from[0], (drawn_from[1] - (times - 1) * self._draws) % 2**64)
                 raise
         tensors = [Tensor._wrap(held[first + number]) for number in range(len(types))]
-        self._finish(leaves, tensors, drawn_from)
+        self.finish(leaves, tensors, drawn_from)
         if self._lines:
             shown = [device.download(held[first + number]) for number in self._shown]
             write_lines([Loop(self._lines, times, reverse=False)], shown)

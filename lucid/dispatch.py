@@ -103,7 +103,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "executable": parts.executable,
         "run": parts.run,
         "ran": parts.ran,
-        "finish": program._finish,
+        "finish": program.finish,
         **CLAIMING,
     }
     return define("call(leaves)", lines, scope)

@@ -78,11 +78,11 @@ class HostProgram(Program):
             self._compiled.executable.run(frame.table_address)
         except KeyboardInterrupt:
             if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
-                self._finish(leaves, tensors, drawn_from)
+                self.finish(leaves, tensors, drawn_from)
             raise
         if watch is not None:
             watch.expect_finite([array_of(tensor) for tensor in tensors[: self._shown.start]])
-        result = self._finish(leaves, tensors, drawn_from)
+        result = self.finish(leaves, tensors, drawn_from)
         if self._lines:
             write_lines(self._lines, [array_of(tensors[number]) for number in self._shown])
         return result
@@ -135,9 +135,9 @@ class HostProgram(Program):
             raise
         except KeyboardInterrupt:
             if executable.is_done:
-                self._finish(leaves, tensors, drawn_from)
+                self.finish(leaves, tensors, drawn_from)
             raise
-        self._finish(leaves, tensors, drawn_from)
+        self.finish(leaves, tensors, drawn_from)
         if self._lines:  # else there is nothing to walk the runs for
             write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))

@@ -211,7 +211,8 @@ class Program(Readable, ABC):
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
         self._begin = define("begin(leaves)", [*self.lines_before(), "return drawn_from"], self.scope())
-        self._finish = define("finish(leaves, tensors, drawn_from)", self.lines_after(), self.scope())
+        # What a call does behind its run: for `host_program`, `device_program` and the functions of `dispatch`.
+        self.finish = define("finish(leaves, tensors, drawn_from)", self.lines_after(), self.scope())
         self.running = False
         self._refresh()
         self.epoch = -1  # what has changed since it was traced, by another thread, is noticed at the next call
