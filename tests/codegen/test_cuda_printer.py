@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 
+import lucid
 from lucid.codegen.cuda.module import HANDLERS, UNSUPPORTED, write_module
 from lucid.codegen.cuda.nest import print_kernel
+from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.lowering import lower
 from lucid.codegen.memory import plan
 from lucid.errors import CompileError
@@ -291,3 +294,22 @@ def test_another_order_has_other_bits() -> None:
 def test_indices_have_as_many_bits_as_they_need(extent: int, index: str) -> None:
     lines = body_of(f"graph(%x: f32[{extent}]) {{ %y: f32[{extent}] = neg %x; return %y }}")
     assert f"    for ({index} i0 = first; i0 < {extent // 4}; i0 += step) {{" in lines
+
+
+LARGE = {
+    "x.sum()": lambda x: x.sum(),
+    "x.max()": lambda x: x.max(),
+    "x.sum(1)": lambda x: x.sum(1),
+    "x.sum(0)": lambda x: x.sum(0),
+    "x.argmax()": lambda x: x.argmax(),
+}
+
+
+@pytest.mark.parametrize("text", LARGE)
+def test_the_page_has_the_launches_of_large_reductions(text: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith("| ") and f"`{text}`" in line)
+    graph = lucid.compile(LARGE[text]).lower(np.zeros((4096, 4096), np.float32)).graph("fused")
+    steps = write_module(graph).plan.steps
+    found = [f"{step.blocks[0]} x {step.threads}" for step in steps if isinstance(step, Launch)]
+    assert re.findall(r"\d+ x \d+", row) == found
