@@ -150,7 +150,7 @@ def main() -> None:
     import cupy
 
     if not options.table:
-        tests = ("tests/codegen/test_cuda_gpu.py", "tests/codegen/test_cuda_target.py")
+        tests = tuple(f"tests/codegen/test_cuda_{name}.py" for name in ("gpu", "target", "refusals"))
         subprocess.run([sys.executable, "-m", "pytest", *tests], cwd=ROOT, check=True)
     time = timer(cupy)
     source, target = (cupy.empty(COPIED, "uint8") for _ in range(2))

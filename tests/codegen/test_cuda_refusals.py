@@ -1,0 +1,131 @@
+"""What the target "cuda" tells its users: what it refuses, what is missing, and what it calls machine code.
+
+GPU and CuPy are imitated where a test needs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import lucid
+import lucid.nn as nn
+from lucid.codegen.cuda import device as devices
+from lucid.codegen.cuda.nvrtc import nvrtc
+from lucid.codegen.cuda.target import CUDATarget
+from lucid.device_program import REFUSED
+from lucid.errors import ArgumentError, CompileError
+from tests.codegen.fake_cupy import Calls
+from tests.codegen.nvrtc import compile_with_nvrtc
+
+X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+
+
+def test_eager_operations_refuse_what_is_on_the_gpu(calls: Calls) -> None:
+    x = lucid.Tensor([1.0]).to("cuda")
+    with pytest.raises(ArgumentError, match=r"eager operations run on the CPU.*\n.*\n.*target='cuda'"):
+        x + 1.0
+    with pytest.raises(
+        ArgumentError, match="a function compiled for the CPU was given, or captures, a tensor that is on"
+    ):
+        lucid.compile(lambda: x * 2.0)()
+    with pytest.raises(ArgumentError, match="to takes a device, 'cpu' or 'cuda', got 'gpu'"):
+        x.to("gpu")
+    with pytest.raises(ArgumentError, match="a computed tensor can't be moved"):
+        (lucid.Tensor([1.0], requires_grad=True) * 2.0).to("cuda")
+
+
+def test_a_view_does_not_outlive_a_move(calls: Calls) -> None:
+    base = lucid.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    row = base[0]
+    double = lucid.compile(lambda: row * 2.0, target="cuda")
+    assert double().tolist() == [2.0, 4.0], "a program reads through it"
+    base.copy_(lucid.Tensor([[5.0, 6.0], [7.0, 8.0]]))
+    assert double().tolist() == [10.0, 12.0]
+    for use in (row.tolist, lambda: row + 1.0, lambda: repr(row), lambda: lucid.compile(lambda x: x * 2.0)(row)):
+        with pytest.raises(ArgumentError, match="a view of a tensor was used that has since been moved to 'cuda'"):
+            use()
+
+
+def test_a_backward_that_runs_later_is_refused_when_it_is_compiled(calls: Calls) -> None:
+    model = nn.Linear(4, 2)
+    fast = lucid.compile(model, target="cuda")
+    with pytest.raises(CompileError, match=r"compiles steps whose backward is inside[^\n]*\n(.*\n)*.*lucid.no_grad"):
+        fast(X)
+    with lucid.no_grad():
+        assert fast(X).shape == (3, 2)
+
+
+def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    devices.gpu.cache_clear()
+    with pytest.raises(CompileError) as raised:
+        lucid.Tensor([1.0]).to("cuda")
+    assert raised.value.sentence == "target 'cuda' runs its kernels through CuPy, which is not installed."
+    assert 'pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU' in str(raised.value)
+
+
+def test_without_a_gpu_programs_compile_and_say_so_when_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_with_nvrtc("", "sm_80")
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(is_available=lambda: False))
+    monkeypatch.delenv(devices.ARCHITECTURE_VARIABLE, raising=False)
+    devices.gpu.cache_clear()
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    program = double.lower(X)
+    assert "__global__" in program.cuda_source()
+    assert program._compiled.executable.code.machine_code.startswith(b"\x7fELF")
+    with pytest.raises(
+        CompileError, match=r"needs an NVIDIA GPU and its driver, and CuPy finds none[^\n]*\n.*\n.*nvidia-smi"
+    ):
+        double(X)
+
+
+def test_without_nvrtc() -> None:
+    nvrtc.cache_clear()
+    try:
+        with (
+            mock.patch("lucid.codegen.cuda.nvrtc._candidates", return_value=iter(["libnvrtc-that-is-not-there.so"])),
+            pytest.raises(CompileError, match=r"neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed"),
+        ):
+            lucid.compile(lambda x: x * 2.0, target="cuda").lower(X)
+    finally:
+        nvrtc.cache_clear()
+
+
+def test_what_nvrtc_refuses_is_shown() -> None:
+    with pytest.raises(
+        CompileError, match=r'NVRTC refuses the CUDA C of a program for sm_80: .*"nonsense" is undefined'
+    ):
+        compile_with_nvrtc('extern "C" __global__ void f() { nonsense; }', "sm_80")
+
+
+def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_with_nvrtc("", "sm_80")
+    identities = set()
+    for architecture, version in (("sm_80", (12, 6)), ("sm_90", (12, 6)), ("sm_80", (12, 9))):
+        monkeypatch.setenv(devices.ARCHITECTURE_VARIABLE, architecture)
+        monkeypatch.setattr(nvrtc(), "version", version)
+        identities.add(CUDATarget().identity())
+    assert len(identities) == 3
+
+
+def test_trapping_is_for_the_cpu(calls: Calls) -> None:
+    message = "numbers that are not finite are trapped on the CPU only"
+    with pytest.raises(CompileError, match=message):
+        lucid.compile(lambda x: x * 2.0, target="cuda", trap="nan").lower(X)
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    double(X)
+    with lucid.debug.trap_nan(), pytest.raises(CompileError, match=message):
+        double(X)
+
+
+def test_the_page_has_what_a_program_does_not_do() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
+    table = page.split("## What it cannot do")[1].split("\n## ")[0]
+    for what in REFUSED:
+        assert f"| {what}: " in table
