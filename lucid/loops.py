@@ -169,12 +169,16 @@ def _kind(result: object) -> str:
     return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
 
 
+def _listed(tree: _Tree) -> str:
+    return ", ".join(tree.names) or "nothing in it"
+
+
 def _expect_same(start: _Tree, new: _Tree) -> None:
     """Raise unless a new carry is like the one that the body was given."""
     if start.spec != new.spec or [x is None for x in start.leaves] != [x is None for x in new.leaves]:
         raise ArgumentError(
             "the body of a scan returns a carry of the structure of init, "
-            f"expected {', '.join(start.names)}, got {', '.join(new.names)}."
+            f"expected {_listed(start)}, got {_listed(new)}."
         )
     for name, before, after in zip(start.names, start.leaves, new.leaves, strict=True):
         if before is not None and after is not None and before.type != after.type:

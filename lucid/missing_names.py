@@ -105,6 +105,8 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "unique": "numpy.unique(t.numpy())",
         "finfo": "numpy.finfo(t.dtype.numpy)",
         "Generator": "lucid.seed(0)",
+        "cuda": 'lucid.compile(model, target="cuda")',
+        "device": 't.to("cpu")',
     },
     "Module": {
         "register_module": 'model.add_module("name", layer)',

@@ -389,6 +389,10 @@ def test_lengths_that_do_not_fit(options: dict[str, Any], kind: type[LucidError]
         (lambda h, x: h, "the body of a scan returns a carry and an output, got a dict."),
         (lambda h, x: (h, x, x), "the body of a scan returns a carry and an output, got a tuple of 3."),
         (
+            lambda h, x: ([], x),
+            "the body of a scan returns a carry of the structure of init, expected init.a, init.b, got nothing in it.",
+        ),
+        (
             lambda h, x: ({"a": h["a"], "c": h["b"]}, x),
             "the body of a scan returns a carry of the structure of init, expected init.a, init.b, "
             "got carry.a, carry.c.",

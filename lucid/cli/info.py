@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
         print_json(facts)
     else:
         for title, values in facts.items():
-            print(title)
+            print(title if values else f"{title}: none is set")
             for name, value in values.items():
                 print(f"  {name:<16}{_shown(value)}")
     return DONE
