@@ -177,6 +177,12 @@ def repeat_interleave(x: Operand, repeats: int, dim: int | None = None) -> Tenso
     [1, 1, 2, 2]
     """
     tensor = as_tensor(x)
+    if getattr(repeats, "ndim", 0):
+        raise ArgumentError(
+            f"repeat_interleave takes one number of repeats, got a tensor of shape {as_tensor(repeats).shape}: the "
+            f"shape of the result would depend on its elements.",
+            hint="write `lucid.take(x, numpy.repeat(numpy.arange(len(x)), repeats), 0)`.",
+        )
     count = as_integer("repeat_interleave takes one number of repeats", repeats)
     if count < 0:
         raise ArgumentError(f"repeat_interleave takes a number of repeats from 0 on, got {count}.")

@@ -212,6 +212,13 @@ CASES: list[Case] = [
         "make it an argument, or read `w.detach()`.",
     ),
     (
+        lambda: lucid.repeat_interleave(ones(2), Tensor([1, 2])),
+        ArgumentError,
+        "repeat_interleave takes one number of repeats, got a tensor of shape (2,): the shape of the result would "
+        "depend on its elements.",
+        "write `lucid.take(x, numpy.repeat(numpy.arange(len(x)), repeats), 0)`.",
+    ),
+    (
         lambda: lucid.custom_vjp(1),
         ArgumentTypeError,
         "custom_vjp takes the function that passes gradients back, got 1.",
