@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
+_PYTHON = str(Path(os.__file__).parent) + os.sep  # its own modules, such as copy and threading
+_INSTALLED = (os.path.join(_PYTHON, "site-packages"), os.path.join(_PYTHON, "dist-packages"))
 LONGEST_LINE = 120  # characters of a user's line that errors show
 _SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is no line of the user's
 
@@ -70,16 +72,22 @@ def module_description() -> str:
 
 
 def user_frame() -> tuple[str, int] | None:
-    """File and line of the innermost frame outside Lucid: the line that the user wrote."""
+    """File and line of the innermost frame outside Lucid and Python's own modules: the line that the user wrote."""
     frame = sys._getframe(1)
     while frame is not None:
         filename = frame.f_code.co_filename
         if filename == _SHELL:
             return None
-        if not filename.startswith((_PACKAGE, "<frozen", "<lucid")):
+        if _is_users(filename):
             return filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith((_PACKAGE, "<frozen", "<lucid")):
+        return False
+    return not filename.startswith(_PYTHON) or filename.startswith(_INSTALLED)
 
 
 def source_line(filename: str, line: int) -> str:

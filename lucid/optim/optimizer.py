@@ -71,12 +71,16 @@ class Optimizer(Observed):
         if not members:
             raise ArgumentError(f"{name} got a group without parameters.")
         for parameter in members:
-            if not isinstance(parameter, Tensor) or not parameter.is_leaf:
-                raise argument_error(
-                    parameter, Tensor, f"{name} updates float tensors that are leaves, got {parameter!r}."
+            expected = f"{name} updates float tensors that are leaves"
+            if not isinstance(parameter, Tensor):
+                raise argument_error(parameter, Tensor, f"{expected}, got {parameter!r}.")
+            if not parameter.is_leaf:
+                raise ArgumentError(
+                    f"{expected}, got a computed one, {parameter.type}.",
+                    hint="give it what this was computed from, or `t.detach().requires_grad_()`.",
                 )
             if not parameter.dtype.is_float:
-                raise DTypeError(f"{name} updates float tensors that are leaves, got {parameter!r}.")
+                raise DTypeError(f"{expected}, got {parameter.type}.")
             if id(parameter) in known:
                 raise ArgumentError(f"{name} got one parameter twice, of shape {parameter.shape}.")
             known.add(id(parameter))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lucid
+import lucid.data
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid import ones
@@ -153,6 +155,17 @@ def test_a_graph_that_does_not_fit_into_memory(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         raise SystemExit(main(["check", str(tmp_path / "large.ir")]))
     assert "evaluating the graph takes 8 TB, and there are " in capsys.readouterr().err
+
+
+def test_the_line_is_the_users_and_none_of_pythons_own_modules() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        copy.deepcopy(lucid.ones(2).requires_grad_() * 2.0)
+    assert "test_messages_elsewhere.py" in str(caught.value)
+    assert "copy.py" not in str(caught.value)
+    ragged = [lucid.ones(1), lucid.ones(2)]
+    with pytest.raises(ArgumentError) as caught:
+        list(lucid.data.DataLoader(ragged, batch_size=2, num_workers=1))  # type: ignore[arg-type]
+    assert ".py" not in str(caught.value)  # a thread of the loader's comes from no line of the user's
 
 
 def test_of_a_long_line_the_beginning_is_shown(tmp_path: Path) -> None:

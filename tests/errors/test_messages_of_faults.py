@@ -164,7 +164,7 @@ CASES: list[Case] = [
     (
         lambda: optim.Adam([lucid.Tensor([1])]),
         DTypeError,
-        "Adam updates float tensors that are leaves, got Tensor([1], grad=None).",
+        "Adam updates float tensors that are leaves, got i64[1].",
         None,
     ),
     (lambda: swa_utils.AveragedModel(wrong(1)), ArgumentTypeError, "AveragedModel takes a module, got int.", None),

@@ -38,6 +38,12 @@ CASES: list[Case] = [
         "SGD got one parameter twice, of shape (1,).",
         None,
     ),
+    (
+        lambda: optim.SGD([nn.Parameter([1.0]) * 2.0], 0.1),
+        ArgumentError,
+        "SGD updates float tensors that are leaves, got a computed one, f32[1].",
+        "give it what this was computed from, or `t.detach().requires_grad_()`.",
+    ),
     (lambda: optim.SGD([1], 0.1), ArgumentTypeError, "SGD updates float tensors that are leaves, got 1.", None),
     (
         lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "speed": 1}], 0.1),
