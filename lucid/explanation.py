@@ -276,11 +276,13 @@ def _names(graph: Graph) -> dict[Value, str]:
 
 def _row(number: int, node: Node, runs: int, nanoseconds: float | None) -> Row:
     inner = node.op.body.nodes if isinstance(node.op, Fused) else (node,)
+    # Equal constants of several layers are one node, which has the place of the first.
+    inner = tuple(part for part in inner if not isinstance(part.op, SOURCES)) or inner
     places = [part.location for part in inner if part.location is not None]
     return Row(
         number,
         _name_of(node),
-        tuple(part.op.name for part in inner if not isinstance(part.op, SOURCES)) or (node.op.name,),
+        tuple(part.op.name for part in inner) or (node.op.name,),
         tuple(dict.fromkeys(place.module for place in places if place.module)),
         tuple(dict.fromkeys(f"{Path(place.file).name}:{place.line}" for place in places if place.file)),
         node.backward,

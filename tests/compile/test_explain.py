@@ -241,3 +241,13 @@ def test_a_profile_of_what_fails_on_made_up_inputs_says_so() -> None:
     graph = parse('graph @f(%i: i64[], %n: i64[3]) { check %i, %n, message="no"; %m = neg %n; return %m }')
     with pytest.raises(CompileError, match="a check of f fails on the inputs that are made up for measuring it"):
         Readable(compile_graph(graph, CPU)).explain(profile=True)
+
+
+def test_a_kernel_names_no_module_for_a_constant_that_it_shares_with_another_layer() -> None:
+    layers = [nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Dropout(0.1)) for _ in range(2)]
+    step = lucid.compile(nn.Sequential(*layers))
+    step(np.ones((4, 8), np.float32))
+    named = [row.modules for row in step.explain().rows]
+    assert {module.split(".")[0] for modules in named for module in modules} == {"0", "1"}
+    for modules in named:
+        assert len({module.split(".")[0] for module in modules}) <= 1
