@@ -111,12 +111,13 @@ def _expect_no_gradient(name: str, result: Any) -> None:
 
 def _expect_fit(vjp: Callable[..., Any], name: str, arguments: list[Any]) -> None:
     """Raise unless a derivative can be called with a gradient, a result and so many arguments."""
+    signature = _signature(vjp)
     try:
-        _signature(vjp).bind(None, None, *arguments)
+        signature.bind(None, None, *arguments)
     except TypeError:
         raise ArgumentTypeError(
             f"the derivative of {name} takes the gradient, the result and {len(arguments)} arguments, "
-            f"got a function of {inspect.signature(vjp)}."
+            f"got a function of {signature}."
         ) from None
 
 

@@ -199,6 +199,12 @@ CASES: list[Case] = [
         'convert the data first, for instance with array.astype("float32")',
     ),
     (
+        lambda: lucid.custom_vjp(max)(lambda x: x * 2.0)(WEIGHT),
+        ArgumentTypeError,
+        "custom_vjp takes functions whose parameters Python knows, got <built-in function max>.",
+        "write a function of your own that calls it.",
+    ),
+    (
         lambda: lucid.custom_vjp(lambda g, y, x: (g,))(max),
         ArgumentTypeError,
         "custom_vjp takes functions whose parameters Python knows, got <built-in function max>.",
