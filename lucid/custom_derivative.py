@@ -80,7 +80,8 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
             bound.apply_defaults()
             given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in bound.args]
             result = function(*(x.detach() if isinstance(x, Tensor) else x for x in given))
-            _expect_no_gradient(name, result)
+            if is_grad_enabled():
+                _expect_no_gradient(name, result)
             return _with_derivative(vjp, name, given, result)
 
         return call  # type: ignore[return-value]  # it takes and gives what the function does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from types import UnionType
+from typing import Any
 
 from lucid.context import module_description, source_line, user_frame
 
@@ -39,6 +40,19 @@ class LucidError(Exception):
 
     def __str__(self) -> str:  # the message, also of those that are errors of Python which print something else
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy, or one from another process, keeps the line that is shown
+        of_python = ("errno", "strerror", "filename") if isinstance(self, OSError) else ()
+        attributes = {**self.__dict__, **{name: getattr(self, name) for name in of_python}}
+        return _restored, (type(self), self.args, attributes)
+
+
+def _restored(kind: type[LucidError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> LucidError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
 
 
 class ShapeError(LucidError, ValueError):

@@ -182,7 +182,7 @@ class DataLoader:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on where the state was taken: the next loop is the rest of its epoch.
 
-        Raises StateDictError where batch size, seed or number of samples are not those of this loader.
+        Raises StateDictError where batch size, seed or the numbers of samples and batches are not those of this loader.
         """
         own = self._identity()
         if state_dict.keys() != {"epoch", "batch", *own}:
@@ -202,7 +202,8 @@ class DataLoader:
 
     def _identity(self) -> dict[str, int | None]:
         """What a position in an epoch depends on."""
-        return {"batch_size": self.batch_size, "samples": len(self.sampler), "seed": self.seed}
+        samples, batches = len(self.sampler), len(self)
+        return {"batch_size": self.batch_size, "samples": samples, "batches": batches, "seed": self.seed}
 
 
 class _Progress:

@@ -154,6 +154,11 @@ class NumpyScalars(Scalars[Array]):
     def tanh(self, x: Array) -> Array:
         return np.tanh(x)
 
+    def sigmoid(self, x: Array) -> Array:
+        if x.dtype != np.float32:
+            return super().sigmoid(x)
+        return np.asarray(1.0 / (1.0 + np.exp(-x.astype(np.float64))), np.float32)
+
     def power(self, x: Array, y: Array) -> Array:
         if x.dtype.kind != "f":
             return super().power(x, y)

@@ -351,7 +351,7 @@ class TestState:
 
     def test_the_numbers(self) -> None:
         loader = DataLoader(Recorded(5), 2, seed=7)
-        identity = {"batch_size": 2, "samples": 5, "seed": 7}
+        identity = {"batch_size": 2, "samples": 5, "batches": 3, "seed": 7}
         assert loader.state_dict() == {"epoch": 0, "batch": 0, **identity}
         next(iter(loader))
         assert loader.state_dict() == {"epoch": 0, "batch": 1, **identity}
@@ -365,7 +365,7 @@ class TestState:
             ({"samples": 4, "seed": 1}, "samples 4 for 5, seed 1 for 0"),
             ({"batch": 4}, "no batch 4 of epoch 0 in a DataLoader of 3 batches"),
             ({"epoch": -1}, "no batch 0 of epoch -1"),
-            ({"extra": 0}, "has epoch, batch, batch_size, samples, seed, got"),
+            ({"extra": 0}, "has epoch, batch, batch_size, samples, batches, seed, got"),
         ],
     )
     def test_a_state_of_another_loader(self, changes: dict[str, int], message: str) -> None:
@@ -373,6 +373,15 @@ class TestState:
         with pytest.raises(StateDictError, match=message):
             loader.load_state_dict({**loader.state_dict(), **changes})
         assert epoch(loader) == [[0, 1], [2, 3], [4]]
+
+    def test_a_state_of_other_batches(self) -> None:
+        state = DataLoader(Recorded(5), batch_sampler=[[0, 1], [2], [4, 3]]).state_dict()
+        for other in (
+            DataLoader(Recorded(5), batch_sampler=[[i] for i in range(5)]),
+            DataLoader(Recorded(5), batch_size=None),
+        ):
+            with pytest.raises(StateDictError, match="batches 3 for 5"):
+                other.load_state_dict(state)
 
 
 class Foreign:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,23 @@ def test_a_graph_that_does_not_fit_into_memory(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         raise SystemExit(main(["check", str(tmp_path / "large.ir")]))
     assert "evaluating the graph takes 8 TB, and there are " in capsys.readouterr().err
+
+
+def test_a_copy_of_an_error_is_the_same(tmp_path: Path) -> None:
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: ones(2) + ones(3),
+        lambda: nn.Sequential()[3],
+        lambda: nn.ModuleDict()["a"],
+        lambda: lucid.load(tmp_path / "nothing"),
+    )
+    for call in calls:
+        with pytest.raises(LucidError) as caught:
+            call()
+        error = caught.value
+        for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert type(again) is type(error)
+            assert (str(again), again.sentence, again.hint) == (str(error), error.sentence, error.hint)
+            assert getattr(again, "filename", None) == getattr(error, "filename", None)
 
 
 def test_the_line_is_the_users_and_none_of_pythons_own_modules() -> None:

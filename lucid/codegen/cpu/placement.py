@@ -116,20 +116,28 @@ entry:
   %together = icmp eq i32 %core, %left
   %known = icmp ult i32 %core, 1024
   %look = and i1 %together, %known
-  br i1 %look, label %ask, label %end
+  br i1 %look, label %try, label %end
+try: ; not while the caller has the cores of workers in hand: each would take for the worker's what the other left
+  %busy = call i32 @pthread_mutex_trylock(ptr @placing)
+  %mine = icmp eq i32 %busy, 0
+  br i1 %mine, label %ask, label %end
 ask:
   %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
   %answered = icmp eq i32 %failed, 0
-  br i1 %answered, label %move, label %end
+  br i1 %answered, label %move, label %placed
 move:
   %place = call ptr @word_of(ptr %allowed, i32 %core)
   %all = load i64, ptr %place
   %bit = call i64 @bit_of(i32 %core)
-  %others = xor i64 %all, %bit
+  %here = xor i64 %bit, -1
+  %others = and i64 %all, %here
   store i64 %others, ptr %place
   %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed) ; refused where there is no other
   store i64 %all, ptr %place
   %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  br label %placed
+placed:
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @placing)
   br label %end
 end:
   ret void

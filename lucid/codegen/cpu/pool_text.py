@@ -108,6 +108,7 @@ target datalayout = "{layout}"
 @stopping = internal global i64 0
 @callers_core = internal global i32 -1, align 64
 @mutex = internal global [128 x i8] zeroinitializer, align 64
+@placing = internal global [128 x i8] zeroinitializer, align 64 ; whoever changes on which cores workers may run
 @wake = internal global [128 x i8] zeroinitializer, align 64
 @waiting = internal global i64 0, align 64
 @finished = internal global [128 x i8] zeroinitializer, align 64
@@ -119,6 +120,7 @@ declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_join(i64, ptr)
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_trylock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
@@ -261,6 +263,7 @@ end:
 define internal void @rouse() {{
 entry:
   %started = load i64, ptr @started
+  %locked = call i32 @pthread_mutex_lock(ptr @placing)
   br label %keep
 keep:
   %n = phi i64 [ 0, %entry ], [ %kept, %keep ]
@@ -284,6 +287,7 @@ free:
   %all_freed = icmp eq i64 %freed, %started
   br i1 %all_freed, label %end, label %free
 end:
+  %unlocked = call i32 @pthread_mutex_unlock(ptr @placing)
   ret void
 }}
 
@@ -291,6 +295,7 @@ end:
 define internal void @start() {{
 entry:
   %m = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  %p = call i32 @pthread_mutex_init(ptr @placing, ptr null)
   %w = call i32 @pthread_cond_init(ptr @wake, ptr null)
   %f = call i32 @pthread_cond_init(ptr @finished, ptr null)
   %wanted = load i64, ptr @wanted

@@ -13,7 +13,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.custom_derivative import custom_vjp
 from lucid.errors import ArgumentError, ShapeError
-from lucid.modes import no_grad
+from lucid.modes import current_tracer, no_grad
 from lucid.operations.arguments import as_integer, as_integers, check_number
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -25,7 +25,8 @@ def _standardized(x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[Tensor,
     """x without mean and with variance 1 along axes, its mean and its biased variance, with axes of extent 1.
 
     The first has its derivative in closed form, r (g - mean(g) - y mean(g y)) with r = 1 / sqrt(variance + eps): of its
-    two means neither needs the other. The others are statistics, without one.
+    two means neither needs the other. The others are statistics, without one. In eager code, each call would have to
+    record and differentiate that: the derivative of the formula itself takes a third of the time there.
     """
 
     def statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,6 +43,8 @@ def _standardized(x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[Tensor,
         of_g, of_both = (values.mean(axes, keepdims=True) for values in (g, g * y))
         return ((g - of_g - y * of_both) * (1.0 / ops.sqrt(statistics(x)[2] + eps)),)
 
+    if current_tracer() is None:
+        return standardized(x)
     return custom_vjp(vjp)(standardized)(x)
 
 
