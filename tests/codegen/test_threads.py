@@ -221,6 +221,25 @@ def test_a_worker_that_is_woken_keeps_off_the_callers_core_meanwhile() -> None:
         thread.join()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
+@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
+def test_workers_may_run_anywhere_behind_many_wakes() -> None:
+    """Caller and worker change its cores for a moment, and must not take for its own what the other left."""
+    others = set(os.listdir("/proc/self/task"))
+    lucid.set_num_threads(8)
+    step = lucid.compile(lambda x: lucid.tanh(x) * 2.0)
+    x = lucid.Tensor(np.ones((256, 256), np.float32))
+    pauses = np.random.default_rng(0).uniform(0.0, 8e-4, 2000)
+    for pause in pauses:
+        time.sleep(pause)
+        step(x)
+    time.sleep(0.1)  # until all of them sleep
+    allowed = os.sched_getaffinity(0)
+    workers = set(os.listdir("/proc/self/task")) - others
+    assert len(workers) >= 7
+    assert all(os.sched_getaffinity(int(thread)) == allowed for thread in workers)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there do callers look whether workers run")
 def test_a_caller_sees_whether_a_worker_runs() -> None:
     lucid.set_num_threads(2)
