@@ -172,7 +172,7 @@ CASES: list[Case] = [
     (
         lambda: lucid.data.DataLoader(range(3)).load_state_dict({}),
         StateDictError,
-        "the state_dict of DataLoader has epoch, batch, batch_size, samples, seed, got none.",
+        "the state_dict of DataLoader has epoch, batch, batch_size, samples, batches, seed, got none.",
         None,
     ),
     (lambda: lucid.data.RandomSampler(3, seed="x"), ArgumentTypeError, "seed takes an integer, got 'x'.", None),
