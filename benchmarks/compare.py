@@ -30,6 +30,7 @@ from typing import Any
 import machine
 import numpy as np
 import report
+from cores import Cores
 from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, Training, Workload
 
 HERE = Path(__file__).parent
@@ -230,10 +231,13 @@ class Comparison:
         self, workload: Workload, threads: int, condition: str, processes: list[Process], measured: dict[str, Any]
     ) -> dict[str, Any]:
         samples: dict[str, list[float]] = {process.framework.name: [] for process in processes}
+        cores = Cores(threads)
         for number in range(self.options.rounds):
             shift = number % len(processes)
             for process in processes[shift:] + processes[:shift]:
                 time.sleep(SETTLE_SECONDS)
+                if condition == "quiet":
+                    cores.wait()
                 answer = process.ask("time", name=workload.name, seconds=self.options.seconds)
                 samples[process.framework.name] += answer["samples"]
         results = {}

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import threadpoolctl
+from cores import Cores
 
 import lucid
 from lucid.codegen.cpu.machine import assemble, load, machine
@@ -246,7 +247,7 @@ def lucid_runner(product: Product, arrays: list[np.ndarray[Any, Any]]) -> Callab
     return lambda times: executable.repeat(table.ctypes.data, times, nothing, nothing)
 
 
-def compare(product: Product, blas: Blas, samples: int) -> tuple[float, float]:
+def compare(product: Product, blas: Blas, cores: Cores, samples: int) -> tuple[float, float]:
     """Seconds of a product with Lucid and with the BLAS: medians of samples in turns."""
     arrays = product.arrays()
     runners = lucid_runner(product, arrays), blas.runner(product, arrays)
@@ -267,6 +268,7 @@ def compare(product: Product, blas: Blas, samples: int) -> tuple[float, float]:
         for run, count, found in zip(runners, counts, times, strict=True):
             if lucid.get_num_threads() > 1:
                 time.sleep(PAUSE)
+                cores.wait()
                 run(count)
             found += (_seconds(run, count) / count for _ in range(-(-samples // TURNS)))
     return statistics.median(times[0]), statistics.median(times[1])
@@ -289,11 +291,12 @@ def main() -> None:
     print(f"product: time, GFLOP/s of Lucid and of {blas.about}, how many times as fast")
     for threads in map(int, arguments.threads.split(",")):
         lucid.set_num_threads(threads)
+        cores = Cores(threads)
         with threadpoolctl.threadpool_limits(threads):
             for group in arguments.only.split(","):
                 ratios = []
                 for product in GROUPS[group]():
-                    ours, theirs = compare(product, blas, arguments.samples)
+                    ours, theirs = compare(product, blas, cores, arguments.samples)
                     ratios.append(theirs / ours)
                     if ratios[-1] < arguments.below:
                         rates = [f"{product.flops / seconds / 1e9:7.1f}" for seconds in (ours, theirs)]

@@ -37,21 +37,33 @@ def peaks(threads: int) -> Peaks:
 
 def operations_per_second(threads: int) -> float:
     """The peak of float32 fused multiply-adds: the best of each thread while all of them compute."""
-    target = machine()
-    lanes = target.vector_bytes // 4
-    addresses, loaded = load(target, [assemble(target, _fma_loop(target, lanes))], ["turns"])
-    turns = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(addresses["turns"])
-    data = [np.full(lanes * ACCUMULATORS, 0.5, np.float32) for _ in range(threads)]
+    loop = MultiplyAdds()
     best = [float("inf")] * threads
 
     def task(number: int) -> None:
-        for _ in range(FMA_REPEATS):
-            seconds = _seconds(lambda: turns(data[number].ctypes.data, TURNS))
-            best[number] = min(best[number], seconds)
+        best[number] = min(loop.seconds(TURNS) for _ in range(FMA_REPEATS))
 
     _together(task, threads)
-    del loaded
-    return sum(2 * lanes * ACCUMULATORS * TURNS / seconds for seconds in best)
+    return sum(loop.operations(TURNS) / seconds for seconds in best)
+
+
+class MultiplyAdds:
+    """A loop of fused multiply-adds in registers; any number of threads may run it at once."""
+
+    def __init__(self) -> None:
+        target = machine()
+        self._lanes = target.vector_bytes // 4
+        addresses, self._loaded = load(target, [assemble(target, _fma_loop(target, self._lanes))], ["turns"])
+        self._turns = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(addresses["turns"])
+
+    def seconds(self, turns: int) -> float:
+        """How long so many turns take."""
+        data = np.full(self._lanes * ACCUMULATORS, 0.5, np.float32)
+        return _seconds(lambda: self._turns(data.ctypes.data, turns))
+
+    def operations(self, turns: int) -> int:
+        """Of float32, a multiply-add being two."""
+        return 2 * self._lanes * ACCUMULATORS * turns
 
 
 def bytes_per_second(threads: int) -> float:
