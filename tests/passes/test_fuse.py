@@ -63,7 +63,7 @@ def test_what_only_a_window_reads_is_computed_where_it_reads_it() -> None:
     assert kernels(POOLED.format(function="exp", more=", %h")) == ["matmul", "add exp", "window first_max"]
 
 
-def test_light_functions_of_one_value_are_computed_again_where_a_window_reads_them() -> None:
+def test_short_formulas_of_one_value_are_computed_again_where_a_window_reads_them() -> None:
     assert kernels(POOLED.format(function="abs", more=", %m")) == [
         "matmul",
         "add less_equal",
@@ -210,17 +210,17 @@ def test_softmax_reads_each_row_result_in_a_kernel_of_its_own() -> None:
 
 
 CENTERED = """graph(%x: f32[4, 3], %y: f32[4, 3], %z: f32[3]) {{
-    %w: f32[4, 3] = broadcast %z; %h = {light}
+    %w: f32[4, 3] = broadcast %z; %h = {function}
     %s = sum %h, axes=(1,); %s1: f32[4, 1] = reshape %s; %s2: f32[4, 3] = broadcast %s1
     %d = sub %h, %s2; return %d{more} }}"""
 
 
-def test_a_light_function_of_one_value_is_computed_again_by_a_later_kernel() -> None:
+def test_a_short_formula_of_one_value_is_computed_again_by_a_later_kernel() -> None:
     # Instead of being stored by the first one. It is stored where it takes two values, or long, or is a result.
-    assert kernels(CENTERED.format(light="mul %x, %w", more="")) == ["mul sum", "mul sub"]
-    assert kernels(CENTERED.format(light="mul %x, %y", more="")) == ["mul sum", "sub"]
-    assert kernels(CENTERED.format(light="div %x, %w", more="")) == ["div sum", "sub"]
-    assert kernels(CENTERED.format(light="mul %x, %w", more=", %h")) == ["mul sum", "sub"]
+    assert kernels(CENTERED.format(function="mul %x, %w", more="")) == ["mul sum", "mul sub"]
+    assert kernels(CENTERED.format(function="mul %x, %y", more="")) == ["mul sum", "sub"]
+    assert kernels(CENTERED.format(function="div %x, %w", more="")) == ["div sum", "sub"]
+    assert kernels(CENTERED.format(function="mul %x, %w", more=", %h")) == ["mul sum", "sub"]
 
 
 def test_an_epilogue_joins_its_reduction() -> None:

@@ -6,9 +6,9 @@ operands of the reductions, which all have one shape and reduce the same axes; a
 depend on the results. Nothing of the operand's size may depend on a result.
 
 Constants, iotas and movements of values in memory cost no more than a load: they are repeated in each group that reads
-them and belong to none; so is what windows read, where that is cheaper than to store it (`windowed.py`), and a light
-function of one value in memory that would be stored for a later kernel (`light.py`). Everything else is computed once;
-what other groups read, the group stores.
+them and belong to none; so is what windows read, where that is cheaper than to store it (`windowed.py`), and what has a
+short formula of one value in memory and would be stored for a later kernel (`formulas.py`). Everything else is computed
+once; what other groups read, the group stores.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.windows import Unwindow, Window
 from lucid.ir.passes.cost import combining, operations
+from lucid.ir.passes.formulas import computed_again
 from lucid.ir.passes.groups import Groups
-from lucid.ir.passes.light import light_and_passed_on
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, VIEWS, outline
 from lucid.ir.passes.prune import prune
@@ -216,7 +216,7 @@ class _Plan:
                 of_repeated = self.producer.get(x) in found and not self._is_computed(x)
                 if widens or is_scalar_input or of_repeated:
                     found.add(node)
-        return found | windowed(self.graph) | light_and_passed_on(self.graph)
+        return found | windowed(self.graph) | computed_again(self.graph)
 
     def _is_computed(self, value: Value) -> bool:
         """Whether a value is a computed one, maybe under another shape."""

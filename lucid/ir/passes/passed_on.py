@@ -14,10 +14,10 @@ JOINED = (Elementwise, Movement, Random, *SOURCES)
 
 
 def passed_on(graph: Graph, nodes: Collection[Node]) -> set[Value]:
-    """Of the values that some nodes compute, those that are read by what depends on them by way of a reduction, or of
-    an op that is no loop nest, too: no kernel holds both.
+    """Of the values that some nodes compute, those that one of them reads which depends on the value also by way of a
+    reduction, or of an op that is no loop nest: no kernel holds both. `nodes` are all that any of them depends on.
 
-    The residual stream of a transformer is one, and what a normalization divides by a deviation of its own.
+    The residual stream of a transformer is one, and what a normalization divides by its own deviation.
     """
     producer, within = graph.producers(), set(nodes)
     ordered = [node for node in graph.nodes if node in within]
@@ -44,7 +44,7 @@ def passed_on(graph: Graph, nodes: Collection[Node]) -> set[Value]:
             before |= above.get(value, 0)
         for value in node.inputs:
             while (source := producer.get(value)) is not None and isinstance(source.op, VIEWS):
-                (value,) = source.inputs
-            if source in within and before & below[value]:
+                (value,) = source.inputs  # which the view reads, one of the nodes too: it has its bits below
+            if source is not None and before & below[value]:
                 found.add(value)
     return found

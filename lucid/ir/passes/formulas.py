@@ -1,5 +1,5 @@
-"""Light functions of one value in memory, for `fuse`: whoever reads one may as well compute it from that value, which
-takes no longer to read than the result of another kernel."""
+"""Short formulas of one value in memory, for `fuse`: a kernel that needs such a result may as well compute it from that
+value, which takes no longer to read than the result would."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from lucid.ir.passes.cost import operations
 from lucid.ir.passes.outline import LOOPS, SOURCES
 from lucid.ir.passes.passed_on import passed_on
 
-# The most scalar operations that are computed once more, so that a value need not be stored for a later kernel: a scale
-# and a shift, say, or a mask. A quotient is not among them.
-LIGHT = 3
+# The most scalar operations for an element that each kernel repeats, rather than that one stores the results for the
+# others: a scale and a shift, say, or a mask. A quotient counts as more.
+MOST_OPERATIONS_AGAIN = 3
 
 
 @dataclass(frozen=True)
 class Formula:
-    """How an element of a value is computed: by so many scalar operations, from elements in place of values that are in
-    memory."""
+    """How an element of a value is computed: with so many scalar operations, from the elements at the same place of
+    values in memory."""
 
-    work: int
+    operations: int
     reads: frozenset[Value]
 
 
-def light(graph: Graph, most: int) -> dict[Node, Formula]:
-    """The elementwise nodes that take at most so many operations, from one value in memory at most and from such as are
-    spread."""
+def formulas_of_one_value(graph: Graph, most_operations: int) -> dict[Node, Formula]:
+    """The elementwise nodes whose elements take at most so many operations, from one value in memory at most. What a
+    broadcast spreads, and constants, are not counted: a kernel has few of them to read."""
     producer = graph.producers()
     formulas: dict[Value, Formula] = {value: Formula(0, frozenset([value])) for value in graph.inputs}
     found: dict[Node, Formula] = {}
 
     def of(value: Value, sweep: int) -> Formula | None:
-        """How a node of a sweep has a value. Forward and backward are no kernel together: memory is between them."""
+        """The formula of a value for a node of a sweep. What another sweep computes it reads from memory, since the
+        forward and a backward do not share a kernel."""
         node = producer.get(value)
         while node is not None and isinstance(node.op, Reshape):
             value = node.inputs[0]
@@ -52,11 +53,11 @@ def light(graph: Graph, most: int) -> dict[Node, Formula]:
                 if any(operand is None for operand in operands):
                     continue
                 known = [operand for operand in operands if operand is not None]
-                work = operations(node.op, tuple(value.type.dtype for value in node.inputs))
-                work += sum(operand.work for operand in known)
+                count = operations(node.op, tuple(value.type.dtype for value in node.inputs))
+                count += sum(operand.operations for operand in known)
                 reads = frozenset[Value]().union(*(operand.reads for operand in known))
-                if work <= most and len(reads) <= 1:
-                    formulas[node.output] = found[node] = Formula(work, reads)
+                if count <= most_operations and len(reads) <= 1:
+                    formulas[node.output] = found[node] = Formula(count, reads)
             case _ if isinstance(node.op, SOURCES):
                 formulas.update((value, Formula(0, frozenset())) for value in node.outputs)
             case _ if not isinstance(node.op, LOOPS):
@@ -64,16 +65,16 @@ def light(graph: Graph, most: int) -> dict[Node, Formula]:
     return found
 
 
-def light_and_passed_on(graph: Graph) -> set[Node]:
-    """The nodes to compute in each kernel that reads them, where else one would store them for another: light ones of a
-    value in memory that is no larger."""
+def computed_again(graph: Graph) -> set[Node]:
+    """The nodes to compute in each kernel that reads them, of those that one kernel would store for another: the ones
+    with a short formula of one value that is in memory anyway, and takes no more bytes than their result."""
     in_memory = set(graph.results)
     for node in reversed(graph.nodes):
         if not isinstance(node.op, LOOPS) or (isinstance(node.op, Reshape) and node.output in in_memory):
             in_memory.update(node.inputs)
     stored = passed_on(graph, graph.nodes) - in_memory
     found: set[Node] = set()
-    for node, formula in light(graph, LIGHT).items():
+    for node, formula in formulas_of_one_value(graph, MOST_OPERATIONS_AGAIN).items():
         reads = [value.type.nbytes for value in formula.reads]
         if node.output in stored and reads and reads[0] <= node.output.type.nbytes:
             found.add(node)
