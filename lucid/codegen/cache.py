@@ -5,8 +5,10 @@ on. `LUCID_CACHE_DIR` names another directory, `LUCID_CACHE=0` turns the cache o
 (`512M` by default): the entries that have not been used for longest go first.
 
 Machine code that is loaded from a file runs with all rights of the process. So the directory and the file must belong
-to the user, must be no links, and nobody else may be able to write them; else the cache warns and stays aside. A
-checksum tells damage. An entry is written to another name first, so that any number of processes may read and write.
+to the user, must be no links, and nobody else may be able to write them; else the cache warns and stays aside. The
+directory is the user's alone (0700): one that others may look into is closed to them, or, where it holds other things
+than the cache's, refused. A checksum tells damage. An entry is written to another name first, so that any number of
+processes may read and write.
 
 No failure of the file system reaches the caller: then there is no cache. Records: docs/decisions/0007-disk-cache.md.
 """
@@ -110,7 +112,7 @@ def fetch(key: str) -> Entry | None:
         return None
     name = key + SUFFIX
     try:
-        with _opened(path, os.O_DIRECTORY) as folder:
+        with _opened_folder(path) as folder:
             with _opened(name, 0, folder, within=path) as file, open(file, "rb", closefd=False) as reader:
                 raw = reader.read()
             os.utime(name, dir_fd=folder)
@@ -137,7 +139,7 @@ def store(key: str, entry: Entry) -> None:
         return
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _opened(path, os.O_DIRECTORY) as folder:
+        with _opened_folder(path) as folder:
             _replace(folder, key, raw)
             _trim(folder, bound)
     except _RefusedError as refused:
@@ -173,6 +175,20 @@ def usage() -> tuple[int, int]:
 
 class _RefusedError(Exception):
     """A directory or a file that others may have written. The message is the beginning of a sentence."""
+
+
+@contextlib.contextmanager
+def _opened_folder(path: Path) -> Iterator[int]:
+    """A descriptor of the cache's directory, which this user alone may enter from now on."""
+    with _opened(path, os.O_DIRECTORY) as folder:
+        if os.fstat(folder).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            with os.scandir(folder) as found:
+                if not all(_OURS.fullmatch(entry.name) for entry in found):
+                    raise _RefusedError(
+                        f"{path}, for the disk cache, is open to others and holds other files (chmod go= helps)"
+                    )
+            os.fchmod(folder, stat.S_IRWXU)
+        yield folder
 
 
 @contextlib.contextmanager

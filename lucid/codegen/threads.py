@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
+from lucid.codegen.cgroup import quota
 from lucid.errors import ArgumentError, ArgumentTypeError
 
 THREADS_VARIABLE = "LUCID_NUM_THREADS"
@@ -24,10 +25,12 @@ _listeners: list[Callable[[int], None]] = []
 
 def get_num_threads() -> int:
     """How many threads compiled code uses: what `set_num_threads` or LUCID_NUM_THREADS says, or else the processors
-    that this process may use."""
+    that this process may use. Raises ArgumentError where LUCID_NUM_THREADS is no number of threads."""
     if not _chosen:
-        text = os.environ.get(THREADS_VARIABLE, "")
-        _chosen.append(int(text) if text.isdigit() and int(text) > 0 else available_processors())
+        text = os.environ.get(THREADS_VARIABLE, "").strip()
+        if text and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+            raise ArgumentError(f"{THREADS_VARIABLE} takes an integer from 1 on, got {text!r}.")
+        _chosen.append(int(text) if text else available_processors())
     return _chosen[0]
 
 
@@ -50,10 +53,6 @@ def on_change(listener: Callable[[int], None]) -> None:
 
 
 def available_processors() -> int:
-    """The processors that this process may use: those of its affinity, within the quota of its control group."""
+    """The processors that this process may use: those of its affinity, within the quotas of its control groups."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        return min(allowed, max(int(quota) // int(period), 1))
-    except (OSError, ValueError):  # there is no such file, or no quota
-        return allowed
+    return max(int(min(allowed, quota())), 1)

@@ -407,6 +407,31 @@ def test_a_directory_that_others_can_write_is_refused(folder: Path, mode: int, c
     assert list(folder.iterdir()) == []
 
 
+def test_a_link_to_nowhere_is_refused(folder: Path, counts: Compilations) -> None:
+    folder.symlink_to(folder.with_name("nowhere"))
+    expect_refused("is a link", counts)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o701])
+def test_a_directory_that_others_can_enter_is_closed_to_them(folder: Path, mode: int, counts: Compilations) -> None:
+    folder.mkdir()
+    for _ in range(2):  # when it is filled, then read
+        folder.chmod(mode)
+        compile_double()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert counts.assembled == 1
+
+
+def test_a_directory_of_other_things_that_others_can_enter_is_refused(folder: Path, counts: Compilations) -> None:
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "notes.txt").write_text("for all to read")
+    expect_refused("is open to others and holds other files", counts)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
 foreign = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
@@ -447,7 +472,7 @@ def test_a_file_that_others_may_have_written_is_refused(
 # No failure of the file system breaks a compilation.
 
 
-@pytest.mark.parametrize("function", ["mkdir", "open", "replace", "utime", "scandir", "unlink", "write"])
+@pytest.mark.parametrize("function", ["mkdir", "open", "fchmod", "replace", "utime", "scandir", "unlink", "write"])
 def test_a_file_system_that_fails_is_no_error(
     function: str, folder: Path, monkeypatch: pytest.MonkeyPatch, counts: Compilations
 ) -> None:
@@ -457,6 +482,9 @@ def test_a_file_system_that_fails_is_no_error(
     class FullFile(io.FileIO):
         write = fail  # type: ignore[assignment]
 
+    if function == "fchmod":
+        folder.mkdir()
+        folder.chmod(0o755)  # has it close the directory
     if function == "write":
         monkeypatch.setattr(cache, "open", FullFile, raising=False)
     else:
