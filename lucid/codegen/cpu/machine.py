@@ -48,7 +48,8 @@ class Machine:
 
 
 def machine() -> Machine:
-    """The processor that `LUCID_CPU` names, without what this one has beyond it; by default this one."""
+    """The processor that `LUCID_CPU` names, without what this one has beyond it; by default this one. Raises
+    ArgumentError where LLVM knows none of that name."""
     return _named(os.environ.get(CPU_VARIABLE, ""))
 
 
@@ -57,11 +58,12 @@ def _named(name: str) -> Machine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     if name:
-        wide = {"x86-64-v3": 32, "x86-64-v4": 64}
-        return Machine(name, "", wide.get(name, 16))
+        from lucid.codegen.cpu.named import vector_bytes  # for those who name one
+
+        return Machine(name, "", vector_bytes(CPU_VARIABLE, name))
     features = llvm.get_host_cpu_features()
-    vector_bytes = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    return Machine(llvm.get_host_cpu_name(), features.flatten(), vector_bytes)
+    width = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+    return Machine(llvm.get_host_cpu_name(), features.flatten(), width)
 
 
 @functools.cache
