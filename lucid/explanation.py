@@ -7,32 +7,29 @@ All of it is read from the stages of the program and from the code that decides:
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lucid.codegen.memory import home
 from lucid.codegen.threads import get_num_threads
 from lucid.codegen.work import Work, total, work_of
+from lucid.explanation_text import lines_of
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Movement
 from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
-from lucid.ir.passes.fuse import Obstacle, separations
+from lucid.ir.passes.fuse import separations
 from lucid.ir.passes.outline import SOURCES
 from lucid.ir.text_print import value_names
-from lucid.tables import table, with_unit
 
 if TYPE_CHECKING:
     from lucid.codegen.cpu.timed import Timing
 
-T = TypeVar("T")
-
-MOST = 30  # rows of a table of `str`
+MOST, WIDTH = 30, 100  # rows and columns of the tables of `str`
 
 
 @dataclass(frozen=True)
@@ -109,131 +106,11 @@ class Explanation:
         return data
 
     def __str__(self) -> str:
-        return "\n".join(self._lines(MOST))
+        return "\n".join(lines_of(self, MOST, WIDTH))
 
     def full(self) -> str:
-        """All tables as text, however long."""
-        return "\n".join(self._lines(max(len(self.rows), len(self.apart), len(self.saved), len(self.recomputed))))
-
-    def _lines(self, most: int) -> Iterator[str]:
-        """The lines of tables with at most so many rows."""
-        yield self.title
-        yield from self._rows(_largest(self.rows, _weight, most))
-        if self.measurement:
-            yield from ("", *_measured(self.measurement, self.work))
-        if self.apart:
-            yield from ("", "not fused", *self._pairs(most))
-        for title, values in (("saved for the backward", self.saved), ("computed again", self.recomputed)):
-            if values:
-                yield from ("", f"{title}: {with_unit(sum(kept.bytes for kept in values), 'B')}")
-                yield from table(_kept(values, most))
-        if self.backward:
-            yield from ("", *self.backward._lines(most))
-
-    def _pairs(self, most: int) -> Iterator[str]:
-        """Why kernels are not one, pair by pair, or where these are too many, reason by reason."""
-        told = [x for x in self.apart if not x.reason.endswith(_NO_LOOPS)]
-        if 0 < len(told) <= most:
-            yield from table([[f"{x.first} and {x.second}", f"%{x.value}", x.reason] for x in told])
-        elif told:
-            counts = Counter(x.reason.partition(":")[0] for x in told)
-            yield from table([[f"{count} pairs", reason] for reason, count in counts.most_common()])
-        if len(told) < len(self.apart):
-            yield _with_kernels_of_their_own([x for x in self.apart if x not in told])
-
-    def _rows(self, shown: Sequence[Row]) -> Iterator[str]:
-        head = ["kernel", "what", "module", "line", "read", "written", "FLOPs", "a byte"]
-        times = ["time", "share", "GB/s", "GFLOP/s"] if self.measurement else []
-        lines = [[*head, *times]]
-        for row in shown:
-            cells = [str(row.number), _named(row), _listed(row.modules), _listed(row.lines), *_amounts(row.work)]
-            lines.append([*cells, *(_times(row, self.measurement) if self.measurement else [])])
-        if len(shown) < len(self.rows):
-            others = total([row.work for row in self.rows if row not in shown])
-            name = f"{len(self.rows) - len(shown)} smaller ones: see full()"
-            lines.append(["", name, "", "", *_amounts(others), *[""] * len(times)])
-        lines.append(["", "all", "", "", *_amounts(self.work), *[""] * len(times)])
-        yield from table(lines, right_from=4)
-
-
-def _largest(items: Sequence[T], size: Callable[[T], float], most: int) -> list[T]:
-    """The largest items, at most so many, in the order in which they are given."""
-    order = sorted(range(len(items)), key=lambda number: size(items[number]), reverse=True)
-    return [items[number] for number in sorted(order[:most])]
-
-
-def _kept(values: Sequence[Kept], most: int) -> list[list[str]]:
-    """The lines of values that are kept; where they are too many, of all that have a type and are computed alike."""
-    if len(values) <= most:
-        return [[f"%{x.value}", x.type, with_unit(x.bytes, "B"), x.op] for x in values]
-    alike: dict[tuple[str, str], list[Kept]] = {}
-    for value in values:
-        alike.setdefault((value.type, value.op), []).append(value)
-    size = {kind: sum(value.bytes for value in group) for kind, group in alike.items()}
-    largest = sorted(alike, key=lambda kind: size[kind], reverse=True)[:most]
-    lines = [[f"{len(alike[kind])} of", kind[0], with_unit(size[kind], "B"), kind[1]] for kind in largest]
-    others = len(values) - sum(len(alike[kind]) for kind in largest)
-    return [*lines, *([[f"{others} smaller ones: see full()", "", "", ""]] if others else [])]
-
-
-def _weight(row: Row) -> float:
-    """The time of a kernel, or what stands for it where that is not measured: as if an operation took as long as a
-    tenth of a byte."""
-    if row.nanoseconds is not None:
-        return row.nanoseconds
-    return row.work.read + row.work.written + row.work.operations / 10.0
-
-
-_NO_LOOPS = Obstacle.NO_LOOPS.value.format("")
-
-
-def _with_kernels_of_their_own(pairs: Sequence[Apart]) -> str:
-    """A line for all the pairs of which one is no loop nest."""
-    ops = ", ".join(dict.fromkeys(pair.reason.removesuffix(_NO_LOOPS) for pair in pairs))
-    return f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} with {ops}: what is no loop nest has a kernel of its own"
-
-
-def _times(row: Row, measurement: Measurement) -> list[str]:
-    if row.nanoseconds is None:
-        return ["", "", "", ""]
-    seconds = max(row.nanoseconds, 1.0) * 1e-9  # the clock's resolution
-    return [
-        with_unit(seconds, "s"),
-        f"{row.nanoseconds / measurement.nanoseconds:.0%}",
-        f"{(row.work.read + row.work.written) / seconds / 1e9:.1f}",
-        f"{row.work.operations / seconds / 1e9:.1f}",
-    ]
-
-
-def _measured(measurement: Measurement, work: Work) -> Iterator[str]:
-    seconds = measurement.nanoseconds * 1e-9
-    yield (
-        f"{with_unit(seconds, 's')} a run, the median of {measurement.runs} on {measurement.threads} threads: "
-        f"{(work.read + work.written) / seconds / 1e9:.1f} GB/s, {work.operations / seconds / 1e9:.1f} GFLOP/s"
-    )
-    yield (
-        f"this machine at most: {measurement.peak_bytes / 1e9:.1f} GB/s in a large copy, "
-        f"{measurement.peak_operations / 1e9:.1f} GFLOP/s in fused multiply-adds of float32"
-    )
-
-
-def _named(row: Row) -> str:
-    loop = f" x {row.runs}" if row.runs > 1 else ""
-    return f"{row.name}{loop}{f' (backward {row.backward})' if row.backward else ''}"
-
-
-def _listed(texts: Sequence[str], most: int = 3) -> str:
-    more = f", {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
-
-
-def _amounts(work: Work) -> list[str]:
-    return [
-        with_unit(work.read, "B"),
-        with_unit(work.written, "B"),
-        with_unit(work.operations),
-        f"{work.intensity:.2f}",
-    ]
+        """All tables as text, however long and wide."""
+        return "\n".join(lines_of(self))
 
 
 def explain(title: str, planned: Graph, unfused: Graph | None, timing: Timing | None) -> Explanation:

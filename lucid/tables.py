@@ -24,6 +24,15 @@ def table(lines: Sequence[Sequence[str]], right_from: int | None = None) -> Iter
         yield "  ".join(cells).rstrip()
 
 
+def cut(text: str, width: int) -> str:
+    """A text of at most so many characters: where there are more, dots stand for the last ones.
+
+    >>> cut("broadcast", 9), cut("broadcast", 8)
+    ('broadcast', 'broad...')
+    """
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def with_unit(amount: float, unit: str = "") -> str:
     """A number in three digits, with a prefix of its unit.
 

@@ -127,7 +127,7 @@ class Trace:
 
     def build_guards(self) -> Guards:
         """The guards of the trace, with those on captured tensors and their grads."""
-        recorder = self.guards
+        recorder, name_of = self.guards, {id(tracked.tensor): tracked.initial.name for tracked in self.inputs}
         for tracked in self.inputs:
             if tracked.argument is not None:
                 if recorder.binds(tracked.tensor):  # the trace has also met it elsewhere, as it would no other argument
@@ -141,7 +141,8 @@ class Trace:
             number = self.outside(slot.tensor).argument
             subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
             if slot.was_read:
-                recorder.require(f"({subject}._grad is None) is {slot.entry is None}", "whether a grad is None")
+                question = f"whether {name_of.get(id(slot.tensor), 'a tensor')}.grad is None"
+                recorder.guard(f"({subject}._grad is None)", slot.entry is None, question)
         return recorder.build([source for _, source in self.scalars], self.scalar_guards)
 
 

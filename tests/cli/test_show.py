@@ -140,7 +140,7 @@ def test_a_shape_error_shows_the_users_line(command: Callable[..., object], tmp_
 def test_kernels_are_explained(command: Callable[..., object]) -> None:
     arguments = ("show", "train.py:train_step", "--input", "x=2x8xf32", "--input", "y=2xi64", "--as", "kernels")
     text = command(*arguments).output
-    assert text.startswith("train_step(f32[2, 8], i64[2])\nkernel  what ")
+    assert text.startswith("train_step(f32[2, 8], i64[2]), lines of train.py\nkernel   what ")
     assert "\nnot fused\n" in text
     data = json.loads(command(*arguments, "--profile", "--json").output)
     assert data["measurement"]["runs"] > 0

@@ -13,9 +13,10 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
+from lucid.codegen.work import Work
 from lucid.compilation import compile_graph
 from lucid.errors import CompileError
-from lucid.explanation import Explanation
+from lucid.explanation import Explanation, Measurement, Row
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.passes.fuse import Obstacle
 from lucid.ir.text import parse
@@ -103,7 +104,7 @@ def test_a_loop_counts_all_its_runs() -> None:
         ),
         (
             "graph(%x: f32[8, 4]) { %a = sum %x, axes=(1,); %y = sum %a, axes=(0,); return %y }",
-            "they run over different elements: 8 x 4 reduced along 1, and 8 reduced along 0",
+            "their elements differ: 8 x 4 reduced along 1, and 8 reduced along 0",
         ),
         (
             "graph(%x: f32[8, 8]) { %a = exp %x; %t = transpose %a, permutation=(1, 0); %y = mul %x, %t; return %y }",
@@ -147,11 +148,58 @@ def test_of_a_large_program_the_largest_kernels_are_shown() -> None:
     others = set(range(len(size))).difference(shown)
     assert shown == sorted(shown)
     assert min(size[number] for number in shown) >= max(size[number] for number in others)
-    assert text[32].startswith(f"        {len(others)} smaller ones: see full()")
+    assert text[32].strip().startswith(f"{len(others)} more: see full()")
     assert [line.split()[0] for line in full[2 : 2 + len(explanation.rows)]] == [
         str(r.number) for r in explanation.rows
     ]
     assert len(text) < 100 < len(full)
+
+
+class Blocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformers_of_the_second_half = nn.Sequential(*(nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2)))
+
+    def forward(self, x: lucid.Tensor) -> lucid.Tensor:
+        return self.transformers_of_the_second_half(x)
+
+
+def test_the_tables_fit_a_terminal() -> None:
+    model = Blocks()
+
+    @lucid.compile
+    def update(x: lucid.Tensor) -> None:
+        model(x).sum().backward()
+
+    explanation = update.lower(np.ones((2, 3, 8), "float32")).explain()
+    shown, full = str(explanation).splitlines(), explanation.full().splitlines()
+    assert max(map(len, shown)) == 100 < max(map(len, full))
+    assert not any("..." in line for line in full)
+    kernels = {str(row.number): row.name for row in explanation.rows}
+    for line in shown[2 : shown.index("") - 2]:
+        number, what = line.split()[0], line.split()[2 if " back " in line else 1]
+        assert kernels[number].startswith(what.removesuffix("..."))
+
+
+def test_lines_of_the_main_file_are_numbers() -> None:
+    def of(*lines: str) -> Row:
+        return Row(0, "add", ("add",), (), lines, 0, 1, Work(8, 4, 1))
+
+    explanation = Explanation("step(f32[])", (of("train.py:1", "train.py:2"), of("model.py:3"), of()), ())
+    head, _, *rows = str(explanation).splitlines()
+    assert head == "step(f32[]), lines of train.py"
+    assert [row[21:33].strip() for row in rows] == ["1, 2", "model.py:3", "", ""]
+
+
+def test_times_take_the_place_of_amounts() -> None:
+    row = Row(0, "add", ("add",), (), (), 2, 5, Work(8000, 4000, 1000), 2000.0)
+    explanation = Explanation("step(f32[])", (row,), (), measurement=Measurement(10, 4000.0, 1, 1e9, 1e9))
+    (title, head, first, *_), (_, whole, *_) = str(explanation).splitlines(), explanation.full().splitlines()
+    assert title == "step(f32[])"
+    assert head.split() == ["kernel", "what", "module", "line", "time", "share", "GB/s", "GFLOP/s", "a", "byte"]
+    assert first.split() == ["0", "back", "2", "add", "x", "5", "2", "us", "50%", "6.0", "0.5", "0.08"]
+    assert whole.split()[4:9] == ["read", "written", "FLOPs", "a", "byte"]
+    assert whole.split()[9:] == ["time", "share", "GB/s", "GFLOP/s"]
 
 
 def test_of_many_pairs_and_values_the_kinds_are_counted() -> None:

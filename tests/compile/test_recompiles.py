@@ -66,6 +66,17 @@ def test_globals_and_objects_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert causes(scaled) == ["the first call", "scale was 2.0, is 3.0"]
 
 
+def test_a_grad_that_was_none_is_named() -> None:
+    model = nn.Linear(2, 2, bias=False)
+    for grad, cause in ((None, "was True, is False"), (lucid.ones(2, 2), "was False, is True")):
+        accumulate = lucid.compile(lambda x: model(x).sum().backward())
+        model.weight.grad = grad
+        accumulate(lucid.ones(1, 2))
+        model.weight.grad = lucid.ones(2, 2) if grad is None else None
+        accumulate(lucid.ones(1, 2))
+        assert causes(accumulate) == ["the first call", f"whether weight.grad is None {cause}"]
+
+
 def test_it_prints_as_a_table_and_reads_as_json() -> None:
     @lucid.compile
     def twice(x):

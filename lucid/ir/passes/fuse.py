@@ -73,7 +73,7 @@ class Obstacle(enum.Enum):
     """Why two groups are not one kernel. The words leave a place for details."""
 
     NO_LOOPS = "{} is no loop nest: it has a kernel of its own"
-    DOMAINS = "they run over different elements: {}"
+    DOMAINS = "their elements differ: {}"
     ELSEWHERE = "one reads what the other computes elsewhere than in place, so it must be in memory"
     ROWS = "one walks rows of windows, the other elements across the ends of rows"
     LARGE = "one kernel of both would take long to compile: {} scalar operations for an element"
