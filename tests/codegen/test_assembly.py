@@ -16,6 +16,7 @@ from lucid.codegen.cpu.dots import Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
 from lucid.codegen.cpu.machine import assembly, machine
+from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.ir.types import DType, float32, float64
 
@@ -76,6 +77,16 @@ def test_the_inner_loop_of_a_product_that_sweeps_keeps_its_factors_in_registers(
     found = loops(function(assembly(machine(), str(module)), f"sweep_{PRODUCTS}"))
     inner = next(loop for loop in found if loop.count("fmadd") == PRODUCTS)
     assert not re.search(rf"\(%r[sb]p\), {REGISTERS[machine().vector_bytes]}", inner)  # no factor is loaded again
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loop_of_a_small_product_keeps_its_sums_in_registers(dtype: DType) -> None:
+    module = ir.Module("product")
+    module.triple, module.data_layout = machine().layout()
+    Small(dtype, machine().vector_bytes).write(module, "product")
+    inner = max(loops(function(assembly(machine(), str(module)), "tile")), key=lambda loop: loop.count("fmadd"))
+    assert inner.count("fmadd") == ROWS
+    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
 
 
 @pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid.codegen.cpu.library import PRODUCT, SMALL
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.matmul import matmul_call
+from lucid.codegen.cpu.matmul import MatmulCall, matmul_call
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.ir.graph import Graph
 from lucid.ir.ops.contraction import Matmul
@@ -46,6 +47,13 @@ def product_graph(a: Array, b: Array, transpose_a: bool, transpose_b: bool, chun
     return parse(
         f"graph(%a: {dtype}{list(a.shape)}, %b: {dtype}{list(b.shape)}) {{ %c = matmul %a, %b, {flags}; return %c }}"
     )
+
+
+def call_of(graph: Graph) -> MatmulCall:
+    """How the product of a graph is computed."""
+    (node,) = graph.nodes
+    assert isinstance(node.op, Matmul)
+    return matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, machine())
 
 
 def fused_multiply_add(x: Array, y: Array, z: Array) -> Array:
@@ -143,6 +151,42 @@ def test_a_lane_without_a_product_keeps_a_negative_zero() -> None:
     assert np.signbit(got[0, 0])
 
 
+# Parts of a tile and whole ones, one vector and two; transposed, with as many elements as are copied one by one.
+SMALL_SIZES = [(2, 1, 2), (2, 7, 3), (8, 8, 16), (9, 5, 17), (17, 4, 32), (33, 6, 21), (120, 16, 8), (3, 0, 5)]
+
+
+@pytest.mark.parametrize("batch", [2, 700])
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
+def test_batches_of_small_products_keep_the_stated_order(transpose_a: bool, transpose_b: bool, batch: int) -> None:
+    for m, k, n in SMALL_SIZES if batch == 2 else [(9, 5, 17)]:
+        check_small_products(m, k, n, transpose_a, transpose_b, batch)
+
+
+def check_small_products(m: int, k: int, n: int, transpose_a: bool, transpose_b: bool, batch: int) -> None:
+    a, b = operands(m, k, n, transpose_a, transpose_b)
+    many = [np.stack([x * (1 + number) for number in range(batch)]) for x in (a, b)]
+    graph = product_graph(*many, transpose_a, transpose_b, 0)
+    assert call_of(graph).name.startswith(SMALL)
+    (got,) = run_compiled(graph, many).outputs
+    for number in {0, batch - 1}:
+        x, y = (operand[number] for operand in many)
+        expected = product_in_order(x.T if transpose_a else x, y.T if transpose_b else y, 0)
+        np.testing.assert_array_equal(bits(got[number]), bits(expected))
+
+
+@pytest.mark.parametrize(("m", "k", "n"), SMALL_SIZES)
+def test_small_products_of_float64_agree_with_numpy(m: int, k: int, n: int) -> None:
+    a, b = operands(m, k, n, True, False, "float64")
+    assert_compiled_matches(product_graph(a, b, True, False, 0), [a, b])
+
+
+@pytest.mark.parametrize(("m", "k", "n", "transpose_b"), [(8, 8, 33, False), (33, 32, 32, False), (8, 16, 9, True)])
+def test_products_beyond_small_ones_are_packed(m: int, k: int, n: int, transpose_b: bool) -> None:
+    assert call_of(product_graph(*operands(m, k, n, False, transpose_b), False, transpose_b, 0)).name.startswith(
+        PRODUCT
+    )
+
+
 # Few rows by a transposed factor, or a transposed one of few columns: B is read where it is, and panels are of A.
 @pytest.mark.parametrize(
     ("m", "k", "n", "chunk"), [(16, 70, 68, 0), (15, 300, 61, 152), (32, 130, 131, 0), (64, 256, 257, 0)]
@@ -153,9 +197,7 @@ def test_results_that_are_turned_keep_the_stated_order(
 ) -> None:
     a, b = operands(m, k, n, transpose_a, transpose_b)
     graph = product_graph(a, b, transpose_a, transpose_b, chunk)
-    (node,) = graph.nodes
-    assert isinstance(node.op, Matmul)
-    assert matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, machine()).swapped
+    assert call_of(graph).swapped
     (got,) = run_compiled(graph, [a, b]).outputs
     expected = product_in_order(a.T if transpose_a else a, b.T if transpose_b else b, chunk)
     np.testing.assert_array_equal(bits(got), bits(expected))

@@ -23,6 +23,7 @@ PRODUCT = "matmul_"
 # By rows and vectors: tiles that products need beside those of all rows and vectors, which are in one module with them.
 TILES = {(rows, vectors): f"tile_{rows}x{vectors}_" for rows in (1, 2, 4, 8) for vectors in (1, 2, 3)}
 SWEEPS = "sweeps_"
+SMALL = "small_"
 # By lanes, and by the rows of the factor of few rows that a tile takes.
 DOTS = {(lanes, columns): f"dots_{lanes}x{columns}_" for lanes, columns in ((32, 1), *((16, n) for n in range(1, 6)))}
 CONVOLVE = "convolve_"
@@ -35,7 +36,7 @@ WEIGH_GROUPED = "grouped_weigh_"
 _TILES = tuple((prefix,) for prefix in TILES.values())
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
 _CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
-_MODULES = (PRODUCT,), *_TILES, (SWEEPS,), *_DOTS, *_CONVOLUTIONS
+_MODULES = (PRODUCT,), *_TILES, (SWEEPS,), (SMALL,), *_DOTS, *_CONVOLUTIONS
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -90,6 +91,7 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
     from lucid.codegen.cpu import llvm_ir as ir
     from lucid.codegen.cpu.dots import Dots
     from lucid.codegen.cpu.gemm import Gemm
+    from lucid.codegen.cpu.small import Small
     from lucid.codegen.cpu.sweeps import Sweeps
 
     module = ir.Module(names[0])
@@ -98,6 +100,8 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
         Gemm(dtype, machine.vector_bytes).write(module, *names)
     elif SWEEPS in prefixes:
         Sweeps(dtype, machine.vector_bytes).write(module, *names)
+    elif SMALL in prefixes:
+        Small(dtype, machine.vector_bytes).write(module, *names)
     elif prefixes in _TILES:
         shape = next(shape for shape, prefix in TILES.items() if prefix in prefixes)
         Gemm(dtype, machine.vector_bytes).write_one_tile(module, names[0], *shape)

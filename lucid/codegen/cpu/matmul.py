@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lucid.codegen.cpu.chunks import dots_chunks, product_chunks, sweeps_chunks
+from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, dots_chunks, product_chunks, span_of_units, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
 from lucid.codegen.cpu.gemm import HALVES, Gemm
-from lucid.codegen.cpu.library import DOTS, PRODUCT, SWEEPS, TILES
+from lucid.codegen.cpu.library import DOTS, PRODUCT, SMALL, SWEEPS, TILES
 from lucid.codegen.cpu.machine import Machine
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType
 
 # So many columns at most, of a transposed matrix by a narrow one, are swept over: more fill the lanes of a tile better.
 MOST_SWEPT = 7
+
+# A product of so many multiply-adds and columns at most is computed from where its operands lie, one by a transposed
+# matrix of so many elements, which are copied one by one.
+MOST_SMALL, MOST_COLUMNS, MOST_TURNED = 2**15, 32, 2**7
 
 # So many elements of B at most are fetched for each row of A: more would keep tiles waiting.
 MOST_AHEAD = 64
@@ -58,6 +62,10 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         units = batch * -(-many // block)
         sizes = (few, many, k, *strides, chunk, block, units, span)
         return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, swapped)
+    if k <= chunk and _is_small(m, n, k, op.transpose_b):
+        span = span_of_units(batch, 2 * m * n * k / FLOPS_A_NANOSECOND)
+        sizes = (m, n, k, *a_strides, *b_strides, batch, span)
+        return MatmulCall(f"{SMALL}{a.dtype.short}", -(-batch // span), sizes)
     gemm = Gemm(a.dtype, machine.vector_bytes)
     swapped = _is_better_swapped(op, m, n, k, -(-k // chunk))
     c_strides = (1, n) if swapped else (n, 1)
@@ -77,6 +85,11 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     all_strides = (*a_strides, *b_strides, *c_strides)
     constants = (m, n, k, *all_strides, chunk, width, in_place, ahead, rows, columns, down, halves, across, *tiles)
     return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * halves * across, constants, swapped)
+
+
+def _is_small(m: int, n: int, k: int, transpose_b: bool) -> bool:
+    """Whether packing and merging would take longer than the product."""
+    return m * n * k <= MOST_SMALL and n <= MOST_COLUMNS and (not transpose_b or n * k <= MOST_TURNED)
 
 
 def _is_better_swapped(op: Matmul, m: int, n: int, k: int, chunks: int) -> bool:
