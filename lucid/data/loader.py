@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from lucid.data.collate import collate, convert
 from lucid.data.dataset import Dataset, count_samples, fetch_batch
 from lucid.data.prefetch import prefetch
 from lucid.data.sampler import (
+    Batches,
     BatchSampler,
     Indices,
+    ListedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -46,7 +49,9 @@ class DataLoader:
     `state_dict` says where the latest iterator stands; after `load_state_dict`, the next one gives the rest of that
     epoch. Raises ArgumentError for sizes that are no positive integers, and for arguments that contradict each other,
     as in PyTorch: `shuffle` and a sampler; `batch_sampler` and another argument that says what is in a batch;
-    `drop_last` without batches; `prefetch_factor` or `persistent_workers` without threads.
+    `drop_last` without batches; `prefetch_factor` or `persistent_workers` without threads. Indices are checked before
+    any sample is read, where they are in a sequence: those of a list when the DataLoader is made, those that a sampler
+    gives for an epoch when that begins. Those that come one by one are checked as they come.
 
     >>> from lucid.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.arange(5), np.arange(5) > 2), batch_size=2)
@@ -117,7 +122,10 @@ class DataLoader:
         if batch_sampler is not None:
             self.batch_sampler = as_sampler("DataLoader", "batch_sampler", batch_sampler)
         elif batch_size is not None:
-            self.batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
+            self.batch_sampler = _OwnBatchSampler(self.sampler, batch_size, drop_last)
+        order = self._order
+        if isinstance(order.sampler if isinstance(order, BatchSampler) else order, ListedSampler):
+            self._checked(order.order(0))
         default = convert if self.batch_sampler is None else collate
         self.collate_fn: Callable[[Any], Any] = default if collate_fn is None else collate_fn
         self._progress = _Progress(0, 0)
@@ -153,18 +161,33 @@ class DataLoader:
     def _parts(self, progress: _Progress) -> Iterator[Indices | int]:
         """What is left of an epoch: the indices of each batch, or, without batches, each index."""
         promised, given = len(self._order), progress.batch
-        for part in itertools.islice(self._order.order(progress.epoch), given, None):
+        for part in itertools.islice(self._checked(self._order.order(progress.epoch)), given, None):
             given += 1
             if given > promised:
                 break
-            alone = self.batch_sampler is None and isinstance(part, int | np.integer)
-            indices = checked_indices([part] if alone else part, len(self.dataset), "DataLoader")
-            yield int(indices[0]) if alone else indices
+            yield part
         if given != promised:
             what = "indices" if self.batch_sampler is None else "batches"
             raise ArgumentError(
                 f"the sampler promised {promised} {what}, and gave {'more' if given > promised else given}."
             )
+
+    def _checked(self, order: Iterable[Any]) -> Iterable[Indices | int]:
+        """What a sampler gives for an epoch, as numbers of samples that there are: a sequence is checked as a whole,
+        all else as it comes."""
+        count, is_listed = len(self.dataset), isinstance(order, Sequence | np.ndarray)
+        if isinstance(order, Batches):
+            checked_indices(order.indices, count, "DataLoader")
+            return order
+        if self.batch_sampler is None and is_listed and all(isinstance(part, int | np.integer) for part in order):
+            return [int(index) for index in checked_indices(order, count, "DataLoader")]
+        parts = (self._checked_part(part, count) for part in order)
+        return list(parts) if is_listed else parts
+
+    def _checked_part(self, part: Any, count: int) -> Indices | int:
+        alone = self.batch_sampler is None and isinstance(part, Number)
+        indices = checked_indices([part] if alone else part, count, "DataLoader")
+        return int(indices[0]) if alone else indices
 
     def _fetch(self, part: Indices | int) -> Any:
         if isinstance(part, int):
@@ -204,6 +227,12 @@ class DataLoader:
         """What a position in an epoch depends on."""
         samples, batches = len(self.sampler), len(self)
         return {"batch_size": self.batch_size, "samples": samples, "batches": batches, "seed": self.seed}
+
+
+class _OwnBatchSampler(BatchSampler):
+    """What a DataLoader makes of its sampler, batch size and `drop_last`."""
+
+    _owner = "DataLoader"
 
 
 class _Progress:

@@ -14,14 +14,26 @@ R = TypeVar("R")
 def prefetch(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
     """`function(item)` for each item, in order. While the caller uses one, threads compute up to `ahead` further ones.
 
-    An error is raised when its result is due, with the traceback of the thread. Where the caller stops early, what has
-    begun is completed, and no thread is left.
+    An error is raised when its result is due, with the traceback of the thread; one of the items, when the results of
+    those before it have been given. Where the caller stops early, what has begun is completed, and no thread is left.
     """
-    pending: deque[Future[R]] = deque()
+    source, pending = iter(items), deque[Future[R]]()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="lucid-data")
+
+    def begun() -> Future[R] | None:
+        """The result for the next item; None where there is no further one."""
+        try:
+            return executor.submit(function, next(source))
+        except StopIteration:
+            return None
+        except Exception as error:
+            failed = Future[R]()
+            failed.set_exception(error)
+            return failed
+
     try:
-        for item in items:
-            pending.append(executor.submit(function, item))
+        while (result := begun()) is not None:
+            pending.append(result)
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,7 +52,22 @@ class ListedSampler(Sampler):
         return self.listed
 
 
-class SequentialSampler(Sampler):
+class IterableSampler(Sampler):
+    """A sampler that can be gone through without a DataLoader, too: each iterator is the next epoch, from epoch 0 on.
+
+    It gives Python's integers, or lists of them. A DataLoader asks for the orders of its own epochs, and neither sees
+    nor changes which is next here.
+    """
+
+    _iterators = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        order = self.order(self._iterators)
+        self._iterators += 1
+        return (part.tolist() for part in order)
+
+
+class SequentialSampler(IterableSampler):
     """Visits samples 0 to count - 1 in order."""
 
     def __init__(self, count: int) -> None:
@@ -63,7 +80,7 @@ class SequentialSampler(Sampler):
         return np.arange(self.count)
 
 
-class RandomSampler(Sampler):
+class RandomSampler(IterableSampler):
     """Visits each of `count` samples once, in an order that depends on the seed and the epoch only."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
@@ -77,14 +94,29 @@ class RandomSampler(Sampler):
         return permutation(self.count, self.seed, EPOCHS + epoch)
 
 
-class BatchSampler(Sampler):
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Indices in `count` batches of so many; the last one may have fewer, or leave some out."""
+
+    indices: Indices
+    size: int
+    count: int
+
+    def __iter__(self) -> Iterator[Indices]:
+        return (self.indices[n * self.size : (n + 1) * self.size] for n in range(self.count))
+
+
+class BatchSampler(IterableSampler):
     """Cuts the order of a sampler, or a sequence of indices, into batches.
 
-    `drop_last` leaves out a last one that is not full.
+    `drop_last` leaves out a last one that is not full. Iterating over it gives the batches of an epoch, each time of
+    the next one, as lists.
 
-    >>> [batch.tolist() for batch in BatchSampler(SequentialSampler(5), 2, drop_last=False).order(0)]
+    >>> list(BatchSampler(SequentialSampler(5), 2, drop_last=False))
     [[0, 1], [2, 3], [4]]
     """
+
+    _owner = "BatchSampler"  # whose argument the sampler is, for messages
 
     def __init__(self, sampler: Sampler | Sequence[int] | Indices, batch_size: int, drop_last: bool) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -99,12 +131,11 @@ class BatchSampler(Sampler):
         full, rest = divmod(len(self.sampler), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def order(self, epoch: int, /) -> Iterator[Indices]:
-        order = checked_indices(self.sampler.order(epoch), None, "BatchSampler")
+    def order(self, epoch: int, /) -> Iterable[Indices]:
+        order = checked_indices(self.sampler.order(epoch), None, self._owner)
         if len(order) != len(self.sampler):
             raise ArgumentError(f"the sampler promised {len(self.sampler)} indices, and gave {len(order)}.")
-        starts = range(0, len(self) * self.batch_size, self.batch_size)
-        return (order[start : start + self.batch_size] for start in starts)
+        return Batches(order, self.batch_size, len(self))
 
 
 def as_sampler(owner: str, name: str, given: object) -> Sampler:
@@ -112,10 +143,12 @@ def as_sampler(owner: str, name: str, given: object) -> Sampler:
     anything else."""
     if hasattr(given, "order") and hasattr(given, "__len__"):
         return given
-    if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes):
+    is_scalar = isinstance(given, np.ndarray) and given.ndim == 0
+    if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes) and not is_scalar:
         return ListedSampler(given)
+    got = "an array without axes" if is_scalar else type(given).__name__
     raise ArgumentTypeError(
-        f"{owner} takes a {name} with a length and a method order(epoch), or a sequence, got {type(given).__name__}.",
+        f"{owner} takes a {name} with a length and a method order(epoch), or a sequence, got {got}.",
         hint="an iterable that gives another order each time can't go on in the middle of an epoch: write a "
         "lucid.data.Sampler, or pass a list of it.",
     )
@@ -129,7 +162,8 @@ def checked_indices(indices: object, count: int | None, owner: str) -> Indices:
     except ValueError:  # of sequences of unequal lengths
         array = np.empty((1, 1))
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ArgumentTypeError(f"{owner} takes a sequence of integers, got {indices!r}.")
+        got = f"{array.dtype} of shape {array.shape}" if isinstance(indices, np.ndarray) else reprlib.repr(indices)
+        raise ArgumentTypeError(f"{owner} takes a sequence of integers, got {got}.")
     if count is not None:
         outside = array[(array < 0) | (array >= count)]
         if outside.size:

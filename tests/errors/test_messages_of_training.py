@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lucid
@@ -174,6 +175,25 @@ CASES: list[Case] = [
         StateDictError,
         "the state_dict of DataLoader has epoch, batch, batch_size, samples, batches, seed, got none.",
         None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3), sampler=[0, 1, -1]),
+        ArgumentError,
+        "DataLoader got the index -1 into 3 samples.",
+        None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3), sampler=np.zeros((2, 1), np.int64)),
+        ArgumentTypeError,
+        "DataLoader takes a sequence of integers, got int64 of shape (2, 1).",
+        None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3), sampler=np.array(1)),
+        ArgumentTypeError,
+        "DataLoader takes a sampler with a length and a method order(epoch), or a sequence, got an array without axes.",
+        "an iterable that gives another order each time can't go on in the middle of an epoch: write a "
+        "lucid.data.Sampler, or pass a list of it.",
     ),
     (lambda: lucid.data.RandomSampler(3, seed="x"), ArgumentTypeError, "seed takes an integer, got 'x'.", None),
     (

@@ -248,7 +248,7 @@ CALLS += [
         2,
         takes=NO_TENSOR,
         bad={
-            "value": [{1: 0}, {"num_workers": -1}, {"batch_sampler": [[0]]}, {"prefetch_factor": 2}],
+            "value": [{1: 0}, {"num_workers": -1}, {"batch_sampler": [[0]]}, {"prefetch_factor": 2}, {"sampler": [9]}],
             "type": [{1: 0.5}, {0: 1}, {"collate_fn": 1}, {"sampler": 1}, {1: 1, "batch_sampler": 1}],
         },
     ),
