@@ -1,10 +1,11 @@
 """What bounds training steps of Lucid: each kernel at the peak of multiply-adds, or at the speed of a large copy.
 
-    python benchmarks/bounds.py [--threads 1] [--rows gpt,mlp-b64]
+    python benchmarks/bounds.py [--threads 1,2] [--rows gpt,mlp-b64]
 
 The floor of a row in `compare.py` is the larger of all its FLOPs over the peak and of all its bytes over the bandwidth,
 as if one kernel did everything. Here each kernel has a floor of its own: a product or a convolution the larger of the
-two, others their bytes. A step whose operands are in caches can be faster than the sum of these.
+two, others their bytes. A step whose operands are in caches can be faster than the sum of these. Peak and bandwidth
+are the best of what was measured before each row and behind the last.
 """
 
 from __future__ import annotations
@@ -13,53 +14,71 @@ import argparse
 import statistics
 import time
 
+import machine
+import report
 from run_lucid import build
+from worker import Step
 from workloads import WORKLOADS
 
 import lucid
-from lucid.codegen.cpu.peaks import Peaks, peaks
 from lucid.explanation import Row
 
 ROWS = "gpt,gpt-off,mlp-b64,mlp-b64-off,mlp-b512,cnn,lstm,linear-784-256"
 SAMPLES, CALLS = 15, 5
 
 
-def floor_of(row: Row, best: Peaks) -> float:
-    """The seconds that a kernel takes at least."""
-    moved = (row.work.read + row.work.written) / best.bytes
-    return max(moved, row.work.operations / best.operations) if multiplies(row) else moved
-
-
 def multiplies(row: Row) -> bool:
     return row.ops[0].startswith(("matmul", "conv"))
 
 
+def floor_of(row: Row, roof: dict[str, float]) -> float:
+    """The seconds that a kernel takes at least."""
+    moved = (row.work.read + row.work.written) / roof["bytes_per_second"]
+    return max(moved, row.work.operations / roof["flops_per_second"]) if multiplies(row) else moved
+
+
+def measured(step: Step) -> float:
+    """Seconds of a call."""
+    step.run(CALLS)
+    samples = []
+    for _ in range(SAMPLES):
+        start = time.perf_counter()
+        step.run(CALLS)
+        samples.append((time.perf_counter() - start) / CALLS)
+    return statistics.median(samples)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", default="1", help="numbers of threads, with commas between")
     parser.add_argument("--rows", default=ROWS, help="rows of compare.py that train with one call a step")
     options = parser.parse_args()
-    lucid.set_num_threads(options.threads)
-    best = peaks(options.threads)
-    print(f"{options.threads} threads: {best.operations / 1e9:.0f} GFLOP/s, {best.bytes / 1e9:.0f} GB/s; milliseconds")
+    for threads in map(int, options.threads.split(",")):
+        lucid.set_num_threads(threads)
+        roofs: machine.Roofs = {}
+        found = []
+        for name in options.rows.split(","):
+            machine.add(roofs, {str(threads): machine.measured(threads)})
+            workload = WORKLOADS[name]
+            step = build(workload, workload.arrays())
+            seconds = measured(step)
+            (program,) = step.programs()
+            found.append((name, seconds, program.explain().rows))
+        machine.add(roofs, {str(threads): machine.measured(threads)})
+        show(threads, roofs, found)
+
+
+def show(threads: int, roofs: machine.Roofs, found: list[tuple[str, float, list[Row]]]) -> None:
+    """Print a table of names, seconds, and the kernels' rows."""
+    (best,) = machine.best(roofs).values()
+    print(f"threads {threads}: {report.roof(roofs[str(threads)])}; milliseconds\n")
     print("| step | products | other kernels | both | measured | reached |\n| --- | --- | --- | --- | --- | --- |")
-    for name in options.rows.split(","):
-        workload = WORKLOADS[name]
-        step = build(workload, workload.arrays())
-        step.run(CALLS)
-        samples = []
-        for _ in range(SAMPLES):
-            start = time.perf_counter()
-            step.run(CALLS)
-            samples.append((time.perf_counter() - start) / CALLS)
-        measured = statistics.median(samples)
-        (program,) = step.programs()
-        rows = program.explain().rows
+    for name, seconds, rows in found:
         products = sum(floor_of(row, best) for row in rows if multiplies(row))
         others = sum(floor_of(row, best) for row in rows if not multiplies(row))
-        both = products + others
-        cells = [f"{1e3 * seconds:.2f}" for seconds in (products, others, both, measured)]
-        print(f"| {name} | {' | '.join(cells)} | {both / measured:.0%} |")
+        cells = [f"{1e3 * value:.2f}" for value in (products, others, products + others, seconds)]
+        print(f"| {name} | {' | '.join(cells)} | {(products + others) / seconds:.0%} |")
+    print(flush=True)
 
 
 if __name__ == "__main__":

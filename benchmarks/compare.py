@@ -2,9 +2,11 @@
 
     python benchmarks/compare.py [--quick] [--rows mlp,product] [--threads 1,2] [--json FILE] [--plot FILE.png]
     python benchmarks/compare.py --load FILE --load FILE --plot FILE.png    # show what earlier runs have written
+    python benchmarks/compare.py --load FILE --markdown docs/performance.md  # and put its tables into that page
 
 Each framework runs in a process of its own, with as many cores and threads as the row allows. The processes of a row
 take turns, round by round and each time in another order, so that what disturbs the machine disturbs all of them.
+What the machine can do at most is measured before each round and behind the last: the best that it showed counts.
 Before anything is timed they have to agree: the same initial weights and data, Dropout off, give the same loss after
 one step and after five. A row in which they do not is not timed, and the run fails.
 """
@@ -29,6 +31,7 @@ from typing import Any
 
 import machine
 import numpy as np
+import page
 import report
 from cores import Cores
 from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, Training, Workload
@@ -46,18 +49,24 @@ class Framework:
     module: str  # what has to be installed
     arguments: tuple[str, ...] = ()
     random: bool = False  # differs from the one before in its random numbers alone
+    images: bool = False  # differs from the one before in the order of an image's elements alone
     cached: bool = False  # by default a later process finds on disk what an earlier one has compiled, and loads fast
 
     def runs(self, workload: Workload) -> bool:
         if isinstance(workload, Product):
             return self.name in ("lucid", "numpy")  # the row is about the BLAS
+        if self.images and not isinstance(workload, Images):
+            return False
         return not (self.random and workload.p == 0)
 
 
 FRAMEWORKS = (
     Framework("lucid", "lucid", cached=True),
     Framework("torch", "torch"),
-    Framework("torch.compile", "torch", ("compile",)),
+    Framework("torch nhwc", "torch", ("channels_last",), images=True),
+    Framework("torch.compile", "torch", ("default",)),
+    Framework("torch.compile nhwc", "torch", ("default", "channels_last"), images=True),
+    Framework("torch.compile tuned", "torch", ("max-autotune",)),
     Framework("jax", "jax", ("threefry2x32",)),
     Framework("jax rbg", "jax", ("unsafe_rbg",), random=True),
     Framework("numpy", "numpy"),
@@ -115,12 +124,16 @@ class Process:
 
 
 def environment(threads: int, caches: Path) -> dict[str, str]:
-    """The variables of a process: so many threads, caches of its own, and the kernels that a BLAS picks by itself."""
+    """The variables of a process: so many threads, caches of its own, and the kernels that a BLAS picks by itself.
+
+    Where TORCHINDUCTOR_CACHE_DIR is set, torch.compile keeps there what it has compiled, which takes it minutes: then
+    later runs start sooner, and its first calls are no measure.
+    """
     forced = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some systems set them; they would slow NumPy down
     kept = {name: value for name, value in os.environ.items() if name not in forced}
     counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LUCID_NUM_THREADS")
-    folders = ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME")
-    return {**kept, **dict.fromkeys(counts, str(threads)), **dict.fromkeys(folders, str(caches))}
+    folders = {"TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(caches))}
+    return {**kept, **dict.fromkeys(counts, str(threads)), **folders, "XDG_CACHE_HOME": str(caches)}
 
 
 def use_cores(cores: list[int]) -> None:
@@ -157,6 +170,7 @@ class Comparison:
         self.folder = folder
         self.versions: dict[str, str] = {}
         self.failures: list[str] = []
+        self.roofs: machine.Roofs = {}
         self._agreed: dict[Hashable, dict[str, list[float]]] = {}  # losses without Dropout
 
     def rows(self, workloads: list[Workload], threads: int) -> list[dict[str, Any]]:
@@ -233,6 +247,7 @@ class Comparison:
         samples: dict[str, list[float]] = {process.framework.name: [] for process in processes}
         cores = Cores(threads)
         for number in range(self.options.rounds):
+            self._measure_roofs(threads)
             shift = number % len(processes)
             for process in processes[shift:] + processes[:shift]:
                 time.sleep(SETTLE_SECONDS)
@@ -240,6 +255,7 @@ class Comparison:
                     cores.wait()
                 answer = process.ask("time", name=workload.name, seconds=self.options.seconds)
                 samples[process.framework.name] += answer["samples"]
+        self._measure_roofs(threads)
         results = {}
         for name, times in samples.items():
             start = {key: measured[name].get(key) for key in ("cold", "cached", "peak_bytes")}
@@ -253,11 +269,16 @@ class Comparison:
             "threads": threads,
             "condition": condition,
             "target": workload.target if condition == "quiet" else None,
+            "updates": workload.updates,
             "flops": workload.flops() / workload.updates,
             "bytes": workload.bytes() / workload.updates,
             "results": results,
             "missing": {name: answer["error"] for name, answer in measured.items() if "error" in answer},
         }
+
+    def _measure_roofs(self, threads: int) -> None:
+        time.sleep(SETTLE_SECONDS)
+        machine.add(self.roofs, {str(threads): machine.measured(threads)})
 
 
 def _computation(workload: Workload) -> Hashable:
@@ -284,12 +305,6 @@ def summary(times: list[float]) -> dict[str, Any]:
     return {"median": median, "quartiles": [first, third], "fastest": min(times), "samples": len(times)}
 
 
-def raise_roofs(roofs: dict[str, dict[str, float]], threads: int) -> None:
-    """Measure what the machine can do, and keep the best so far: other work on it must not pass for a low floor."""
-    known, now = roofs.setdefault(str(threads), {}), machine.roofs(threads)
-    known.update({name: max(value, known.get(name, 0.0)) for name, value in now.items()})
-
-
 def groups(workloads: list[Workload]) -> list[list[Workload]]:
     """Workloads that share processes: the products do, and each other one has its own, for its first call."""
     alone: list[list[Workload]] = [[workload] for workload in workloads if not isinstance(workload, Product)]
@@ -310,17 +325,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     counts = [int(count) for count in options.threads.split(",")]
     if max(counts) > len(machine.cores()):
         raise SystemExit(f"{max(counts)} threads asked for, but this process may use {len(machine.cores())} cores")
-    result: dict[str, Any] = {"setting": machine.setting(), "roofs": {}, "rows": []}
+    result: dict[str, Any] = {"setting": machine.setting(), "rows": []}
     with tempfile.TemporaryDirectory() as folder:
         pace = Options(2, 0.05) if options.quick else Options(options.rounds, options.seconds)
         comparison = Comparison(frameworks, pace, Path(folder))
         for threads in counts:
             for group in groups(workloads):
                 result["rows"] += comparison.rows(group, threads)
-                raise_roofs(result["roofs"], threads)
     result["imports"] = import_times(frameworks, pace.rounds)
     result["setting"]["load after"] = os.getloadavg()[0]
-    return result | {"versions": comparison.versions, "failures": comparison.failures}
+    return result | {"roofs": comparison.roofs, "versions": comparison.versions, "failures": comparison.failures}
 
 
 def load(files: list[Path]) -> dict[str, Any]:
@@ -330,7 +344,7 @@ def load(files: list[Path]) -> dict[str, Any]:
     for run in runs[1:]:
         merged["rows"] += run["rows"]
         merged["failures"] += run["failures"]
-        merged["roofs"] |= run["roofs"]
+        machine.add(merged["roofs"], run["roofs"])
         merged["versions"] |= run["versions"]
     return merged
 
@@ -345,12 +359,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two short turns: to see that it works, not to compare")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars and a roofline (needs matplotlib)")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="put tables into a page, where it marks their place"
+    )
     parser.add_argument("--load", type=Path, action="append", metavar="FILE", help="measure nothing, show this")
     options = parser.parse_args()
     result = load(options.load) if options.load else measure(options)
     print(report.text(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.markdown:
+        page.put(result, options.markdown)
     if options.plot:
         import plot  # matplotlib is needed for this alone
 

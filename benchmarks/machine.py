@@ -17,9 +17,24 @@ def _lanes() -> int:
     return 16 if features.get("avx512f") else 8 if features.get("avx") else 4
 
 
-def roofs(threads: int) -> dict[str, float]:
-    """What bounds every computation on so many threads: see `Peaks`. Both are measured anew."""
-    return {"flops_per_second": operations_per_second(threads), "bytes_per_second": bytes_per_second(threads)}
+Roofs = dict[str, dict[str, list[float]]]  # by the count of threads: each measurement of FLOPs and bytes a second
+
+
+def measured(threads: int) -> dict[str, list[float]]:
+    """What bounds every computation on so many threads, measured anew: see `Peaks`."""
+    return {"flops_per_second": [operations_per_second(threads)], "bytes_per_second": [bytes_per_second(threads)]}
+
+
+def add(roofs: Roofs, more: Roofs) -> None:
+    """Append other measurements."""
+    for threads, kinds in more.items():
+        for kind, values in kinds.items():
+            roofs.setdefault(threads, {}).setdefault(kind, []).extend(values)
+
+
+def best(roofs: Roofs) -> dict[str, dict[str, float]]:
+    """The best of each: whatever else ran on the machine must not pass for a low roof."""
+    return {threads: {kind: max(values) for kind, values in kinds.items()} for threads, kinds in roofs.items()}
 
 
 def processor() -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import machine
 import report
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLORS = {
-    "lucid": "#d1495b",
-    "jax": "#2e6f95",
-    "jax rbg": "#7fb2d0",
+    report.LUCID: "#d1495b",
+    "JAX": "#2e6f95",
     "torch": "#8d6a9f",
     "torch.compile": "#c5a3d6",
-    "numpy": "#8a8a8a",
+    "NumPy": "#8a8a8a",
 }
 
 
@@ -26,21 +26,21 @@ def draw(result: dict[str, Any], file: Path) -> None:
     figure = Figure(figsize=(15, 1.5 + 0.55 * max(10, len(steps))), layout="constrained")
     bars, roofline = figure.subplots(1, 2)
     _bars(bars, steps)
-    _roofline(roofline, rows, result["roofs"])
+    _roofline(roofline, rows, machine.best(result["roofs"]))
     figure.savefig(file, dpi=110)
 
 
 def _bars(axes: Axes, rows: list[report.Row]) -> None:
     """A bar for each peer: its time divided by Lucid's, from the line of equal times."""
-    names = [name for name in COLORS if name != report.LUCID and any(name in row["results"] for row in rows)]
-    height = 0.85 / len(names) if names else 0
-    for index, name in enumerate(names):
+    peers = [peer for peer in COLORS if any(report.fastest(row, report.PEERS.get(peer, ())) for row in rows)]
+    height = 0.85 / len(peers) if peers else 0
+    for index, peer in enumerate(peers):
         places, lengths = [], []
         for position, row in enumerate(rows):
-            if name in row["results"]:
-                places.append(position + (index - (len(names) - 1) / 2) * height)
+            if name := report.fastest(row, report.PEERS[peer]):
+                places.append(position + (index - (len(peers) - 1) / 2) * height)
                 lengths.append(row["results"][name]["median"] / row["results"][report.LUCID]["median"] - 1)
-        axes.barh(places, lengths, height, left=1, color=COLORS[name], label=name)
+        axes.barh(places, lengths, height, left=1, color=COLORS[peer], label=peer)
     axes.axvline(1, color=COLORS[report.LUCID], linewidth=2, label="Lucid")
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [report.label(row) for row in rows])

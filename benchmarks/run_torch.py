@@ -1,4 +1,7 @@
-"""The workloads with PyTorch: eager with fused optimizers, or (argument `compile`) through torch.compile.
+"""The workloads with PyTorch: eager with fused optimizers, or through torch.compile.
+
+Arguments are the mode of torch.compile, `default` or `max-autotune`, and `channels_last`, where images and the weights
+of convolutions have their channels last.
 
 Compiled, the forward with the loss is one graph, its backward another, and the update a third: what PyTorch documents
 as the way to compile a training step. Compiled autograd, which joins them, was slower on every workload here.
@@ -7,6 +10,7 @@ as the way to compile a training step. Compiled autograd, which joins them, was 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,17 +20,20 @@ import torch.nn as nn
 import torch.nn.functional as F
 from cnn import model as cnn
 from gpt import model as gpt
-from worker import Step, serve
+from worker import Step, UnavailableError, serve
 from workloads import Arrays, Dropout, Images, Language, Sequences, Training, Workload, digest
 
-COMPILED = sys.argv[2:] == ["compile"]
+MODE = next((mode for mode in ("default", "max-autotune") if mode in sys.argv[2:]), None)
+CHANNELS_LAST = "channels_last" in sys.argv[2:]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return torch.compile(function, mode="max-autotune") if COMPILED else function
+    return torch.compile(function, mode=MODE) if MODE else function
 
 
 def build(workload: Workload, arrays: Arrays) -> Step:
+    if MODE and shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
+        raise UnavailableError(f"torch.compile needs a C++ compiler, and finds no {compiler}")
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     if isinstance(workload, Dropout):
         return _dropout(workload, tensors)
@@ -97,6 +104,8 @@ def _images(workload: Images, tensors: dict[str, torch.Tensor]) -> Step:
     model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
     x, y = tensors.pop("x"), tensors.pop("y")
     model.load_state_dict(tensors)
+    if CHANNELS_LAST:
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
     return _stepping(optimizer, lambda x, y: F.cross_entropy(model(x), y), x, y, 1)
 

@@ -1,0 +1,134 @@
+"""What `compare.py` measured, as tables in a page: they replace what stands between two lines of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import machine
+import report
+from report import LUCID, PEERS, Row
+from workloads import TARGET_THREADS
+
+BEGIN, END = "<!-- written by compare.py from here -->", "<!-- to here -->"
+
+
+def put(result: dict[str, Any], page: Path) -> None:
+    """Replace what stands between the two lines."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{page} does not mark where tables go, by the lines {BEGIN} and {END}")
+    page.write_text(f"{before}{BEGIN}\n\n{tables(result)}\n\n{END}{after}")
+
+
+def tables(result: dict[str, Any]) -> str:
+    """All tables, each behind a line that says what it is."""
+    rows, roofs = result["rows"], machine.best(result["roofs"])
+    steps = [row for row in rows if row["kind"] != "product" and report.speed(row)]
+    quiet = [row for row in steps if row["condition"] == "quiet"]
+    blocks = [_roofs(result), _steps(quiet, rows, roofs), *_verdicts(quiet, rows, roofs), *_threads(quiet)]
+    blocks += [*_busy(steps), *_products(rows, roofs), _imports(result["imports"])]
+    return "\n\n".join(blocks)
+
+
+def _roofs(result: dict[str, Any]) -> str:
+    lines = (f"- {_on(threads)}: {report.roof(values)}." for threads, values in sorted(result["roofs"].items()))
+    return "\n".join(["Roofs of the machine in this run:", "", *lines])
+
+
+def _steps(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> str:
+    heading = ("step", "threads", "Lucid", *PEERS, "times as fast", "target", "of floor")
+    lines = []
+    for row in sorted(chosen, key=lambda row: report.speed(row) or 0.0):
+        lucid = row["results"][LUCID]
+        quartiles = " to ".join(map(report.duration, lucid["quartiles"]))
+        lines.append(
+            (
+                row["name"],
+                str(row["threads"]),
+                f"{report.duration(lucid['median'])} ({quartiles})",
+                *(_peer(row, names) for names in PEERS.values()),
+                f"{report.speed(row):.2f}",
+                report.target(row, rows),
+                f"{report.floor(row, roofs) / lucid['median']:.0%}",
+            )
+        )
+    note = "Medians, Lucid's with their quartiles, the worst row first; the fastest peer is in bold."
+    return f"{note}\n\n{_table(heading, lines)}"
+
+
+def _peer(row: Row, names: tuple[str, ...]) -> str:
+    """The best time of some ways to run a peer, in bold if no peer is faster."""
+    best = report.fastest(row, names)
+    if best is None:
+        return ""
+    variant = "" if best == names[0] else f" ({best.rpartition(' ')[2]})"
+    shown = report.duration(row["results"][best]["median"]) + variant
+    return f"**{shown}**" if best == report.fastest_peer(row) else shown
+
+
+def _verdicts(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
+    """Which rows meet their targets, for each count of threads."""
+    for threads in sorted({row["threads"] for row in chosen}, reverse=True):
+        aimed = [row for row in chosen if row["threads"] == threads and row["target"] is not None]
+        missed = [row for row in aimed if report.verdict(row, rows, roofs) != "met"]
+        by_ratio = sum((report.toward_target(row, rows) or 0.0) >= row["target"] for row in aimed)
+        by_floor = len(aimed) - len(missed) - by_ratio
+        names = ", ".join(row["name"] for row in missed) or "none"
+        whose = "" if threads == TARGET_THREADS else ", held against the targets for two"
+        yield (
+            f"{_on(threads).capitalize()}{whose}: of {len(aimed)} rows with a target {by_ratio} reach it, {by_floor} "
+            f"others 85% of their floor; missed by {names}."
+        )
+
+
+def _threads(chosen: list[Row]) -> Iterator[str]:
+    pairs = report.pairs(chosen, {"threads": 1}, {"threads": 2})
+    if pairs:
+        yield "Two threads, times as fast as one (target 1.75 for Lucid in mlp-b512):\n\n" + _ratios(pairs)
+
+
+def _busy(rows: list[Row]) -> Iterator[str]:
+    pairs = report.pairs(
+        [row for row in rows if row["threads"] == TARGET_THREADS], {"condition": "busy"}, {"condition": "quiet"}
+    )
+    if pairs:
+        yield "Times as slow where another process never leaves one core (target for Lucid 1.6):\n\n" + _ratios(pairs)
+
+
+def _ratios(pairs: list[tuple[Row, Row]]) -> str:
+    """The median of one row over that of another."""
+    lines = []
+    for both in pairs:
+        cells = []
+        for names in ((LUCID,), *PEERS.values()):
+            best = [report.fastest(row, names) for row in both]
+            times = [row["results"][name]["median"] for row, name in zip(both, best, strict=True) if name]
+            cells.append(f"{times[0] / times[1]:.2f}" if len(times) == len(both) else "")
+        lines.append((both[0]["name"], *cells))
+    return _table(("step", "Lucid", *PEERS), lines)
+
+
+def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
+    for threads in sorted(roofs):
+        if chosen := report.product_rows(rows, threads):
+            yield (
+                f"Products of Linear layers {_on(threads)}, against NumPy: {report.products_in_short(chosen, roofs)}."
+            )
+
+
+def _imports(imports: dict[str, Any]) -> str:
+    times = ", ".join(f"{name} {report.duration(one['median'])}" for name, one in imports.items())
+    return f"`import` in a fresh process (target for lucid 0.3 s): {times}."
+
+
+def _on(threads: int | str) -> str:
+    return "on one thread" if int(threads) == 1 else f"on {threads} threads"
+
+
+def _table(heading: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    heading = list(heading)
+    rows = [heading, ["---"] * len(heading), *lines]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
