@@ -88,7 +88,7 @@ def test_empty_axes_are_sorted() -> None:
         (lambda x: lucid.topk(x, -1, 0), ArgumentError, "topk takes a k from 0 to 2, the extent of axis 0, got -1."),
         (lambda x: lucid.topk(x, 1.5), ArgumentError, "topk takes an integer as k, got 1.5."),
         (lambda x: lucid.sort(x, 2), ShapeError, "axis 2 is out of range for a tensor of 2 axes."),
-        (lambda x: lucid.argsort(x.sum()), ShapeError, "axis -1 is out of range for a tensor of 0 axes."),
+        (lambda x: lucid.argsort(x.sum(), 1), ShapeError, "axis 1 is out of range for a tensor of 0 axes."),
     ],
 )
 def test_wrong_arguments(act: Any, error: type[LucidError], message: str) -> None:

@@ -9,8 +9,17 @@ from lucid.errors import argument_error
 
 def check_positive_integer(owner: str, name: str, value: object) -> int:
     """The argument, if it is an integer of at least 1; else ArgumentError."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise argument_error(value, int, f"{owner} takes a positive integer as {name}, got {value!r}.")
+    return _integer_from(1, f"{owner} takes a positive integer as {name}", value)
+
+
+def check_size(owner: str, name: str, value: object) -> int:
+    """The argument, if it is an integer of at least 0; else ArgumentError."""
+    return _integer_from(0, f"{owner} takes an integer of at least 0 as {name}", value)
+
+
+def _integer_from(least: int, what: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise argument_error(value, int, f"{what}, got {value!r}.")
     return value
 
 

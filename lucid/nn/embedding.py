@@ -5,7 +5,7 @@ from __future__ import annotations
 import lucid.nn.functional as F
 import lucid.operations as ops
 from lucid.errors import ShapeError
-from lucid.nn.arguments import check_positive_integer
+from lucid.nn.arguments import check_size
 from lucid.nn.functional.bags import check_mode
 from lucid.nn.functional.embedding import check_dense, check_padding_idx
 from lucid.nn.module import Module
@@ -42,8 +42,8 @@ class Embedding(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
-        self.num_embeddings = check_positive_integer("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = check_positive_integer("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = check_size("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_size("Embedding", "embedding_dim", embedding_dim)
         check_dense("Embedding", sparse)
         self.max_norm = None if max_norm is None else check_number("Embedding takes a number as max_norm", max_norm)
         self.norm_type = check_number("Embedding takes a number as norm_type", norm_type)
@@ -104,8 +104,8 @@ class EmbeddingBag(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
-        self.num_embeddings = check_positive_integer("EmbeddingBag", "num_embeddings", num_embeddings)
-        self.embedding_dim = check_positive_integer("EmbeddingBag", "embedding_dim", embedding_dim)
+        self.num_embeddings = check_size("EmbeddingBag", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_size("EmbeddingBag", "embedding_dim", embedding_dim)
         check_dense("EmbeddingBag", sparse)
         self.max_norm = None if max_norm is None else check_number("EmbeddingBag takes a number as max_norm", max_norm)
         self.norm_type = check_number("EmbeddingBag takes a number as norm_type", norm_type)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.nn.arguments import check_positive_integer
+from lucid.nn.arguments import check_positive_integer, check_size
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations.arguments import as_integer, as_integers, float_dtype
@@ -20,7 +20,8 @@ class Linear(Module):
     """x @ weight.T + bias: maps (..., in_features) to (..., out_features).
 
     `weight` of shape (out_features, in_features) and `bias` of shape (out_features,), which is None where the
-    argument is False, start uniform between -1/sqrt(in_features) and 1/sqrt(in_features), as in PyTorch.
+    argument is False, start uniform between -1/sqrt(in_features) and 1/sqrt(in_features), as in PyTorch. Either number
+    of features may be 0: without inputs, the bias starts as zeros.
     """
 
     weight: Parameter
@@ -31,9 +32,9 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: object = None
     ) -> None:
         super().__init__()
-        self.in_features = check_positive_integer("Linear", "in_features", in_features)
-        self.out_features = check_positive_integer("Linear", "out_features", out_features)
-        bound, dtype = 1.0 / math.sqrt(in_features), float_dtype("Linear", dtype)
+        self.in_features = check_size("Linear", "in_features", in_features)
+        self.out_features = check_size("Linear", "out_features", out_features)
+        bound, dtype = 1.0 / math.sqrt(in_features) if in_features else 0.0, float_dtype("Linear", dtype)
         self.weight = Parameter(uniform(-bound, bound, (out_features, in_features), dtype))
         self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features, dtype)) if bias else None)
         self._place(device)
@@ -68,7 +69,7 @@ class Bilinear(Module):
         super().__init__()
         self.in1_features = check_positive_integer("Bilinear", "in1_features", in1_features)
         self.in2_features = check_positive_integer("Bilinear", "in2_features", in2_features)
-        self.out_features = check_positive_integer("Bilinear", "out_features", out_features)
+        self.out_features = check_size("Bilinear", "out_features", out_features)
         bound, dtype = 1.0 / math.sqrt(in1_features), float_dtype("Bilinear", dtype)
         self.weight = Parameter(uniform(-bound, bound, (out_features, in1_features, in2_features), dtype))
         self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features, dtype)) if bias else None)

@@ -13,7 +13,6 @@ from lucid.operations.arrangement import (
     meshgrid,
     moveaxis,
     narrow,
-    repeat_interleave,
     roll,
     rot90,
     select,
@@ -56,6 +55,7 @@ from lucid.operations.contraction import (
     tensordot,
 )
 from lucid.operations.convolution import convolution as convolution, convolution_transpose as convolution_transpose
+from lucid.operations.counting import repeat_interleave
 from lucid.operations.creation import (
     arange,
     eye,

@@ -170,29 +170,6 @@ def unflatten(x: Operand, dim: int, sizes: Sequence[int]) -> Tensor:
     return reshape(tensor, (*tensor.shape[:a], *split_sizes, *tensor.shape[a + 1 :]))
 
 
-def repeat_interleave(x: Operand, repeats: int, dim: int | None = None) -> Tensor:
-    """x with each element repeated along an axis, or of the flattened x where there is none.
-
-    >>> print(repeat_interleave([1, 2], 2))
-    [1, 1, 2, 2]
-    """
-    tensor = as_tensor(x)
-    if getattr(repeats, "ndim", 0):
-        raise ArgumentError(
-            f"repeat_interleave takes one number of repeats, got a tensor of shape {as_tensor(repeats).shape}: the "
-            f"shape of the result would depend on its elements.",
-            hint="write `lucid.take(x, numpy.repeat(numpy.arange(len(x)), repeats), 0)`.",
-        )
-    count = as_integer("repeat_interleave takes one number of repeats", repeats)
-    if count < 0:
-        raise ArgumentError(f"repeat_interleave takes a number of repeats from 0 on, got {count}.")
-    if dim is None:
-        tensor, dim = reshape(tensor, (tensor.size,)), 0
-    a = one_axis(dim, tensor.ndim)
-    stretched = broadcast_to(expand_dims(tensor, a + 1), (*tensor.shape[: a + 1], count, *tensor.shape[a + 1 :]))
-    return reshape(stretched, (*tensor.shape[:a], tensor.shape[a] * count, *tensor.shape[a + 1 :]))
-
-
 def tile(x: Operand, dims: int | Sequence[int]) -> Tensor:
     """x repeated side by side along each axis, as often as `dims` says; fewer numbers than x has axes are for its last
     ones."""

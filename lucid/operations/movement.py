@@ -100,6 +100,11 @@ def unsqueeze(x: Operand, dim: int) -> Tensor:
 def concatenate(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors one after the other along an axis, promoted to one dtype."""
     parts = [as_tensor(x) for x in _several("concatenate", tensors)]
+    if (0,) in (shapes := [part.shape for part in parts]) and any(len(shape) != 1 for shape in shapes):
+        raise ShapeError(
+            f"concatenate takes tensors of as many axes, got shapes {', '.join(map(str, shapes))}.",
+            hint="leave out the empty vector: collect the tensors in a list, and concatenate that.",
+        )
     dtype = parts[0].dtype
     for part in parts[1:]:
         dtype = promote(dtype, part.dtype)

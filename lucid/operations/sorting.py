@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lucid.errors import ArgumentError, ShapeError
 from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import int64, promote
-from lucid.operations.arguments import as_integer, by_other_names, one_axis
+from lucid.operations.arguments import as_integer, by_other_names, normal_axes, one_axis
 from lucid.operations.elementwise import (
     add,
     isnan,
@@ -41,8 +41,9 @@ def argsort(x: Operand, axis: int = -1, descending: bool = False, *, stable: boo
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("argsort", aliases, dim=axis)
-    along = one_axis(axis, tensor.ndim)
-    return transpose(apply_op(ix.Argsort(bool(descending)), transpose(tensor, along, -1)), along, -1)
+    line, along = _with_axis(tensor, axis)
+    positions = transpose(apply_op(ix.Argsort(bool(descending)), transpose(line, along, -1)), along, -1)
+    return reshape(positions, tensor.shape)
 
 
 def sort(x: Operand, axis: int = -1, descending: bool = False, *, stable: bool = True, **aliases: Any) -> Sorted:
@@ -52,26 +53,31 @@ def sort(x: Operand, axis: int = -1, descending: bool = False, *, stable: bool =
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("sort", aliases, dim=axis)
-    along = one_axis(axis, tensor.ndim)
-    indices = argsort(tensor, along, descending)
-    return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
+    line, along = _with_axis(tensor, axis)
+    indices = argsort(line, along, descending)
+    return Sorted(*(reshape(part, tensor.shape) for part in (apply_op(ix.Gather(along), line, indices), indices)))
 
 
 def topk(x: Operand, k: int, axis: int = -1, largest: bool = True, sorted: bool = True, **aliases: Any) -> Sorted:
     """The k largest elements along an axis, or the k smallest, in order, and the positions that they come from.
 
-    They are in order whatever `sorted` says, and of equal elements those before come first.
+    They are in order whatever `sorted` says, and of equal elements those before come first. A tensor without axes is
+    its own largest element, for a k of 1.
     """
     tensor = as_tensor(x)
     (axis,) = by_other_names("topk", aliases, dim=axis)
-    along = one_axis(axis, tensor.ndim)
+    line, along = _with_axis(tensor, axis)
     k = as_integer("topk takes an integer as k", k)
-    if not 0 <= k <= tensor.shape[along]:
-        raise ArgumentError(f"topk takes a k from 0 to {tensor.shape[along]}, the extent of axis {along}, got {k!r}.")
-    every = argsort(tensor, along, largest)
-    shape = (*tensor.shape[:along], k, *tensor.shape[along + 1 :])
-    indices = apply_op(mv.Slice((0,) * tensor.ndim, (1,) * tensor.ndim, shape), every)
-    return Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
+    least = 0 if tensor.ndim else 1
+    if not least <= k <= line.shape[along]:
+        raise ArgumentError(
+            f"topk takes a k from {least} to {line.shape[along]}, the extent of axis {along}, got {k!r}."
+        )
+    every = argsort(line, along, largest)
+    shape = (*line.shape[:along], k, *line.shape[along + 1 :])
+    indices = apply_op(mv.Slice((0,) * line.ndim, (1,) * line.ndim, shape), every)
+    found = apply_op(ix.Gather(along), line, indices), indices
+    return Sorted(*found) if tensor.ndim else Sorted(*(reshape(part, ()) for part in found))
 
 
 def kthvalue(x: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Sorted:
@@ -82,17 +88,23 @@ def kthvalue(x: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Sorted
     2.0 2
     """
     tensor = as_tensor(x)
-    along = one_axis(dim, tensor.ndim)
+    line, along = _with_axis(tensor, dim)
     k = as_integer("kthvalue takes an integer as k", k)
-    if not 1 <= k <= tensor.shape[along]:
-        raise ArgumentError(
-            f"kthvalue takes a k from 1 to {tensor.shape[along]}, the extent of axis {along}, got {k!r}."
-        )
-    before, shape = (0,) * along, (*tensor.shape[:along], 1, *tensor.shape[along + 1 :])
-    start = (*before, k - 1, *(0,) * (tensor.ndim - along - 1))
-    indices = apply_op(mv.Slice(start, (1,) * tensor.ndim, shape), argsort(tensor, along))
-    found = Sorted(apply_op(ix.Gather(along), tensor, indices), indices)
-    return found if keepdim else Sorted(*(squeeze(part, along) for part in found))
+    if not 1 <= k <= line.shape[along]:
+        raise ArgumentError(f"kthvalue takes a k from 1 to {line.shape[along]}, the extent of axis {along}, got {k!r}.")
+    before, shape = (0,) * along, (*line.shape[:along], 1, *line.shape[along + 1 :])
+    start = (*before, k - 1, *(0,) * (line.ndim - along - 1))
+    indices = apply_op(mv.Slice(start, (1,) * line.ndim, shape), argsort(line, along))
+    found = Sorted(apply_op(ix.Gather(along), line, indices), indices)
+    return found if keepdim and tensor.ndim else Sorted(*(squeeze(part, along) for part in found))
+
+
+def _with_axis(x: Tensor, axis: int) -> tuple[Tensor, int]:
+    """What is sorted along an axis, and that axis: a tensor without axes is a line of one element."""
+    if x.ndim:
+        return x, one_axis(axis, x.ndim)
+    normal_axes(as_integer("one axis is an integer", axis), 0)  # or an error
+    return reshape(x, (1,)), 0
 
 
 def bucketize(x: Operand, boundaries: Operand, *, right: bool = False) -> Tensor:

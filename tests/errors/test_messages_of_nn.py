@@ -384,6 +384,18 @@ CASES: list[Case] = [
         "gradients have the shape of the table, with 0 in rows not read.",
     ),
     (
+        lambda: F.one_hot(np.zeros(0, np.int64)),
+        ArgumentError,
+        "one_hot takes its number of classes from the data, got none.",
+        "give num_classes.",
+    ),
+    (
+        lambda: lucid.compile(F.one_hot)(np.array([1])),
+        TraceError,
+        "one_hot takes its number of classes from the data, which is only known when the compiled step runs.",
+        "give num_classes.",
+    ),
+    (
         lambda: F.one_hot(np.array([1]), 0),
         ArgumentError,
         "one_hot takes the number of classes, from 1 on, got num_classes=0.",
@@ -469,7 +481,7 @@ CASES: list[Case] = [
         'kaiming initialization takes mode="fan_in" or "fan_out", got \'fan\'.',
         None,
     ),
-    (lambda: nn.Linear(0, 2), ArgumentError, "Linear takes a positive integer as in_features, got 0.", None),
+    (lambda: nn.Linear(-1, 2), ArgumentError, "Linear takes an integer of at least 0 as in_features, got -1.", None),
     (lambda: nn.Linear(2, 2).train("yes"), ArgumentTypeError, "train takes True or False, got 'yes'.", None),
     (lambda: nn.LayerNorm(2, eps=-1.0), ArgumentError, "LayerNorm takes eps of at least 0, got -1.0.", None),
     (

@@ -16,6 +16,7 @@ from lucid.errors import (
     GradientError,
     LucidError,
     ShapeError,
+    TraceError,
 )
 from tests.errors.messages import Case, expect_message
 
@@ -111,6 +112,12 @@ CASES: list[Case] = [
     (lambda: lucid.concatenate([]), ArgumentError, "concatenate takes at least one tensor, got none.", None),
     (lambda: lucid.concatenate(1.0), ArgumentError, "concatenate takes a sequence of tensors, got 1.0.", None),
     (lambda: lucid.stack([]), ArgumentError, "stack takes at least one tensor, got none.", None),
+    (
+        lambda: lucid.concatenate([ones(0), ones(2, 2)], 1),
+        ShapeError,
+        "concatenate takes tensors of as many axes, got shapes (0,), (2, 2).",
+        "leave out the empty vector: collect the tensors in a list, and concatenate that.",
+    ),
     (
         lambda: lucid.concatenate([ones(2), ones(2, 2)]),
         ShapeError,
@@ -218,11 +225,65 @@ CASES: list[Case] = [
         "make it an argument, or read `w.detach()`.",
     ),
     (
-        lambda: lucid.repeat_interleave(ones(2), Tensor([1, 2])),
+        lambda: lucid.compile(lucid.repeat_interleave)(ones(2), Tensor([1, 2])),
+        TraceError,
+        "repeat_interleave gives as many elements as the repeats sum to, which is only known when the compiled step "
+        "runs.",
+        "give output_size.",
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), Tensor([1, 2, 3])),
+        ShapeError,
+        "repeat_interleave takes one number of repeats, or one for each of 2 elements of axis 0, got shape (3,).",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2, 2)),
+        ShapeError,
+        "repeat_interleave takes repeats as a tensor of one axis, got shape (2, 2).",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), ones(2)),
+        DTypeError,
+        "repeat_interleave takes repeats that are integers, got float32.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), "x"),
+        ArgumentTypeError,
+        "repeat_interleave takes a number of repeats, or a tensor of them, got 'x'.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), 2, output_size="x"),
+        ArgumentTypeError,
+        "repeat_interleave takes an integer as output_size, got 'x'.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), 2, output_size=3),
         ArgumentError,
-        "repeat_interleave takes one number of repeats, got a tensor of shape (2,): the shape of the result would "
-        "depend on its elements.",
-        "write `lucid.take(x, numpy.repeat(numpy.arange(len(x)), repeats), 0)`.",
+        "repeat_interleave gives 4 elements along axis 0, got output_size=3.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), Tensor([1, 2]), output_size=-1),
+        ArgumentError,
+        "repeat_interleave takes an output_size from 0 on, got -1.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), Tensor([1, 2]), output_size=4),
+        CheckError,
+        "repeat_interleave takes repeats that sum to output_size=4, which is not so.",
+        None,
+    ),
+    (
+        lambda: lucid.repeat_interleave(ones(2), Tensor([1, -2])),
+        CheckError,
+        "repeat_interleave takes numbers of repeats from 0 on, which is not so at position 1.",
+        None,
     ),
     (
         lambda: lucid.custom_vjp(1),
@@ -282,6 +343,8 @@ CASES: list[Case] = [
         "kthvalue takes a k from 1 to 3, the extent of axis 0, got 0.",
         None,
     ),
+    (lambda: lucid.topk(1.0, 0), ArgumentError, "topk takes a k from 1 to 1, the extent of axis 0, got 0.", None),
+    (lambda: lucid.sort(1.0, 1), AxisError, "axis 1 is out of range for a tensor of 0 axes.", None),
     (lambda: lucid.tensor_split(ones(3), 0), ArgumentError, "tensor_split takes at least one part, got 0.", None),
     (
         lambda: lucid.trapezoid(ones(2, 3), ones(2)),

@@ -15,7 +15,7 @@ def zeros(*shape: int) -> np.ndarray:
 
 
 CASES = [
-    (lambda: nn.Embedding(0, 3), ArgumentError, "Embedding takes a positive integer as num_embeddings"),
+    (lambda: nn.Embedding(-1, 3), ArgumentError, "Embedding takes an integer of at least 0 as num_embeddings"),
     (lambda: nn.Embedding(4, 3, padding_idx=4), ArgumentError, "Embedding takes a padding_idx from -4 to 3, got 4"),
     (lambda: nn.Embedding(4, 3, sparse=True), ArgumentError, "Embedding takes sparse=False only"),
     (lambda: nn.Embedding(4, 3, _weight=zeros(4, 2)), ShapeError, r"_weight of shape \(4, 3\), got \(4, 2\)"),
@@ -24,7 +24,7 @@ CASES = [
     (lambda: nn.Embedding(4, 3)(np.array([[0, 3], [4, 1]])), CheckError, "index 4 at position 2 is out of range: exp"),
     (lambda: nn.Embedding(4, 3)(np.array(-1)), CheckError, "index -1 is out of range: expected 0 to 3"),
     (lambda: F.embedding(np.array([0]), Tensor(zeros(4))), ShapeError, r"weight of shape \(num, dim\), got \(4,\)"),
-    (lambda: F.one_hot(np.array([0])), ArgumentError, "number of classes, from 1 on, got num_classes=-1"),
+    (lambda: F.one_hot(np.array([0]), -2), ArgumentError, "number of classes, from 1 on, got num_classes=-2"),
     (lambda: F.one_hot(zeros(2), 3), DTypeError, "one_hot takes integers, got float32"),
     (lambda: F.one_hot(np.array([0, 3]), 3), CheckError, "class 3 at position 1 is out of range: expected 0 to 2"),
     (lambda: nn.PReLU(0), ArgumentError, "positive integer as num_parameters"),
@@ -32,7 +32,7 @@ CASES = [
     (lambda: nn.GLU()(zeros(2, 3)), ShapeError, "glu halves axis -1"),
     (lambda: nn.CELU(0.0)(zeros(2)), ArgumentError, "takes a number other than 0 as alpha, got 0.0"),
     (lambda: nn.Hardtanh(1.0, 0.0)(zeros(2)), ArgumentError, "min_val below max_val"),
-    (lambda: nn.Bilinear(2, 3, 0), ArgumentError, "positive integer as out_features"),
+    (lambda: nn.Bilinear(2, 3, -1), ArgumentError, "integer of at least 0 as out_features"),
     (lambda: nn.Bilinear(2, 3, 4)(zeros(5, 2), zeros(6, 3)), ShapeError, r"\(..., 2\) and \(..., 3\)"),
     (lambda: nn.Bilinear(2, 3, 4)(zeros(5, 2).astype("float64"), zeros(5, 3)), DTypeError, "takes float32 inputs"),
     (lambda: nn.Unflatten(1, (2, 3))(zeros(2, 5)), ShapeError, r"does not split into \(2, 3\)"),

@@ -124,6 +124,9 @@ def test_one_hot() -> None:
     index = np.array([[3, 0], [1, 1]])
     for function in (F.one_hot, lucid.compile(F.one_hot)):
         assert_close(function(index, 4), torch.nn.functional.one_hot(torch.from_numpy(index), 4))
+    for shape in ((), (2,), (2, 3)):
+        index = np.arange(np.prod(shape)).astype(np.int64).reshape(shape)[..., ::-1] if shape else np.array(2)
+        assert_close(F.one_hot(index), torch.nn.functional.one_hot(torch.from_numpy(index.copy())))
 
 
 def test_training_with_an_embedding() -> None:
@@ -178,6 +181,19 @@ def test_sorting(shape: tuple[int, ...]) -> None:
                 lucid.argsort(x, dim=axis, descending=descending, stable=True),
                 torch.argsort(torch.tensor(x), dim=axis, descending=descending, stable=True),
             )
+
+
+@pytest.mark.parametrize("name", ["sort", "topk", "kthvalue"])
+def test_sorting_without_axes(name: str) -> None:
+    arguments = () if name == "sort" else (1,)
+    for part in range(2):
+        assert_same_both(
+            lambda x, part=part: getattr(lucid, name)(x, *arguments, dim=0)[part] * x,  # type: ignore[misc]
+            lambda x, part=part: getattr(torch, name)(x, *arguments, dim=0)[part] * x,  # type: ignore[misc]
+            [np.array(3.0, np.float32)],
+        )
+    for function in (lucid.argsort, lucid.compile(lucid.argsort)):
+        assert_close(function(Tensor(3.0)), torch.argsort(torch.tensor(3.0)))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])

@@ -48,6 +48,18 @@ def test_module(make: Callable[[Any], Any], shape: tuple[int, ...], dtype: str) 
     assert_same_module(ours, theirs, [normal(*shape, dtype=dtype)])
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors is a no-op")
+@pytest.mark.parametrize(("inputs", "outputs"), [(0, 2), (2, 0), (0, 0)])
+def test_layers_without_features(inputs: int, outputs: int) -> None:
+    ours, theirs = nn.Linear(inputs, outputs), torch.nn.Linear(inputs, outputs)
+    assert_same_module(ours, theirs, [normal(3, inputs)])
+    assert_close(nn.Linear(0, outputs).bias, torch.nn.Linear(0, outputs).bias)
+    ours, theirs = nn.Bilinear(2, 3, outputs), torch.nn.Bilinear(2, 3, outputs)
+    assert_same_module(ours, theirs, [normal(4, 2), normal(4, 3)], wrt=(0, 1))
+    ours, theirs = nn.Embedding(inputs, outputs), torch.nn.Embedding(inputs, outputs)
+    assert_same_module(ours, theirs, [np.arange(inputs)], wrt=())
+
+
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize(
     "row", [[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [0.0, -np.inf, 1.0], [3e38, -3e38, 0.0], [-np.inf, -np.inf, 5.0]]

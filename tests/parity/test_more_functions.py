@@ -64,6 +64,10 @@ ROWS: dict[str, Row] = {
     "select": (lambda m, x: m.select(x, 1, -2), (X,)),
     "unfold": (lambda m, x: x.unfold(1, 3, 2), (X,)),
     "unfold the first": (lambda m, x: x.unfold(0, 2, 1), (X,)),
+    "repeat_interleave by counts": (lambda m, x, n: m.repeat_interleave(x, n, 1, output_size=9), (X, COUNTS)),
+    "repeat_interleave by none": (lambda m, x, n: m.repeat_interleave(x, n - n, 1, output_size=0), (X, COUNTS)),
+    "repeat_interleave by one count": (lambda m, x, n: m.repeat_interleave(x, n[1:2], output_size=40), (X, COUNTS)),
+    "repeat_interleave of positions": (lambda m, n: m.repeat_interleave(n - 1, output_size=4), (COUNTS,)),
     "hstack": (lambda m, x, y: m.hstack((x, y)), (X, Y)),
     "hstack of vectors": (lambda m, x, y: m.hstack((x, y)), (X[0], Y[1])),
     "vstack": (lambda m, x, y: m.vstack((x, y)), (X[0], Y)),
@@ -100,6 +104,15 @@ ROWS: dict[str, Row] = {
 def test_as_pytorch(name: str) -> None:
     function, operands = ROWS[name]
     compare(lambda *x: function(lucid, *x), lambda *x: function(torch, *x), *operands)
+
+
+@pytest.mark.parametrize("dim", [None, 0, 1])
+def test_repeats_that_are_added_up(dim: int | None) -> None:
+    """Without the size of the result, which eager code finds in the data."""
+    repeats = np.arange(X.size if dim is None else X.shape[dim])[::-1] % 3
+    expected = torch.repeat_interleave(torch.tensor(X), torch.tensor(repeats.copy()), dim)
+    assert_close(lucid.repeat_interleave(X, repeats, dim), expected)
+    assert_close(lucid.Tensor(X).repeat_interleave(lucid.Tensor(repeats), dim), expected)
 
 
 def test_float_power_keeps_the_digits_of_numbers() -> None:

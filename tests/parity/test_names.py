@@ -92,8 +92,6 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     "lucid.set_num_threads": ({"num is called threads"}, "what it is a number of"),
     "lucid.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
     "Tensor.cross": ({"dim is -1 by default"}, "as in torch.linalg.cross; the other default is deprecated"),
-    "lucid.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
-    "Tensor.repeat_interleave": ({"no output_size"}, "it follows from one number of repeats"),
     "Tensor.cuda": ({"no device"}, "there is one GPU"),
     "data.random_split": ({"seed is our own"}, "a split depends on the seed alone"),
     "data.DataLoader": (

@@ -51,6 +51,16 @@ def test_an_empty_batch_leaves_running_statistics_alone(shape: tuple[int, ...]) 
     assert_same_module(ours, theirs, [normal(*shape)])
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 0), (4, 0)])
+@pytest.mark.parametrize("training", [True, False])
+def test_instances_without_positions_leave_running_statistics_alone(shape: tuple[int, ...], training: bool) -> None:
+    for options in ({}, {"affine": True, "track_running_stats": True}):
+        ours, theirs = nn.InstanceNorm1d(4, **options), torch.nn.InstanceNorm1d(4, **options)
+        ours.train(training)
+        theirs.train(training)
+        assert_same_module(ours, theirs, [normal(*shape)])
+
+
 def test_rms_norm_of_integers_has_the_epsilon_of_float32() -> None:
     x = np.array([[1, 2, 3], [0, 0, 0]])
     np.testing.assert_array_equal(F.rms_norm(x, 3).numpy(), F.rms_norm(x.astype("f"), 3).numpy())

@@ -81,7 +81,7 @@ def linear_cross_entropy(
             "linear_cross_entropy takes an input (N, in), or (in,) with one axis of classes, and a linear_weight "
             f"(C, ..., in), got {x.shape} and {factors.shape}."
         )
-    scores = linear(x, factors.reshape(-1, factors.shape[-1])).reshape(*x.shape[:-1], *factors.shape[:-1])
+    scores = linear(x, factors.flatten(0, -2)).reshape(*x.shape[:-1], *factors.shape[:-1])
     if linear_bias is not None:
         scores = scores + linear_bias
     ignored = -100 if ignore_index is None else ignore_index

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, DTypeError, ShapeError
-from lucid.modes import no_grad
+from lucid.errors import ArgumentError, DTypeError, ShapeError, TraceError
+from lucid.modes import current_tracer, no_grad
 from lucid.operations.arguments import as_integer
 from lucid.operations.gathering import rows
 from lucid.savepoints import all_or_nothing
@@ -85,14 +85,28 @@ def check_padding_idx(owner: str, padding_idx: int | None, count: int) -> int | 
 def one_hot(tensor: Input, num_classes: int = -1) -> Tensor:
     """int64 vectors with a 1 at each element of x, integers from 0 to num_classes - 1: (*x.shape, num_classes).
 
-    PyTorch's default of -1, the largest element + 1, would be a shape that depends on data: ArgumentError. Raises
-    CheckError for an element out of range, before anything is written.
+    The default of -1 stands for the largest element + 1, in eager code: a compiled function would have a shape that
+    depends on data, and raises TraceError. Raises CheckError for an element out of range, before anything is written.
     """
     index = ops.as_tensor(tensor)
     if not index.dtype.is_integer:
         raise DTypeError(f"one_hot takes integers, got {index.dtype}.")
     num_classes = as_integer("one_hot takes a number of classes", num_classes)
+    if num_classes == -1:
+        num_classes = _number_of_classes(index)
     if num_classes < 1:
         raise ArgumentError(f"one_hot takes the number of classes, from 1 on, got num_classes={num_classes!r}.")
     ops.check_index(index, num_classes, "class")
     return (index.astype("int64").unsqueeze(-1) == ops.arange(num_classes)).astype("int64")
+
+
+def _number_of_classes(index: Tensor) -> int:
+    """How many classes there are, as far as the largest one tells."""
+    if current_tracer() is not None:
+        raise TraceError(
+            "one_hot takes its number of classes from the data, which is only known when the compiled step runs.",
+            hint="give num_classes.",
+        )
+    if not index.size:
+        raise ArgumentError("one_hot takes its number of classes from the data, got none.", hint="give num_classes.")
+    return max(int(index.max()) + 1, 1)

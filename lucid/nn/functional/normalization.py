@@ -213,11 +213,12 @@ def instance_norm(
         return batch_norm(tensor, running_mean, running_var, weight, bias, False, momentum, eps)
     axes = tuple(range(2, tensor.ndim))
     count = math.prod(tensor.shape[2:])
-    if count < 2:
+    if count == 1:
         raise ShapeError(f"instance_norm needs more than one position to normalize over, got shape {tensor.shape}.")
     result, mean, variance = _standardized(tensor, axes, eps)
-    _update(running_mean, mean.mean(0).flatten(), momentum)
-    _update(running_var, variance.mean(0).flatten() * (count / (count - 1)), momentum)
+    if tensor.size:  # no value says nothing of the statistics
+        _update(running_mean, mean.mean(0).flatten(), momentum)
+        _update(running_var, variance.mean(0).flatten() * (count / (count - 1)), momentum)
     scale, shift = (_channelwise(values, tensor, "instance_norm") for values in (weight, bias))
     return _affine(result, scale, shift)
 

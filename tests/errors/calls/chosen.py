@@ -7,7 +7,7 @@ import numpy as np
 from tests.errors.calls.arrays import BLOCK, LINE, PLACES, SQUARE, TABLE, TURNED, floats, integers
 from tests.errors.calls.call import Call, call, unlike
 from tests.errors.calls.functional import CLASSES, FAR, IMAGES, REDUCED
-from tests.errors.calls.modules import counts, module, several
+from tests.errors.calls.modules import counts, module, several, sizes
 
 MODE = {"mode": "median"}
 STARTS = np.array([0, 1])
@@ -85,13 +85,13 @@ CALLS: list[Call] = [
     ),
     *several(
         module(
-            *("EmbeddingBag", (2, 3), (integers(2, 3),), [*counts(0, 1), MODE, {"padding_idx": 2}]),
+            *("EmbeddingBag", (2, 3), (integers(2, 3),), [*sizes(0, 1), MODE, {"padding_idx": 2}]),
             {"rank": {0: integers(1, 2, 2)}, "dtype": {0: floats(2, 3)}, "data": {0: integers(2, 3) + 5}},
             "shape value",
         ),
         module("CTCLoss", (), SEQUENCES, REDUCED, OF_SEQUENCES),
         module(
-            *("LinearCrossEntropyLoss", (3, 3), (TABLE, CLASSES), [REDUCED, *counts(0, 1)]),
+            *("LinearCrossEntropyLoss", (3, 3), (TABLE, CLASSES), [REDUCED, *sizes(0), *counts(1)]),
             {"rank": {0: BLOCK}, "shape": [{0: TURNED}, {1: PLACES}], "data": {1: FAR}},
             "dtype value",
         ),

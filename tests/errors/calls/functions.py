@@ -156,7 +156,15 @@ CALLS: list[Call] = [
         bad={"rank": {1: (0, 1, 2)}, "shape": {1: (0, 0)}, "value": {1: "x"}},
     ),
     call(
-        "lucid.repeat_interleave", TABLE, 2, 1, takes="shape dtype", bad={"rank": {2: 2}, "value": [{1: -1}, {1: 0.5}]}
+        *("lucid.repeat_interleave", TABLE, np.array([1, 2]), 0),
+        output_size=3,
+        bad={
+            "rank": {2: 2},
+            "shape": [{1: np.array([1, 1, 1])}, {1: np.array([[1, 2]])}],
+            "dtype": {1: LINE[:2]},
+            "value": [{1: -1}, {1: 0.5}, {1: 2}, {"output_size": -1}, {"output_size": 0.5}],
+            "data": [{1: np.array([4, -1])}, {"output_size": 4}],
+        },
     ),
     call(
         "lucid.reshape",

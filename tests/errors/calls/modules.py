@@ -64,6 +64,11 @@ def counts(*places: int) -> list[dict[int, Any]]:
     return [{place: value} for place in places for value in (0, 2.5)]
 
 
+def sizes(*places: int) -> list[dict[int, Any]]:
+    """Arguments that are integers of at least 0, replaced by what is none."""
+    return [{place: value} for place in places for value in (-1, 2.5)]
+
+
 CALLS: list[Call] = several(
     # Of elements.
     *(
@@ -116,9 +121,9 @@ CALLS: list[Call] = several(
         )
     ),
     # Layers.
-    module("Linear", (3, 2), (TABLE,), counts(0, 1), {"rank": {0: NUMBER}, "shape": {0: TURNED}, "dtype": {0: WIDE}}),
+    module("Linear", (3, 2), (TABLE,), sizes(0, 1), {"rank": {0: NUMBER}, "shape": {0: TURNED}, "dtype": {0: WIDE}}),
     module(
-        *("Bilinear", (3, 3, 2), (TABLE, TABLE), counts(0, 1, 2)),
+        *("Bilinear", (3, 3, 2), (TABLE, TABLE), [*counts(0, 1), *sizes(2)]),
         {"rank": {0: NUMBER}, "shape": {1: TURNED}, "dtype": {0: WIDE}},
     ),
     module("Flatten", (1,), (BLOCK,), {0: 0.5}, {"rank": {0: LINE}}, "shape dtype value"),
@@ -131,7 +136,7 @@ CALLS: list[Call] = several(
         "dtype value",
     ),
     module(
-        *("Embedding", (2, 3), (PLACES,), [*counts(0, 1), {2: 2}, {2: 0.5}]),
+        *("Embedding", (2, 3), (PLACES,), [*sizes(0, 1), {2: 2}, {2: 0.5}]),
         {"dtype": {0: LINE}, "data": {0: PLACES + 1}},
         "rank shape value",
     ),
@@ -314,12 +319,12 @@ CALLS: list[Call] = several(
             "TransformerEncoderLayer",
             (4, 2, 6),
             (BLOCK,),
-            [*counts(0, 1, 2), {1: 3}, {"dropout": 1.5}, {"activation": "sin"}],
+            [*counts(0, 1), *sizes(2), {1: 3}, {"dropout": 1.5}, {"activation": "sin"}],
         ),
         {"rank": {0: LINE}, "shape": {0: TABLE}, "dtype": {0: BLOCK.astype(np.float64)}},
     ),
     module(
-        *("TransformerDecoderLayer", (4, 2, 6), (BLOCK, BLOCK), [*counts(0, 1, 2), {1: 3}, {"dropout": 1.5}]),
+        *("TransformerDecoderLayer", (4, 2, 6), (BLOCK, BLOCK), [*counts(0, 1), *sizes(2), {1: 3}, {"dropout": 1.5}]),
         {"rank": {0: LINE}, "shape": {1: TABLE}, "dtype": {0: BLOCK.astype(np.float64)}},
     ),
     module(
@@ -333,7 +338,7 @@ CALLS: list[Call] = several(
         {"rank": {0: LINE}, "shape": {1: TABLE}, "dtype": {0: BLOCK.astype(np.float64)}},
     ),
     module(
-        *("Transformer", (4, 2, 1, 1, 6), (BLOCK, BLOCK), [*counts(0, 1, 2, 3, 4), {1: 3}, {"dropout": 1.5}]),
+        *("Transformer", (4, 2, 1, 1, 6), (BLOCK, BLOCK), [*counts(0, 1, 2, 3), *sizes(4), {1: 3}, {"dropout": 1.5}]),
         {"rank": {0: LINE}, "shape": {1: TABLE}, "dtype": {0: BLOCK.astype(np.float64)}},
     ),
     *(
