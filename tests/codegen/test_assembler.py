@@ -16,7 +16,7 @@ from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
 from lucid.codegen.cpu.pool import common_text
-from lucid.codegen.cpu.pool_text import team_text
+from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
 
 

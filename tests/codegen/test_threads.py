@@ -4,11 +4,12 @@ import ctypes
 import hashlib
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
+from lucid.codegen.cpu.placement import LOAN_WORDS
 from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, RAN, pool
 from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
@@ -73,6 +75,17 @@ def restored_threads() -> Iterator[None]:
     lucid.set_num_threads(before)
 
 
+def parallel() -> Callable[[int | None, None, int], None]:
+    """The function that runs the chunks of a task."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    return kind(pool(machine()).addresses[PARALLEL])
+
+
+def tasks() -> set[int]:
+    """The threads of this process, as Linux counts them."""
+    return set(map(int, os.listdir("/proc/self/task")))
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_the_number_of_threads_changes_no_bit(name: str) -> None:
     found = []
@@ -112,13 +125,11 @@ def test_the_pool_runs_each_chunk_once(threads: int) -> None:
     task_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
     seen: list[tuple[int, int, int]] = []
     task = task_type(lambda context, chunk, worker, job: seen.append((chunk, worker, job)))
-    parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
-        pool(machine()).addresses[PARALLEL]
-    )
+    run = parallel()
     earlier: set[int] = set()
     for count in (0, 1, 2, 7, 64) * 20:
         seen.clear()
-        parallel(ctypes.cast(task, ctypes.c_void_p).value, None, count)
+        run(ctypes.cast(task, ctypes.c_void_p).value, None, count)
         assert sorted(chunk for chunk, *_ in seen) == list(range(count))
         assert all(0 <= worker < threads for _, worker, _ in seen)
         jobs = {job for *_, job in seen}
@@ -204,17 +215,22 @@ def test_a_worker_that_is_woken_keeps_off_the_callers_core_meanwhile() -> None:
     end = threading.Event()
     thread = threading.Thread(target=end.wait)
     thread.start()
-    before = (ctypes.c_uint64 * 16)()
+    loan = (ctypes.c_uint64 * LOAN_WORDS)()
     try:
         os.sched_setaffinity(0, {here})
-        keep_off(thread.ident, before)
+        keep_off(thread.ident, loan)
         assert os.sched_getaffinity(thread.native_id or 0) == allowed - {here}
-        let_back(thread.ident, before)
+        let_back(thread.ident, loan)
         assert os.sched_getaffinity(thread.native_id or 0) == allowed
         os.sched_setaffinity(thread.native_id or 0, {here})
-        keep_off(thread.ident, before)  # there is nowhere to go
-        let_back(thread.ident, before)
+        keep_off(thread.ident, loan)  # there is nowhere to go
+        let_back(thread.ident, loan)
         assert os.sched_getaffinity(thread.native_id or 0) == {here}
+        os.sched_setaffinity(thread.native_id or 0, allowed)
+        keep_off(thread.ident, loan)
+        os.sched_setaffinity(thread.native_id or 0, {here})  # as `taskset` does
+        let_back(thread.ident, loan)
+        assert os.sched_getaffinity(thread.native_id or 0) == {here}, "others have chosen it meanwhile"
     finally:
         os.sched_setaffinity(0, allowed)
         end.set()
@@ -224,8 +240,8 @@ def test_a_worker_that_is_woken_keeps_off_the_callers_core_meanwhile() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
 @pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
 def test_workers_may_run_anywhere_behind_many_wakes() -> None:
-    """Caller and worker change its cores for a moment, and must not take for its own what the other left."""
-    others = set(os.listdir("/proc/self/task"))
+    """What a worker was lent to be woken it has given back when it sleeps again."""
+    others = tasks()
     lucid.set_num_threads(8)
     step = lucid.compile(lambda x: lucid.tanh(x) * 2.0)
     x = lucid.Tensor(np.ones((256, 256), np.float32))
@@ -235,9 +251,54 @@ def test_workers_may_run_anywhere_behind_many_wakes() -> None:
         step(x)
     time.sleep(0.1)  # until all of them sleep
     allowed = os.sched_getaffinity(0)
-    workers = set(os.listdir("/proc/self/task")) - others
+    workers = tasks() - others
     assert len(workers) >= 7
-    assert all(os.sched_getaffinity(int(thread)) == allowed for thread in workers)
+    assert all(os.sched_getaffinity(thread) == allowed for thread in workers)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
+def test_as_many_workers_are_woken_as_there_are_chunks_for() -> None:
+    others = tasks()
+    lucid.set_num_threads(8)
+    task = ctypes.cast(ctypes.CDLL(None).labs, ctypes.c_void_p).value  # takes no time
+    run = parallel()
+    run(task, None, 2)
+    workers = tasks() - others
+
+    def sleeps(worker: int) -> int:
+        with open(f"/proc/self/task/{worker}/status") as status:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read(), re.MULTILINE)[1])  # type: ignore[index]
+
+    def woken(chunks: int) -> int:
+        time.sleep(0.05)  # until all sleep
+        before = {worker: sleeps(worker) for worker in workers}
+        run(task, None, chunks)
+        time.sleep(0.05)
+        return sum(sleeps(worker) != count for worker, count in before.items())
+
+    # A busy system may leave one awake for longer: of some tries, one tells.
+    for chunks, expected in ((2, 1), (4, 3), (64, 7)):
+        assert any(woken(chunks) == expected for _ in range(20))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
+@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
+def test_workers_stay_where_others_have_put_them() -> None:
+    others = tasks()
+    lucid.set_num_threads(4)
+    task = ctypes.cast(ctypes.CDLL(None).labs, ctypes.c_void_p).value
+    run = parallel()
+    run(task, None, 4)
+    workers = sorted(tasks() - others)
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    cores = [{first}, {second}, {first, second}]
+    for worker, chosen in zip(workers, cores, strict=True):
+        os.sched_setaffinity(worker, chosen)
+    for _ in range(20):
+        time.sleep(0.002)
+        run(task, None, 4)
+    time.sleep(0.05)
+    assert [os.sched_getaffinity(worker) for worker in workers] == cores
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there do callers look whether workers run")

@@ -14,8 +14,9 @@ from typing import Any
 from lucid.codegen.cpu.assembler import assemble_once, begin_once
 from lucid.codegen.cpu.machine import Machine, load
 from lucid.codegen.cpu.pool import common_text, pool
-from lucid.codegen.cpu.pool_text import PARALLEL, SCRATCH, team_text
+from lucid.codegen.cpu.pool_text import PARALLEL, SCRATCH
 from lucid.codegen.cpu.runner import RUN_TIMED, run_timed_text
+from lucid.codegen.cpu.team_text import team_text
 from lucid.ir.types import BY_SHORT_NAME, DType
 
 # What has a function for each dtype: its name, with the short name of the dtype behind it.

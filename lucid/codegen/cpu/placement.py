@@ -3,18 +3,29 @@ others here; and how long a thread has run."""
 
 from __future__ import annotations
 
+# Of a loan: the cores that a thread had, those that it was given, and whether it was given any; in whole lines.
+LENT_WORD = 32
+LOAN_WORDS = 40
+
 # Linux wakes a thread where its waker runs, and can leave both there for many steps although a core is idle: then two
-# threads take as long as one. A worker that is woken is forbidden the waker's core meanwhile, and one that finds itself
-# on the caller's leaves in the same way. A worker whose core another process holds comes to the caller's: Linux itself
-# moves nobody who has run within half a millisecond.
+# threads take as long as one. A worker that is woken is forbidden the waker's core until it runs, and one that finds
+# itself on the caller's leaves in the same way. A worker whose core another process holds comes to the caller's: Linux
+# itself moves nobody who has run within half a millisecond.
+#
+# Others may set the cores of a thread at any time, such as `taskset` or a batch system. So what a thread had is read
+# each time, and given back only where it still has what it was given: a choice of others that comes in between stays.
+# Linux has no way to compare and set at once: a choice is lost that falls between a reading and the call behind it, a
+# fraction of a microsecond apart.
 _LINUX = """
 declare i32 @sched_getcpu()
-declare i32 @sched_getaffinity(i32, i64, ptr)
-declare i32 @sched_setaffinity(i32, i64, ptr)
+declare i64 @pthread_self()
 declare i32 @pthread_getaffinity_np(i64, i64, ptr)
 declare i32 @pthread_setaffinity_np(i64, i64, ptr)
 declare i32 @pthread_getcpuclockid(i64, ptr)
 declare i32 @clock_gettime(i32, ptr)
+declare i32 @memcmp(ptr, ptr, i64)
+declare ptr @memcpy(ptr, ptr, i64)
+declare ptr @memset(ptr, i32, i64)
 
 define internal i32 @this_core() {
   %core = call i32 @sched_getcpu()
@@ -36,108 +47,95 @@ define i64 @lucid_ran(i64 %thread) {
   ret i64 %nanoseconds
 }
 
-; In a set of cores, as 16 words of 64 bits: where the word of a core lies, and its bit there.
-define internal ptr @word_of(ptr %cores, i32 %core) {
+; Lend a thread some of its cores: this one alone, or all but this one. Nothing, where it may not run there, or has no
+; other. A set of cores is 16 words of 64 bits.
+define internal void @lend(i64 %thread, i32 %core, i1 %alone, ptr %loan) {
+entry:
+  %given = getelementptr i64, ptr %loan, i32 16
+  %lent = getelementptr i64, ptr %loan, i32 32
+  store i64 0, ptr %lent
+  %known = icmp ult i32 %core, 1024
+  br i1 %known, label %ask, label %end
+ask:
+  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %loan)
   %number = lshr i32 %core, 6
-  %place = getelementptr i64, ptr %cores, i32 %number
-  ret ptr %place
-}
-
-define internal i64 @bit_of(i32 %core) {
   %digit = and i32 %core, 63
   %shift = zext i32 %digit to i64
   %bit = shl i64 1, %shift
-  ret i64 %bit
+  %place = getelementptr i64, ptr %loan, i32 %number
+  %word = load i64, ptr %place
+  %same = and i64 %word, %bit
+  %answered = icmp eq i32 %failed, 0
+  %may = icmp ne i64 %same, 0
+  %can = and i1 %answered, %may
+  br i1 %can, label %choose, label %end
+choose:
+  %others = xor i64 %word, %bit
+  %chosen = select i1 %alone, i64 %bit, i64 %others
+  %copied = select i1 %alone, i64 0, i64 128
+  %given_place = getelementptr i64, ptr %given, i32 %number
+  %cleared = call ptr @memset(ptr %given, i32 0, i64 128)
+  %begun = call ptr @memcpy(ptr %given, ptr %loan, i64 %copied)
+  store i64 %chosen, ptr %given_place
+  %refused = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %given) ; where there is no other
+  %taken = icmp eq i32 %refused, 0
+  %mark = zext i1 %taken to i64
+  store i64 %mark, ptr %lent
+  br label %end
+end:
+  ret void
+}
+
+; Give a thread back what it had, unless others have set its cores since.
+define void @lucid_let_back(i64 %thread, ptr %loan) {
+entry:
+  %now = alloca [16 x i64]
+  %given = getelementptr i64, ptr %loan, i32 16
+  %lent = getelementptr i64, ptr %loan, i32 32
+  %mark = load i64, ptr %lent
+  store i64 0, ptr %lent
+  %some = icmp ne i64 %mark, 0
+  br i1 %some, label %ask, label %end
+ask:
+  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %now)
+  %order = call i32 @memcmp(ptr %now, ptr %given, i64 128)
+  %difference = or i32 %failed, %order
+  %ours = icmp eq i32 %difference, 0
+  br i1 %ours, label %give, label %end
+give:
+  %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %loan)
+  br label %end
+end:
+  ret void
+}
+
+; Forbid a thread the core of the calling one, if it may run on others, until it is let back.
+define void @lucid_keep_off(i64 %thread, ptr %loan) {
+  %core = call i32 @sched_getcpu()
+  call void @lend(i64 %thread, i32 %core, i1 false, ptr %loan)
+  ret void
 }
 
 ; Move a thread to the core of the calling one, if it may run there.
 define void @lucid_bring_here(i64 %thread) {
-entry:
-  %allowed = alloca [16 x i64]
-  %here = alloca [16 x i64]
+  %loan = alloca i64, i64 33
   %core = call i32 @sched_getcpu()
-  %known = icmp ult i32 %core, 1024
-  br i1 %known, label %ask, label %end
-ask:
-  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  %place = call ptr @word_of(ptr %allowed, i32 %core)
-  %all = load i64, ptr %place
-  %bit = call i64 @bit_of(i32 %core)
-  %same = and i64 %all, %bit
-  %may = icmp ne i64 %same, 0
-  %answered = icmp eq i32 %failed, 0
-  %can = and i1 %answered, %may
-  br i1 %can, label %move, label %end
-move:
-  store [16 x i64] zeroinitializer, ptr %here
-  %here_place = call ptr @word_of(ptr %here, i32 %core)
-  store i64 %bit, ptr %here_place
-  %moved = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %here)
-  %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  br label %end
-end:
-  ret void
-}
-
-; Forbid a thread the core of the calling one, if it may run on others. The cores it had are left in %allowed.
-define void @lucid_keep_off(i64 %thread, ptr %allowed) {
-entry:
-  %core = call i32 @sched_getcpu()
-  %known = icmp ult i32 %core, 1024
-  %failed = call i32 @pthread_getaffinity_np(i64 %thread, i64 128, ptr %allowed)
-  %answered = icmp eq i32 %failed, 0
-  %can = and i1 %known, %answered
-  br i1 %can, label %keep, label %end
-keep:
-  %place = call ptr @word_of(ptr %allowed, i32 %core)
-  %all = load i64, ptr %place
-  %bit = call i64 @bit_of(i32 %core)
-  %here = xor i64 %bit, -1
-  %others = and i64 %all, %here
-  store i64 %others, ptr %place
-  %kept = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed) ; refused where there is no other
-  store i64 %all, ptr %place
-  br label %end
-end:
-  ret void
-}
-
-; Let a thread run on all these cores.
-define void @lucid_let_back(i64 %thread, ptr %allowed) {
-  %back = call i32 @pthread_setaffinity_np(i64 %thread, i64 128, ptr %allowed)
+  call void @lend(i64 %thread, i32 %core, i1 true, ptr %loan)
+  call void @lucid_let_back(i64 %thread, ptr %loan)
   ret void
 }
 
 ; Move the calling thread elsewhere if it runs on a core, and may run on others.
 define void @lucid_leave_core(i32 %left) {
 entry:
-  %allowed = alloca [16 x i64]
   %core = call i32 @sched_getcpu()
   %together = icmp eq i32 %core, %left
-  %known = icmp ult i32 %core, 1024
-  %look = and i1 %together, %known
-  br i1 %look, label %try, label %end
-try: ; not while the caller has the cores of workers in hand: each would take for the worker's what the other left
-  %busy = call i32 @pthread_mutex_trylock(ptr @placing)
-  %mine = icmp eq i32 %busy, 0
-  br i1 %mine, label %ask, label %end
-ask:
-  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
-  %answered = icmp eq i32 %failed, 0
-  br i1 %answered, label %move, label %placed
-move:
-  %place = call ptr @word_of(ptr %allowed, i32 %core)
-  %all = load i64, ptr %place
-  %bit = call i64 @bit_of(i32 %core)
-  %here = xor i64 %bit, -1
-  %others = and i64 %all, %here
-  store i64 %others, ptr %place
-  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed) ; refused where there is no other
-  store i64 %all, ptr %place
-  %back = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
-  br label %placed
-placed:
-  %unlocked = call i32 @pthread_mutex_unlock(ptr @placing)
+  br i1 %together, label %leave, label %end
+leave:
+  %loan = alloca i64, i64 33
+  %self = call i64 @pthread_self()
+  call void @lend(i64 %self, i32 %core, i1 false, ptr %loan)
+  call void @lucid_let_back(i64 %self, ptr %loan)
   br label %end
 end:
   ret void
@@ -157,11 +155,11 @@ define void @lucid_bring_here(i64 %thread) {
   ret void
 }
 
-define void @lucid_keep_off(i64 %thread, ptr %allowed) {
+define void @lucid_keep_off(i64 %thread, ptr %loan) {
   ret void
 }
 
-define void @lucid_let_back(i64 %thread, ptr %allowed) {
+define void @lucid_let_back(i64 %thread, ptr %loan) {
   ret void
 }
 

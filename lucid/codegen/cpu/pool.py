@@ -2,14 +2,15 @@
 
 A job is a task, a context and a number of chunks. The caller publishes it, works on it as worker 0, and returns when
 every chunk is done. How a loop is cut into chunks is decided by its shape when it is compiled; which worker runs a
-chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a
-core, the others go on claiming. Workers are woken away from the caller's core, and one that comes to share it moves
-to another. A caller that waits for a last chunk whose worker does not run gives the worker its own core, and sleeps.
+chunk makes no difference to the result. An idle worker spins briefly, then sleeps; where another process holds a core,
+the others go on claiming. As many workers are woken as there are chunks for, away from the caller's core, and one that
+comes to share it moves to another. A caller that waits for a last chunk whose worker does not run gives the worker its
+own core, and sleeps.
 
-The pool is LLVM IR over pthreads (`pool_text.py`), compiled once: what all programs call, with the function that takes
-their steps (`runner.py`), and the team of workers, which is there from the first time on that more than one thread is
-wanted. It starts its threads at the first parallel loop, and
-again after a fork, in whose child they do not exist.
+The pool is LLVM IR over pthreads, compiled once: what all programs call (`pool_text.py`), with the function that takes
+their steps (`runner.py`), and the team of workers (`team_text.py`), which is there from the first time on that more
+than one thread is wanted. It starts its threads at the first parallel loop, and again after a fork, in whose child they
+do not exist.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool_text import JOIN, MAX_THREADS, PARALLEL, SCRATCH, alone_text, team_text
+from lucid.codegen.cpu.pool_text import JOIN, MAX_THREADS, PARALLEL, SCRATCH, alone_text
 from lucid.codegen.cpu.runner import COPY, RUN, run_functions
+from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import on_change
 
 TEAM, LEAVE_CORE, BRING_HERE = "lucid_team", "lucid_leave_core", "lucid_bring_here"
