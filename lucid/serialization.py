@@ -11,10 +11,12 @@ all else is an object with one entry that says what it is: {"tensor": its name i
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from operator import itemgetter
@@ -58,6 +60,9 @@ DTYPES = {
     "F16": ("<f2", "float32"),
     "BF16": ("<u2", "float32"),  # the upper halves of float32 numbers
 }
+
+SUCH_AS = 'such as "run.safetensors".'
+LOOP = "links that lead round in a circle lead to no file: remove one of them."
 
 # How files of torch.save begin, now and before 1.6, there by pickle's protocol.
 PICKLES = (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
@@ -302,19 +307,39 @@ def _decode_parts(path: PathLike, text: str, tensors: Mapping[str, Array]) -> tu
 
 
 def _file(what: str, path: PathLike) -> Path:
-    """The path of a file; ArgumentTypeError for what is none."""
+    """The path of a file; ArgumentTypeError for what is none, ArgumentError for a text that can't be one."""
     try:
-        file = Path(path)
+        file, is_path = Path(path), bool(os.fspath(path)) and b"\0" not in os.fsencode(path)
     except TypeError:
-        raise ArgumentTypeError(f"{what} takes the path of a file, got {path!r}.") from None
-    if "\0" in str(file):
-        raise ArgumentError(f"{what} takes the path of a file, got {path!r}.")
+        raise ArgumentTypeError(f"{what} takes the path of a file, got {path!r}.", hint=SUCH_AS) from None
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise ArgumentError(f"{what} takes the path of a file, got {path!r}.", hint=SUCH_AS)
     return file
 
 
 def _write(path: PathLike, data: bytes) -> None:
     """Replace a file at once: after a crash there is the old one or the new one."""
-    file = _file("save", path).resolve()  # a link stays one
+    file = _file("save", path)
+    try:
+        _refuse_folders_and_loops(file)
+        _replace(file.resolve(), data)  # a link stays one
+    except OSError as error:
+        hint = LOOP if error.errno == errno.ELOOP else None
+        if isinstance(error, FileNotFoundError):
+            hint = f"make the folder first: os.makedirs({str(file.resolve().parent)!r})."
+        raise file_error("written", path, error, hint=hint) from None
+
+
+def _refuse_folders_and_loops(file: Path) -> None:
+    """Raise OSError where a path leads to a folder, or a link to itself; not every Python finds the latter later on."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(file.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+def _replace(file: Path, data: bytes) -> None:
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as stream:
@@ -322,14 +347,10 @@ def _write(path: PathLike, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
-    except BaseException as error:
+    except BaseException:
         with suppress(OSError):  # where it could not be made
             temporary.unlink()
-        if not isinstance(error, OSError):
-            raise
-        is_missing = isinstance(error, FileNotFoundError)
-        hint = f"make the folder first: os.makedirs({str(file.parent)!r})." if is_missing else None
-        raise file_error("written", path, error, hint=hint) from None
+        raise
 
 
 def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
@@ -341,6 +362,7 @@ def _read(path: PathLike) -> tuple[dict[str, Array], str | None]:
     except OSError as error:
         is_elsewhere = isinstance(error, FileNotFoundError) and not file.is_absolute()
         hint = f"relative paths begin at {Path.cwd()}." if is_elsewhere else None
+        hint = LOOP if error.errno == errno.ELOOP else hint
         raise file_error("read", path, error, hint=hint) from None
     try:
         entries = safetensors.deserialize(data)

@@ -508,6 +508,27 @@ class TestWriting:
         with pytest.raises(FileError, match="can't be written: Not a directory"):
             lucid.save(tmp_path / "file" / "run.safetensors", step=1)
 
+    def test_links_in_a_circle(self, tmp_path: Path) -> None:
+        first, second = tmp_path / "first", tmp_path / "second"
+        first.symlink_to(second)
+        second.symlink_to(first)
+        for done, call in (("written", lambda p: lucid.save(p, step=1)), ("read", lucid.load)):
+            with pytest.raises(FileError) as caught:
+                call(first)
+            assert caught.value.sentence == f"{first} can't be {done}: Too many levels of symbolic links."
+            assert caught.value.hint == "links that lead round in a circle lead to no file: remove one of them."
+        assert sorted(tmp_path.iterdir()) == [first, second]
+
+    def test_the_root_is_a_folder(self) -> None:
+        with pytest.raises(FolderError, match=r"^/ can't be written: Is a directory"):
+            lucid.save("/", step=1)
+
+    def test_texts_that_are_no_paths(self) -> None:
+        for text in ("", "a\0b", "\ud800"):
+            for what, call in (("save", lambda p: lucid.save(p, step=1)), ("load", lucid.load)):
+                with pytest.raises(ArgumentError, match=f"^{what} takes the path of a file, got '"):
+                    call(text)
+
     def test_a_link_stays_one(self, tmp_path: Path) -> None:
         (tmp_path / "latest").symlink_to(tmp_path / "run-1")
         lucid.save(tmp_path / "latest", step=1)

@@ -25,6 +25,7 @@ from lucid.data.sampler import (
 )
 from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, argument_error
 from lucid.random import checked_seed
+from lucid.state_dicts import check_counter, check_names
 from lucid.tensor import Tensor
 
 
@@ -205,21 +206,20 @@ class DataLoader:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on where the state was taken: the next loop is the rest of its epoch.
 
-        Raises StateDictError where batch size, seed or the numbers of samples and batches are not those of this loader.
+        Raises StateDictError where batch size, seed or the numbers of samples and batches are not those of this loader,
+        and for what `state_dict` never gives.
         """
         own = self._identity()
-        if state_dict.keys() != {"epoch", "batch", *own}:
-            raise StateDictError(
-                f"the state_dict of DataLoader has epoch, batch, {', '.join(own)}, "
-                f"got {', '.join(state_dict) or 'none'}."
-            )
+        check_names("DataLoader", ["epoch", "batch", *own], state_dict)
         other = [
             f"{name} {value} for {own[name]}" for name, value in state_dict.items() if own.get(name, value) != value
         ]
         if other:
             raise StateDictError(f"the state_dict does not fit the DataLoader: {', '.join(other)}.")
         epoch, batch = state_dict["epoch"], state_dict["batch"]
-        if epoch < 0 or not 0 <= batch <= len(self):
+        for name, value in (("epoch", epoch), ("batch", batch)):
+            check_counter("DataLoader", name, value)
+        if not 0 <= batch <= len(self):
             raise StateDictError(f"there is no batch {batch} of epoch {epoch} in a DataLoader of {len(self)} batches.")
         self._progress = _Progress(epoch, batch)
 

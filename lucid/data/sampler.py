@@ -77,6 +77,7 @@ class SequentialSampler(IterableSampler):
         return self.count
 
     def order(self, epoch: int, /) -> Indices:
+        _check_epoch(type(self).__name__, epoch)
         return np.arange(self.count)
 
 
@@ -91,7 +92,8 @@ class RandomSampler(IterableSampler):
         return self.count
 
     def order(self, epoch: int, /) -> Indices:
-        return permutation(self.count, self.seed, EPOCHS + epoch)
+        _check_epoch(type(self).__name__, epoch)
+        return permutation(self.count, self.seed, EPOCHS + int(epoch))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +134,7 @@ class BatchSampler(IterableSampler):
         return full + (rest > 0 and not self.drop_last)
 
     def order(self, epoch: int, /) -> Iterable[Indices]:
+        _check_epoch(self._owner, epoch)
         order = checked_indices(self.sampler.order(epoch), None, self._owner)
         if len(order) != len(self.sampler):
             raise ArgumentError(f"the sampler promised {len(self.sampler)} indices, and gave {len(order)}.")
@@ -169,6 +172,17 @@ def checked_indices(indices: object, count: int | None, owner: str) -> Indices:
         if outside.size:
             raise ArgumentError(f"{owner} got the index {outside[0]} into {count} samples.")
     return array.astype(np.int64)
+
+
+def _check_epoch(owner: str, epoch: object) -> None:
+    """Raise ArgumentError unless an epoch is an integer that has draws of its own."""
+    if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or not 0 <= epoch < SPLITS - EPOCHS:
+        raise argument_error(
+            epoch,
+            int,
+            f"{owner} takes epochs as integers from 0 to 2^62 - 1, got {epoch!r}.",
+            hint="an epoch is a pass through the data, counted from 0: for epoch in range(10): ...",
+        )
 
 
 def _checked_count(owner: str, count: int) -> int:

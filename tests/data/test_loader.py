@@ -215,7 +215,7 @@ class TestState:
             ({"batch_size": 3}, "batch_size 3 for 2"),
             ({"samples": 4, "seed": 1}, "samples 4 for 5, seed 1 for 0"),
             ({"batch": 4}, "no batch 4 of epoch 0 in a DataLoader of 3 batches"),
-            ({"epoch": -1}, "no batch 0 of epoch -1"),
+            ({"epoch": -1}, "has epoch as an integer from 0 on, got -1"),
             ({"extra": 0}, "has epoch, batch, batch_size, samples, batches, seed, got"),
         ],
     )

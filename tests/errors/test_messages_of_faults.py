@@ -181,7 +181,18 @@ CASES: list[Case] = [
         None,
     ),
     (lambda: lucid.uniform(1.0, 0.0), ArgumentError, "uniform takes low up to high, got 1.0 and 0.0.", None),
-    (lambda: lucid.save(wrong(1), nn.ReLU()), ArgumentTypeError, "save takes the path of a file, got 1.", None),
+    (
+        lambda: lucid.save(wrong(1), nn.ReLU()),
+        ArgumentTypeError,
+        "save takes the path of a file, got 1.",
+        'such as "run.safetensors".',
+    ),
+    (
+        lambda: lucid.save("", nn.ReLU()),
+        ArgumentError,
+        "save takes the path of a file, got ''.",
+        'such as "run.safetensors".',
+    ),
     (lambda: lucid.renorm(ones(2, 2), 0, 0, 1.0), ArgumentError, "renorm takes p above 0, got 0.", None),
     (
         lambda: lucid.renorm(ones(2, 2), 2, 0, -1.0),

@@ -20,6 +20,11 @@ from lucid.optim import lr_scheduler as schedules
 from tests.errors.messages import Case, expect_message
 
 
+def changed(stateful: Any, **values: Any) -> None:
+    """Loads a state in which some values are others."""
+    stateful.load_state_dict({**stateful.state_dict(), **values})
+
+
 def sgd(**settings: Any) -> optim.SGD:
     return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
 
@@ -194,6 +199,50 @@ CASES: list[Case] = [
         "DataLoader takes a sampler with a length and a method order(epoch), or a sequence, got an array without axes.",
         "an iterable that gives another order each time can't go on in the middle of an epoch: write a "
         "lucid.data.Sampler, or pass a list of it.",
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3)).load_state_dict([1]),  # type: ignore[arg-type]
+        StateDictError,
+        "the state_dict of DataLoader has epoch, batch, batch_size, samples, batches, seed, got list.",
+        "load what the state_dict() of DataLoader returned.",
+    ),
+    (
+        lambda: changed(lucid.data.DataLoader(range(3)), epoch=0.5),
+        StateDictError,
+        "the state_dict of DataLoader has epoch as an integer from 0 on, got 0.5.",
+        "load what the state_dict() of DataLoader returned.",
+    ),
+    (
+        lambda: changed(lucid.data.DataLoader(range(3)), batch="1"),
+        StateDictError,
+        "the state_dict of DataLoader has batch as an integer from 0 on, got '1'.",
+        "load what the state_dict() of DataLoader returned.",
+    ),
+    (
+        lambda: changed(schedules.StepLR(sgd(), 1), last_epoch=None),
+        StateDictError,
+        "the state_dict of StepLR has last_epoch as an integer from 0 on, got None.",
+        "load what the state_dict() of StepLR returned.",
+    ),
+    (
+        lambda: schedules.ExponentialLR(sgd(), 0.5).load_state_dict(1),  # type: ignore[arg-type]
+        StateDictError,
+        "the state_dict of ExponentialLR has gamma, last_epoch, base_lrs, got int.",
+        "load what the state_dict() of ExponentialLR returned.",
+    ),
+    *(
+        (
+            lambda sampler=sampler, epoch=epoch: sampler.order(epoch),
+            kind,
+            f"{type(sampler).__name__} takes epochs as integers from 0 to 2^62 - 1, got {epoch!r}.",
+            "an epoch is a pass through the data, counted from 0: for epoch in range(10): ...",
+        )
+        for sampler, epoch, kind in (
+            (lucid.data.RandomSampler(3), 0.5, ArgumentTypeError),
+            (lucid.data.RandomSampler(3), 1 << 62, ArgumentError),
+            (lucid.data.SequentialSampler(3), -1, ArgumentError),
+            (lucid.data.BatchSampler([0], 1, False), "0", ArgumentTypeError),
+        )
     ),
     (lambda: lucid.data.RandomSampler(3, seed="x"), ArgumentTypeError, "seed takes an integer, got 'x'.", None),
     (

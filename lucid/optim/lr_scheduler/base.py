@@ -8,10 +8,11 @@ from functools import partial
 from numbers import Real
 from typing import Any
 
-from lucid.errors import ArgumentTypeError, StateDictError, TraceError, argument_error
+from lucid.errors import ArgumentTypeError, TraceError, argument_error
 from lucid.modes import current_tracer
 from lucid.optim.optimizer import Group, Optimizer
 from lucid.savepoints import Savepoint, about_to_write
+from lucid.state_dicts import check_counter, check_names
 
 
 class Scheduler(ABC):
@@ -45,12 +46,9 @@ class Scheduler(ABC):
         vars(self).update(state_dict)
 
     def check_state(self, state_dict: Mapping[str, Any]) -> None:
-        """Raise StateDictError unless the names are those of `state_dict`."""
-        own = self.state_dict()
-        if own.keys() != state_dict.keys():
-            raise StateDictError(
-                f"the state_dict of {type(self).__name__} has {', '.join(own)}, got {', '.join(state_dict) or 'none'}."
-            )
+        """Raise StateDictError unless the names are those of `state_dict`, and the epoch is one."""
+        check_names(type(self).__name__, self.state_dict(), state_dict)
+        check_counter(type(self).__name__, "last_epoch", state_dict["last_epoch"])
 
 
 class LRScheduler(Scheduler):
