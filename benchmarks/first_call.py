@@ -151,14 +151,14 @@ class Clock:
             self.seconds[self._running[-1]] += now - self._since
         self._since = now
 
-    def _around(self, name: str, owner: Any, attribute: str) -> None:
-        """Have a function of a module counted as a part."""
+    def _around(self, name: str | Callable[..., str], owner: Any, attribute: str) -> None:
+        """Have a function of a module counted as a part, whose name may depend on its arguments."""
         function: Callable[..., Any] = getattr(owner, attribute)
 
         def counted(*arguments: Any, **named: Any) -> Any:
             if self._running == [TRACING]:  # where Lucid would take the clock for the user's, and refuse to see it move
                 return function(*arguments, **named)
-            with self.part(name):
+            with self.part(name if isinstance(name, str) else name(*arguments)):
                 return function(*arguments, **named)
 
         setattr(owner, attribute, counted)
@@ -173,7 +173,7 @@ class Clock:
             ("key and cache", "lucid.codegen.cache", ["fetch", "store"]),
             ("writing LLVM IR", f"{cpu}.target", ["_write"]),
             ("writing LLVM IR", f"{cpu}.library", ["_text", "team_text", "common_text"]),
-            ("LLVM", f"{cpu}.machine", ["assemble"]),
+            (_module, f"{cpu}.machine", ["assemble"]),
             ("linking", f"{cpu}.machine", ["load"]),
             ("linking", f"{cpu}.library", ["load"]),
             ("imports", "builtins", ["__import__"]),
@@ -185,6 +185,11 @@ class Clock:
         """Count what JAX says that it has done."""
         if event in EVENTS:
             self.seconds[EVENTS[event]] += seconds
+
+
+def _module(machine: Any, text: str) -> str:
+    """The part of LLVM for a module, which a comment names at its start."""
+    return f"LLVM for {text.partition(chr(10))[0].removeprefix('; ') or 'the pool'}"
 
 
 if __name__ == "__main__":

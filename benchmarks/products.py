@@ -85,6 +85,14 @@ def linears() -> Iterator[Product]:
         yield Product(1, m, n, k)
 
 
+def short() -> Iterator[Product]:
+    """Those of `linears` that take less than ten microseconds: of the last layer of a classifier."""
+    m, k, n = 64, 512, 10
+    yield Product(1, m, k, n, b=True)
+    yield Product(1, n, m, k, a=True)
+    yield Product(1, m, n, k)
+
+
 def narrow() -> Iterator[Product]:
     """Few rows or columns of a result."""
     for few in (1, 2, 3, 5, 8, 10, 16, 17, 31, 33):
@@ -138,7 +146,7 @@ def squares() -> Iterator[Product]:
 
 
 GROUPS: dict[str, Callable[[], Iterator[Product]]] = {
-    function.__name__: function for function in (linears, squares, batches, narrow, shallow, vectors, tiny)
+    function.__name__: function for function in (linears, short, squares, batches, narrow, shallow, vectors, tiny)
 }
 
 
