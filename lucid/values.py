@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, MissingKeyError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.interpret import environment_of
 from lucid.ir.ops.base import Array
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.text_print import value_names
+from lucid.tables import table
 
 
 class Values(Mapping[str, Array]):
@@ -32,13 +33,12 @@ class Values(Mapping[str, Array]):
         self._arrays = environment
 
     def __getitem__(self, name: str) -> Array:
-        value = self._values.get(name.removeprefix("%"))
-        if value is None:
-            raise ArgumentError(
+        if name not in self:
+            raise MissingKeyError(
                 f"there is no value {name!r}.",
                 hint='program.ir("differentiated") shows all names; .of(module) and .at(line) find values by place.',
             )
-        return self._arrays[value]
+        return self._arrays[self._values[name.removeprefix("%")]]
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.removeprefix("%") in self._values
@@ -76,13 +76,16 @@ class Values(Mapping[str, Array]):
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("value", "type", "least", "mean", "most", "not finite", "op", "where")]
         rows += [self._row(name, value) for name, value in self._values.items()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(table(rows))
 
     def _row(self, name: str, value: Value) -> tuple[str, ...]:
         array, node = self._arrays[value], self._makers.get(value)
         finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-        numbers = (f"{finite.min():.4g}", f"{finite.mean():.4g}", f"{finite.max():.4g}") if finite.size else ("",) * 3
+        numbers = ("", "", "")
+        if finite.size:
+            with np.errstate(over="ignore"):  # where the sum is beyond the largest float64, the mean is inf
+                mean = finite.mean(dtype=np.float64)
+            numbers = (f"{finite.min():.4g}", f"{mean:.4g}", f"{finite.max():.4g}")
         bad = str(array.size - finite.size) if array.size > finite.size else ""
         where = str(node.location) if node is not None and node.location is not None else ""
         return f"%{name}", str(value.type), *numbers, bad, node.op.name if node is not None else "", where

@@ -85,7 +85,8 @@ def run(options: Namespace) -> int:
     subject = subject_of(options.subject, options.inputs, options.train)
     if options.form == KERNELS:
         return _explained(subject, options)
-    shown = {title: _shown(program, options) for title, program in subject.parts.items()}
+    named = {title: program for title, program in subject.parts.items() if options.stage in program.stages}
+    shown = {title: _shown(program, options) for title, program in (named or subject.parts).items()}
     if options.output is not None:
         write_text(options.output, json.dumps(shown, indent=2) if options.json else "\n".join(_lines(shown, options)))
     elif options.json:

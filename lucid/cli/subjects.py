@@ -65,10 +65,10 @@ def lower(subject: Any, reference: str, inputs: Sequence[Input], train: bool) ->
     if train:
         raise UsageError(f"--train is for modules; {reference} is a {type(subject).__name__}.")
     if isinstance(subject, type) or not callable(subject):
-        kind = "a class" if isinstance(subject, type) else f"a {type(subject).__name__}"
-        raise InputError(
-            f"expected a function or a module, got {kind}: {reference}.", hint="make an object of it in the file."
-        )
+        is_class = isinstance(subject, type)
+        kind = f"the class {subject.__name__}" if is_class else f"an object of {type(subject).__name__}"
+        hint = f"make an object of it in the file: model = {subject.__name__}(...)." if is_class else None
+        raise InputError(f"expected a function or a module, got {kind}: {reference}.", hint=hint)
     function = subject._function if isinstance(subject, CompiledFunction) else subject
     args, kwargs = _arguments(function, reference, inputs)
     compiled: CompiledFunction = compile(subject)
@@ -95,6 +95,7 @@ def _training_step(module: Module) -> Callable[..., Any]:
         return result
 
     step.__name__ = type(module).__name__
+    step.__signature__ = inspect.signature(module.forward)  # type: ignore[attr-defined]
     return step
 
 

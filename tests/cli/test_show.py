@@ -35,6 +35,8 @@ def test_what_has_a_backward_of_its_own_shows_both(command: Callable[..., object
     forward, backward = output.removeprefix("# forward: fused\n").split("# backward: fused\n")
     assert parse(forward).name == "loss"
     assert parse(backward).name == "loss.backward"
+    traced = parse(command("show", "train.py:loss", "--input", "x=2x8xf32", "--stage", "traced").output)
+    assert traced.name == "loss"
     data = json.loads(command("show", "train.py:loss", "--input", "x=2x8xf32", "--json").output)
     assert list(data) == ["forward", "backward"]
     assert parse(data["backward"]["planned"]).places
@@ -87,8 +89,13 @@ def test_inputs_are_types_files_and_values(command: Callable[..., object], tmp_p
             3,
             "error: train.py has no nothing_like_it.\n  hint: it has model, Two, two, loss, train_step, square.\n",
         ),
-        (("train.py:number",), 3, "error: expected a function or a module, got a int: train.py:number.\n"),
-        (("train.py:Two",), 3, "error: expected a function or a module, got a class: train.py:Two.\n"),
+        (("train.py:number",), 3, "error: expected a function or a module, got an object of int: train.py:number.\n"),
+        (
+            ("train.py:Two",),
+            3,
+            "error: expected a function or a module, got the class Two: train.py:Two.\n"
+            "  hint: make an object of it in the file: model = Two(...).\n",
+        ),
         (("no.py:model",), 3, "error: no.py can't be read: there is no such file.\n"),
         (("train.py",), 3, "error: expected FILE.py:NAME, got 'train.py'.\n"),
         (("train.py:model",), 2, "takes (input): missing a required argument: 'input'; give each as --input"),

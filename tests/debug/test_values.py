@@ -99,6 +99,7 @@ def test_its_text_is_a_table() -> None:
     ("ask", "sentence"),
     [
         (lambda v: v["nothing"], "there is no value 'nothing'."),
+        (lambda v: v[3], "there is no value 3."),
         (lambda v: v.of("7"), "there is no module '7'; expected one of 0: Linear, 1: ReLU, 2: Dropout, 3: Linear."),
         (lambda v: v.at(1), "no value comes from line 1."),
     ],
@@ -108,6 +109,17 @@ def test_what_is_not_there_is_an_error(ask: Callable[[Any], Any], sentence: str)
     with pytest.raises(ArgumentError) as caught:
         ask(step.lower(X, Y).values(X, Y))
     assert str(caught.value).startswith(sentence)
+
+
+def test_get_gives_a_default() -> None:
+    step, _ = training()
+    assert step.lower(X, Y).values(X, Y).get("nothing") is None
+
+
+def test_the_mean_of_huge_values_is_a_number() -> None:
+    f = lucid.compile(lambda x: x * 1.0)
+    x = np.array([1e38, 3e38, 3e38], np.float32)
+    assert str(f.lower(x).values(x)).splitlines()[1].split()[2:] == ["1e+38", "2.333e+38", "3e+38"]
 
 
 def test_other_arguments_are_refused() -> None:
