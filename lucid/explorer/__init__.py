@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lucid.errors import ArgumentError, file_error
+from lucid.errors import ArgumentError, ArgumentTypeError, file_error
 
 if TYPE_CHECKING:
     from lucid.program import Program
@@ -39,7 +39,11 @@ def explore(programs: Sequence[Program], path: str | os.PathLike[str]) -> Path:
 
 def write(text: str, path: str | os.PathLike[str]) -> Path:
     """Write a page to a file, whole or not at all, and return where that is."""
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentTypeError(f"explore takes the path of a file, got {path!r}.")
     target = Path(path)
+    if not target.name or "\0" in target.name:
+        raise ArgumentError(f"explore takes the path of a file, got {path!r}.")
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")

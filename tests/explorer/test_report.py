@@ -283,6 +283,10 @@ def test_a_function_shows_all_its_programs(tmp_path: Path) -> None:
     assert "hint: call the function first, or lower it: f.lower(x).explore(path)." in str(caught.value)
     square(np.ones(3, np.float32))
     square(np.ones((2, 2), np.float32))
+    for path in (3, "", "a\0b"):
+        with pytest.raises(ArgumentError) as caught:
+            square.explore(path)
+        assert str(caught.value).startswith(f"explore takes the path of a file, got {path!r}.")
     where = square.explore(tmp_path / "square.html")
     assert [program["signature"] for program in data_of(where)["programs"]] == ["f32[3]", "f32[2, 2]"]
     assert list(tmp_path.iterdir()) == [where], "a draft was left behind"
