@@ -19,6 +19,7 @@ from lucid.ir.ops import (
     convolution as cv,
     derivative as dv,
     elementwise as ew,
+    extremum as ex,
     functions as fn,
     indexing as ix,
     movement as mv,
@@ -130,7 +131,7 @@ def _all() -> list[Sample]:
     for axes in ((), (0,), (1,), (0, 1)):
         add(rd.Sum(axes), ANY)
         add(rd.Prod(axes), WITH_ZEROS)
-        for ordered in (rd.Max, rd.Min, rd.Argmax, rd.Argmin):
+        for ordered in (ex.Max, ex.Min, ex.Argmax, ex.Argmin):
             add(ordered(axes), OTHER)
         for logic in (rd.Any, rd.All, rd.FirstFalse):
             add(logic(axes), TRUTH)
@@ -168,8 +169,8 @@ def _all() -> list[Sample]:
         add(cv.Convolution(*geometry), image, weight)
         add(cv.ConvolutionInput(*geometry, spatial), _spread(*result.shape), weight)
         add(cv.ConvolutionWeight(*geometry, taps), image, _spread(*result.shape))
-    add(rd.FirstMax((0, 2)), _spread(3, 4, 2))
-    add(rd.FirstMax((2,), 0, (2,), (1,), (1,)), _spread(2, 3, 2))
+    add(ex.FirstMax((0, 2)), _spread(3, 4, 2))
+    add(ex.FirstMax((2,), 0, (2,), (1,), (1,)), _spread(2, 3, 2))
     for taps, positions, stride, dilation, low in (
         ((2,), (3,), (2,), (1,), (0,)),
         ((3,), (3,), (2,), (1,), (1,)),

@@ -6,7 +6,7 @@ import builtins
 import math
 from typing import TYPE_CHECKING, Any
 
-from lucid.ir.ops import reduction as rd
+from lucid.ir.ops import extremum as ex, reduction as rd
 from lucid.ir.ops.base import Op
 from lucid.ir.types import as_dtype, bool_, int64, uint8, uint64
 from lucid.operations.arguments import Axes, as_number, check_number, float_dtype, normal_axes
@@ -27,7 +27,7 @@ def _reduce(
     axis, keepdims = named(op.name, axis, keepdims, aliases)
     axes = normal_axes(axis, tensor.ndim)
     count = math.prod(tensor.shape[a] for a in axes)
-    if not axes and issubclass(op, rd.Sum | rd.Prod | rd.Max | rd.Min | rd.Any | rd.All):
+    if not axes and issubclass(op, rd.Sum | rd.Prod | ex.Max | ex.Min | rd.Any | rd.All):
         return tensor, tensor, count
     result = apply_op(op(axes), tensor)  # type: ignore[call-arg]
     if keepdims:
@@ -164,14 +164,14 @@ def max(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliase
     """The largest element along axes, all of them by default (values only, as in NumPy); NaN where there is one.
     Of bools it is `any`."""
     tensor = as_tensor(x)
-    return _reduce(rd.Any if tensor.dtype == bool_ else rd.Max, tensor, axis, keepdims, aliases)[1]
+    return _reduce(rd.Any if tensor.dtype == bool_ else ex.Max, tensor, axis, keepdims, aliases)[1]
 
 
 def min(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The smallest element along axes, all of them by default (values only, as in NumPy); NaN where there is one.
     Of bools it is `all`."""
     tensor = as_tensor(x)
-    return _reduce(rd.All if tensor.dtype == bool_ else rd.Min, tensor, axis, keepdims, aliases)[1]
+    return _reduce(rd.All if tensor.dtype == bool_ else ex.Min, tensor, axis, keepdims, aliases)[1]
 
 
 def _ordered(x: Operand) -> Tensor:
@@ -182,12 +182,12 @@ def _ordered(x: Operand) -> Tensor:
 
 def argmax(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The int64 position of the first largest element along an axis, or among all elements in row-major order."""
-    return _reduce(rd.Argmax, _ordered(x), axis, keepdims, aliases)[1]
+    return _reduce(ex.Argmax, _ordered(x), axis, keepdims, aliases)[1]
 
 
 def argmin(x: Operand, axis: builtins.int | None = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:
     """The int64 position of the first smallest element along an axis, or among all elements in row-major order."""
-    return _reduce(rd.Argmin, _ordered(x), axis, keepdims, aliases)[1]
+    return _reduce(ex.Argmin, _ordered(x), axis, keepdims, aliases)[1]
 
 
 def any(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lucid.errors import ArgumentError
-from lucid.ir.ops.reduction import FirstMax, Sum
+from lucid.ir.ops.extremum import FirstMax
+from lucid.ir.ops.reduction import Sum
 from lucid.ir.ops.windows import Unwindow, Window, layers
 from lucid.operations.arguments import as_integer, one_axis
 from lucid.operations.movement import reshape, transpose

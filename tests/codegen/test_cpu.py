@@ -21,7 +21,8 @@ from lucid.ir import philox
 from lucid.ir.graph import Graph
 from lucid.ir.ops import elementwise as ew
 from lucid.ir.ops.base import Reduction
-from lucid.ir.ops.reduction import Argmax, FirstFalse, Max, Sum
+from lucid.ir.ops.extremum import Argmax, Max
+from lucid.ir.ops.reduction import FirstFalse, Sum
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.order import order
 from lucid.ir.scalar_numpy import NumpyScalars

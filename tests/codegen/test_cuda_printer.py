@@ -23,7 +23,8 @@ from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Value
 from lucid.ir.ops import REGISTRY
 from lucid.ir.ops.base import Reduction
-from lucid.ir.ops.reduction import Argmax, FirstFalse, Sum
+from lucid.ir.ops.extremum import Argmax
+from lucid.ir.ops.reduction import FirstFalse, Sum
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse

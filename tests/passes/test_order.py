@@ -10,7 +10,8 @@ from lucid.ir.graph import Graph, same
 from lucid.ir.interpret import interpret
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.reduction import Max, Sum
+from lucid.ir.ops.extremum import Max
+from lucid.ir.ops.reduction import Sum
 from lucid.ir.passes.order import LONG, chunk_for, lanes_for, order, product_lanes
 from lucid.ir.text import parse
 from lucid.ir.verify import verify

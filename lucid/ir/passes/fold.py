@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import movement as mv, reduction as rd
+from lucid.ir.ops import extremum as ex, movement as mv, reduction as rd
 from lucid.ir.ops.base import Array, Elementwise
 from lucid.ir.ops.random import RandomKeep
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
@@ -105,6 +105,6 @@ FOLDING: Rules = {
     **dict.fromkeys((mv.Reshape, mv.Transpose, mv.Broadcast, mv.Slice, mv.Concatenate), (move,)),
     mv.ScatterSlice: (pad,),
     rd.Sum: (add_up,),
-    **dict.fromkeys((rd.Max, rd.Min, rd.Any, rd.All), (select_one,)),
+    **dict.fromkeys((ex.Max, ex.Min, rd.Any, rd.All), (select_one,)),
     RandomKeep: (keep_all,),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lucid.ir.graph import Graph, Node, Value
-from lucid.ir.ops import movement as mv, reduction as rd
+from lucid.ir.ops import extremum as ex, movement as mv, reduction as rd
 from lucid.ir.ops.base import Elementwise, Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
@@ -211,5 +211,5 @@ MOVEMENT: Rules = {
     mv.ScatterSlice: (slice_everything,),
     mv.Concatenate: (concatenate_one,),
     Matmul: (matmul_of_transpose,),
-    **dict.fromkeys((rd.Sum, rd.Max, rd.Min, rd.Any, rd.All), (reduce_single_elements,)),
+    **dict.fromkeys((rd.Sum, ex.Max, ex.Min, rd.Any, rd.All), (reduce_single_elements,)),
 }

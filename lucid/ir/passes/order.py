@@ -11,7 +11,8 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
-from lucid.ir.ops.reduction import All, Any, Max, Min, Sum
+from lucid.ir.ops.extremum import Max, Min
+from lucid.ir.ops.reduction import All, Any, Sum
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from tests.errors.calls import chosen, functional, functions, further, made, modules, objects, programs, training
+from tests.errors.calls import (
+    chosen,
+    functional,
+    functions,
+    further,
+    losses,
+    made,
+    modules,
+    objects,
+    programs,
+    training,
+)
 from tests.errors.calls.call import Call
 
 EVERY: list[Call] = [
     call
-    for part in (functions, further, made, functional, modules, chosen, training, objects, programs)
+    for part in (functions, further, made, functional, modules, losses, chosen, training, objects, programs)
     for call in part.CALLS
 ]

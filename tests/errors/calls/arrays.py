@@ -29,3 +29,5 @@ BLOCK = floats(2, 3, 4)
 WIDE = floats(2, 3).astype(np.float64)
 COUNTS, TRUTHS = integers(2, 3), bools(2, 3)
 PLACES = integers(3)
+CLASSES, FAR = np.array([0, 2]), np.array([0, 3])  # of three, and with one that is none of them
+IMAGES = {1: floats(2, 4, 6), 2: floats(2, 4, 6, 6), 3: floats(2, 4, 4, 4, 4)}  # by the number of their axes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.errors.calls.arrays import BLOCK, LINE, PLACES, SQUARE, TABLE, TURNED, floats, integers
+from tests.errors.calls.arrays import BLOCK, CLASSES, FAR, IMAGES, LINE, PLACES, SQUARE, TABLE, TURNED, floats, integers
 from tests.errors.calls.call import Call, call, unlike
-from tests.errors.calls.functional import CLASSES, FAR, IMAGES, REDUCED
+from tests.errors.calls.losses import REDUCED
 from tests.errors.calls.modules import counts, module, several, sizes
 
 MODE = {"mode": "median"}

@@ -11,8 +11,8 @@ import numpy as np
 from tests.errors.calls.arrays import (
     BLOCK,
     COUNTS,
+    IMAGES,
     LINE,
-    LONG_LINE,
     NUMBER,
     PLACES,
     TABLE,
@@ -25,10 +25,7 @@ from tests.errors.calls.call import Call, Faults, Of, call, find
 NO_TENSOR = "rank shape dtype"
 MADE_SO = "is made so"
 DTYPE = {"dtype": "int64"}
-CLASSES, FAR = np.array([0, 2]), np.array([0, 3])
-IMAGES = {1: floats(2, 4, 6), 2: floats(2, 4, 6, 6), 3: floats(2, 4, 4, 4, 4)}
 ANY = "rank shape dtype value"
-REDUCED = {"reduction": "median"}
 
 
 def module(
@@ -363,80 +360,4 @@ CALLS: list[Call] = several(
         )
         for name, state in (("RNNCell", lambda x: x), ("GRUCell", lambda x: x), ("LSTMCell", lambda x: (x, x)))
     ),
-    # Losses and distances.
-    *(
-        module(name, (), (TABLE, TABLE), REDUCED, {"shape": {1: LONG_LINE}}, "rank dtype value")
-        for name in (
-            *("BCELoss", "BCEWithLogitsLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss"),
-            *("MultiLabelSoftMarginLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss"),
-        )
-    ),
-    *(
-        module(
-            name,
-            (),
-            (TABLE, CLASSES),
-            REDUCED,
-            {"rank": {0: NUMBER}, "shape": {1: PLACES}, "data": {1: FAR}},
-            "dtype value",
-        )
-        for name in ("CrossEntropyLoss", "NLLLoss")
-    ),
-    module(
-        *("MultiMarginLoss", (), (TABLE, CLASSES), [REDUCED, {0: 3}]),
-        {"rank": {0: BLOCK}, "shape": {1: PLACES}, "dtype": {1: floats(2)}, "data": {1: FAR}},
-    ),
-    module(
-        *("MultiLabelMarginLoss", (), (TABLE, COUNTS), REDUCED),
-        {"rank": {0: BLOCK}, "shape": {1: PLACES}, "dtype": {1: TABLE}, "data": {1: COUNTS + 2}},
-    ),
-    module(
-        "CosineEmbeddingLoss",
-        (0.0,),
-        (TABLE, TABLE, floats(2)),
-        [REDUCED, {0: "x"}],
-        {"rank": {0: BLOCK}, "shape": {1: TURNED}},
-        "dtype value",
-    ),
-    module(
-        "GaussianNLLLoss",
-        (),
-        (TABLE, TABLE, TABLE),
-        REDUCED,
-        {"shape": {1: LONG_LINE}, "data": {2: -TABLE}},
-        "rank dtype value",
-    ),
-    module(
-        "MarginRankingLoss",
-        (0.0,),
-        (TABLE, TABLE, TABLE),
-        [REDUCED, {0: "x"}],
-        {"shape": {1: LONG_LINE}},
-        "rank dtype value",
-    ),
-    module(
-        "TripletMarginLoss",
-        (1.0,),
-        (TABLE, TABLE, TABLE),
-        [REDUCED, {0: "x"}, {0: -1.0}],
-        {"rank": {0: LINE}, "shape": {1: TURNED}},
-        "dtype value",
-    ),
-    module(
-        "TripletMarginWithDistanceLoss",
-        (),
-        (TABLE, TABLE, TABLE),
-        [REDUCED, {"margin": -1.0}, {"distance_function": 1}],
-        {"rank": {0: LINE}, "shape": {1: TURNED}},
-        "dtype value",
-    ),
-    module(
-        "CosineSimilarity",
-        (1,),
-        (TABLE, TABLE),
-        {0: 0.5},
-        {"rank": {0: LINE, 1: LINE}, "shape": {1: LONG_LINE}},
-        "dtype value",
-    ),
-    module("PairwiseDistance", (), (TABLE, TABLE), {0: "x"}, {"shape": {1: LONG_LINE}}, "rank dtype value"),
 )
