@@ -68,7 +68,8 @@ def _named(name: str) -> Machine:
 
 @functools.cache
 def _engine(machine: Machine) -> Any:
-    return llvm.create_lljit_compiler(machine.target_machine())
+    # JITLink: LLVM's older linker reaches 4 GB on ARM, and ends the process where something lies further away.
+    return llvm.create_lljit_compiler(machine.target_machine(), use_jit_link=True)
 
 
 @functools.cache

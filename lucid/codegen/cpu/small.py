@@ -15,7 +15,8 @@ ROWS = 8  # of a tile: as many multiply-adds as are under way at once
 
 
 class Small(Tiles):
-    """The functions of such a product.
+    """The functions of such a product. Columns of B that are not contiguous are copied side by side; where loads take
+    no mask, those that fill no vector are as well.
 
     `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the function that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
@@ -30,7 +31,7 @@ class Small(Tiles):
 
     def write_tile(self) -> ir.Function:
         """(a, b, c, a_row, a_column, b_row, c_row, depth, rows, columns): a tile of C. Rows from `rows` on are the last
-        again, computed and stored."""
+        again, computed and stored. Columns from `columns` on are read as well where loads take no mask."""
         function, builder = self.begin("tile", 3, 7)
         a, b, c, a_row, a_column, b_row, c_row, depth, rows, columns = function.args
         fma = intrinsic(self.module, f"fma.v{self.lanes}{self.scalar.intrinsic_name}", self.vector, [self.vector] * 3)
@@ -41,7 +42,8 @@ class Small(Tiles):
 
         def step(k: ir.Value, sums: Values) -> Values:
             offset = builder.mul(k, a_column)
-            line = self.load_masked(builder, self.at(builder, b, builder.mul(k, b_row)), mask)
+            address = self.at(builder, b, builder.mul(k, b_row))
+            line = self.load_masked(builder, address, mask) if self.masks else self.load(builder, address, self.vector)
             factors = [self.load(builder, self.at(builder, start, offset), self.scalar) for start in starts]
             return [
                 builder.call(fma, [self.spread(builder, x, self.lanes), line, total])
@@ -59,9 +61,11 @@ class Small(Tiles):
         builder, (a, b, c), sizes, number, worker = self.begin_task(name, 3, 9)
         m, n, k, a_row, a_column, b_row, b_column, units, span = sizes
         contiguous = builder.icmp_signed("==", b_column, i64(1))
+        parts = builder.icmp_signed("!=", builder.and_(n, i64(self.lanes - 1)), i64(0))
+        packs = builder.not_(contiguous) if self.masks else builder.or_(builder.not_(contiguous), parts)
         take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
         size = builder.mul(k, i64(self.dtype.itemsize * self.lanes))
-        panel = builder.call(take, [worker, builder.select(contiguous, i64(0), size)])
+        panel = builder.call(take, [worker, builder.select(packs, size, i64(0))])
 
         def matrix(number: ir.Value, _: Values) -> Values:
             of_a = self.at(builder, a, builder.mul(number, builder.mul(m, k)))
@@ -84,10 +88,10 @@ class Small(Tiles):
                     loop(builder, i64(0), k, 1, [], cell)
                     return []
 
-                with builder.if_then(builder.not_(contiguous)):
+                with builder.if_then(packs):
                     loop(builder, i64(0), columns, 1, [], column)
-                lines = builder.select(contiguous, source, panel)
-                line = builder.select(contiguous, b_row, i64(self.lanes))
+                lines = builder.select(packs, panel, source)
+                line = builder.select(packs, i64(self.lanes), b_row)
 
                 def tiles(i: ir.Value, _: Values) -> Values:
                     rows = self.smaller(builder, builder.sub(m, i), i64(ROWS))

@@ -37,6 +37,7 @@ class Tiles:
     def __init__(self, dtype: DType, vector_bytes: int) -> None:
         self.dtype = dtype
         self.lanes = vector_bytes // dtype.itemsize
+        self.masks = vector_bytes > 16  # as AVX has them for loads; elsewhere each lane is a branch
         self.rows, self.vectors = TILES[vector_bytes]
         self.columns = self.vectors * self.lanes
         self.scalar = memory_type(dtype, 1)
