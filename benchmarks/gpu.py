@@ -38,6 +38,7 @@ GRAPHS = {
   %k: bool[16777216] = random_keep %seed, %draw, %p, draw=0, shape=(16777216,)
   %m: f32[16777216] = cast %k, dtype=f32; %y = mul %x, %m; return %y }""",
     "rows": "graph(%x: f32[65536, 256]) { %s: f32[65536] = sum %x, axes=(1,); return %s }",
+    "long rows": "graph(%x: f32[1024, 16384]) { %s: f32[1024] = sum %x, axes=(1,); return %s }",
     "columns": "graph(%x: f32[65536, 256]) { %s: f32[256] = sum %x, axes=(0,); return %s }",
     "matmul": "graph(%x: f32[4096, 4096], %y: f32[4096, 4096]) { %z = matmul %x, %y; return %z }",
     "matmul^T": "graph(%x: f32[4096, 4096], %y: f32[4096, 4096]) { %z = matmul %x, %y, transpose_b=true; return %z }",

@@ -38,6 +38,9 @@ a thread it is full of threads; with 128 it holds 512 of them. Products have 256
 """
 
 
+NESTS = {"kernel": "loop nests", "rows": "long rows"}
+
+
 def page(found: Mapping[str, Mapping[str, Figures]]) -> str:
     """The text of the page."""
     version = ".".join(map(str, nvrtc().version))
@@ -60,11 +63,11 @@ def _rows(found: Mapping[str, Mapping[str, Figures]]) -> Iterator[str]:
 
 
 def _kind(name: str) -> str:
-    """`loop nests`, or the name of a function by hand."""
+    """`loop nests`, those with `long rows`, or the name of a function by hand."""
     kind = re.sub(r"^g\d+_", "", name).removesuffix("_guarded")
     # Those of a kind are numbered in each module, but for products, whose last digits are the lanes of theirs.
     kind = kind if kind.startswith(("dots_", "check_")) else re.sub(r"_\d+$", "", kind)
-    return "loop nests" if kind == "kernel" else f"`{kind}`"
+    return NESTS.get(kind, f"`{kind}`")
 
 
 TIMES = """

@@ -54,6 +54,16 @@ graph @argmax(%x: f32[5, 4, 10]) {
   return %i
 }
 """,
+    # A row so long that a block takes it, and all of a layer's channels.
+    "long_rows": """
+graph @long_rows(%x: f32[2, 5000], %g: f32[40, 3, 50]) {
+  %e: f32[2, 5000] = exp %x                  # train.py:30
+  %s: f32[2] = sum %e, axes=(1,)             # train.py:30
+  %m: f32[3] = max %g, axes=(0, 2)           # train.py:31
+  %i: i64[3] = argmax %g, axes=(0, 2)        # train.py:32
+  return %s, %m, %i
+}
+""",
     "adam": """
 graph @adam(%g: f32[4, 5], %rate: f32[], %correction: f32[],
             %p: state f32[4, 5], %m: state f32[4, 5], %v: state f32[4, 5]) {
@@ -169,6 +179,44 @@ graph @softmax_in_one(%x: f32[6, 50]) {
     return %q
   }
   return %y
+}
+""",
+    # Of rows that a block takes: three stages over each, in place; results in fewer lanes than a warp has threads, of
+    # more reductions than a block has warps, on an axis that the lanes do not divide.
+    "softmax_of_blocks": """
+graph @softmax_of_blocks(%w: f32[3, 2500]) {
+  %x: f32[3, 2500] = neg %w
+  %y: f32[3, 2500] = fused %x @body(%a: f32[3, 2500]) {
+    %m: f32[3] = max %a, axes=(1,), lanes=32
+    %mk: f32[3, 1] = reshape %m
+    %mb: f32[3, 2500] = broadcast %mk
+    %d: f32[3, 2500] = sub %a, %mb
+    %e: f32[3, 2500] = exp %d
+    %s: f32[3] = sum %e, axes=(1,), lanes=32
+    %sk: f32[3, 1] = reshape %s
+    %sb: f32[3, 2500] = broadcast %sk
+    %q: f32[3, 2500] = div %e, %sb
+    return %q
+  }
+  %z: f32[3, 2500] = neg %y
+  return %z
+}
+""",
+    "many_of_blocks": """
+graph @many_of_blocks(%x: f32[31, 4, 33], %b: bool[2048]) {
+  %y: f32[31, 4, 33] = exp %x
+  %0 = sum %x, axes=(0, 2), lanes=16
+  %1 = max %x, axes=(0, 2), lanes=16
+  %2 = min %x, axes=(0, 2), lanes=16
+  %3 = argmax %x, axes=(0, 2), lanes=16
+  %4 = argmin %x, axes=(0, 2), lanes=16
+  %5 = sum %y, axes=(0, 2), lanes=16
+  %6 = max %y, axes=(0, 2), lanes=16
+  %7 = argmax %y, axes=(0, 2), lanes=16
+  %8 = prod %x, axes=(0, 2), lanes=16
+  %9 = first_false %b, axes=(0,)
+  %10 = all %b, axes=(0,)
+  return %y, %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10
 }
 """,
 }

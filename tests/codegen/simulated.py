@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lucid.codegen.cuda.module import Module, write_module
-from lucid.codegen.cuda.plan import Launch, LaunchPlan
+from lucid.codegen.cuda.plan import Launch, LaunchPlan, Step
 from lucid.codegen.cuda.simulator.library import FORWARD, HEADER, Library, build, compiler, options
 from lucid.codegen.cuda.simulator.target import SimulatorExecutable
 from lucid.codegen.target import Code
@@ -76,14 +76,14 @@ class Simulated:
 
 
 def on_grid(plan: LaunchPlan, blocks: int, threads: int) -> LaunchPlan:
-    """A plan without loops whose loop nests run on another grid."""
-    steps = (
-        replace(step, blocks=(blocks, 1), threads=threads)
-        if isinstance(step, Launch) and "kernel" in step.function
-        else step
-        for step in plan.steps
-    )
-    return replace(plan, steps=tuple(steps))
+    """A plan without loops whose loop nests run on another grid; those with long rows in blocks as large as before."""
+
+    def moved(step: Step) -> Step:
+        if isinstance(step, Launch) and "kernel" in step.function:
+            return replace(step, blocks=(blocks, 1), threads=threads)
+        return replace(step, blocks=(blocks, 1)) if isinstance(step, Launch) and "rows" in step.function else step
+
+    return replace(plan, steps=tuple(map(moved, plan.steps)))
 
 
 def _image(part: Sequence[tuple[Graph, Module]]) -> bytes:

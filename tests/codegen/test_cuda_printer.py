@@ -13,8 +13,8 @@ import pytest
 from hypothesis import Phase, given, settings
 
 import lucid
+from lucid.codegen.cuda.loops import print_kernel
 from lucid.codegen.cuda.module import HANDLERS, UNSUPPORTED, write_module
-from lucid.codegen.cuda.nest import print_kernel
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.lowering import lower
 from lucid.codegen.memory import plan
@@ -111,7 +111,7 @@ def test_the_order_shows_in_the_loop() -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_no_text_promises_what_it_cannot_keep(name: str) -> None:
     text = written(fused(TEXTS[name]))
-    for word in ("__restrict__", "atomic", "__shared__", "__expf", "__fdividef"):
+    for word in ("__restrict__", "atomic", "__expf", "__fdividef"):
         assert word not in text, f"{word}: buffers may be shared, orders are fixed, functions are our own"
 
 
@@ -298,19 +298,22 @@ def test_indices_have_as_many_bits_as_they_need(extent: int, index: str) -> None
 
 
 LARGE = {
-    "x.sum()": lambda x: x.sum(),
-    "x.max()": lambda x: x.max(),
-    "x.sum(1)": lambda x: x.sum(1),
-    "x.sum(0)": lambda x: x.sum(0),
-    "x.argmax()": lambda x: x.argmax(),
+    "`x.sum()`": (lambda x: x.sum(), (4096, 4096)),
+    "`x.max()`": (lambda x: x.max(), (4096, 4096)),
+    "`x.sum(1)`": (lambda x: x.sum(1), (4096, 4096)),
+    "`x.sum(1)` of 64 x 10000": (lambda x: x.sum(1), (64, 10000)),
+    "`x.sum(0)`": (lambda x: x.sum(0), (4096, 4096)),
+    "`x.argmax()`": (lambda x: x.argmax(), (4096, 4096)),
 }
 
 
 @pytest.mark.parametrize("text", LARGE)
 def test_the_page_has_the_launches_of_large_reductions(text: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
-    (row,) = (line for line in page.splitlines() if line.startswith("| ") and f"`{text}`" in line)
-    graph = lucid.compile(LARGE[text]).lower(np.zeros((4096, 4096), np.float32)).graph("fused")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    (row,) = (cells[1] for cells in rows if text in cells[0].split(", "))
+    function, shape = LARGE[text]
+    graph = lucid.compile(function).lower(np.zeros(shape, np.float32)).graph("fused")
     steps = write_module(graph).plan.steps
     found = [f"{step.blocks[0]} x {step.threads}" for step in steps if isinstance(step, Launch)]
     assert re.findall(r"\d+ x \d+", row) == found

@@ -16,6 +16,7 @@ from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
 from lucid.ir.types import float64
+from tests.codegen.cuda_graphs import GOLDEN, OTHERS
 from tests.codegen.cuda_programs import CONTAINERS, MODULES, Run, programs, recorded
 from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import COMPILERS, ORDERS, PER_LIBRARY, Simulated, need_compiler, same_bits
@@ -103,6 +104,9 @@ FURTHER = (
   %k: f32[1, 4, 1, 1] = reshape %b; %c: f32[2, 4, 8, 8] = broadcast %k; %s = add %h, %c; %y = tanh %s; return %y }""",
     """graph(%x: u8[64, 3, 8, 8], %w: f32[4, 3, 3, 3]) { %f: f32[64, 3, 8, 8] = cast %x
   %y = convolution %f, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1; return %y }""",
+    GOLDEN["long_rows"],
+    OTHERS["softmax_of_blocks"],
+    OTHERS["many_of_blocks"],
 )
 
 

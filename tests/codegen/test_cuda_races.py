@@ -39,6 +39,7 @@ TEXTS = {
   %r: f32[40, 1] = neg %z; return %r, %s
 }""",
     "softmax_in_one": OTHERS["softmax_in_one"],
+    "rows": OTHERS["softmax_of_blocks"].replace("[3, 2500]", "[1, 2100]").replace("[3", "[1"),
 }
 PLANTED = (
     ("product", "__syncthreads();  // the tiles are written, and those before them have been read", ""),
@@ -49,6 +50,13 @@ PLANTED = (
     ("row_of_one", "__syncwarp(mask);  // all lanes have read what one may overwrite\n        if (lane == 0)", ""),
     ("in_place", "__syncwarp(mask);  // all lanes have read what one may overwrite", ""),
     ("sums", "b1[i0] = v1;", "b1[i0 / 2] = v1;"),
+    ("rows", "__syncthreads();  // the terms are there, and those before them have been added up", ""),
+    ("rows", "which ^= 1;", ""),
+    (
+        "rows",
+        "__syncthreads();  // the results are there, and all threads have read what one may overwrite",
+        "",
+    ),
 )
 CASES = (*((name, "", "") for name in TEXTS), *PLANTED)
 

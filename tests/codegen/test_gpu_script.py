@@ -89,5 +89,5 @@ def test_its_graphs_have_kernels_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -
         for text in script.GRAPHS.values()
         for name in write_module(run_pipeline(parse(text)).final).functions
     }
-    expected = {"kernel", "product_f32_nn", "product_f32_nt", "product_f32_nt_epilogue", "product_f32_nt_fused"}
+    expected = {"kernel", "rows", "product_f32_nn", "product_f32_nt", "product_f32_nt_epilogue", "product_f32_nt_fused"}
     assert kinds == expected | {"dots_f32_nt", "gathered", "scatter_add", "argsort", "merge"}

@@ -26,7 +26,7 @@ class Accumulators:
         self.writer.assign(self.variables, self.op.combine(self.writer.s, self.variables, other))
 
     def join(self, lanes: int) -> None:
-        """Combine the accumulators of the threads that share an element, in the tree, and tell all of them.
+        """Combine the accumulators of the threads that share an element, in the tree, into that of the first.
 
         Threads of the upper half combine what nobody reads: only so do all of them take part in each shuffle.
         """
@@ -35,6 +35,9 @@ class Accumulators:
             self.combine(
                 tuple(declare(x.dtype, f"__shfl_down_sync(mask, {x.text}, half, {lanes})") for x in self.variables)
             )
+
+    def tell(self, lanes: int) -> None:
+        """Give all threads that share an element what the first has."""
         for variable in self.variables:
             self.writer.line(f"{variable.text} = __shfl_sync(mask, {variable.text}, 0, {lanes});")
 

@@ -7,8 +7,7 @@ from typing import Protocol
 
 from lucid.codegen.cuda.dots import print_dots
 from lucid.codegen.cuda.gathered import GatheredProduct, print_gathered
-from lucid.codegen.cuda.nest import kernel_threads, print_kernel
-from lucid.codegen.cuda.plan import line_of_blocks
+from lucid.codegen.cuda.loops import kernel_grid, kernel_label, print_kernel
 from lucid.codegen.cuda.product import print_product
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.scatter import print_scatter_add
@@ -39,14 +38,14 @@ class LoopNest:
 
     @property
     def label(self) -> str:
-        return "kernel"
+        return kernel_label(self.kernel)
 
     def text(self, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         return print_kernel(self.kernel, name, guarded, where)
 
     def grid(self, where: tuple[str, int] | None) -> tuple[int, int]:
         """The blocks and the threads of each."""
-        return line_of_blocks(kernel_threads(self.kernel, where))
+        return kernel_grid(self.kernel, where)
 
 
 @dataclass(frozen=True)

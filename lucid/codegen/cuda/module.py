@@ -45,7 +45,7 @@ from lucid.ir.passes.epilogues import join_epilogues
 from lucid.ir.types import TensorType
 from lucid.ir.verify import verify
 
-# What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `nest.kernel_lanes`.
+# What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `loops.kernel_lanes`.
 UNSUPPORTED: Mapping[type[Op], str] = {
     Grad: "the pass `differentiate` must have written it out",
     CustomVjp: "the pass `simplify` must have put values in its place",

@@ -1,4 +1,4 @@
-"""The CUDA C printer of kernels: one `__global__` function for each, text for any launch.
+"""The statements of kernels in CUDA C, for any launch.
 
 Threads share out the elements of the parallel nest, each going on to another until none is left. Where the reductions
 of a kernel have lanes, as many neighbouring threads of a warp take an element together: thread `lane` is virtual lane
@@ -14,10 +14,11 @@ from math import prod
 
 from lucid.codegen.cuda.accumulators import Accumulators
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
-from lucid.codegen.cuda.quads import QUAD, VECTORS, Quads, alignment, in_quads
+from lucid.codegen.cuda.plan import WARP
+from lucid.codegen.cuda.quads import QUAD, VECTORS, Quads, alignment
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm
 from lucid.codegen.cuda.stream import random_element, random_words
-from lucid.codegen.cuda.writer import GUARD, INDENT, Writer, function_head
+from lucid.codegen.cuda.writer import Writer
 from lucid.codegen.kernel import (
     Apply,
     Bounds,
@@ -35,13 +36,9 @@ from lucid.codegen.kernel import (
     Stage,
     operands as operands_of,
 )
-from lucid.errors import CompileError
 from lucid.ir.index import Axis, Index, constant, of
 from lucid.ir.ops.base import on_axis
-from lucid.ir.types import DType, int32, int64, uint32, uint64
-
-# The threads that exchange values without memory; blocks are made of whole warps.
-WARP = 32
+from lucid.ir.types import Extent, int32, int64, uint32, uint64
 
 # Indices are of 32 bits where they, and the number of threads that `THREADS` bounds, stay below 2^31: a GPU divides
 # 64-bit numbers by long sequences of instructions.
@@ -49,56 +46,21 @@ NARROW = 2**30
 THREADS = 2**30
 
 
-def print_kernel(kernel: Kernel, name: str, guarded: bool = False, where: tuple[str, int] | None = None) -> str:
-    """The CUDA C function of a kernel, under its text as a comment: it takes a pointer for each buffer.
-
-    Any grid of blocks of whole warps runs it, of THREADS threads at most. A buffer may be written in place of one that
-    is read, where each element is read only in the step that writes it. A `guarded` function takes the device's
-    status as its last parameter, and does nothing where a check has failed. Raises CompileError as `kernel_lanes`.
-    """
-    comment = [f"// {line}" for line in str(kernel).splitlines()]
-    guard = [GUARD] if guarded else []
-    lanes, quads = kernel_lanes(kernel, where), in_quads(kernel)
-    nest = _Nest(quads.kernel if quads else kernel, lanes, quads=quads)
-    parameters = [parameter(buffer, number < kernel.inputs) for number, buffer in enumerate(kernel.buffers)]
-    body = [INDENT + line for line in (*guard, *nest.lines())]
-    return "\n".join([*comment, *function_head(name, parameters, guarded), *body, "}"]) + "\n"
-
-
-def kernel_lanes(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
-    """The number of threads that take an element of the parallel nest together.
-
-    Raises CompileError where the reductions have more lanes than a warp has threads, or different numbers of lanes;
-    `where` is the user's line for it.
-    """
-    lanes = {max(reduction.op.lanes, 1) for stage in kernel.stages for reduction in stage.reductions} or {1}
-    if len(lanes) == 1 and max(lanes) <= WARP:
-        return max(lanes)
-    got = ", ".join(map(str, sorted(lanes)))
-    raise CompileError(f"a CUDA kernel reduces in one number of lanes, at most {WARP}; got {got}.", where=where)
-
-
-def kernel_threads(kernel: Kernel, where: tuple[str, int] | None = None) -> int:
-    """The threads that a kernel is shared out to. Raises CompileError as `kernel_lanes`."""
-    quads = in_quads(kernel)
-    return prod(axis.extent for axis in (quads.kernel if quads else kernel).axes) * kernel_lanes(kernel, where)
-
-
 def epilogue_lines(kernel: Kernel, position: Sequence[str], element: str) -> list[str]:
     """The statements of the epilogue of a product for the element at a position, given as the numbers of its matrix,
     row and column, or of its position, under the kernel's text as a comment."""
-    return _positioned(kernel, position, _Nest(kernel, lanes=1, product=element))
+    return _positioned(kernel, position, Nest(kernel, lanes=1, product=element))
 
 
 def factor_lines(kernel: Kernel, position: Sequence[str], target: str) -> list[str]:
     """The statements that assign to `target` what a prologue computes for an element of a factor, at a position given
     as for `epilogue_lines`, under the kernel's text as a comment."""
-    return _positioned(kernel, position, _Nest(kernel, lanes=1, target=target))
+    return _positioned(kernel, position, Nest(kernel, lanes=1, target=target))
 
 
-def _positioned(kernel: Kernel, position: Sequence[str], nest: _Nest) -> list[str]:
+def _positioned(kernel: Kernel, position: Sequence[str], nest: Nest) -> list[str]:
     index = C_TYPES[nest.writer.index]
-    declared = ", ".join(f"{_variable(axis)} = {text}" for axis, text in zip(kernel.axes, position, strict=True))
+    declared = ", ".join(f"{variable(axis)} = {text}" for axis, text in zip(kernel.axes, position, strict=True))
     comment = [f"// {line}" for line in str(kernel).splitlines()]
     return [*comment, f"const {index} {declared};", *nest.element_lines()]
 
@@ -108,7 +70,7 @@ def parameter(buffer: Buffer, is_read: bool) -> str:
     return f"{'const ' if is_read else ''}{C_TYPES[buffer.dtype]}* b{buffer.number}"
 
 
-class _Nest:
+class Nest:
     """Writes the body of one kernel. Where it is an epilogue, `product` is the element of the product, in C; where it
     is a prologue, `target` is what it assigns to. Where it is in quads, `quads` says so."""
 
@@ -123,9 +85,15 @@ class _Nest:
         self.numbers: dict[Placement, list[int]] = {}
         for number, place in enumerate(kernel.placements()):
             self.numbers.setdefault(place, []).append(number)
-        self.writer = Writer(_index_type(kernel, lanes))
+        self.writer = Writer(int32 if max(self.counts()) <= NARROW else int64)
         self.terms: dict[int, CTerm] = {}
         self.results: dict[tuple[int, int], CTerm] = {}
+
+    def counts(self) -> Iterator[int]:
+        """What no index and no count of threads exceeds."""
+        yield from map(magnitude, self.kernel.indices())
+        yield from (axis.extent for stage in self.kernel.stages for axis in stage.axes)
+        yield prod(axis.extent for axis in self.kernel.axes) * self.lanes
 
     def lines(self) -> list[str]:
         if not self.kernel.is_empty:
@@ -150,35 +118,38 @@ class _Nest:
     def elements(self) -> Iterator[None]:
         """Run what is written meanwhile for each element of the parallel nest."""
         axes, line, index = self.kernel.axes, self.writer.line, C_TYPES[self.writer.index]
-        wide = f"({index})" if self.writer.index == int64 else ""
-        thread, threads = f"blockIdx.x * {wide}blockDim.x + threadIdx.x", f"gridDim.x * {wide}blockDim.x"
-        if self.lanes > 1:
-            line(f"const unsigned int lane = threadIdx.x % {self.lanes};")
-            line(f"const unsigned int mask = {(1 << self.lanes) - 1:#x}u << (threadIdx.x % {WARP} - lane);")
-            thread, threads = f"({thread}) / {self.lanes}", f"{threads} / {self.lanes}"
-        line(f"const {index} first = {thread};")
-        line(f"const {index} step = {threads};")
-        name = _variable(axes[0]) if len(axes) == 1 else "element"
+        first, step = self.share()
+        line(f"const {index} first = {first};")
+        line(f"const {index} step = {step};")
+        name = variable(axes[0]) if len(axes) == 1 else "element"
         size = prod(axis.extent for axis in axes)
         if self.quads:
             line("#pragma unroll 1")  # four elements are enough at a time
         with self.writer.block(f"for ({index} {name} = first; {name} < {size}; {name} += step)"):
             if len(axes) > 1:
-                self.divide_element(axes)
+                self.divide("element", axes, [axis.extent for axis in axes])
             for depth in range(len(axes) + 1):  # a thread without an element reads nothing, as another may write there
                 self.evaluate(Placement(-1, depth))
             yield
 
-    def divide_element(self, axes: Sequence[Axis]) -> None:
-        """Find the axes of the parallel nest from the number of the element, the last axis being the fastest."""
-        inner = 1
-        lines = []
-        for axis in reversed(axes):
-            quotient = f"element / {inner}" if inner > 1 else "element"
-            remainder = f" % {axis.extent}" if axis is not axes[0] else ""
-            lines.append(f"const {C_TYPES[self.writer.index]} {_variable(axis)} = {quotient}{remainder};")
-            inner *= axis.extent
-        self.writer.lines.extend(reversed(lines))
+    def share(self) -> tuple[str, str]:
+        """Declare which lane a thread is. Returns the element that it takes first, and how many further on the next."""
+        wide = f"({C_TYPES[int64]})" if self.writer.index == int64 else ""
+        thread, threads = f"blockIdx.x * {wide}blockDim.x + threadIdx.x", f"gridDim.x * {wide}blockDim.x"
+        if self.lanes == 1:
+            return thread, threads
+        self.writer.line(f"const unsigned int lane = threadIdx.x % {self.lanes};")
+        self.writer.line(f"const unsigned int mask = {lane_mask(self.lanes)} << (threadIdx.x % {WARP} - lane);")
+        return f"({thread}) / {self.lanes}", f"{threads} / {self.lanes}"
+
+    def divide(self, number: str, axes: Sequence[Axis], extents: Sequence[Extent]) -> None:
+        """Declare axes from a number that counts places along them, of such extents, the last being the fastest."""
+        inner = prod(extents)
+        for which, (axis, extent) in enumerate(zip(axes, extents, strict=True)):
+            inner //= extent
+            quotient = f"{number} / {inner}" if inner > 1 else number
+            remainder = f" % {extent}" if which else ""
+            self.writer.line(f"const {C_TYPES[self.writer.index]} {variable(axis)} = {quotient}{remainder};")
 
     def stage(self, number: int, stage: Stage) -> None:
         if self.quads:
@@ -187,22 +158,31 @@ class _Nest:
         if len(self.kernel.stages) > 1:
             self.writer.line(f"// stage {number}")
         self.evaluate(Placement(number, 0))
-        accumulators = [
-            Accumulators(self.writer, reduction.op, self.kernel.values[reduction.operand].dtype, f"r{number}_{which}")
-            for which, reduction in enumerate(stage.reductions)
-        ]
+        accumulators = self.accumulators(number, stage)
         if self.lanes > 1 and stage.stores:
             self.writer.line("__syncwarp(mask);  // all lanes have read what one may overwrite")
         with self.steps(number, stage.axes):
             for reduction, accumulator in zip(stage.reductions, accumulators, strict=True):
                 accumulator.accumulate(self.terms[reduction.operand], self.writer.long_position(reduction.position))
-            for store in stage.stores:
-                target = self.target or f"b{store.buffer.number}[{index_expression(store.position)}]"
-                self.writer.line(f"{target} = {self.terms[store.value].text};")
+            self.store(stage)
         for which, accumulator in enumerate(accumulators):
             if self.lanes > 1:
                 accumulator.join(self.lanes)
+                accumulator.tell(self.lanes)
             self.results[number, which] = accumulator.finish()
+
+    def accumulators(self, number: int, stage: Stage) -> list[Accumulators]:
+        """Declare the accumulators of a stage."""
+        return [
+            Accumulators(self.writer, reduction.op, self.kernel.values[reduction.operand].dtype, f"r{number}_{which}")
+            for which, reduction in enumerate(stage.reductions)
+        ]
+
+    def store(self, stage: Stage) -> None:
+        """Write what a step of a stage stores."""
+        for store in stage.stores:
+            target = self.target or f"b{store.buffer.number}[{index_expression(store.position)}]"
+            self.writer.line(f"{target} = {self.terms[store.value].text};")
 
     @contextmanager
     def steps(self, stage: int, axes: Sequence[Axis]) -> Iterator[None]:
@@ -210,7 +190,7 @@ class _Nest:
         with ExitStack() as loops:
             for depth, axis in enumerate(axes, 1):
                 spread = self.lanes > 1 and depth == len(axes)
-                i, index = _variable(axis), C_TYPES[self.writer.index]
+                i, index = variable(axis), C_TYPES[self.writer.index]
                 start, step = ("lane", f"{i} += {self.lanes}") if spread else ("0", f"++{i}")
                 loops.enter_context(self.writer.block(f"for ({index} {i} = {start}; {i} < {axis.extent}; {step})"))
                 self.evaluate(Placement(stage, depth))
@@ -243,7 +223,7 @@ class _Nest:
 
     def quad(self, quads: Quads, stage: Stage) -> None:
         """The elements of a quad: what is read at once, the map for each, what is written at once."""
-        writer, i = self.writer, _variable(quads.within)
+        writer, i = self.writer, variable(quads.within)
         reads, writes = list(self.quad_reads(quads)), list(self.quad_writes(quads))
         for buffer, _, name in (*reads, *writes):
             writer.line(f"__align__({alignment(buffer.dtype)}) {C_TYPES[buffer.dtype]} {name}[{QUAD}];")
@@ -266,7 +246,7 @@ class _Nest:
     @contextmanager
     def each_of_quad(self, quads: Quads) -> Iterator[None]:
         """Run what is written meanwhile for each element of a quad: all in registers, as the loop is unrolled."""
-        i, rest = _variable(quads.within), ""
+        i, rest = variable(quads.within), ""
         if quads.has_rest:
             rest = f" && {index_expression(quads.element)} < {quads.extent}"
         self.writer.line("#pragma unroll")
@@ -277,7 +257,7 @@ class _Nest:
         """Copy quads from buffers, or to them, each at once where that is allowed."""
         if not quad:
             return
-        line, i, const = self.writer.line, _variable(quads.within), "const " if reads else ""
+        line, i, const = self.writer.line, variable(quads.within), "const " if reads else ""
         rest = ""
         if quads.has_rest:
             last = quads.element.substitute({quads.within: constant(QUAD - 1)})
@@ -301,7 +281,7 @@ class _Nest:
         for number in self.numbers.get(place, ()):
             value, name = self.kernel.values[number], f"v{number}"
             if self.quads and number in self.quads.reads:
-                term = self.element_of_quad(value, name, _variable(self.quads.within))
+                term = self.element_of_quad(value, name, variable(self.quads.within))
             else:
                 term = self.term(value, name)
             self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, name)
@@ -343,12 +323,11 @@ class _Nest:
         return self.writer.s.declare(inside.dtype, f"{bounds_condition(bounds)} ? {inside.text} : {outside.text}")
 
 
-def _index_type(kernel: Kernel, lanes: int) -> DType:
-    """int32 where no index and no count of threads can leave it, else int64."""
-    extents = [axis.extent for stage in kernel.stages for axis in stage.axes]
-    largest = [*map(magnitude, kernel.indices()), *extents, prod(axis.extent for axis in kernel.axes) * lanes]
-    return int32 if max(largest) <= NARROW else int64
-
-
-def _variable(axis: Axis) -> str:
+def variable(axis: Axis) -> str:
+    """The variable that is an axis."""
     return f"i{axis.number}"
+
+
+def lane_mask(lanes: int) -> str:
+    """The mask of the first lanes of a warp."""
+    return f"{(1 << lanes) - 1:#x}u"
