@@ -125,11 +125,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     },
     "lucid.optim": {
         "SparseAdam": "optim.Adam(parameters, lr=0.001)",
-        "ASGD": "optim.swa_utils.AveragedModel(model)",
-        "Adafactor": "optim.AdamW(parameters)",
         "LBFGS": "optim.Adam(parameters)",
-        "Muon": "optim.AdamW(parameters)",
-        "Rprop": "optim.RMSprop(parameters)",
     },
 }
 

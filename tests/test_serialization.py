@@ -54,7 +54,8 @@ class Training:
         lucid.seed(seed)
         hidden = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.3))
         self.model = model = nn.Sequential(hidden, nn.Linear(8, 3))
-        groups = [{"params": hidden.parameters(), "weight_decay": 0.1}, {"params": model[1].parameters()}]
+        own = {"maximize": False} if kind == "Rprop" else {"weight_decay": 0.1}
+        groups = [{"params": hidden.parameters(), **own}, {"params": model[1].parameters()}]
         self.optimizer = optimizer = getattr(optim, kind)(groups, lr=0.05, **options)
         self.scheduler = CosineAnnealingLR(optimizer, 30)
         generator = np.random.default_rng(0)
@@ -99,7 +100,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "SGD": {"momentum": 0.9, "nesterov": True},
     "AdamW": {"amsgrad": True},
     "RMSprop": {"momentum": 0.9, "centered": True},
-    **{kind: {} for kind in ("Adadelta", "Adagrad", "Adamax", "Lion", "NAdam", "RAdam")},
+    **{kind: {} for kind in ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adamax", "Lion", "NAdam", "RAdam", "Rprop")},
 }
 
 

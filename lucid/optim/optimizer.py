@@ -253,12 +253,17 @@ def check_range(optimizer: Optimizer, name: str, value: float, below: float = fl
 
 def check_betas(optimizer: Optimizer, group: Group) -> None:
     """Raise ArgumentError unless there are two betas from 0 to less than 1; make them a tuple."""
-    betas = group["betas"]
-    if not isinstance(betas, Sequence) or len(betas) != 2:
-        raise argument_error(betas, Sequence, f"{type(optimizer).__name__} takes two betas, got betas={betas!r}.")
-    for i, beta in enumerate(betas):
+    for i, beta in enumerate(check_pair(optimizer, group, "betas")):
         check_range(optimizer, f"betas[{i}]", beta, below=1.0)
-    group["betas"] = tuple(betas)
+
+
+def check_pair(optimizer: Optimizer, group: Group, name: str) -> tuple[Any, ...]:
+    """The two values of a hyperparameter, which becomes a tuple of them; else ArgumentError."""
+    values = group[name]
+    if not isinstance(values, Sequence) or len(values) != 2:
+        raise argument_error(values, Sequence, f"{type(optimizer).__name__} takes two {name}, got {name}={values!r}.")
+    pair = group[name] = tuple(values)
+    return pair
 
 
 def decayed_gradient(group: Group, parameter: Tensor, gradient: Tensor, weight_decay: Any) -> Tensor:

@@ -291,7 +291,10 @@ def optimizer_steps(name: str) -> Program:
         model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
         weight = lucid.Tensor(np.linspace(-1.0, 1.0, 6), requires_grad=True)
         keywords = {"momentum": 0.9} if name == "SGD" else {}
-        optimizer = getattr(optim, name)([*model.parameters(), weight], lr=0.01, **keywords)
+        parameters = [*model.parameters(), weight]
+        if name == "Muon":  # which is for matrices
+            parameters = [parameter for parameter in parameters if parameter.ndim == 2]
+        optimizer = getattr(optim, name)(parameters, lr=0.01, **keywords)
 
         @lucid.compile
         def step(x: Any, y: Any) -> Any:

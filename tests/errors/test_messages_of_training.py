@@ -14,6 +14,7 @@ from lucid import ones
 from lucid.errors import (
     ArgumentError,
     ArgumentTypeError,
+    ShapeError,
     StateDictError,
 )
 from lucid.optim import lr_scheduler as schedules
@@ -87,6 +88,12 @@ CASES: list[Case] = [
         ArgumentError,
         "SGD takes nesterov with a momentum and without dampening, got momentum=0.0 and dampening=0.0.",
         None,
+    ),
+    (
+        lambda: optim.Muon([nn.Parameter([1.0])]),
+        ShapeError,
+        "Muon updates matrices, got shape (1,).",
+        "give the others to AdamW.",
     ),
     (
         lambda: schedules.ChainedScheduler([schedules.StepLR(sgd(), 1), schedules.StepLR(sgd(), 1)]),

@@ -23,6 +23,9 @@ OPTIMIZERS = [
     optim.Adagrad,
     optim.Adadelta,
     optim.Lion,
+    optim.Rprop,
+    optim.ASGD,
+    optim.Adafactor,
 ]
 
 
@@ -121,6 +124,24 @@ class TestArguments:
             (optim.Adagrad, {"initial_accumulator_value": -1.0}, "Adagrad takes initial_accumulator_value"),
             (optim.Adadelta, {"rho": 1.5}, "Adadelta takes rho from 0 to 1, got rho=1.5"),
             (optim.Lion, {"lr": -1.0}, "Lion takes lr of at least 0"),
+            (optim.Rprop, {"etas": (0.5,)}, "Rprop takes two etas"),
+            (optim.Rprop, {"etas": (0.5, "x")}, "Rprop takes numbers as etas, got 'x'"),
+            (optim.Rprop, {"etas": (1.2, 0.5)}, r"etas of below and above 1, got etas=\(1.2, 0.5\)"),
+            (optim.Rprop, {"step_sizes": (2.0, 1.0)}, r"step_sizes that ascend from 0 on, got step_sizes=\(2.0, 1.0\)"),
+            (optim.Rprop, {"step_sizes": (0.0, "x")}, "Rprop takes numbers as step_sizes, got 'x'"),
+            (optim.ASGD, {"lambd": -1.0}, "ASGD takes lambd of at least 0"),
+            (optim.ASGD, {"alpha": "x"}, "ASGD takes a number as alpha, got 'x'"),
+            (optim.Adafactor, {"beta2_decay": 0.5}, "beta2_decay of at most 0, got beta2_decay=0.5"),
+            (optim.Adafactor, {"beta2_decay": "x"}, "Adafactor takes a number as beta2_decay, got 'x'"),
+            (optim.Adafactor, {"d": 0.5}, "Adafactor takes d of at least 1, got d=0.5"),
+            (optim.Adafactor, {"d": "x"}, "Adafactor takes a number as d, got 'x'"),
+            (optim.Adafactor, {"eps": (-1.0, 0.1)}, r"Adafactor takes eps\[0\] of at least 0"),
+            (optim.Adafactor, {"eps": 1e-3}, "Adafactor takes two eps"),
+            (optim.Muon, {"ns_coefficients": (1.0, 2.0)}, r"three ns_coefficients, got ns_coefficients=\(1.0, 2.0\)"),
+            (optim.Muon, {"ns_coefficients": (1.0, 2.0, "x")}, "Muon takes numbers as ns_coefficients, got 'x'"),
+            (optim.Muon, {"ns_steps": 100}, "Muon takes ns_steps from 0 to 99, got ns_steps=100"),
+            (optim.Muon, {"ns_steps": "x"}, "Muon takes an integer as ns_steps, got 'x'"),
+            (optim.Muon, {"adjust_lr_fn": "x"}, 'adjust_lr_fn="original" or "match_rms_adamw", got \'x\''),
         ],
     )
     def test_out_of_range(self, make: object, options: dict[str, object], message: str) -> None:

@@ -101,7 +101,10 @@ DELIBERATE: dict[str, tuple[set[str], str]] = {
     ),
     "Module.cuda": ({"no device"}, "there is one GPU"),
     "ParameterDict.setdefault": ({"default is required"}, "a parameter, not None"),
-    "optim.RMSprop": ({"maximize has to be named"}, "it stands behind arguments that are left out"),
+    **dict.fromkeys(
+        ("optim.RMSprop", "optim.ASGD"),
+        ({"maximize has to be named"}, "it stands behind arguments that are left out"),
+    ),
 }
 
 # What has another meaning in Lucid, so that arguments can't be compared.

@@ -86,13 +86,34 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
     ("Adadelta", {}),
     ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.4, 1.1), "step_sizes": (1e-3, 0.02)}),
+    ("Rprop", {"lr": 1e-4, "step_sizes": (1e-5, 1e-3), "maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.01, "alpha": 0.6, "t0": 20, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.01, "t0": 0, "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "beta2_decay": -0.5, "eps": (1e-3, 0.1), "d": 2.0, "weight_decay": 0.1}),
+    ("Adafactor", {"maximize": True}),
+    ("Muon", {}),
+    ("Muon", {"lr": 0.02, "weight_decay": 0.0, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}),
+    ("Muon", {"lr": 0.02, "momentum": 0.8, "ns_coefficients": (1.5, -0.5, 0.0), "ns_steps": 3}),
 ]
 
 
+@pytest.fixture(autouse=True)
+def _muon_has_the_precision_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's rounds to bfloat16 while it makes a matrix orthogonal."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda x: x.double().clone())  # it works in place
+
+
 def optimizers(name: str, options: dict[str, Any], ours: nn.Module, theirs: Any) -> tuple[Any, Any]:
+    if name == "Muon":  # which is for matrices
+        ours[0].bias.requires_grad_(False)
+        theirs[0].bias.requires_grad_(False)
     return (
-        getattr(optim, name)(ours.parameters(), **options),
-        getattr(torch.optim, name)(theirs.parameters(), **options),
+        getattr(optim, name)([p for p in ours.parameters() if p.requires_grad], **options),
+        getattr(torch.optim, name)([p for p in theirs.parameters() if p.requires_grad], **options),
     )
 
 
@@ -144,7 +165,7 @@ def test_state_goes_from_one_library_to_the_other(name: str, options: dict[str, 
     new_theirs.load_state_dict({**their_state, "state": with_tensors(state["state"])})
     first_steps(ours, theirs, new_ours, new_theirs, range(3, 6))
     new_ours.load_state_dict(before)
-    first_steps(ours, theirs, new_ours, getattr(torch.optim, name)(theirs.parameters(), **options), range(6, 8))
+    first_steps(ours, theirs, new_ours, optimizers(name, options, ours, theirs)[1], range(6, 8))
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
@@ -190,3 +211,30 @@ def test_gradients_add_up_over_calls(compiled: bool) -> None:
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert a.grad is None
         assert_close(a, b, rtol=1e-6, atol=1e-9)
+
+
+def test_muon_is_near_that_of_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    found = []
+    for library in (lucid, torch):
+        weight = library.tensor(normal(6, 4), requires_grad=True)
+        optimizer = library.optim.Muon([weight], lr=1.0, weight_decay=0.0)
+        weight.grad = library.tensor(normal(6, 4, seed=1))
+        optimizer.step()
+        found.append(weight.detach().numpy())
+    np.testing.assert_allclose(*found, atol=0.03)  # of elements that have moved by up to 0.85
+
+
+@pytest.mark.parametrize("name", ["Rprop", "ASGD"])
+def test_a_rate_that_is_set_before_the_first_step_counts(name: str) -> None:
+    """Both libraries keep rates in their state, which a schedule such as a warm-up does not reach."""
+    found = []
+    for library in (lucid, torch):
+        weight = library.tensor(normal(4), requires_grad=True)
+        optimizer = getattr(library.optim, name)([weight], lr=0.5)
+        optimizer.param_groups[0]["lr"] = 0.125
+        for _ in range(2):
+            weight.grad = library.tensor(normal(4, seed=1))
+            optimizer.step()
+        found.append(weight.detach().numpy())
+    np.testing.assert_allclose(*found, rtol=1e-6)

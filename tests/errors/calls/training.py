@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.errors.calls.arrays import LINE, SQUARE, TABLE, floats, integers
-from tests.errors.calls.call import Call, Of, call
+from tests.errors.calls.call import Call, Of, call, unlike
 
 NO_TENSOR = "rank shape dtype"
 
@@ -49,6 +49,7 @@ COUNTED = Of(lambda library: [library.tensor(integers(3))])
 COMPUTED = Of(lambda library: [weights(library)[0] * 2.0])
 TWICE = Of(lambda library: weights(library) * 2)
 NAN = float("nan")
+MUON = (("ns_steps", 100), ("ns_steps", "x"), ("eps", -1.0), ("ns_coefficients", (1.0, 2.0)))
 
 CALLS: list[Call] = [
     *(
@@ -75,7 +76,26 @@ CALLS: list[Call] = [
             "NAdam": ("betas", "eps", "weight_decay", "momentum_decay"),
             "RAdam": ("betas", "eps", "weight_decay"),
             "RMSprop": ("alpha", "eps", "weight_decay", "momentum"),
+            "Rprop": ("etas", "step_sizes"),
+            "ASGD": ("weight_decay",),
+            "Adafactor": ("eps", "d", "weight_decay"),
         }.items()
+    ),
+    call(
+        "optim.Muon",
+        Of(lambda library: [library.nn.Linear(2, 3).weight]),
+        0.1,
+        takes="rank",
+        bad={
+            "shape": {0: Of(lambda library: [library.nn.Linear(2, 3).bias])},
+            "value": [
+                *({1: -1.0}, {1: "x"}, {1: NAN}, {0: []}, {0: 1}),
+                *({argument: -1.0} for argument in ("momentum", "weight_decay", "ns_coefficients")),
+                *(unlike({argument: value}, "looks at it in a step") for argument, value in MUON),
+                {"adjust_lr_fn": "adamw"},
+            ],
+            "dtype": {0: Of(lambda library: [library.tensor(integers(2, 3))])},
+        },
     ),
     call(
         "optim.Adam",
