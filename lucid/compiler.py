@@ -25,6 +25,7 @@ from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, Missing
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
+from lucid.missing_names import hint_for, refuse
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.operations.arguments import as_list
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 MAX_PROGRAMS = 64  # of one function; the least recently used goes first
 MAX_RECORDS = 1000  # of compilations, of one function
+OPTIONS = ("target", "passes", "kernel_rules", "trap")  # of `compile`
 STORM = 8  # programs of one function before a warning says what keeps changing
 
 
@@ -82,6 +84,7 @@ def compile(
     passes: Sequence[Pass] = (),
     kernel_rules: Sequence[KernelRule] = (),
     trap: str | None = None,
+    **others: Any,
 ) -> Any:
     """Compile a function, a whole training step, or a Module. Also a decorator.
 
@@ -99,6 +102,8 @@ def compile(
     >>> print(double(lucid.Tensor([1.0, 2.0])))
     [2.0, 4.0]
     """
+    for name in others:
+        raise ArgumentTypeError(f"compile takes no {name!r}.", hint=hint_for(name, OPTIONS, ("compile",)))
     if function is None:
         return functools.partial(compile, target=target, passes=passes, kernel_rules=kernel_rules, trap=trap)
     if not isinstance(trap, str | None) or trap not in (None, "nan"):
@@ -164,10 +169,13 @@ class CompiledFunction:
     if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
 
         def __getattr__(self, name: str) -> NoReturn:
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        if hasattr(Program, name) and not name.startswith("_"):
             hint = f"its programs have: step.lower(...).{name}, step.programs[-1].{name}"
-            raise MissingNameError(
-                f"a compiled function has no {name!r}.", hint=hint if hasattr(Program, name) else None
-            )
+            raise MissingNameError(f"a compiled function has no {name!r}.", hint=hint)
+        refuse("a compiled function", name, dir(self))
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -352,6 +360,8 @@ class CompiledModule(CompiledFunction):
     def __getattr__(self, name: str) -> Any:
         if name == "module":
             raise AttributeError(name)
+        if hasattr(Program, name) and not hasattr(self.module, name):
+            self._refuse(name)
         return getattr(self.module, name)
 
     def __getitem__(self, key: Any) -> Any:

@@ -34,6 +34,7 @@ class _Stack(threading.local):
     def __init__(self) -> None:
         self.modules: list[Described] = []
         self.names: list[str | None] = []  # of as many calls as have been asked for, seen from the call around
+        self.describes = False  # whether a module is asked for its description
 
 
 _stack = _Stack()
@@ -64,10 +65,18 @@ def module_path() -> str:
 
 
 def module_description() -> str:
-    """`0: Linear(64, 128)` for the innermost module being called, or nothing."""
-    if not _stack.modules:
+    """`0: Linear(64, 128)` for the innermost module being called, or nothing: within its own description, too."""
+    if not _stack.modules or _stack.describes:
         return ""
-    path, description = module_path(), _stack.modules[-1].describe()
+    module = _stack.modules[-1]
+    _stack.describes = True
+    try:
+        description = module.describe()
+    except Exception:  # an extra_repr of the user's, of which no error is to be the one that is shown
+        description = type(module).__name__
+    finally:
+        _stack.describes = False
+    path = module_path()
     return f"{path}: {description}" if path else description
 
 

@@ -7,13 +7,13 @@ gives the class Tensor; so imports point one way, from there through `lucid.oper
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cuda.device import gpu
-from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError, ended_trace
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ReadOnlyError, TraceError, ended_trace
 from lucid.ir.graph import Value
 from lucid.ir.types import DTYPES, DType, Shape, TensorType, as_dtype
 from lucid.modes import current_tracer
@@ -97,10 +97,18 @@ class TensorCore:
         """The extent of each axis."""
         return self._array.shape if self._array is not None else self.type.shape
 
+    @shape.setter
+    def shape(self, value: object) -> NoReturn:
+        raise ReadOnlyError("the shape of a tensor can't be set.", hint="write `x = x.reshape(shape)`.")
+
     @property
     def dtype(self) -> DType:
         """The element type, such as `lucid.float32`."""
         return self.type.dtype
+
+    @dtype.setter
+    def dtype(self, value: object) -> NoReturn:
+        raise ReadOnlyError("the dtype of a tensor can't be set.", hint='write `x = x.astype("float64")`.')
 
     @property
     def ndim(self) -> int:
@@ -164,6 +172,10 @@ class TensorCore:
     def device(self) -> str:
         """Where the elements are: "cpu" or "cuda"."""
         return "cpu" if self._array is None or isinstance(self._array, np.ndarray) else "cuda"
+
+    @device.setter
+    def device(self, value: object) -> NoReturn:
+        raise ReadOnlyError("the device of a tensor can't be set.", hint='write `x = x.to("cuda")`.')
 
     def _to(self, device: str) -> Tensor:
         """This tensor where its elements are on a device; else a leaf there with the same elements."""
@@ -259,6 +271,11 @@ class TensorCore:
         if not self.shape:
             raise ArgumentTypeError("a tensor without axes has no length.")
         return self.shape[0]
+
+    def __delitem__(self, key: object) -> NoReturn:
+        raise ArgumentTypeError(
+            "elements of a tensor can't be deleted.", hint="write `x = lucid.concatenate([x[:i], x[i + 1 :]])`."
+        )
 
     def _is_traced(self) -> bool:
         """Whether a function is being traced for which these elements are not fixed."""

@@ -24,19 +24,25 @@ class LucidError(Exception):
         where: tuple[str, int] | None = None,
         excerpt: str | None = None,
     ) -> None:
-        if excerpt is not None:
-            lines = [sentence, excerpt]
-        else:
-            module = module_description()
-            lines = [f"in {module}: {sentence}" if module else sentence]
-            where = where if where is not None else user_frame()
-            if where is not None:
-                lines.append(f"  {source_line(*where)}")
-        if hint is not None:
-            lines.append(f"  hint: {hint}")
-        super().__init__("\n".join(lines))
+        module = module_description() if excerpt is None else None
+        self._shown = f"in {module}: {sentence}" if module else sentence
         self.sentence = sentence
         self.hint = hint
+        self._excerpt = excerpt
+        super().__init__()
+        self._show(where if where is not None or excerpt is not None else user_frame())
+
+    def _show(self, where: tuple[str, int] | None) -> None:
+        """Have the message show a line of the user's."""
+        self._shows_line = where is not None
+        line = self._excerpt if where is None else f"  {source_line(*where)}"
+        hint = None if self.hint is None else f"  hint: {self.hint}"
+        self.args = ("\n".join(part for part in (self._shown, line, hint) if part is not None),)
+
+    def show_line(self) -> None:
+        """Show the user's line that is running, if none is shown: that of a thread of Lucid's own had none."""
+        if not self._shows_line and self._excerpt is None:
+            self._show(user_frame())
 
     def __str__(self) -> str:  # the message, also of those that are errors of Python which print something else
         return str(self.args[0])
@@ -92,6 +98,10 @@ class PositionError(ArgumentError, IndexError):
 
 class MissingKeyError(ArgumentError, KeyError):
     """A name under which a dict of modules or parameters holds nothing."""
+
+
+class NameTakenError(ArgumentError, KeyError):
+    """A name for a parameter, a buffer or a module under which a module holds something else."""
 
 
 class FileError(LucidError, OSError):
@@ -180,6 +190,10 @@ class ModuleError(LucidError, AttributeError):
     """A module to which something was assigned before `super().__init__()` had run."""
 
 
+class ReadOnlyError(LucidError, AttributeError):
+    """An attribute that can't be set, such as the shape of a tensor."""
+
+
 class MissingNameError(LucidError, AttributeError):
     """A name that Lucid does not have: one of PyTorch's, a method in the formula of an op, or a typo."""
 
@@ -209,6 +223,18 @@ def unknown_value(wanted: str) -> TraceError:
         hint = _INSTEAD_OF.get(wanted, "return the tensor, and read it outside the compiled function.")
     return TraceError(
         f"{wanted} needs the value of a tensor that is only known when the compiled step runs.", hint=hint
+    )
+
+
+def element_of_array(error: ValueError) -> TraceError:
+    """The error of setting an element of a NumPy array to a traced tensor, in the place of NumPy's own."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return TraceError(
+        "an element of a NumPy array was set to a tensor that is only known when the compiled step runs.",
+        hint="keep the tensors in a list, and join them by lucid.stack(list); or return them.",
+        where=None if last is None else (last.tb_frame.f_code.co_filename, last.tb_lineno),
     )
 
 

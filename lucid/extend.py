@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,6 +26,7 @@ from lucid.ir.passes.rewrite import Context, rewrite
 from lucid.ir.scalar import Scalars
 from lucid.ir.text import parse, print_graph
 from lucid.ir.types import DType, TensorType, float64, uint64
+from lucid.missing_names import refuse_names_of
 from lucid.operations import Operand
 from lucid.operations.operands import as_float, as_tensor, cast, common, constant
 from lucid.scalars import Scalar
@@ -110,3 +112,6 @@ def _check(op: Op, operands: Sequence[TensorType]) -> None:
 
 
 _checked: WeakKeyDictionary[type[Op], set[object]] = WeakKeyDictionary()  # what has passed, so that it costs once
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lucid.errors import MissingImportError, MissingNameError
 
@@ -40,8 +40,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "absolute": "t.abs()",
         "amax": "t.max(1)",
         "amin": "t.min(1)",
-        "indices": "t.argmax(1)",  # of t.max(1), which gives the values alone
-        "values": "t",
         "clamp_min": "t.clip(min=0.0)",
         "clamp_max": "t.clip(max=1.0)",
         "softmax": "F.softmax(t, 1)",
@@ -108,6 +106,13 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "cuda": 'lucid.compile(model, target="cuda")',
         "device": 't.to("cpu")',
     },
+    "Optimizer": {
+        "lr": 'optimizer.param_groups[0]["lr"]',
+    },
+    "Scheduler": {
+        "get_lr": "scheduler.get_last_lr()",
+        "lr": "scheduler.get_last_lr()",
+    },
     "Module": {
         "register_module": 'model.add_module("name", layer)',
         "type": 'model.astype("float32")',
@@ -126,6 +131,33 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     "lucid.optim": {
         "SparseAdam": "optim.Adam(parameters, lr=0.001)",
         "LBFGS": "optim.Adam(parameters)",
+    },
+}
+
+# What to know of other names, of PyTorch and JAX, for which there is nothing to write, by the same owners.
+_BY_VALUE = "leave it out: what is no array and no float is compared by value already."
+_NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
+EXPLAINED: dict[str, dict[str, str]] = {
+    "Tensor": {
+        "indices": "x.max(1) gives the values alone, and x.argmax(1) where they are; sort and topk give both.",
+        "values": "x.max(1) gives the values alone: leave `.values` out.",
+    },
+    "lucid": {
+        "amp": _NO_SCALE,
+        "autocast": _NO_SCALE,
+        "GradScaler": _NO_SCALE,
+        "backends": "leave it out: there is nothing to choose, results are the same bits on every run.",
+    },
+    "compile": {
+        "mode": "leave it out: there is one mode, and kernel_rules change how single kernels run.",
+        "options": "leave it out: passes and kernel_rules change what is done, see docs/extend.md.",
+        "fullgraph": "leave it out: a function is always one graph, or an error says why it can't be.",
+        "dynamic": "leave it out: each shape has a program of its own; pad to few shapes to compile less often.",
+        "backend": 'write target="cpu" or target="cuda".',
+        "disable": "call the function itself, which runs eagerly.",
+        "static_argnums": _BY_VALUE,
+        "static_argnames": _BY_VALUE,
+        "donate_argnums": "leave it out: parameters and the state of optimizers are updated in place already.",
     },
 }
 
@@ -151,21 +183,40 @@ NUMPYS = {
 }
 
 
-def refuse(owner: str, name: str, known: list[str]) -> NoReturn:
-    """Raise the AttributeError of a name that an owner, `Tensor`, `Module` or a module of Python, does not have."""
+def refuse(owner: str, name: str, known: Collection[str], kinds: Collection[str] | None = None) -> NoReturn:
+    """Raise the AttributeError of a name that an owner, a class or a module of Python, does not have. The hint is that
+    of one of its `kinds`, itself unless given, or one of the names that are `known`."""
     if name.startswith("_"):  # what protocols ask for again and again: nobody reads the answer
         raise AttributeError(f"{owner} has no attribute {name!r}")
-    table = WRITE_INSTEAD[owner]
-    hint = None
-    if name in table:
-        hint = f"write `{table[name]}`."
-    elif owner == "Tensor" and name.endswith("_") and name[:-1] in known:
-        hint = f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
-    elif NUMPYS.get(name) in known:
-        hint = f"did you mean `{NUMPYS[name]}`?"
-    elif near := get_close_matches(name, [each for each in known if not each.startswith("_")], n=1):
-        hint = f"did you mean `{near[0]}`?"
-    raise MissingNameError(f"{owner} has no {name!r}.", hint=hint)
+    raise MissingNameError(
+        f"{owner} has no {name!r}.", hint=hint_for(name, known, (owner,) if kinds is None else kinds)
+    )
+
+
+def hint_for(name: str, known: Collection[str], kinds: Collection[str]) -> str | None:
+    """What to write instead of a name that one of some kinds of owners might have, or which of those known is near."""
+    for kind in kinds:
+        if name in WRITE_INSTEAD.get(kind, {}):
+            return f"write `{WRITE_INSTEAD[kind][name]}`."
+        if name in EXPLAINED.get(kind, {}):
+            return EXPLAINED[kind][name]
+    if "Tensor" in kinds and name.endswith("_") and name[:-1] in known:
+        return f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
+    return f"did you mean `{NUMPYS[name]}`?" if NUMPYS.get(name) in known else near_name(name, known)
+
+
+def near_name(name: str, known: Collection[str]) -> str | None:
+    """The hint that names the one of some names that is near to another one, if one is."""
+    near = get_close_matches(name, [each for each in known if not each.startswith("_")], n=1)
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+def refuse_attribute(thing: object, name: str) -> Any:
+    """The `__getattr__` of a class. Where a property has raised an AttributeError, that one is raised."""
+    owner = type(thing)
+    if hasattr(owner, name):
+        return object.__getattribute__(thing, name)
+    return refuse(owner.__name__, name, dir(thing), [kind.__name__ for kind in owner.__mro__])
 
 
 def refuse_names_of(module: str) -> Callable[[str], NoReturn]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lucid.compilation import PLANNED, Compiled
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.pipeline import FUSED, PARTITIONED, REMATERIALIZED
 from lucid.ir.text import print_graph
+from lucid.missing_names import refuse
 
 if TYPE_CHECKING:
     from lucid.codegen.cpu.timed import Timing
@@ -31,6 +32,11 @@ class Readable:
     Where the machine code came from the disk cache, the passes run when a stage is first asked for.
     """
 
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse("a compiled program", name, dir(self))
+
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
 
@@ -49,9 +55,9 @@ class Readable:
         graphs = self._compiled.stages().graphs
         if stage is None:
             return self._compiled.stages().final
-        if stage not in graphs:
+        if not isinstance(stage, str) or stage not in graphs:
             raise CompileError(
-                f"there is no stage {stage!r}; expected one of {', '.join(graphs)}.", hint=_OTHER_KIND.get(stage)
+                f"there is no stage {stage!r}; expected one of {', '.join(graphs)}.", hint=_OTHER_KIND.get(str(stage))
             )
         return graphs[stage]
 

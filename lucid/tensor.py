@@ -16,7 +16,7 @@ from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.methods import TensorMethods
-from lucid.missing_names import refuse
+from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled, modes
 from lucid.operations import Operand
 from lucid.savepoints import about_to_write
@@ -79,9 +79,7 @@ class Tensor(TensorMethods):
             self.requires_grad = True
 
     if not TYPE_CHECKING:  # type checkers know themselves which names there are
-
-        def __getattr__(self, name: str) -> NoReturn:
-            refuse("Tensor", name, dir(Tensor))
+        __getattr__ = refuse_attribute
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
         return ufuncs.apply(ufunc, method, operands, options)
@@ -133,7 +131,9 @@ class Tensor(TensorMethods):
             ) from None
 
     def __str__(self) -> str:
-        if self._array is None or self._requires_grad or self._is_traced():
+        if self._array is None or self._is_traced():
+            return f"Tensor(<{self.type}, traced: lucid.debug.print shows it at each call>)"
+        if self._requires_grad:
             return repr(self)
         return format_array(self._host())
 

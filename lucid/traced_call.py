@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lucid.code_guards import CodeObserver
-from lucid.errors import TraceError
+from lucid.errors import ArgumentTypeError, TraceError
 from lucid.ir.types import as_dtype
+from lucid.missing_names import near_name
 from lucid.modes import modes
+from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
 from lucid.pytree import Spec, flatten, unflatten
 from lucid.signature import argument_names
@@ -47,6 +50,9 @@ def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], s
         stop = record_reads(record)
         try:
             result = function(*args, **kwargs)
+        except TypeError:
+            _expect_to_fit(function, name, args, kwargs)
+            raise
         finally:
             stop()
         _expect_unchanged(symbols, spec, (args, kwargs))
@@ -54,6 +60,26 @@ def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], s
         trace = tracer.finish(result_leaves)
     observer.guard(tracer.guards)
     return trace, result_spec
+
+
+def _expect_to_fit(function: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raise ArgumentTypeError where a function can't be called with some arguments at all."""
+    if isinstance(function, Module) and function._hooks:  # one may change the arguments
+        return
+    target = function.forward if isinstance(function, Module) else function
+    try:
+        signature = inspect.signature(target, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known = list(signature.parameters)
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+        unknown = next((given for given in kwargs if given not in known and not takes_any), None)
+        problem = error if unknown is None else f"got an unexpected keyword argument {unknown!r}"
+        hint = None if unknown is None else near_name(unknown, known)
+        raise ArgumentTypeError(f"{name} takes ({', '.join(known)}): {problem}.", hint=hint) from None
 
 
 def _expect_unchanged(leaves: Sequence[Any], spec: Spec, call: tuple[Any, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import lucid.eager as eager
 from lucid.context import calling_modules, module_path, user_frame
 from lucid.core import TensorCore
-from lucid.errors import TraceError, unknown_value
+from lucid.errors import TraceError, element_of_array, unknown_value
 from lucid.guards import GuardRecorder
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Location, Value
@@ -390,5 +390,9 @@ def tracing(tracer: Tracer) -> Iterator[None]:
     before, modes.tracer = modes.tracer, tracer
     try:
         yield
+    except ValueError as error:
+        if isinstance(error.__cause__, TraceError) and "setting an array element" in str(error):
+            raise element_of_array(error) from None
+        raise
     finally:
         modes.tracer = before

@@ -3,10 +3,13 @@
 Any iterable of arrays serves a training loop as well; nothing else in Lucid depends on this package.
 """
 
+from typing import TYPE_CHECKING
+
 from lucid.data.collate import collate
 from lucid.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 from lucid.data.loader import DataLoader
 from lucid.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from lucid.missing_names import refuse_names_of
 
 __all__ = [
     "BatchSampler",
@@ -21,3 +24,6 @@ __all__ = [
     "collate",
     "random_split",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

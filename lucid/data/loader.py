@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from lucid.data.sampler import (
     checked_indices,
 )
 from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, argument_error
+from lucid.missing_names import refuse_attribute
 from lucid.random import checked_seed
 from lucid.state_dicts import check_counter, check_names
 from lucid.tensor import Tensor
@@ -62,6 +63,9 @@ class DataLoader:
     [2 3] [False  True]
     [4] [ True]
     """
+
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+        __getattr__ = refuse_attribute
 
     def __init__(
         self,

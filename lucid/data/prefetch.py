@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lucid.errors import LucidError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -14,8 +16,9 @@ R = TypeVar("R")
 def prefetch(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
     """`function(item)` for each item, in order. While the caller uses one, threads compute up to `ahead` further ones.
 
-    An error is raised when its result is due, with the traceback of the thread; one of the items, when the results of
-    those before it have been given. Where the caller stops early, what has begun is completed, and no thread is left.
+    An error is raised when its result is due, with the traceback of the thread, and shows the line that asked where
+    that thread ran none of the user's; one of the items, when the results of those before it have been given. Where the
+    caller stops early, what has begun is completed, and no thread is left.
     """
     source, pending = iter(items), deque[Future[R]]()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="lucid-data")
@@ -35,8 +38,16 @@ def prefetch(function: Callable[[T], R], items: Iterable[T], threads: int, ahead
         while (result := begun()) is not None:
             pending.append(result)
             if len(pending) > ahead:
-                yield pending.popleft().result()
+                yield _result(pending.popleft())
         while pending:
-            yield pending.popleft().result()
+            yield _result(pending.popleft())
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _result(future: Future[R]) -> R:
+    try:
+        return future.result()
+    except LucidError as error:
+        error.show_line()
+        raise

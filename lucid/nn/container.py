@@ -137,7 +137,7 @@ class Named(Module, Generic[H]):
         return iter(self._held())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._held()
+        return isinstance(key, str) and key in self._held()
 
     def keys(self) -> KeysView[str]:
         """The names."""
@@ -256,6 +256,8 @@ class ParameterDict(Named[Parameter]):
 
     def get(self, key: str, default: Tensor | None = None) -> Tensor | None:
         """The parameter of a name, or a default."""
+        if not isinstance(key, str):
+            raise ArgumentTypeError(f"a ParameterDict is asked for a name that is a text, got {reprlib.repr(key)}.")
         return self._held().get(key, default)
 
     def setdefault(self, key: str, default: Tensor) -> Parameter:

@@ -13,7 +13,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.windows import Size, each_axis
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_choice, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -105,10 +105,7 @@ class _Conv(_Convolution):
     ) -> None:
         name = type(self).__name__
         _check_channels(name, in_channels, out_channels, groups)
-        if padding_mode not in PADDING_MODES:
-            raise ArgumentError(
-                f"{name} takes padding_mode={', '.join(map(repr, PADDING_MODES))}, got {padding_mode!r}."
-            )
+        as_choice(f"{name} takes padding_mode={', '.join(map(repr, PADDING_MODES))}", padding_mode, PADDING_MODES)
         channels = out_channels, in_channels // groups
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, channels, device, dtype

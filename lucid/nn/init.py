@@ -6,13 +6,15 @@ Random values come from the default random stream, one draw a call, in the dtype
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
-from lucid.operations.arguments import as_integer, as_number, check_number
+from lucid.operations.arguments import as_choice, as_integer, as_number, check_number
 from lucid.sampling import normal, truncated_normal, uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Number, Tensor
@@ -168,14 +170,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         **dict.fromkeys((f"conv{axes}d" for axes in (1, 2, 3)), 1.0),
         **dict.fromkeys((f"conv_transpose{axes}d" for axes in (1, 2, 3)), 1.0),
     }
-    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
-        raise ArgumentError(f"calculate_gain knows {', '.join(gains)}, got {nonlinearity!r}.")
-    return gains[nonlinearity]
+    return gains[as_choice(f"calculate_gain knows {', '.join(gains)}", nonlinearity, gains)]
 
 
 def _fan(tensor: Tensor, mode: str) -> int:
-    if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError(f'kaiming initialization takes mode="fan_in" or "fan_out", got {mode!r}.')
+    as_choice('kaiming initialization takes mode="fan_in" or "fan_out"', mode, ("fan_in", "fan_out"))
     inputs, outputs = _fans(tensor)
     return inputs if mode == "fan_in" else outputs
 
@@ -186,3 +185,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
         raise ShapeError(f"a weight of shape (out, in, ...) is needed to count inputs and outputs, got {tensor.shape}.")
     receptive_field = math.prod(tensor.shape[2:])
     return max(tensor.shape[1] * receptive_field, 1), max(tensor.shape[0] * receptive_field, 1)
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

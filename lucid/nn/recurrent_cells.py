@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ShapeError, argument_error
+from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_choice, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -76,11 +76,7 @@ def _parts(x: Tensor, count: int) -> Sequence[Tensor]:
 
 def check_nonlinearity(owner: str, nonlinearity: object) -> str:
     """The argument, if it is "tanh" or "relu"; else ArgumentError."""
-    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
-        raise argument_error(
-            nonlinearity, str, f'{owner} takes the nonlinearity "tanh" or "relu", got {nonlinearity!r}.'
-        )
-    return str(nonlinearity)
+    return as_choice(f'{owner} takes the nonlinearity "tanh" or "relu"', nonlinearity, NONLINEARITIES)
 
 
 class _Cell(Module):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lucid.errors import ArgumentError, ArgumentTypeError, ModuleError, argument_error
-from lucid.missing_names import WRITE_INSTEAD, refuse
+from lucid.errors import ArgumentError, ArgumentTypeError, ModuleError, NameTakenError, argument_error
+from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
@@ -44,15 +44,19 @@ class Registry(Observed):
             for registry in (self._parameters, self._buffers, self._modules):
                 if name in registry:
                     return registry[name]
-        if name in WRITE_INSTEAD["Module"]:
-            refuse("Module", name, [])
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return refuse_attribute(self, name)
+
+    def __dir__(self) -> list[str]:
+        registered = (name for kind in REGISTRIES for name in self.__dict__.get(kind, ()))
+        return [*super().__dir__(), *registered]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter):
-            self.register_parameter(name, value)
+            self._expect_free("_parameters", name)
+            self._register("_parameters", name, value)
         elif isinstance(value, Registry):
-            self.add_module(name, value)  # type: ignore[arg-type]  # no Registry is made but as a Module
+            self._expect_free("_modules", name)
+            self._register("_modules", name, value)  # type: ignore[arg-type]  # no Registry is made but as a Module
         elif isinstance(getattr(value, "module", None), Registry):  # its parameters would not be found
             raise ArgumentError(
                 f"{type(self).__name__}.{name} was set to {type(value).__name__}, which wraps a module.",
@@ -141,7 +145,7 @@ class Registry(Observed):
         """Register a parameter: what assigning it to an attribute does. None keeps the name for one."""
         if param is not None and not isinstance(param, Parameter):
             raise ArgumentTypeError(f"register_parameter takes a Parameter or None, got {type(param).__name__}.")
-        self._expect_free("_parameters", name)
+        self._expect_free("_parameters", name, attributes=True)
         self._register("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -157,7 +161,7 @@ class Registry(Observed):
                 f"register_buffer takes a leaf tensor or None, got {'a computed one' if is_tensor else kind}.",
                 hint="use .detach()." if is_tensor else "make a tensor of it: lucid.Tensor(values).",
             )
-        self._expect_free("_buffers", name)
+        self._expect_free("_buffers", name, attributes=True)
         self._register("_buffers", name, tensor)
         if persistent:
             self._not_saved.discard(name)
@@ -168,16 +172,17 @@ class Registry(Observed):
         """Register a child module: what assigning it to an attribute does."""
         if module is not None and not isinstance(module, Registry):
             raise ArgumentTypeError(f"add_module takes a Module or None, got {type(module).__name__}.")
-        self._expect_free("_modules", name)
+        self._expect_free("_modules", name, attributes=True)
         self._register("_modules", name, module)
 
-    def _expect_free(self, kind: str, name: str) -> None:
-        """Raise ArgumentError where a member of another kind has a name."""
-        for other in REGISTRIES.keys() - {kind} if isinstance(name, str) else ():
-            if name in self.__dict__.get(other, ()):
-                raise ArgumentError(
-                    f"{name!r} names a {REGISTRIES[other]} of {type(self).__name__}, so it can't name a "
-                    f"{REGISTRIES[kind]}.",
+    def _expect_free(self, kind: str, name: str, attributes: bool = False) -> None:
+        """Raise NameTakenError where a member of another kind has a name, or a plain attribute with `attributes`."""
+        held: dict[str, str] = {"__dict__": "an attribute"} if attributes else {}
+        held |= {other: f"a {REGISTRIES[other]}" for other in REGISTRIES if other != kind}
+        for place, what in held.items() if isinstance(name, str) else ():
+            if name in (self.__dict__ if place == "__dict__" else self.__dict__.get(place, ())):
+                raise NameTakenError(
+                    f"{name!r} names {what} of {type(self).__name__}, so it can't name a {REGISTRIES[kind]}.",
                     hint=f"choose another name, or delete that first: del module.{name}",
                 )
 

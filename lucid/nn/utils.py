@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
+from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
 from lucid.operations.arguments import as_list, check_number
 from lucid.operations.bounds import check_holds
@@ -139,3 +141,7 @@ def _total_norm(gradients: list[Tensor], p: float) -> Tensor:
     if p == 2.0:
         return ops.sqrt(total)
     return total if p in (1.0, math.inf) else total ** (1.0 / p)
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

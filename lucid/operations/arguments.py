@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 import operator
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Real
 from typing import Any, TypeVar
 
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, ArgumentTypeError, AxisError, DTypeError, PositionError, ShapeError
+from lucid.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AxisError,
+    DTypeError,
+    PositionError,
+    ShapeError,
+    argument_error,
+)
 from lucid.ir.types import DType, Shape, as_dtype, float32
 
 N = TypeVar("N")
@@ -81,6 +89,21 @@ def check_number(what: str, value: N) -> N:
     if isinstance(value, Real) or (isinstance(value, TensorCore) and value.size == 1):
         return value
     raise ArgumentTypeError(f"{what}, got {reprlib.repr(value)}.")
+
+
+def as_choice(what: str, value: object, choices: Collection[str]) -> str:
+    """A text that is one of those that are known; else an ArgumentError, which says what takes one."""
+    if not isinstance(value, str) or value not in choices:
+        raise argument_error(value, str, f"{what}, got {reprlib.repr(value)}.")
+    return value
+
+
+def as_flag(name: str, value: object) -> bool:
+    """The truth of an argument, or an ArgumentTypeError for an array, which as a whole has none."""
+    try:
+        return bool(value)
+    except ValueError:  # NumPy's, and Lucid's of a tensor
+        raise ArgumentTypeError(f"{name} is True or False, got {reprlib.repr(value)}.") from None
 
 
 def float_dtype(owner: str, dtype: object) -> DType:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.arguments import Axes, as_integer, as_integers, by_other_names, normal_axes, one_axis
+from lucid.operations.arguments import Axes, as_choice, as_integer, as_integers, by_other_names, normal_axes, one_axis
 from lucid.operations.creation import arange, zeros
 from lucid.operations.elementwise import where
 from lucid.operations.indexing import get_item
@@ -191,8 +191,7 @@ def meshgrid(*lines: Operand, indexing: str = "xy") -> tuple[Tensor, ...]:
 
     With `indexing="xy"`, as in NumPy, the first line runs along the second axis; with "ij" along the first.
     """
-    if indexing not in ("xy", "ij"):
-        raise ArgumentError(f'meshgrid takes indexing="xy" or "ij", got {indexing!r}.')
+    as_choice('meshgrid takes indexing="xy" or "ij"', indexing, ("xy", "ij"))
     tensors = [as_tensor(line) for line in lines]
     if any(tensor.ndim != 1 for tensor in tensors):
         raise ShapeError(f"meshgrid takes tensors of one axis, got shapes {', '.join(str(t.shape) for t in tensors)}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lucid.errors import ArgumentError, ShapeError
 from lucid.ir.ops.indexing import Gather
 from lucid.ir.types import float64, int64
-from lucid.operations.arguments import Axes, as_number, by_other_names, normal_axes
+from lucid.operations.arguments import Axes, as_choice, as_flag, as_number, by_other_names, normal_axes
 from lucid.operations.elementwise import (
     floor,
     isnan,
@@ -102,10 +102,7 @@ def _checked(name: str, q: float, interpolation: str) -> float:
     share = as_number(f"{name} takes a share q from 0 to 1", q)
     if not 0.0 <= share <= 1.0:
         raise ArgumentError(f"{name} takes a share q from 0 to 1, got {q!r}.")
-    if interpolation not in INTERPOLATIONS:
-        raise ArgumentError(
-            f"{name} takes interpolation={', '.join(map(repr, INTERPOLATIONS))}, got {interpolation!r}."
-        )
+    as_choice(f"{name} takes interpolation={', '.join(map(repr, INTERPOLATIONS))}", interpolation, INTERPOLATIONS)
     return share
 
 
@@ -118,7 +115,8 @@ def _in_order(name: str, x: Operand, axis: Axes, keepdims: bool) -> tuple[Tensor
     count = math.prod(moved.shape[len(others) :])
     if not count:
         raise ShapeError(f"{name} takes at least one element along its axes, got shape {tensor.shape}.")
-    shape = [1 if a in axes else e for a, e in enumerate(tensor.shape)] if keepdims else moved.shape[: len(others)]
+    kept = as_flag("keepdims", keepdims)
+    shape = [1 if a in axes else e for a, e in enumerate(tensor.shape)] if kept else moved.shape[: len(others)]
     ordered = sort(reshape(moved, (*moved.shape[: len(others)], count))).values
     return ordered, lambda result: reshape(result, shape)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lucid.ir.ops import extremum as ex, reduction as rd
 from lucid.ir.ops.base import Op
 from lucid.ir.types import as_dtype, bool_, int64, uint8, uint64
-from lucid.operations.arguments import Axes, as_number, check_number, float_dtype, normal_axes
+from lucid.operations.arguments import Axes, as_flag, as_number, check_number, float_dtype, normal_axes
 from lucid.operations.elementwise import absolute, detach, isfinite, power, where
 from lucid.operations.functions import exp, log, sqrt
 from lucid.operations.movement import reshape, squeeze
@@ -30,7 +30,7 @@ def _reduce(
     if not axes and issubclass(op, rd.Sum | rd.Prod | ex.Max | ex.Min | rd.Any | rd.All):
         return tensor, tensor, count
     result = apply_op(op(axes), tensor)  # type: ignore[call-arg]
-    if keepdims:
+    if as_flag("keepdims", keepdims):
         result = reshape(result, rd.kept_shape(tensor.shape, axes))
     return tensor, result, count
 

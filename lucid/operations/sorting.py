@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from lucid.errors import ArgumentError, ShapeError
+from lucid.core import TensorCore
+from lucid.errors import ArgumentError, MissingNameError, ShapeError
 from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import int64, promote
-from lucid.operations.arguments import as_integer, by_other_names, normal_axes, one_axis
+from lucid.missing_names import refuse
+from lucid.operations.arguments import as_flag, as_integer, by_other_names, normal_axes, one_axis
 from lucid.operations.elementwise import (
     add,
     isnan,
@@ -32,6 +34,19 @@ class Sorted(NamedTuple):
 
     values: Tensor
     indices: Tensor
+
+
+def _refuse_attribute(of: Sorted, name: str) -> NoReturn:
+    if not name.startswith("_") and hasattr(TensorCore.result_class, name):
+        raise MissingNameError(
+            f"what sorting gives has no {name!r}: it is a pair of values and indices.",
+            hint=f"write `.values.{name}` or `.indices.{name}`.",
+        )
+    refuse("what sorting gives", name, Sorted._fields)
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+    Sorted.__getattr__ = _refuse_attribute
 
 
 def argsort(x: Operand, axis: int = -1, descending: bool = False, *, stable: bool = True, **aliases: Any) -> Tensor:
@@ -127,6 +142,7 @@ def searchsorted(sorted_sequence: Operand, input: Operand, right: bool = False, 
     The sequence has one axis, and values any shape; or their leading axes are the same, and the values of a row are
     looked for in the same row. The number of steps of a binary search follows from the length: they are one kernel.
     """
+    right = as_flag("right", right)
     if not isinstance(side, str | None) or side not in (None, "left", "right") or (right and side == "left"):
         raise ArgumentError(f'searchsorted takes side="left" or "right", got {side!r} and right={right!r}.')
     right = right or side == "right"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lucid.conversion import to_array
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
+from lucid.missing_names import refuse_attribute
 from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
@@ -39,6 +40,9 @@ class Optimizer(Observed):
     non_negative: ClassVar[tuple[str, ...]] = ()  # hyperparameters that are numbers of at least 0
     state: dict[str, Tensor]
     _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
+
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+        __getattr__ = refuse_attribute
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
         self.defaults = defaults

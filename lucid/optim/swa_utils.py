@@ -6,14 +6,15 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
+from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
 from lucid.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from lucid.nn.module import Module
-from lucid.operations.arguments import as_integer, check_number
+from lucid.operations.arguments import as_choice, as_integer, check_number
 from lucid.optim.lr_scheduler.base import LRScheduler
 from lucid.optim.lr_scheduler.cycle import number_of_group, one_for_each_group
 from lucid.optim.optimizer import Group, Optimizer
@@ -148,9 +149,9 @@ class SWALR(LRScheduler):
         anneal_strategy: str = "cos",
     ) -> None:
         self.swa_lrs = one_for_each_group(self, optimizer, "swa_lr", swa_lr)
-        if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f'SWALR takes anneal_strategy="cos" or "linear", got {anneal_strategy!r}.')
-        self.anneal_strategy = anneal_strategy
+        self.anneal_strategy = as_choice(
+            'SWALR takes anneal_strategy="cos" or "linear"', anneal_strategy, ("cos", "linear")
+        )
         self.anneal_epochs = as_integer("SWALR takes a number of epochs as anneal_epochs", anneal_epochs)
         if self.anneal_epochs < 0:
             raise ArgumentError(f"SWALR takes anneal_epochs from 0 on, got {anneal_epochs!r}.")
@@ -200,3 +201,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: str | None = None) -
             layer.momentum = momentum
         for module, training in modes:
             module.training = training
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

@@ -15,6 +15,7 @@ from lucid.errors import (
     ArgumentTypeError,
     DTypeError,
     MissingNameError,
+    NameTakenError,
     ShapeError,
     TraceError,
 )
@@ -117,19 +118,19 @@ CASES: list[Case] = [
     ),
     (
         lambda: nn.Linear(2, 2).register_buffer("weight", ones(1)),
-        ArgumentError,
+        NameTakenError,
         "'weight' names a parameter of Linear, so it can't name a buffer.",
         "choose another name, or delete that first: del module.weight",
     ),
     (
         lambda: nn.Linear(2, 2).add_module("bias", nn.ReLU()),
-        ArgumentError,
+        NameTakenError,
         "'bias' names a parameter of Linear, so it can't name a module.",
         "choose another name, or delete that first: del module.bias",
     ),
     (
         lambda: nn.Sequential(nn.ReLU()).register_parameter("0", nn.Parameter(ones(1))),
-        ArgumentError,
+        NameTakenError,
         "'0' names a module of Sequential, so it can't name a parameter.",
         "choose another name, or delete that first: del module.0",
     ),

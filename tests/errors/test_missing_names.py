@@ -12,13 +12,16 @@ import pytest
 import lucid
 from lucid import nn, optim
 from lucid.errors import MissingImportError, MissingNameError
-from lucid.missing_names import NUMPYS, WRITE_INSTEAD
+from lucid.missing_names import EXPLAINED, NUMPYS, WRITE_INSTEAD
 from lucid.nn import functional
 from tests.parity.compare import torch
 
+OPTIMIZER = optim.SGD(nn.Linear(3, 4).parameters(), lr=0.1)
 OWNERS = {
     "Tensor": lucid.Tensor([1.0]),
     "lucid": lucid,
+    "Optimizer": OPTIMIZER,
+    "Scheduler": optim.lr_scheduler.StepLR(OPTIMIZER, 2),
     "Module": nn.Linear(3, 4),
     "lucid.nn": nn,
     "lucid.nn.functional": functional,
@@ -38,7 +41,8 @@ def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: st
     assert not hasattr(OWNERS[owner], name)
     with pytest.raises(MissingNameError) as raised:
         getattr(OWNERS[owner], name)
-    assert str(raised.value).startswith(f"{owner} has no {name!r}.\n")
+    shown = owner if owner in ("Tensor", "lucid") or "." in owner else type(OWNERS[owner]).__name__
+    assert str(raised.value).startswith(f"{shown} has no {name!r}.\n")
     assert raised.value.hint == f"write `{instead}`."
     if "cuda" in instead:
         return
@@ -63,6 +67,8 @@ def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: st
         "model": model,
         "layer": nn.TransformerEncoderLayer(4, 2, 8),
         "parameters": model.parameters(),
+        "optimizer": OPTIMIZER,
+        "scheduler": OWNERS["Scheduler"],
     }
     exec(instead, names)
 
@@ -74,6 +80,22 @@ def test_typos_are_told_the_name_that_is_near() -> None:
         (optim, "Addam", "Adam"),
         (lucid, "concatenat", "concatenate"),
         (lucid.Tensor([1.0]), "reshpe", "reshape"),
+        (lucid.data, "Dataloader", "DataLoader"),
+        (lucid.debug, "prnt", "print"),
+        (lucid.extend, "Unry", "Unary"),
+        (nn.init, "xavier_normal", "xavier_normal_"),
+        (nn.utils, "clip_grad_norm", "clip_grad_norm_"),
+        (optim.lr_scheduler, "StepLr", "StepLR"),
+        (optim.swa_utils, "AverageModel", "AveragedModel"),
+        (nn.Linear(3, 4), "wieght", "weight"),
+        (nn.Sequential(nn.ReLU()), "apend", "append"),
+        (OPTIMIZER, "zero_grads", "zero_grad"),
+        (optim.lr_scheduler.StepLR(OPTIMIZER, 2), "get_lst_lr", "get_last_lr"),
+        (lucid.data.DataLoader([1, 2]), "batchsize", "batch_size"),
+        (lucid.compile(lambda x: x), "repat", "repeat"),
+        (lucid.compile(nn.Linear(3, 4)), "wieght", "weight"),
+        (lucid.compile(lambda x: x * 2.0).lower(lucid.ones(2)), "assmbly", "assembly"),
+        (lucid.ones(2).sort(), "indexes", "indices"),
     ]:
         with pytest.raises(MissingNameError) as raised:
             getattr(owner, name)
@@ -126,6 +148,8 @@ def test_a_compiled_step_gives_the_hint_too() -> None:
 def test_the_page_has_the_whole_table() -> None:
     rows = re.findall(r"^\| `(\S+)` \| `(.+)` \|$", PAGE.read_text(), re.MULTILINE)
     prefix = {
+        "Optimizer": "optimizer.",
+        "Scheduler": "scheduler.",
         "Tensor": "t.",
         "lucid": "torch.",
         "Module": "model.",
@@ -134,6 +158,32 @@ def test_the_page_has_the_whole_table() -> None:
         "lucid.optim": "optim.",
     }
     assert rows == [(prefix[owner] + name, instead) for owner, name, instead in entries()]
+
+
+def test_the_page_has_what_there_is_nothing_to_write_for() -> None:
+    explained = {(owner, name): why for owner, names in EXPLAINED.items() for name, why in names.items()}
+    assert {f"{name}: {why}" for (_, name), why in explained.items()} == {
+        f"{name}: {why}"
+        for name, why in re.findall(r"^\| `[.\w]*?(\w+)=?` \| (\w.+) \|$", PAGE.read_text(), re.MULTILINE)
+    }
+    for (owner, name), why in explained.items():
+        if owner != "compile":
+            with pytest.raises(MissingNameError) as raised:
+                getattr(OWNERS[owner], name)
+            assert raised.value.hint == why
+            assert owner == "Tensor" or hasattr(torch, name)
+
+
+def test_an_attribute_of_a_module_that_raises_says_what_itself_lacks() -> None:
+    class Wrapped(nn.Module):
+        @property
+        def width(self) -> int:
+            return self.linear.in_features  # type: ignore[no-any-return]
+
+    with pytest.raises(MissingNameError, match=r"Wrapped has no 'linear'\.\n  .*in_features"):
+        Wrapped().width  # noqa: B018
+    assert not hasattr(Wrapped(), "width")
+    assert {"weight", "training", "forward"} <= set(dir(nn.Linear(3, 4)))
 
 
 def test_an_import_of_a_name_of_pytorch_says_what_to_write() -> None:

@@ -84,7 +84,7 @@ class TestRegistration:
         block = Block()
         del block.linear, block.scale, block.count, block.width
         assert (list(block.parameters()), list(block.children())) == ([], [])
-        with pytest.raises(AttributeError, match="'Block' object has no attribute 'linear'"):
+        with pytest.raises(AttributeError, match="Block has no 'linear'"):
             _ = block.linear
         with pytest.raises(AttributeError):
             del block.linear

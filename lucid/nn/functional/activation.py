@@ -6,7 +6,7 @@ import math
 
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.arguments import check_number, one_axis
+from lucid.operations.arguments import as_choice, as_flag, check_number, one_axis
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
@@ -20,7 +20,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 def in_place(input: Input, result: Tensor, inplace: bool) -> Tensor:
     """The result; with `inplace` the input, which holds the result from then on: see `lucid.nn.functional`."""
-    return ops.as_tensor(input)._become(result) if inplace else result
+    return ops.as_tensor(input)._become(result) if as_flag("inplace", inplace) else result
 
 
 def relu(input: Input, inplace: bool = False) -> Tensor:
@@ -209,9 +209,7 @@ def gelu(input: Input, approximate: str = "none") -> Tensor:
 
 def check_approximation(approximate: str) -> str:
     """The argument, if `gelu` knows it; else ArgumentError."""
-    if approximate not in ("none", "tanh"):
-        raise ArgumentError(f'gelu takes approximate="none" or "tanh", got {approximate!r}.')
-    return approximate
+    return as_choice('gelu takes approximate="none" or "tanh"', approximate, ("none", "tanh"))
 
 
 def glu(input: Input, dim: int = -1) -> Tensor:
@@ -253,7 +251,7 @@ def gumbel_softmax(
         raise ArgumentError(f"gumbel_softmax takes tau above 0, got {tau!r}.")
     noise = -ops.log(-ops.log(uniform(0.0, 1.0, tensor.shape, tensor.dtype)))
     soft = softmax((tensor + noise) / tau, dim)
-    if not hard:
+    if not as_flag("hard", hard):
         return soft
     axis = one_axis(dim, tensor.ndim)
     place = ops.expand_dims(soft.argmax(axis), axis)

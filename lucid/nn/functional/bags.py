@@ -5,6 +5,7 @@ from __future__ import annotations
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.embedding import Input, check_padding_idx, embedding
+from lucid.operations.arguments import as_choice
 from lucid.operations.bounds import check_holds
 from lucid.operations.gathering import rows
 from lucid.operations.windows import first_max
@@ -61,9 +62,7 @@ def embedding_bag(
 
 def check_mode(owner: str, mode: str) -> str:
     """The argument, if bags know it; else ArgumentError."""
-    if mode not in MODES:
-        raise ArgumentError(f'{owner} takes mode="sum", "mean" or "max", got {mode!r}.')
-    return mode
+    return as_choice(f'{owner} takes mode="sum", "mean" or "max"', mode, MODES)
 
 
 def _starts(offsets: Input, length: int) -> Tensor:

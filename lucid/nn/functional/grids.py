@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import DTypeError, ShapeError
 from lucid.nn.functional.windows import Input
-from lucid.operations.arguments import as_integers
+from lucid.operations.arguments import as_choice, as_integers
 from lucid.operations.gathering import elements
 from lucid.tensor import Tensor
 
@@ -73,10 +73,9 @@ def grid_sample(
         )
     if 0 in x.shape[2:]:
         raise ShapeError(f"grid_sample takes an input with positions, got {x.shape}.")
-    if mode not in MODES or (mode == "bicubic" and axes == 3):
-        raise ArgumentError(f"grid_sample takes mode={', '.join(map(repr, MODES[: 5 - axes]))}, got {mode!r}.")
-    if padding_mode not in PADDINGS:
-        raise ArgumentError(f"grid_sample takes padding_mode={', '.join(map(repr, PADDINGS))}, got {padding_mode!r}.")
+    modes = MODES[: 5 - axes]  # "bicubic" is of two axes
+    as_choice(f"grid_sample takes mode={', '.join(map(repr, modes))}", mode, modes)
+    as_choice(f"grid_sample takes padding_mode={', '.join(map(repr, PADDINGS))}", padding_mode, PADDINGS)
     if not (x.dtype.is_float and points.dtype.is_float):
         raise DTypeError(f"grid_sample takes floats, got {x.dtype} and {points.dtype}.")
     spatial = x.shape[2:]

@@ -11,7 +11,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from lucid.nn.functional.windows import Input
-from lucid.operations.arguments import as_integer, as_number
+from lucid.operations.arguments import as_choice, as_integer, as_number
 from lucid.tensor import Array, Tensor
 
 NEAREST = ("nearest", "nearest-exact")
@@ -49,9 +49,8 @@ def interpolate(
     if axes < 1:
         raise ShapeError(f"interpolate takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
     modes = MODES.get(axes, NEAREST)
-    if mode not in modes:
-        allowed = ", ".join(f'"{name}"' for name in modes)
-        raise ArgumentError(f"interpolate along {axes} axes takes mode={allowed}, got {mode!r}.")
+    allowed = ", ".join(f'"{name}"' for name in modes)
+    as_choice(f"interpolate along {axes} axes takes mode={allowed}", mode, modes)
     if align_corners is not None and mode in (*NEAREST, "area"):
         raise ArgumentError(f"interpolate takes align_corners where it interpolates, got mode={mode!r}.")
     if antialias and mode not in SMOOTHED:

@@ -10,8 +10,9 @@ import math
 from numbers import Real
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError, argument_error
+from lucid.errors import ShapeError, argument_error
 from lucid.nn.functional.activation import logsigmoid
+from lucid.operations.arguments import as_choice, as_flag
 from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
@@ -21,9 +22,7 @@ Input = Tensor | Array
 
 def check_reduction(reduction: str) -> str:
     """The argument, if losses know it; else ArgumentError."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ArgumentError(f'a loss takes reduction="mean", "sum" or "none", got {reduction!r}.')
-    return reduction
+    return as_choice('a loss takes reduction="mean", "sum" or "none"', reduction, ("mean", "sum", "none"))
 
 
 def reduced(losses: Tensor, reduction: str) -> Tensor:
@@ -162,12 +161,12 @@ def kl_div(input: Input, target: Input, reduction: str = "mean", log_target: boo
     be "batchmean" as well: the sum divided by the first extent, which is the divergence by its definition.
     """
     x, y = pair("kl_div", input, target)
-    if log_target:
+    if as_flag("log_target", log_target):
         losses = ops.exp(y) * (y - x)
     else:
         positive = y > 0.0
         losses = ops.where(positive, y * ops.log(ops.where(positive, y, 1.0)), 0.0) - y * x
-    if reduction != "batchmean":
+    if not isinstance(reduction, str) or reduction != "batchmean":
         return reduced(losses, reduction)
     if not x.ndim:
         raise ShapeError('kl_div with reduction="batchmean" takes inputs with axes, got shape ().')

@@ -14,7 +14,7 @@ import lucid.operations as ops
 from lucid.custom_derivative import custom_vjp
 from lucid.errors import ArgumentError, ShapeError
 from lucid.modes import current_tracer, no_grad
-from lucid.operations.arguments import as_integer, as_integers, check_number
+from lucid.operations.arguments import as_flag, as_integer, as_integers, check_number
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
@@ -209,7 +209,7 @@ def instance_norm(
     tensor = ops.as_tensor(input)
     if tensor.ndim < 3:
         raise ShapeError(f"instance_norm takes inputs of shape (N, C, ...) with positions, got {tensor.shape}.")
-    if not use_input_stats:
+    if not as_flag("use_input_stats", use_input_stats):
         return batch_norm(tensor, running_mean, running_var, weight, bias, False, momentum, eps)
     axes = tuple(range(2, tensor.ndim))
     count = math.prod(tensor.shape[2:])

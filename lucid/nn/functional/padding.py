@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import lucid.operations as ops
-from lucid.errors import ArgumentError, ShapeError
-from lucid.operations.arguments import as_integers
+from lucid.errors import ShapeError
+from lucid.operations.arguments import as_choice, as_integers
 from lucid.tensor import Array, Number, Tensor
 
 Input = Tensor | Array
@@ -23,8 +23,7 @@ def pad(input: Input, pad: Sequence[int], mode: str = "constant", value: Number 
     that.
     """
     tensor = ops.as_tensor(input)
-    if mode not in MODES:
-        raise ArgumentError(f"pad takes mode={', '.join(map(repr, MODES))}, got {mode!r}.")
+    as_choice(f"pad takes mode={', '.join(map(repr, MODES))}", mode, MODES)
     pad = as_integers("pad takes numbers of elements", pad)
     if len(pad) % 2 or len(pad) > 2 * tensor.ndim:
         raise ShapeError(f"pad takes two numbers for each of the last axes, got {pad} for shape {tensor.shape}.")

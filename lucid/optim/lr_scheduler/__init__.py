@@ -1,5 +1,8 @@
 """Schedules of the learning rate. They write `group["lr"]`, which compiled steps read at each call."""
 
+from typing import TYPE_CHECKING
+
+from lucid.missing_names import refuse_names_of
 from lucid.optim.lr_scheduler.base import LRScheduler, Scheduler
 from lucid.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from lucid.optim.lr_scheduler.cycle import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
@@ -35,3 +38,6 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lucid.errors import ArgumentTypeError, TraceError, argument_error
+from lucid.missing_names import refuse_attribute
 from lucid.modes import current_tracer
 from lucid.optim.optimizer import Group, Optimizer
 from lucid.savepoints import Savepoint, about_to_write
@@ -20,6 +21,9 @@ class Scheduler(ABC):
 
     optimizer: Optimizer
     last_epoch: int
+
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+        __getattr__ = refuse_attribute
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = check_optimizer(self, optimizer)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lucid.errors import ArgumentError
+from lucid.operations.arguments import as_choice
 from lucid.optim.lr_scheduler.base import LRScheduler, Scheduler, check_optimizer, check_real, check_steps
 from lucid.optim.optimizer import Group, Optimizer
 
@@ -92,9 +93,9 @@ class OneCycleLR(LRScheduler):
         self.total_steps = check_steps(self, "total_steps", total_steps)
         if not 0.0 <= check_real(self, "pct_start", pct_start) <= 1.0:
             raise ArgumentError(f"OneCycleLR takes a pct_start from 0 to 1, got {pct_start!r}.")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f'OneCycleLR takes anneal_strategy="cos" or "linear", got {anneal_strategy!r}.')
-        self.anneal_strategy = anneal_strategy
+        self.anneal_strategy = as_choice(
+            'OneCycleLR takes anneal_strategy="cos" or "linear"', anneal_strategy, ("cos", "linear")
+        )
         self.cycle_momentum = cycle_momentum
         self.max_lrs = one_for_each_group(self, optimizer, "max_lr", max_lr)
         if (

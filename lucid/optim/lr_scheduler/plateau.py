@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lucid.errors import ArgumentError
-from lucid.operations.arguments import as_number
+from lucid.operations.arguments import as_choice, as_number
 from lucid.optim.lr_scheduler.base import Scheduler, check_real, refuse_traces
 from lucid.optim.lr_scheduler.cycle import one_for_each_group
 from lucid.optim.optimizer import Optimizer
@@ -34,17 +34,15 @@ class ReduceLROnPlateau(Scheduler):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(optimizer)
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ArgumentError(
-                'ReduceLROnPlateau takes mode="min" or "max" and threshold_mode="rel" or "abs", '
-                f"got {mode!r} and {threshold_mode!r}."
-            )
+        self.mode = as_choice('ReduceLROnPlateau takes mode="min" or "max"', mode, ("min", "max"))
+        self.threshold_mode = as_choice(
+            'ReduceLROnPlateau takes threshold_mode="rel" or "abs"', threshold_mode, ("rel", "abs")
+        )
         if not check_real(self, "factor", factor) < 1.0:
             raise ArgumentError(f"ReduceLROnPlateau takes a factor below 1, got {factor!r}.")
         self.min_lrs = one_for_each_group(self, optimizer, "min_lr", min_lr)
         for name, value in (("patience", patience), ("threshold", threshold), ("cooldown", cooldown), ("eps", eps)):
             check_real(self, name, value)
-        self.mode, self.threshold_mode = mode, threshold_mode
         self.factor, self.patience, self.threshold = factor, patience, threshold
         self.cooldown, self.eps = cooldown, eps
         self.best = math.inf if mode == "min" else -math.inf

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lucid.errors import ArgumentError, ArgumentTypeError
+from lucid.operations.arguments import as_choice
 from lucid.optim.lr_scheduler.base import LRScheduler, check_real, check_steps
 from lucid.optim.lr_scheduler.cycle import one_for_each_group, set_momentum
 from lucid.optim.optimizer import Group, Optimizer
@@ -42,10 +43,9 @@ class CyclicLR(LRScheduler):
         self.step_size_up = check_steps(self, "step_size_up", step_size_up)
         down = step_size_up if step_size_down is None else step_size_down
         self.step_size_down = check_steps(self, "step_size_down", down)
-        if scale_fn is None and mode not in MODES:
-            raise ArgumentError(f"CyclicLR takes mode={', '.join(map(repr, MODES))}, or a scale_fn, got {mode!r}.")
-        if scale_mode not in ("cycle", "iterations"):
-            raise ArgumentError(f'CyclicLR takes scale_mode="cycle" or "iterations", got {scale_mode!r}.')
+        if scale_fn is None:
+            as_choice(f"CyclicLR takes mode={', '.join(map(repr, MODES))}, or a scale_fn", mode, MODES)
+        as_choice('CyclicLR takes scale_mode="cycle" or "iterations"', scale_mode, ("cycle", "iterations"))
         if scale_fn is not None and not callable(scale_fn):
             raise ArgumentTypeError(f"CyclicLR takes a function as scale_fn, got {scale_fn!r}.")
         check_real(self, "gamma", gamma)
