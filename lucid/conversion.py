@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lucid.core import TensorCore
 from lucid.errors import ArgumentError, DTypeError
+from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import as_dtype
 
 Array = npt.NDArray[Any]
@@ -44,9 +45,12 @@ def to_array(data: object, narrow: bool = True) -> Array:
 
 
 def copied(data: object, dtype: object = None) -> Array:
-    """A copy of `to_array(data)` in row-major order, of another dtype if one is given."""
+    """A copy of `to_array(data)` in row-major order, of another dtype if one is given, as a cast of it would be."""
     array = to_array(data, narrow=dtype is None)
-    return np.array(array, dtype=as_dtype(array.dtype if dtype is None else dtype).numpy, order="C")
+    chosen = as_dtype(array.dtype if dtype is None else dtype)
+    if chosen.is_integer and array.dtype.kind == "f":  # NumPy leaves open what becomes of what is out of range
+        array = NumpyScalars().cast(array, chosen)
+    return np.array(array, dtype=chosen.numpy, order="C")
 
 
 def _without_tensors(data: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, DTypeError
 
 LIKE = np.ones((2, 3))
 CASES: dict[str, tuple[Callable[[], Tensor], Any]] = {
@@ -59,3 +59,30 @@ def test_wrong_use(call: Callable[[], Tensor], message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         call()
     assert caught.value.sentence == message
+
+
+def test_full_of_a_float_of_the_call_raises_where_eager_code_does() -> None:
+    """Whether its dtype holds it is guarded; what is held costs no further program."""
+    compiled = lucid.compile(lambda value: lucid.full((2,), value * 2.0, dtype="uint8"))
+    for value in (1.0, 1.8, 127.9, 0.0, -0.4):
+        assert compiled(value).tolist() == [int(value * 2.0)] * 2
+    assert len(compiled.programs) == 1
+    for value, shown in ((150.0, "300.0"), (128.0, "256.0"), (-0.5, "-1.0"), (float("nan"), "nan")):
+        for function in (compiled, lambda value: lucid.full((2,), value * 2.0, dtype="uint8")):
+            with pytest.raises(DTypeError) as caught:
+                function(value)
+            assert caught.value.sentence == f"uint8 does not hold {shown}."
+    assert compiled(3.0).tolist() == [6, 6]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "uint64"])
+def test_floats_become_integers_as_a_cast_has_it(dtype: str) -> None:
+    """Saturated, NaN 0, whether the floats are data, an array or a float of a compiled call."""
+    floats = [3.7, -1.5, 300.0, 1e30, -1e30, float("inf"), float("nan")]
+    cast = lucid.as_tensor(np.array(floats)).astype(dtype).tolist()
+    assert cast[3:] == [np.iinfo(dtype).max, np.iinfo(dtype).min, np.iinfo(dtype).max, 0]
+    assert Tensor(floats, dtype=dtype).tolist() == cast
+    assert Tensor(np.array(floats), dtype=dtype).tolist() == cast
+    for make in (Tensor, lucid.as_tensor):
+        one = lucid.compile(lambda value, make=make: make(value, dtype=dtype))
+        assert [one(value).item() for value in floats] == [make(value, dtype=dtype).item() for value in floats] == cast

@@ -25,13 +25,13 @@ N = TypeVar("N")
 Axes = int | Sequence[int] | None
 
 
-def as_integer(what: str, value: Any) -> int:
+def as_integer(what: str, value: Any, hint: str | None = None) -> int:
     """A whole number, or an ArgumentTypeError that says what takes one. A tensor of one integer is one, outside a
     trace."""
     try:
         return operator.index(value)
     except TypeError:
-        raise ArgumentTypeError(f"{what}, got {reprlib.repr(value)}.") from None
+        raise ArgumentTypeError(f"{what}, got {reprlib.repr(value)}.", hint=hint) from None
 
 
 def as_integers(what: str, values: Any) -> tuple[int, ...]:

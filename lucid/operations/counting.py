@@ -47,7 +47,8 @@ def repeat_interleave(
     size = None if output_size is None else as_integer("repeat_interleave takes an integer as output_size", output_size)
     if isinstance(repeats, TensorCore | np.ndarray):
         return rows(tensor, _repeated_positions(tensor.shape[a], a, as_tensor(repeats), size), a)
-    count = as_integer("repeat_interleave takes a number of repeats, or a tensor of them", repeats)
+    hint = "numpy.array(repeats) is such a tensor." if isinstance(repeats, list | tuple) else None
+    count = as_integer("repeat_interleave takes a number of repeats, or a tensor of them", repeats, hint)
     if count < 0:
         raise ArgumentError(f"repeat_interleave takes a number of repeats from 0 on, got {count}.")
     extent = tensor.shape[a] * count

@@ -59,8 +59,14 @@ def full(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(fill_value)` unless given. Raises
-    DTypeError where that is one of integers, and does not hold the value."""
+    """A tensor of a shape with one value everywhere; its dtype is that of `Tensor(fill_value)` unless given.
+
+    For a dtype of integers, a float loses its fraction, as in a cast. Raises DTypeError where the dtype does not hold
+    the value: a cast would change it. A compiled function guards that it does, where the value is a float of the call.
+
+    >>> print(full((2,), 3.7, "uint8"))
+    [3, 3]
+    """
     return made(_full(as_shape(size), fill_value, dtype), device, requires_grad)
 
 
@@ -74,11 +80,11 @@ def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     if not isinstance(value, bool | int | float | np.generic | TensorCore) or np.ndim(value):
         raise ArgumentTypeError(f"full takes a number, got {reprlib.repr(value)}.")
     chosen = as_dtype(dtype) if dtype is not None else _dtype_of(value)
-    if isinstance(value, Scalar):
-        return broadcast_to(cast(value.tensor(), chosen), shape)
     type, number = TensorType(chosen, shape), value if isinstance(value, bool | int | float) else value.item()
     if chosen.is_integer and not holds(chosen, number):
         raise DTypeError(f"{chosen} does not hold {number!r}.")
+    if isinstance(value, Scalar):
+        return broadcast_to(cast(value.tensor(), chosen), shape)
     constant, tracer = normalized(number, type), current_tracer()
     if tracer is not None:
         return tracer.constant(constant, type)

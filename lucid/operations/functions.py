@@ -150,12 +150,18 @@ def erf(x: Operand) -> Tensor:
 
 
 def logit(x: Operand, eps: float | None = None) -> Tensor:
-    """log(x / (1 - x)), the inverse of `sigmoid`. With eps, x is limited to the range from eps to 1 - eps first."""
+    """log(x / (1 - x)), the inverse of `sigmoid`, within 4 units in the last place. With eps, x is limited to the range
+    from eps to 1 - eps first."""
     tensor = as_float(x)
     if eps is not None:
         eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
-    return log(tensor) - log1p(-tensor)  # not of a quotient: its derivative at 0 and 1 would be NaN, not infinite
+    # Near 1/2, where the two logarithms cancel, it is log1p((2x - 1) / (1 - x)), whose numerator is exact. Farther away
+    # it is no logarithm of a quotient, whose derivative at 0 and 1 would be NaN, not infinite.
+    is_middle = logical_and(tensor > 0.25, tensor < 0.75)
+    middle = where(is_middle, tensor, 0.5)
+    second = log1p(where(is_middle, (2.0 * middle - 1.0) / (1.0 - middle), -tensor))
+    return where(is_middle, second, log(tensor) - second)
 
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:

@@ -62,8 +62,8 @@ def heaviside(x: Operand, values: Operand) -> Tensor:
 
 
 def fmax(x: Operand, y: Operand) -> Tensor:
-    """The larger of x and y, elementwise; where one is NaN, the other. Where they are equal, or both NaN, it is x that
-    has the gradient, as in PyTorch.
+    """The larger of x and y, elementwise; where one is NaN, the other. Where they are equal, as 0 and -0 are, or both
+    NaN, it is x, which has the gradient, as in PyTorch.
 
     >>> print(fmax([1.0, math.nan], [2.0, 3.0]))
     [2.0, 3.0]
@@ -73,8 +73,8 @@ def fmax(x: Operand, y: Operand) -> Tensor:
 
 
 def fmin(x: Operand, y: Operand) -> Tensor:
-    """The smaller of x and y, elementwise; where one is NaN, the other. Where they are equal, or both NaN, it is x that
-    has the gradient, as in PyTorch.
+    """The smaller of x and y, elementwise; where one is NaN, the other. Where they are equal, as 0 and -0 are, or both
+    NaN, it is x, which has the gradient, as in PyTorch.
 
     >>> print(fmin([1.0, math.nan], [2.0, 3.0]))
     [1.0, 3.0]

@@ -250,6 +250,12 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: lucid.repeat_interleave(ones(2), [1, 2]),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "repeat_interleave takes a number of repeats, or a tensor of them, got [1, 2].",
+        "numpy.array(repeats) is such a tensor.",
+    ),
+    (
         lambda: lucid.repeat_interleave(ones(2), "x"),
         ArgumentTypeError,
         "repeat_interleave takes a number of repeats, or a tensor of them, got 'x'.",
