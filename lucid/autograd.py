@@ -117,6 +117,24 @@ class EagerGraph:
                     )
 
 
+def leaves_behind(roots: Sequence[Tensor]) -> list[Tensor]:
+    """The leaves that gradients of tensors would flow to, each as often as something reads it; in a trace as well."""
+    tracer = current_tracer()
+    if tracer is not None:
+        return [leaf for root in roots for leaf in tracer.gradients.leaves_behind(root)]
+    found = [root for root in roots if root._history is None]
+    pending = [root._history.record for root in roots if root._history is not None]
+    seen = set(map(id, pending))
+    for record in pending:  # which grows on the way
+        for operand in record.operands:
+            if operand.leaf is not None:
+                found.append(operand.leaf)
+            if operand.edge is not None and id(operand.edge.record) not in seen:
+                seen.add(id(operand.edge.record))
+                pending.append(operand.edge.record)
+    return found
+
+
 def _reachable(roots: Sequence[Tensor]) -> list[Record]:
     """The records behind tensors, operands before results."""
     order: list[Record] = []

@@ -13,13 +13,16 @@ import numpy as np
 
 import lucid.eager as eager
 import lucid.operations as ops
+from lucid.autograd import leaves_behind
 from lucid.bodies import EagerTracer, symbol_in
+from lucid.core import TensorCore
 from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, TraceError
 from lucid.ir.graph import Graph, Value
 from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.passes.differentiate import differentiate
-from lucid.modes import current_tracer, is_grad_enabled
+from lucid.modes import current_tracer, is_grad_enabled, modes
+from lucid.pytree import flatten
 from lucid.tensor import Tensor
 from lucid.tracing import Tracer, tracing
 
@@ -32,8 +35,10 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
     `vjp(g, y, *x)` gets the gradient g of the result, the result y and the arguments, and returns a tuple with a
     gradient for each argument, of its shape and dtype, or None where there is none: as the `vjp` of an op does. Where
     the function returns a tuple of tensors, g and y are tuples. It is called once, with symbols, in eager code too;
-    what it computes can be differentiated again. What the function itself computes is never differentiated: its
-    arguments have gradients, and a tensor from outside that requires one raises GradientError, unless it is detached.
+    what it computes can be differentiated again, with respect to g, y and the arguments: any other tensor that it reads
+    is a constant to it, and has no gradient. What the function itself computes is never differentiated: its arguments
+    have gradients, and a tensor from outside that requires one raises GradientError, unless it is detached; so do a
+    leaf that the function makes, and a tensor inside a list or a dict.
 
     `x` are all arguments of a call in the order of the function's parameters, defaults among them; those that are no
     tensors and no arrays are passed as they are. Raises ArgumentError for a function with parameters that can only be
@@ -79,9 +84,9 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
                 raise ArgumentTypeError(f"{name}{signature}: {error}.") from None
             bound.apply_defaults()
             given = [ops.as_tensor(x) if isinstance(x, Tensor | np.ndarray) else x for x in bound.args]
-            result = function(*(x.detach() if isinstance(x, Tensor) else x for x in given))
+            result, leaves = _noting_leaves(function, [x.detach() if isinstance(x, Tensor) else x for x in given])
             if is_grad_enabled():
-                _expect_no_gradient(name, result)
+                _expect_no_gradient(name, given, result, leaves)
             return _with_derivative(vjp, name, given, result)
 
         return call  # type: ignore[return-value]  # it takes and gives what the function does
@@ -100,14 +105,43 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         ) from None
 
 
-def _expect_no_gradient(name: str, result: Any) -> None:
-    """Raise where a function whose arguments need no gradient has a result that does: it reads something else."""
-    if any(isinstance(y, Tensor) and y.requires_grad for y in (result if isinstance(result, tuple) else (result,))):
+def _noting_leaves(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[TensorCore]]:
+    """What a function returns, and the tensors of which it has said that they require a gradient."""
+    made: list[TensorCore] = []
+    outer, modes.leaves_made = modes.leaves_made, made
+    try:
+        return function(*arguments), made
+    finally:
+        modes.leaves_made = outer
+
+
+def _expect_no_gradient(name: str, arguments: Sequence[Any], result: Any, made: Sequence[TensorCore]) -> None:
+    """Raise where a function whose arguments need no gradient has a result that does. It reads something else, or a
+    tensor in a list, or a leaf that it has made."""
+    results = result if isinstance(result, tuple) else (result,)
+    flowing = [y for y in results if isinstance(y, Tensor) and y.requires_grad]
+    if not flowing:
+        return
+    ends = set(map(id, leaves_behind(flowing)))
+    if any(id(leaf) in ends for leaf in made):
         raise GradientError(
-            f"{name} has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
-            f"gradient would end.",
-            hint="make it an argument, or read `w.detach()`.",
+            f"{name} has a custom_vjp, and its result depends on a tensor that it makes with requires_grad=True: there "
+            f"the gradient would end.",
+            hint="make it without; a weight is an argument.",
         )
+    for number, argument in enumerate(arguments):
+        inside = [] if isinstance(argument, Tensor) else flatten(argument)[0]
+        if any(isinstance(x, Tensor) and x.requires_grad for x in inside):
+            raise GradientError(
+                f"{name} has a custom_vjp, and reads a tensor that requires a gradient inside its argument {number}, a "
+                f"{type(argument).__name__}: only what is an argument by itself has a gradient.",
+                hint=f"pass each tensor by itself, as to `def {name}(*tensors)`, or detach it.",
+            )
+    raise GradientError(
+        f"{name} has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
+        f"gradient would end.",
+        hint="make it an argument, or read `w.detach()`.",
+    )
 
 
 def _expect_fit(vjp: Callable[..., Any], name: str, arguments: list[Any]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from lucid.core import TensorCore
     from lucid.savepoints import Savepoint
     from lucid.tracing import Tracer
 
@@ -22,6 +23,7 @@ class _Modes(threading.local):
         self.trap = False  # whether NaN and infinity are errors
         self.tracer: Tracer | None = None
         self.savepoint: Savepoint | None = None  # of the innermost eager call that changes all or nothing
+        self.leaves_made: list[TensorCore] | None = None  # in the function with a custom_vjp that runs, if one does
         self.hook: Callable[..., Any] | None = None  # what the interpreter tells a trace of calls through
 
 

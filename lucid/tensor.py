@@ -160,6 +160,8 @@ class Tensor(TensorMethods):
         tracer = current_tracer()
         if tracer is not None and requires_grad != self._requires_grad:
             tracer.set_requires_grad(self)
+        if modes.leaves_made is not None and requires_grad:
+            modes.leaves_made.append(self)
         self._requires_grad = bool(requires_grad)
         bump_epoch()
         return self

@@ -75,6 +75,11 @@ class TracedGradients:
                 f"{what} in the body of a scan.", hint="compute gradients there with lucid.grad, or after the scan."
             )
 
+    def leaves_behind(self, tensor: Tensor) -> list[Tensor]:
+        """The leaves that a gradient of a tensor would flow to."""
+        reached = self._behind(self._tracer.value(tensor))
+        return [leaf for value, leaf in self.flow.leaves.items() if value in reached]
+
     def _behind(self, value: Value) -> set[Value]:
         """The values that a gradient from `value` reaches. Where it goes back through a gradient, that is written out
         first: a bias, for one, has no effect on the slope of a layer."""

@@ -146,6 +146,68 @@ def test_what_is_used_from_outside_has_no_gradient() -> None:
         assert scale.grad is None
 
 
+MADE = "its result depends on a tensor that it makes with requires_grad=True"
+INSIDE = "reads a tensor that requires a gradient inside its argument 1, a"
+OUTSIDE = "reads a tensor that requires a gradient and is no argument of it"
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda x, given: x * leaf(2.0), MADE),
+        (lambda x, given: x.detach().requires_grad_() ** 2, MADE),
+        (lambda x, given: leaf(2.0), MADE),
+        (lambda x, given: x * given["w"] if leaf(2.0) is not None else x, f"{INSIDE} dict"),
+        (lambda x, given: x * (given["w"] * 2.0), f"{INSIDE} dict"),
+    ],
+)
+def test_where_the_gradient_would_end(function: Callable[..., Any], sentence: str) -> None:
+    """A leaf of the function's that the result does not depend on is none of the reasons."""
+    decorated = lucid.custom_vjp(lambda g, y, x, given: (g, None))(function)
+    given = {"w": leaf(3.0)}
+    for call in (decorated, lucid.compile(decorated)):
+        with pytest.raises(GradientError) as caught:
+            call(leaf(1.0), given)
+        assert sentence in caught.value.sentence
+        with lucid.no_grad():
+            call(leaf(1.0), given)
+
+
+def test_a_weight_from_outside_beside_a_leaf_that_is_only_made() -> None:
+    weight = leaf(3.0)
+
+    def function(x: Tensor) -> Tensor:
+        inner = x.detach().requires_grad_()
+        return lucid.grad((inner**2).sum(), inner) * weight
+
+    decorated = lucid.custom_vjp(lambda g, y, x: (g,))(function)
+    for call in (decorated, lucid.compile(decorated)):
+        with pytest.raises(GradientError, match=OUTSIDE):
+            call(leaf(1.0))
+
+
+def test_what_the_derivative_reads_from_outside_is_a_constant_to_further_ones() -> None:
+    """What it is given is none."""
+    weight = leaf(3.0)
+
+    @lucid.custom_vjp(lambda g, y, x: (g * weight,))
+    def reads(x: Tensor) -> Tensor:
+        return x * weight.detach()
+
+    @lucid.custom_vjp(lambda g, y, x, w: (g * w, None))
+    def is_given(x: Tensor, w: Tensor) -> Tensor:
+        return x * w
+
+    for function, expected in ((reads, 0.0), (lambda x: is_given(x, weight), 6.0)):
+
+        def slope_squared(x: Tensor, function: Callable[..., Any] = function) -> Tensor:
+            slope = lucid.grad(function(x).sum(), x, create_graph=True)
+            return lucid.grad((slope**2).sum(), weight)
+
+        for call in compiled_too(slope_squared):
+            assert call(leaf(2.0)).tolist() == [expected]
+
+
 def test_in_a_loop() -> None:
     """And a loop in it: each derivative goes through the other."""
 

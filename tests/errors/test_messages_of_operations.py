@@ -225,6 +225,20 @@ CASES: list[Case] = [
         "make it an argument, or read `w.detach()`.",
     ),
     (
+        lambda: lucid.custom_vjp(lambda g, y, x: (g,))(lambda x: x * Tensor([2.0], requires_grad=True))(ones(1)),
+        GradientError,
+        "<lambda> has a custom_vjp, and its result depends on a tensor that it makes with requires_grad=True: there "
+        "the gradient would end.",
+        "make it without; a weight is an argument.",
+    ),
+    (
+        lambda: lucid.custom_vjp(lambda g, y, x, ws: (g, None))(lambda x, ws: x * ws[0])(ones(1), [WEIGHT]),
+        GradientError,
+        "<lambda> has a custom_vjp, and reads a tensor that requires a gradient inside its argument 1, a list: only "
+        "what is an argument by itself has a gradient.",
+        "pass each tensor by itself, as to `def <lambda>(*tensors)`, or detach it.",
+    ),
+    (
         lambda: lucid.compile(lucid.repeat_interleave)(ones(2), Tensor([1, 2])),
         TraceError,
         "repeat_interleave gives as many elements as the repeats sum to, which is only known when the compiled step "
