@@ -123,6 +123,9 @@ class TensorMethods(TensorForms):
     narrow = ops.narrow
     unflatten = ops.unflatten
     repeat_interleave = ops.repeat_interleave
+    bincount = ops.bincount
+    histc = ops.histc
+    scatter_reduce = ops.scatter_reduce
     diag = ops.diag
     diag_embed = ops.diag_embed
     trace = ops.trace

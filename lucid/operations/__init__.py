@@ -55,7 +55,7 @@ from lucid.operations.contraction import (
     tensordot,
 )
 from lucid.operations.convolution import convolution as convolution, convolution_transpose as convolution_transpose
-from lucid.operations.counting import repeat_interleave
+from lucid.operations.counting import bincount, histc, repeat_interleave
 from lucid.operations.creation import (
     arange,
     eye,
@@ -213,6 +213,7 @@ from lucid.operations.running import (
     logcumsumexp,
     trapezoid,
 )
+from lucid.operations.scattering import scatter_reduce
 from lucid.operations.signs import copysign, fmax, fmin, heaviside, isin, isneginf, isposinf, signbit
 from lucid.operations.sorting import argsort, bucketize, kthvalue, searchsorted, sort, topk
 from lucid.operations.special import digamma, erfc, erfinv, lgamma, polygamma, sinc
@@ -244,6 +245,7 @@ __all__ = [
     "atan2",
     "atanh",
     "baddbmm",
+    "bincount",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
@@ -307,6 +309,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "heaviside",
+    "histc",
     "hstack",
     "hypot",
     "index_add",
@@ -389,6 +392,7 @@ __all__ = [
     "rsqrt",
     "scatter",
     "scatter_add",
+    "scatter_reduce",
     "searchsorted",
     "select",
     "sigmoid",

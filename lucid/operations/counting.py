@@ -1,21 +1,37 @@
-"""Elements repeated as often as counts say."""
+"""Counts of elements, and elements repeated as often as counts say."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lucid.core import TensorCore
 from lucid.errors import ArgumentError, DTypeError, ShapeError, TraceError
-from lucid.ir.types import int64
+from lucid.ir.types import float64, int64
 from lucid.modes import current_tracer
-from lucid.operations.arguments import as_integer, one_axis
-from lucid.operations.bounds import check_holds
-from lucid.operations.creation import arange
-from lucid.operations.gathering import rows
+from lucid.operations.arguments import as_integer, as_number, one_axis
+from lucid.operations.bounds import check_holds, check_index
+from lucid.operations.creation import arange, ones, zeros
+from lucid.operations.elementwise import (
+    detach,
+    divide,
+    equal,
+    floor,
+    greater_equal,
+    isfinite,
+    less_equal,
+    logical_and,
+    minimum,
+    multiply,
+    subtract,
+    where,
+)
+from lucid.operations.gathering import rows, scatter_add
 from lucid.operations.movement import expand_dims, flatten, reshape
-from lucid.operations.operands import Operand, as_tensor, broadcast_to, cast
+from lucid.operations.operands import Operand, as_float, as_tensor, broadcast_to, cast
+from lucid.operations.reduction import max as largest, min as smallest
 from lucid.operations.running import cumsum
 from lucid.operations.sorting import searchsorted
 
@@ -56,6 +72,69 @@ def repeat_interleave(
         raise ArgumentError(f"repeat_interleave gives {extent} elements along axis {a}, got output_size={size}.")
     stretched = broadcast_to(expand_dims(tensor, a + 1), (*tensor.shape[: a + 1], count, *tensor.shape[a + 1 :]))
     return reshape(stretched, (*tensor.shape[:a], extent, *tensor.shape[a + 1 :]))
+
+
+def bincount(x: Operand, weights: Operand | None = None, minlength: int = 0) -> Tensor:
+    """How often each integer from 0 on occurs in a tensor of one axis, as int64; or the sums of the weights there.
+
+    The result has `minlength` elements, or as many as the largest integer needs, in eager code; in a compiled function,
+    whose shapes do not depend on data, it has `minlength`, and a larger integer is out of range. Weights are floats, or
+    become float64. Raises CheckError for integers out of range.
+
+    >>> print(bincount([0, 2, 2]), bincount([0, 2, 2], [0.5, 1.0, 2.0], minlength=4))
+    [1, 0, 2] [0.5, 0.0, 3.0, 0.0]
+    """
+    tensor = as_tensor(x)
+    if tensor.ndim != 1:
+        raise ShapeError(f"bincount takes a tensor of one axis, got shape {tensor.shape}.")
+    if not tensor.dtype.is_integer:
+        raise DTypeError(f"bincount takes integers, got {tensor.dtype}.")
+    length = as_integer("bincount takes an integer as minlength", minlength)
+    if length < 0:
+        raise ArgumentError(f"bincount takes a minlength from 0 on, got {length}.")
+    given = ones(tensor.shape, dtype="int64") if weights is None else as_tensor(weights)
+    if given.shape != tensor.shape:
+        raise ShapeError(f"bincount takes a weight for each of {tensor.size} elements, got shape {given.shape}.")
+    if weights is not None and not given.dtype.is_float:
+        given = cast(given, float64)
+    if tensor.size and current_tracer() is None:
+        length = max(length, int(largest(tensor)) + 1, 1)
+    if tensor.size and not length:
+        raise TraceError(
+            "bincount finds in the data how many counts there are, which is only known when the compiled step runs.",
+            hint="give minlength.",
+        )
+    check_index(tensor, length, "element")
+    return scatter_add(zeros(length, dtype=given.dtype), 0, cast(tensor, int64), given)
+
+
+def histc(x: Operand, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements of x lie in each of so many bins of one width between two numbers, in the dtype of x.
+
+    A bin has its lower edge, the last one both. Elements outside, NaN among them, do not count. Where both numbers are
+    the same, the range is that of the elements, or from 1 below to 1 above where these are all equal.
+
+    >>> print(histc([0.0, 1.0, 1.5, 4.0], bins=4))
+    [1.0, 2.0, 0.0, 1.0]
+    """
+    tensor, count = as_float(x), as_integer("histc takes a number of bins", bins)
+    if count < 1:
+        raise ArgumentError(f"histc takes a number of bins from 1 on, got {count}.")
+    low, high = (as_number("histc takes numbers as min and max", bound) for bound in (min, max))
+    if not -inf < low <= high < inf:
+        raise ArgumentError(f"histc takes a min and a max that is no less, both finite, got {low!r} and {high!r}.")
+    elements = detach(flatten(tensor))
+    first: Operand = low
+    last: Operand = high
+    if low == high and elements.size:
+        first, last = smallest(elements), largest(elements)
+        check_holds(isfinite(last - first), "histc takes finite elements where it finds their range")
+        widened = equal(first, last)
+        first, last = where(widened, first - 1.0, first), where(widened, last + 1.0, last)
+    inside = logical_and(greater_equal(elements, first), less_equal(elements, last))
+    place = floor(divide(multiply(subtract(elements, first), count), subtract(last, first)))
+    bin_ = minimum(cast(where(inside, place, 0.0), int64), count - 1)
+    return scatter_add(zeros(count, dtype=tensor.dtype), 0, bin_, cast(inside, tensor.dtype))
 
 
 def _repeated_positions(extent: int, axis: int, repeats: Tensor, size: int | None) -> Tensor:

@@ -102,10 +102,10 @@ def covered(name: str, x: Tensor, index: Tensor, axis: int) -> Tensor:
         raise ShapeError(
             f"{name} takes an index that is no longer than {x.shape} but for axis {axis}, got shape {index.shape}."
         )
-    return _start(x, (*index.shape[:axis], x.shape[axis], *index.shape[axis + 1 :]))
+    return start(x, (*index.shape[:axis], x.shape[axis], *index.shape[axis + 1 :]))
 
 
-def _start(x: Tensor, shape: Shape) -> Tensor:
+def start(x: Tensor, shape: Shape) -> Tensor:
     """The first elements of x along each axis."""
     return x if x.shape == shape else apply_op(mv.Slice((0,) * x.ndim, (1,) * x.ndim, shape), x)
 
@@ -123,7 +123,7 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
         raise ShapeError(
             f"scatter_add takes an index that is no longer than src, got shapes {positions.shape} and {updates.shape}."
         )
-    return _added("scatter_add", tensor, along, positions, _start(updates, positions.shape))
+    return _added("scatter_add", tensor, along, positions, start(updates, positions.shape))
 
 
 def index_add(x: Operand, dim: int, index: Operand, source: Operand, alpha: Number = 1) -> Tensor:

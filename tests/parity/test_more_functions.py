@@ -19,6 +19,8 @@ SPOTTED = np.where(X > 0.5, np.float32(np.nan), Y)
 SPOTTED[3] = np.nan
 WEIGHTS = np.array([0.5, 1.0, 2.0, 0.1, 1.5], np.float32)
 COUNTS = np.array([1, 2, 3, 1, 2])
+PLACES, Z = np.random.default_rng(0).integers(0, 5, (4, 9)), normal(4, 9, seed=2)
+SOME = np.where(Z > 1.0, np.float32(np.nan), Z)
 
 Row = tuple[Callable[..., Any], tuple[np.ndarray, ...]]
 ROWS: dict[str, Row] = {
@@ -68,6 +70,27 @@ ROWS: dict[str, Row] = {
     "repeat_interleave by none": (lambda m, x, n: m.repeat_interleave(x, n - n, 1, output_size=0), (X, COUNTS)),
     "repeat_interleave by one count": (lambda m, x, n: m.repeat_interleave(x, n[1:2], output_size=40), (X, COUNTS)),
     "repeat_interleave of positions": (lambda m, n: m.repeat_interleave(n - 1, output_size=4), (COUNTS,)),
+    **{
+        f"histc {options}": (lambda m, x, o=options: m.histc(x.detach(), **o), (TIES,))
+        for options in ({}, {"bins": 4}, {"bins": 7, "min": -1, "max": 2}, {"bins": 3, "min": 1, "max": 1})
+    },
+    "histc of equals": (lambda m, x: m.histc(x.detach(), 3), (np.full(4, 2.0),)),
+    "bincount": (lambda m, n: m.bincount(n, minlength=6), (COUNTS,)),
+    "bincount of weights": (lambda m, n, w: m.bincount(n, w.detach(), 4), (COUNTS, WEIGHTS)),
+    "bincount of integer weights": (lambda m, n: m.bincount(n, n, 4), (COUNTS,)),
+    **{
+        f"scatter_reduce {how}{'' if own else ' of src alone'}{dtype}": (
+            lambda m, x, i, s, how=how, own=own: m.scatter_reduce(x, 1, i, s, how, include_self=own),
+            ((X * 9).astype(dtype), PLACES, (Z * 9).astype(dtype)),
+        )
+        for how in ("sum", "mean", "prod", "amax", "amin")
+        for own, dtype in ((True, "float64"), (False, "float64"), (True, "int64"))
+    },
+    "scatter_reduce along the first": (lambda m, x, i, s: m.scatter_reduce(x, 0, i, s, "prod"), (X, PLACES.T % 4, Z.T)),
+    "scatter_reduce of NaN": (
+        lambda m, x, i, s: m.scatter_reduce(x.detach(), 1, i, s.detach(), "amin"),
+        (X, PLACES, SOME),
+    ),
     "hstack": (lambda m, x, y: m.hstack((x, y)), (X, Y)),
     "hstack of vectors": (lambda m, x, y: m.hstack((x, y)), (X[0], Y[1])),
     "vstack": (lambda m, x, y: m.vstack((x, y)), (X[0], Y)),
@@ -113,6 +136,14 @@ def test_repeats_that_are_added_up(dim: int | None) -> None:
     expected = torch.repeat_interleave(torch.tensor(X), torch.tensor(repeats.copy()), dim)
     assert_close(lucid.repeat_interleave(X, repeats, dim), expected)
     assert_close(lucid.Tensor(X).repeat_interleave(lucid.Tensor(repeats), dim), expected)
+
+
+def test_counts_that_the_data_tells() -> None:
+    for weights in (None, WEIGHTS):
+        theirs = None if weights is None else torch.tensor(weights)
+        assert_close(lucid.bincount(COUNTS, weights), torch.bincount(torch.tensor(COUNTS), theirs))
+        assert_close(lucid.Tensor(COUNTS).bincount(weights, 2), torch.bincount(torch.tensor(COUNTS), theirs, 2))
+    assert_close(lucid.bincount(COUNTS[:0]), torch.bincount(torch.tensor(COUNTS[:0])))
 
 
 def test_float_power_keeps_the_digits_of_numbers() -> None:

@@ -105,6 +105,14 @@ ROWS += [
         call=lambda f, x, index, source: f(x, 1, index, source),
     ),
     function(
+        *("scatter_reduce", (numbers(3, 4), places(4, 3, 6), numbers(3, 6))),
+        (numbers(1, 1), places(1, 1, 3), numbers(1, 3)),
+        call=lambda f, x, index, source: (
+            [f(x, 1, index, source, reduce) for reduce in ("sum", "mean", "prod")]
+            + [f(x, 1, index, source, reduce, include_self=False) for reduce in ("sum", "mean", "amax", "amin")]
+        ),
+    ),
+    function(
         *("index_add", (numbers(3, 4), COLUMNS, numbers(3, 4)), (numbers(1, 1), np.array([0]), numbers(1, 1))),
         along=(0, None, 0),
         call=lambda f, x, index, source: (f(x, 1, index, source), f(x, 1, index, source, alpha=2)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.table.row import Array, Row, function, numbers, positive
+from tests.table.row import KINDS, Array, Row, function, numbers, places, positive
 
 
 def distinct(*shape: int, seed: int = 0) -> Array:
@@ -104,6 +104,18 @@ ROWS += [
     function("corrcoef", (numbers(3, 5),), (numbers(5),)),
     function("dist", (numbers(3, 4), numbers(3, 4, seed=1)), call=lambda f, x, y: (f(x, y), f(x, y, 1), f(x, y, 3))),
     function("renorm", (numbers(3, 4, 2),), call=lambda f, x: (f(x, 2, 0, 1.5), f(x, 1, 1, 2.0))),
+    function(
+        *("bincount", (places(5, 7), numbers(7)), (places(5, 1), numbers(1))),
+        along=None,  # PyTorch's counts without elements are int64, with weights too
+        call=lambda f, x, weights: (f(x, minlength=5), f(x, weights.detach(), 6)),
+        differences=False,
+    ),
+    function(
+        *("histc", (numbers(3, 4),), (np.full((2,), 0.5),)),
+        call=lambda f, x: (f(x.detach(), 4), f(x.detach(), 3, -1, 1)),
+        outcomes={f"{kind} 0": "ours" for kind in KINDS},
+        differences=False,
+    ),
     function(
         *("bucketize", (numbers(3, 4), np.sort(numbers(5)))),
         along=(0, None),

@@ -360,6 +360,35 @@ CALLS: list[Call] = [
         },
     ),
     call(
+        *("lucid.scatter_reduce", TABLE, 1, COUNTS, TABLE, "amax"),
+        bad={
+            "rank": [{2: PLACES}, {1: 2}],
+            "shape": {2: integers(4, 3)},
+            "dtype": [{2: TABLE}, {3: WIDE}],
+            "data": {2: COUNTS * 3},
+            "value": [{1: 0.5}, {4: "median"}],
+        },
+    ),
+    call(
+        *("lucid.bincount", PLACES),
+        weights=floats(*PLACES.shape),
+        bad={
+            "rank": {0: COUNTS},
+            "shape": {"weights": LONG_LINE},
+            "dtype": {0: LINE},
+            "data": {0: PLACES - 5},
+            "value": [{"minlength": -1}, {"minlength": 0.5}],
+        },
+    ),
+    call(
+        *("lucid.histc", TABLE, 4),
+        takes="rank shape dtype",
+        bad={
+            "value": [{1: 0}, {1: 0.5}, {"min": 1.0, "max": 0.0}, {"min": "x"}],
+            "data": {0: np.array([1.0, np.nan], np.float32)},
+        },
+    ),
+    call(
         *("lucid.scatter_add", TABLE, 1, COUNTS, TABLE),
         bad={
             "rank": [{2: PLACES}, {1: 2}],
