@@ -35,15 +35,16 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Have compiled code use so many threads, from 1 on. Results do not depend on it, bit for bit."""
+    """Have compiled code use so many threads, from 1 on. Results do not depend on it, bit for bit. Raises
+    AllocationError where there is no memory for so many, and then they are as many as before."""
     if isinstance(threads, bool) or not isinstance(threads, int):
         raise ArgumentTypeError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
     if threads < 1:
         raise ArgumentError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
     with RUN_LOCK:
-        _chosen[:] = [threads]
         for listener in _listeners:
             listener(threads)
+        _chosen[:] = [threads]
 
 
 def on_change(listener: Callable[[int], None]) -> None:

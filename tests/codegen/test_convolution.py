@@ -12,6 +12,7 @@ from lucid.codegen.cpu import convolution_call
 from lucid.codegen.cpu.convolution_plan import CONVOLVE, convolve_plan
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, convolve_grouped_plan
 from lucid.codegen.cpu.machine import machine
+from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
@@ -204,7 +205,7 @@ def test_large_images_are_cut_into_blocks(
     geometry = stride, (1,) * len(kernel), ends, ends, 1
     forward = Convolution(*geometry)
     types = [TensorType(float32, array.shape) for array in (x, weight)]
-    assert convolve_plan(forward, *types, columns=48).words[CONVOLVE.index("blocks")] > 1
+    assert convolve_plan(forward, *types, Tiles(float32, 64)).words[CONVOLVE.index("blocks")] > 1
     assert_compiled_matches(graph_of(forward, x, weight), (x, weight))
     g = forward.evaluate([x, weight])[0]
     for op, arrays in (

@@ -21,9 +21,17 @@ from tests.passes.rewriting import assert_equal_values, assert_unchanged, with_g
 
 SIZE = "512, 512"  # one MiB of floats: worth a decision
 
+# How a graph ends whose %y goes through a product, with the derivative by %x.
+THROUGH_W = """
+      %z = matmul %y, %w
+      %one: f32[SIZE] = const value=1.0
+      %g = grad %z, %one, %x
+      return %z, %g
+"""
+
 
 def prepared(text: str) -> Graph:
-    return simplify(differentiate(parse(text.replace("SIZE", SIZE))))
+    return simplify(differentiate(parse(text.replace("THROUGH_W", THROUGH_W).replace("SIZE", SIZE))))
 
 
 def recomputed(graph: Graph) -> list[str]:
@@ -53,12 +61,9 @@ DROPOUT = """
       %kept = mul %m, %mask
       %s: f32[SIZE] = broadcast %scale
       %y = mul %kept, %s
-      %z = matmul %y, %w
-      %one: f32[SIZE] = const value=1.0
-      %g = grad %z, %one, %x
-      return %z, %g
+      THROUGH_W
     }
-"""
+""".replace("THROUGH_W", THROUGH_W)
 
 
 def test_the_mask_of_dropout_is_saved_as_bools_and_cast_again() -> None:
@@ -74,11 +79,8 @@ def test_the_mask_of_relu_comes_from_the_product_in_memory() -> None:
           %bias: f32[SIZE] = broadcast %b
           %h = add %m, %bias
           %zero: f32[SIZE] = const value=0.0
-          %r = maximum %h, %zero
-          %z = matmul %r, %w
-          %one: f32[SIZE] = const value=1.0
-          %g = grad %z, %one, %x
-          return %z, %g
+          %y = maximum %h, %zero
+          THROUGH_W
         }
     """)
     assert recomputed(graph) == ["broadcast", "add"]
@@ -104,10 +106,7 @@ def test_an_error_function_is_stored_rather_than_computed_again() -> None:
           %m = matmul %x, %w
           %e = erf %m
           %y = mul %m, %e
-          %z = matmul %y, %w
-          %one: f32[SIZE] = const value=1.0
-          %g = grad %z, %one, %x
-          return %z, %g
+          THROUGH_W
         }
     """)
     assert recomputed(graph) == []
@@ -127,10 +126,7 @@ def test_what_a_later_kernel_of_the_forward_reads_is_in_memory() -> None:
           %column: f32[512, 1] = reshape %root
           %norm: f32[SIZE] = broadcast %column
           %y = div %h, %norm
-          %z = matmul %y, %w
-          %one: f32[SIZE] = const value=1.0
-          %g = grad %z, %one, %x
-          return %z, %g
+          THROUGH_W
         }
     """)
     assert {value.name for value in saved(graph)} == {"h", "total"}

@@ -18,7 +18,6 @@ from lucid.codegen.cpu.channels_plan import CONVOLVE_CHANNELS
 from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
-from lucid.codegen.cpu.tiles import QUAD
 
 
 class ConvolveChannels(ConvolutionTiles):
@@ -31,10 +30,7 @@ class ConvolveChannels(ConvolutionTiles):
         self, builder: ir.IRBuilder, arrays: Sequence[ir.Value], plan: PlanWords, worker: ir.Value
     ) -> Callable[[ir.Value], None]:
         image, weight, result = arrays
-        products = builder.add(builder.mul(plan["summed"], plan["taps"]), i64(QUAD))
-        positions = reduce(builder.mul, plan.triple("block"))
-        sizes = [builder.mul(count, i64(self.columns)) for count in (products, builder.add(positions, i64(self.lanes)))]
-        gathered, factors, sums = self.scratch(builder, worker, [plan["gathered"], *sizes])
+        gathered, factors, sums = self.scratch(builder, worker, plan)
         self.fill_zeros(builder, gathered, plan["gathered"])
 
         def unit(number: ir.Value) -> None:

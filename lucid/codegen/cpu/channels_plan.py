@@ -18,12 +18,13 @@ from lucid.codegen.cpu.convolution_plan import (
     Swept,
     Triple,
     each_axis,
+    laid_out,
     named,
     of_axes,
     position,
     words_of,
 )
-from lucid.codegen.cpu.tiles import Tiles
+from lucid.codegen.cpu.tiles import QUAD, Tiles
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput
 from lucid.ir.types import TensorType
 
@@ -107,17 +108,21 @@ def convolve_channels_plan(
     offsets[1::2] = [(channel * taps + tap) * tiles.columns for channel, tap in numbers]
 
     each, units, span = _units(geometry, panels, blocks)
+    gathered = 0 if direct else summed * channel
+    lines = summed * taps + QUAD, math.prod(block) + tiles.lanes
+    starts, memory = laid_out(tiles.lanes, gathered, *(count * tiles.columns for count in lines))
     met = [position(each_axis(int.__mul__, p, step), places) for p in product(*map(range, block))]
     strides = (shape[1] * shape[2], shape[2], 1)
     values = {
         "channels": summed,
-        "gathered": 0 if direct else summed * channel,
+        "gathered": gathered,
         "channel": channel,
         "units": units,
         "span": span,
         "blocks": blocks,
         "groups": geometry.groups,
         "image": summed * math.prod(swept.extents),
+        **starts,
         "direct": int(direct),
         "begin": position(origin, swept.extents),
         "onward": length * step[first] * math.prod(swept.extents[first + 1 :]),
@@ -140,7 +145,7 @@ def convolve_channels_plan(
         **named(block=block, move=geometry.at_first(length), count=counts, stride=strides, by=by),
     }
     tables = {"row_offsets": met, "records": records, "offsets": offsets}
-    return Plan(words_of(CONVOLVE_CHANNELS, values, tables), -(-units // span))
+    return Plan(words_of(CONVOLVE_CHANNELS, values, tables), -(-units // span), memory)
 
 
 def _units(geometry: Geometry, panels: int, blocks: int) -> tuple[int, int, int]:

@@ -19,7 +19,6 @@ from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, CONVOLVE, SWEEP, WEIGH
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
-from lucid.codegen.cpu.tiles import QUAD
 
 
 class Convolve(ConvolutionTiles):
@@ -57,8 +56,7 @@ class Convolve(ConvolutionTiles):
     ) -> Callable[[ir.Value], None]:
         image, weight, result = arrays
         rows = plan["rows"]
-        panel_rows = builder.mul(self.divided(builder, rows, i64(self.rows)), i64(self.rows))
-        places, panel = self.scratch(builder, worker, [plan["gathered"], builder.mul(panel_rows, i64(self.columns))])
+        places, panel, _ = self.scratch(builder, worker, plan)
         self.fill_zeros(builder, places, plan["gathered"])
 
         def unit(number: ir.Value) -> None:
@@ -149,9 +147,7 @@ class Weigh(ConvolutionTiles):
     ) -> Callable[[ir.Value], None]:
         image, gradient, result = arrays
         rows, block_size = plan["rows"], plan["block"]
-        sums_rows = builder.mul(self.divided(builder, rows, i64(self.rows)), i64(self.rows))
-        sizes = [builder.mul(count, i64(self.columns)) for count in (sums_rows, builder.add(block_size, i64(QUAD)))]
-        places, sums, panel = self.scratch(builder, worker, [plan["gathered"], *sizes])
+        places, sums, panel = self.scratch(builder, worker, plan)
         self.fill_zeros(builder, places, plan["gathered"])
 
         def unit(number: ir.Value) -> None:
@@ -162,7 +158,7 @@ class Weigh(ConvolutionTiles):
             columns = self.smaller(builder, i64(self.columns), builder.sub(outputs, first))
             start = builder.mul(part, plan["each"])
             stop = self.smaller(builder, builder.add(start, plan["each"]), plan["images"])
-            self.fill_zeros(builder, sums, sizes[0])
+            self.fill_zeros(builder, sums, builder.sub(plan["third"], plan["second"]))
 
             def one(index: Sequence[ir.Value]) -> None:
                 n, block = index

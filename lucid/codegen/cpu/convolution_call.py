@@ -32,7 +32,7 @@ def convolution_call(op: Op, first: TensorType, second: TensorType, machine: Mac
         if prefix == WEIGH_GROUPED:
             plan = weigh_grouped_plan(op, first, second, tiles.lanes)
         else:
-            plan = weigh_plan(op, first, second, tiles.columns)
+            plan = weigh_plan(op, first, second, tiles)
     else:
         assert isinstance(op, Convolution | ConvolutionInput)
         if prefix == CONVOLVE_GROUPED:
@@ -40,5 +40,5 @@ def convolution_call(op: Op, first: TensorType, second: TensorType, machine: Mac
         elif prefix == CONVOLVE_CHANNELS:
             plan = convolve_channels_plan(op, first, second, tiles)
         else:
-            plan = convolve_plan(op, first, second, tiles.columns)
+            plan = convolve_plan(op, first, second, tiles)
     return prefix + first.dtype.short, plan

@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 
 from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, TARGET, span_of_units
+from lucid.codegen.cpu.tiles import QUAD, Tiles
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
 from lucid.ir.types import Shape, TensorType
 
@@ -39,8 +40,9 @@ def of_axes(*names: str) -> tuple[str, ...]:
 # positions read stands side by side. A channel takes `channel` elements, all of them `gathered`.
 GATHERED = ("channels", "gathered", "channel", *of_axes("extent", "origin", "advance", "step", "phases", "places"))
 
-# A unit is a block of a group of an image, which has `image` elements.
-UNITS = ("units", "span", "blocks", "groups", "image")
+# A unit is a block of a group of an image, which has `image` elements. In the worker's memory, the second array begins
+# at element `second`, the third at `third`.
+UNITS = ("units", "span", "blocks", "groups", "image", "second", "third")
 
 # A unit computes `rows` channels of the result, of `plane` elements each, in some `sweeps` over its positions: `block`
 # of them, or what is left from `move` times the number of the block on. Position p of a sweep is element p * by of the
@@ -66,10 +68,11 @@ WEIGH = (
 
 @dataclass(frozen=True)
 class Plan:
-    """The words of a convolution, and the chunks of its task."""
+    """The words of a convolution, the chunks of its task, and the elements of a worker's memory."""
 
     words: tuple[int, ...]
     chunks: int
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -221,8 +224,8 @@ class Swept:
         return records, offsets
 
 
-def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType, columns: int) -> Plan:
-    """How to compute a convolution, or the gradient of its x, with tiles of so many columns."""
+def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType, tiles: Tiles) -> Plan:
+    """How to compute a convolution, or the gradient of its x."""
     swept = Swept.of(op, operand, weight)
     geometry, step, summed, shape = swept.geometry, swept.step, swept.summed, swept.shape
     first, counts = geometry.first, swept.counts
@@ -232,7 +235,7 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
     phases = each_axis(lambda s, *gap: 1 + max(g % s for g in gap), step, *gaps)
     reach = each_axis(lambda s, *gap: max(g // s for g in gap), step, *gaps)
     line = summed * math.prod(phases) * math.prod(reach[axis] + counts[axis] for axis in AXES if axis != first)
-    wanted = geometry.blocks_wanted(geometry.images * geometry.groups, math.prod(counts) / columns)
+    wanted = geometry.blocks_wanted(geometry.images * geometry.groups, math.prod(counts) / tiles.columns)
     length = geometry.block(counts[first], line * reach[first], line, wanted)
     blocks = -(-counts[first] // length)
     block = geometry.along_first(counts, length)
@@ -248,15 +251,19 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
     strides = (shape[1] * shape[2], shape[2], 1)
     units = geometry.images * geometry.groups * blocks
     span = span_of_units(units, geometry.nanoseconds / blocks)
+    gathered = summed * channel + tiles.columns  # the last panel of columns reads behind the last place
+    panel = -(-swept.rows // tiles.rows) * tiles.rows * tiles.columns
+    starts, memory = laid_out(tiles.lanes, gathered, panel)
     values = {
         "channels": summed,
-        "gathered": summed * channel + columns,  # the last panel of columns reads behind the last place
+        "gathered": gathered,
         "channel": channel,
         "units": units,
         "span": span,
         "blocks": blocks,
         "groups": geometry.groups,
         "image": summed * math.prod(swept.extents),
+        **starts,
         "rows": swept.rows,
         "weights": geometry.outputs * geometry.channels * len(geometry.taps),
         "plane": math.prod(shape),
@@ -266,11 +273,11 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
         **named(phases=phases, places=places, block=block, move=geometry.at_first(length), stride=strides, by=swept.by),
     }
     tables = {"row_offsets": [row * swept.of_row for row in range(swept.rows)], "records": records, "offsets": offsets}
-    return Plan(words_of(CONVOLVE, values, tables), -(-units // span))
+    return Plan(words_of(CONVOLVE, values, tables), -(-units // span), memory)
 
 
-def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, columns: int) -> Plan:
-    """How to compute the gradient of a convolution's weight, with tiles of so many columns."""
+def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, tiles: Tiles) -> Plan:
+    """How to compute the gradient of a convolution's weight."""
     geometry = Geometry.of(op, image.shape, (result.shape[1], image.shape[1] // op.groups, *op.kernel), result.shape)
     first, positions = geometry.first, geometry.positions
     length = min(op.chunk or positions[first], positions[first])
@@ -283,11 +290,14 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, col
     channel = math.prod(places)
     taps = [position(each_axis(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
     met = [position(each_axis(int.__mul__, p, geometry.stride), places) for p in product(*map(range, block))]
-    panels = -(-geometry.outputs // columns)
+    panels = -(-geometry.outputs // tiles.columns)
     parts = max(op.parts, 1)
     units = parts * geometry.groups * panels
     each = op.images_of_a_part(geometry.images)
     span = span_of_units(units, geometry.nanoseconds * each / panels)
+    rows = geometry.channels * len(taps)
+    sums, panel = -(-rows // tiles.rows) * tiles.rows, math.prod(block) + QUAD
+    starts, memory = laid_out(tiles.lanes, geometry.channels * channel, sums * tiles.columns, panel * tiles.columns)
     values = {
         "channels": geometry.channels,
         "gathered": geometry.channels * channel,
@@ -297,7 +307,8 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, col
         "blocks": blocks,
         "groups": geometry.groups,
         "image": geometry.channels * math.prod(geometry.extents),
-        "rows": geometry.channels * len(taps),
+        **starts,
+        "rows": rows,
         "outputs": geometry.outputs,
         "panels": panels,
         "images": geometry.images,
@@ -310,9 +321,16 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, col
     }
     tables = {
         "row_offsets": [number * channel + tap for number in range(geometry.channels) for tap in taps],
-        "offsets": [word for number, at in enumerate(met) for word in (at, number * columns)],
+        "offsets": [word for number, at in enumerate(met) for word in (at, number * tiles.columns)],
     }
-    return Plan(words_of(WEIGH, values, tables), -(-units // span))
+    return Plan(words_of(WEIGH, values, tables), -(-units // span), memory)
+
+
+def laid_out(lanes: int, *counts: int) -> tuple[dict[str, int], int]:
+    """Where arrays of so many elements begin in a worker's memory, each at a register's alignment, and where the last
+    ends."""
+    ends = [*accumulate(-(-count // lanes) * lanes for count in counts)]
+    return {"second": ends[0], "third": ends[1]}, ends[-1]
 
 
 def words_of(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str, Sequence[int]]) -> tuple[int, ...]:

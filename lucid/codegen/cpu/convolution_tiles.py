@@ -74,7 +74,7 @@ class ConvolutionTiles(Tiles, ABC):
 
     @property
     def take(self) -> ir.Function:
-        return self.shared("take", lambda: ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH))
+        return self.shared("take", lambda: ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH))
 
     @property
     def copy(self) -> ir.Function:
@@ -318,14 +318,10 @@ class ConvolutionTiles(Tiles, ABC):
         fill = intrinsic(self.module, "memset.p0.i64", VOID, [POINTER, I8, I64, ir.IntType(1)])
         builder.call(fill, [target, I8(0), builder.mul(count, i64(self.dtype.itemsize)), ir.IntType(1)(0)])
 
-    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, elements: Sequence[ir.Value]) -> list[ir.Value]:
-        """The worker's memory, for arrays of so many elements, each beginning at a register's alignment."""
-        starts = [i64(0)]
-        for count in elements:
-            rounded = builder.mul(self.divided(builder, count, i64(self.lanes)), i64(self.lanes))
-            starts.append(builder.add(starts[-1], rounded))
-        memory = builder.call(self.take, [worker, builder.mul(starts[-1], i64(self.dtype.itemsize))])
-        return [self.at(builder, memory, start) for start in starts[:-1]]
+    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, plan: PlanWords) -> list[ir.Value]:
+        """The arrays in the worker's memory."""
+        memory = builder.call(self.take, [worker])
+        return [memory, *(self.at(builder, memory, plan[start]) for start in ("second", "third"))]
 
     def write_task(self, name: str, fields: Sequence[str], prepare: Callable[..., Callable[[ir.Value], None]]) -> None:
         """The task: its chunk's units. The context holds three arrays and the plan; `prepare` is given a builder, these

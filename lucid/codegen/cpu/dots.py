@@ -41,8 +41,9 @@ class Dots(Tiles):
     `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of P, Q and C, and of a word each of: the rows of P, the rows of Q, k; p_row,
     p_column, q_row, q_column, c_row, c_column; the elements of k in a chunk of the sum; the rows of P in a unit of
-    work, how many units there are, and how many a chunk of the task has. C[i, j] is at c + i c_row + j c_column, in
-    elements, and likewise for P and Q; the matrices of a batch follow each other.
+    work, how many units there are, and how many a chunk of the task has; where in the worker's memory rows of Q are
+    packed. C[i, j] is at c + i c_row + j c_column, in elements, and likewise for P and Q; the matrices of a batch
+    follow each other.
     """
 
     def __init__(self, dtype: DType, vector_bytes: int, lanes: int, columns: int) -> None:
@@ -50,6 +51,12 @@ class Dots(Tiles):
         self.registers = lanes // self.lanes  # of one sum
         self.width = columns
         self.height = 1 if lanes == LANES_OF_ONE else max(min(_sums(dtype, vector_bytes) // columns, MOST_ROWS), 1)
+
+    def memory(self, n: int, chunk: int, p_column: int, q_column: int) -> tuple[int, int]:
+        """Where rows of Q are packed in a worker's memory, behind those of P, and the elements of all: rows that are
+        contiguous stay where they are."""
+        of_p, of_q = (0 if p_column == 1 else self.height * chunk), (0 if q_column == 1 else n * chunk)
+        return of_p, of_p + of_q
 
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
@@ -216,20 +223,14 @@ class Dots(Tiles):
 
     def write_product(self, name: str) -> None:
         """The task: some rows of P by all of Q, for one matrix of the batch."""
-        builder, (p, q, c), sizes, number, worker = self.begin_task(name, 3, 13)
-        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column, chunk, block, units, span = sizes
+        builder, (p, q, c), sizes, number, worker = self.begin_task(name, 3, 14)
+        m, n, k, p_row, p_column, q_row, q_column, c_row, c_column, chunk, block, units, span, of_q = sizes
         blocks = self.divided(builder, m, block)
 
         # Where rows are not contiguous, they are packed: those of Q once a chunk, those of P tile by tile.
         p_direct, q_direct = (builder.icmp_signed("==", column, i64(1)) for column in (p_column, q_column))
-        taken = [
-            builder.select(direct, i64(0), builder.mul(rows, chunk))
-            for direct, rows in ((p_direct, i64(self.height)), (q_direct, n))
-        ]
-        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        size = builder.mul(builder.add(*taken), i64(self.dtype.itemsize))
-        p_memory = builder.call(take, [worker, size])
-        q_memory = self.at(builder, p_memory, taken[0])
+        p_memory = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
+        q_memory = self.at(builder, p_memory, of_q)
 
         def packed(
             direct: ir.Value, source: ir.Value, memory: ir.Value, strides: tuple[ir.Value, ir.Value], *sizes: ir.Value

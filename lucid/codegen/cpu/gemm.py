@@ -53,6 +53,10 @@ class Gemm(Tiles):
         tiles, step = -(-m // self.rows), b_row * self.dtype.itemsize
         return b_column == 1 and any(tiles <= most and step <= apart for most, apart in UNPACKED)
 
+    def memory(self, k: int, chunk: int) -> int:
+        """The elements of a worker's memory: a tile, then a panel, of which rows are packed in whole groups."""
+        return (self.rows + QUAD + (k if k <= KEPT else chunk)) * self.columns
+
     @property
     def low_rows(self) -> int:
         """Up to so many rows are computed in a tile of fewer than all, where they are as wide as a panel, or nearly."""
@@ -217,7 +221,7 @@ class Gemm(Tiles):
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 18, 2)
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
         in_place, ahead, block_rows, block_columns, down, halves, across, edge, low = constants
-        tile = self.scratch(builder, worker, k, chunk)
+        tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
@@ -305,10 +309,3 @@ class Gemm(Tiles):
         job, last = (builder.load(place, typ=type) for place, type in zip(label, (I64, POINTER), strict=True))
         same_job = builder.and_(builder.icmp_signed("==", job, self.job), builder.icmp_signed("!=", job, i64(0)))
         return builder.and_(same_job, builder.icmp_signed("==", last, source))
-
-    def scratch(self, builder: ir.IRBuilder, worker: ir.Value, k: ir.Value, chunk: ir.Value) -> ir.Value:
-        """The worker's memory for a tile, then a panel, of which rows are packed in whole groups."""
-        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        kept = builder.select(builder.icmp_signed("<=", k, i64(KEPT)), k, chunk)
-        lines = builder.add(kept, i64(QUAD + self.rows))
-        return builder.call(take, [worker, builder.mul(lines, i64(self.dtype.itemsize * self.columns))])

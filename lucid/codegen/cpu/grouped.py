@@ -90,11 +90,6 @@ class GroupTiles(ConvolutionTiles):
         builder.ret_void()
         return function
 
-    def memory(self, builder: ir.IRBuilder, worker: ir.Value, sizes: Sequence[ir.Value]) -> list[ir.Value]:
-        """The worker's memory, for arrays of so many vectors, and what `join` writes behind them."""
-        counts = [builder.mul(builder.add(size, i64(self.lanes)), i64(self.lanes)) for size in sizes]
-        return self.scratch(builder, worker, counts)
-
     def clear(self, builder: ir.IRBuilder, target: ir.Value, vectors: ir.Value) -> None:
         self.fill_zeros(builder, target, builder.mul(vectors, i64(self.lanes)))
 
@@ -164,9 +159,7 @@ class ConvolveGrouped(GroupTiles):
     ) -> Callable[[ir.Value], None]:
         image, weight, result = arrays
         placed, size = builder.mul(plan["channels"], plan["channel"]), plan["result"]
-        places, factors, results = self.memory(
-            builder, worker, [placed, plan["weights"], builder.mul(plan["rows"], size)]
-        )
+        places, factors, results = self.scratch(builder, worker, plan)
         self.clear(builder, places, placed)
 
         def unit(number: ir.Value) -> None:
@@ -301,7 +294,7 @@ class WeighGrouped(GroupTiles):
         image, gradient, result = arrays
         placed, size = builder.mul(plan["channels"], plan["channel"]), plan["size"]
         all_rows = builder.mul(plan["outputs"], plan["rows"])
-        places, factors, sums = self.memory(builder, worker, [placed, size, all_rows])
+        places, factors, sums = self.scratch(builder, worker, plan)
         self.clear(builder, places, placed)
 
         def unit(number: ir.Value) -> None:

@@ -16,6 +16,7 @@ from lucid.codegen.cpu.convolution_plan import (
     Plan,
     Swept,
     each_axis,
+    laid_out,
     named,
     of_axes,
     position,
@@ -85,7 +86,10 @@ def convolve_grouped_plan(
     block = geometry.along_first(counts, length)
     places = each_axis(lambda count, s, r: (count - 1) * s + r, block, step, reach)
     results = geometry.along_first(shape, length * by[first])
+    of_weights = geometry.outputs * geometry.channels * len(geometry.taps)
 
+    result = math.prod(results)
+    starts, memory = _laid_out(lanes, swept.summed * math.prod(places), of_weights, swept.rows * result)
     records, offsets = swept.tables(
         op.chunk, math.prod(places), lambda distance: position(each_axis(int.__sub__, distance, origin), places)
     )
@@ -95,17 +99,18 @@ def convolve_grouped_plan(
         **_units(geometry, geometry.images * blocks, teams, 1 / blocks, lanes),
         "blocks": blocks,
         "image": swept.summed * math.prod(swept.extents),
+        **starts,
         "rows": swept.rows,
-        "weights": geometry.outputs * geometry.channels * len(geometry.taps),
+        "weights": of_weights,
         "of_row": swept.of_row,
         "plane": math.prod(shape),
-        "result": math.prod(results),
+        "result": result,
         "moved": length * by[first] * math.prod(shape[first + 1 :]),
         "sweeps": len(swept.sweeps),
         **named(extent=swept.extents, origin=origin, advance=geometry.at_first(length * step[first])),
         **named(places=places, block=block, move=geometry.at_first(length), step=step, by=by, results=results),
     }
-    return Plan(words_of(CONVOLVE_GROUPED, values, {"records": records, "offsets": offsets}), _chunks(values))
+    return Plan(words_of(CONVOLVE_GROUPED, values, {"records": records, "offsets": offsets}), _chunks(values), memory)
 
 
 def weigh_grouped_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, lanes: int) -> Plan:
@@ -121,13 +126,16 @@ def weigh_grouped_plan(op: ConvolutionWeight, image: TensorType, result: TensorT
     taps = [position(each_axis(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
     channel, teams = math.prod(places), -(-geometry.groups // lanes)
     each = op.images_of_a_part(geometry.images)
+    rows = geometry.channels * len(taps)
+    starts, memory = _laid_out(lanes, geometry.channels * channel, math.prod(block), geometry.outputs * rows)
     values = {
         "channels": geometry.channels,
         "channel": channel,
         **_units(geometry, max(op.parts, 1), teams, each, lanes),
         "blocks": -(-positions[first] // length),
         "image": geometry.channels * math.prod(geometry.extents),
-        "rows": geometry.channels * len(taps),
+        **starts,
+        "rows": rows,
         "outputs": geometry.outputs,
         "images": geometry.images,
         "each": each,
@@ -138,7 +146,12 @@ def weigh_grouped_plan(op: ConvolutionWeight, image: TensorType, result: TensorT
         **named(block=block, move=geometry.at_first(length), count=positions, step=geometry.stride),
     }
     tables = {"row_offsets": [number * channel + tap for number in range(geometry.channels) for tap in taps]}
-    return Plan(words_of(WEIGH_GROUPED, values, tables), _chunks(values))
+    return Plan(words_of(WEIGH_GROUPED, values, tables), _chunks(values), memory)
+
+
+def _laid_out(lanes: int, *vectors: int) -> tuple[dict[str, int], int]:
+    """Where arrays of so many vectors begin, each with as many behind it as `join` writes there, and the last ends."""
+    return laid_out(lanes, *((count + lanes) * lanes for count in vectors))
 
 
 def _units(geometry: Geometry, of_team: int, teams: int, images: float, lanes: int) -> dict[str, int]:

@@ -11,8 +11,8 @@ from lucid.codegen.cpu.task import Task
 from lucid.ir.ops.base import Irregular
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
 
-# Writes the task of an op, and gives the number of its chunks.
-Writer = Callable[[Task, Any], int]
+# Writes the task of an op, and gives the number of its chunks, and the bytes of a worker's memory.
+Writer = Callable[[Task, Any], tuple[int, int]]
 
 WRITERS: Mapping[type[Irregular], Writer] = {
     ScatterAdd: write_scatter_add,

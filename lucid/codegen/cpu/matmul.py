@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, dots_chunks, product_chunks, span_of_units, sweeps_chunks
-from lucid.codegen.cpu.dots import MOST_ROWS, tile_columns
+from lucid.codegen.cpu.dots import MOST_ROWS, Dots, tile_columns
 from lucid.codegen.cpu.gemm import HALVES, Gemm
 from lucid.codegen.cpu.library import DOTS, PRODUCT, SMALL, SWEEPS, TILES
 from lucid.codegen.cpu.machine import Machine
+from lucid.codegen.cpu.small import Small
+from lucid.codegen.cpu.sweeps import Sweeps
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.types import TensorType
 
@@ -27,11 +29,13 @@ MOST_AHEAD = 64
 @dataclass(frozen=True)
 class MatmulCall:
     """The task of a matrix product: its name, how many chunks it has, its constants, where a name stands for the
-    address of a function, and whether its context begins with B rather than A."""
+    address of a function, the elements that it takes of a worker's memory, and whether its context begins with B rather
+    than A."""
 
     name: str
     chunks: int
     constants: tuple[int | str, ...]
+    memory: int
     swapped: bool = False
 
 
@@ -50,9 +54,12 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         block, span = dots_chunks(batch, rows, columns, k, MOST_ROWS)
         units = batch * -(-rows // block)
         c_strides = (1, n) if swapped else (n, 1)
-        sizes: tuple[int, ...] = (rows, columns, k, *p_strides, *q_strides, *c_strides, chunk, block, units, span)
         width = tile_columns(a.dtype, machine.vector_bytes, op.lanes, columns)
-        return MatmulCall(f"{DOTS[op.lanes, width]}{a.dtype.short}", -(-units // span), sizes, swapped)
+        dots = Dots(a.dtype, machine.vector_bytes, op.lanes, width)
+        of_q, memory = dots.memory(columns, chunk, p_strides[1], q_strides[1])
+        strides: tuple[int, ...] = (*p_strides, *q_strides, *c_strides)
+        sizes: tuple[int, ...] = (rows, columns, k, *strides, chunk, block, units, span, of_q)
+        return MatmulCall(f"{DOTS[op.lanes, width]}{a.dtype.short}", -(-units // span), sizes, memory, swapped)
     # B transposed has few rows, and A transposed is the matrix.
     swapped = op.transpose_a and n < m
     if k > 0 and (n <= MOST_SWEPT if swapped else m == 1 and not op.transpose_b):
@@ -61,11 +68,13 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         block, span = sweeps_chunks(batch, few, many, k)
         units = batch * -(-many // block)
         sizes = (few, many, k, *strides, chunk, block, units, span)
-        return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, swapped)
+        memory = Sweeps(a.dtype, machine.vector_bytes).memory(few, block, k <= chunk, strides[-1])
+        return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, memory, swapped)
     if k <= chunk and _is_small(m, n, k, op.transpose_b):
         span = span_of_units(batch, 2 * m * n * k / FLOPS_A_NANOSECOND)
         sizes = (m, n, k, *a_strides, *b_strides, batch, span)
-        return MatmulCall(f"{SMALL}{a.dtype.short}", -(-batch // span), sizes)
+        memory = Small(a.dtype, machine.vector_bytes).memory(k)
+        return MatmulCall(f"{SMALL}{a.dtype.short}", -(-batch // span), sizes, memory)
     gemm = Gemm(a.dtype, machine.vector_bytes)
     swapped = _is_better_swapped(op, m, n, k, -(-k // chunk))
     c_strides = (1, n) if swapped else (n, 1)
@@ -84,7 +93,8 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     ahead = ahead if ahead <= MOST_AHEAD else 0
     all_strides = (*a_strides, *b_strides, *c_strides)
     constants = (m, n, k, *all_strides, chunk, width, in_place, ahead, rows, columns, down, halves, across, *tiles)
-    return MatmulCall(f"{PRODUCT}{a.dtype.short}", batch * down * halves * across, constants, swapped)
+    chunks, memory = batch * down * halves * across, gemm.memory(k, chunk)
+    return MatmulCall(f"{PRODUCT}{a.dtype.short}", chunks, constants, memory, swapped)
 
 
 def _is_small(m: int, n: int, k: int, transpose_b: bool) -> bool:

@@ -61,7 +61,7 @@ class ModuleWriter:
         self.slots = 0
         self.steps = Steps()
         self.functions: dict[Kernel, KernelFunction] = {}
-        self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int]] = {}
+        self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.imports: list[str] = []
         self.calls: list[tuple[Node, str]] = []
@@ -150,7 +150,8 @@ class ModuleWriter:
             if isinstance(constant, str):
                 self.imported(constant, TASK.args)
         factors = reversed(node.inputs) if call.swapped else node.inputs
-        self.steps.task(task, call.chunks, [*map(self.operand, (*factors, node.output))], call.constants)
+        memory = call.memory * node.output.type.dtype.itemsize
+        self.steps.task(task, call.chunks, [*map(self.operand, (*factors, node.output))], call.constants, memory)
         self.called(node, call.name)
 
     def convolution(self, node: Node) -> None:
@@ -162,7 +163,7 @@ class ModuleWriter:
         name, plan = convolution_call(node.op, first.type, second.type, self.machine)
         task = self.imported(name, TASK.args)
         operands = [*map(self.operand, (first, second, node.output))]
-        self.steps.task(task, plan.chunks, operands, plan.words)
+        self.steps.task(task, plan.chunks, operands, plan.words, plan.memory * first.type.dtype.itemsize)
         self.called(node, name)
 
     def irregular(self, node: Node) -> None:
@@ -175,9 +176,9 @@ class ModuleWriter:
         if key not in self.irregular_tasks:
             function = ir.Function(self.module, TASK, f"{node.op.name}_{len(self.irregular_tasks)}")
             task = Task(function, types, self.machine, self.imported)
-            self.irregular_tasks[key] = function, WRITERS[type(node.op)](task, node.op)
-        function, chunks = self.irregular_tasks[key]
-        self.steps.task(function, chunks, [*map(self.operand, (*node.inputs, *node.outputs))])
+            self.irregular_tasks[key] = function, *WRITERS[type(node.op)](task, node.op)
+        function, chunks, memory = self.irregular_tasks[key]
+        self.steps.task(function, chunks, [*map(self.operand, (*node.inputs, *node.outputs))], memory=memory)
         self.called(node, function.name)
 
     def check(self, node: Node) -> None:

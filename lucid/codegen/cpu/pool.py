@@ -11,6 +11,9 @@ The pool is LLVM IR over pthreads, compiled once: what all programs call (`pool_
 their steps (`runner.py`), and the team of workers (`team_text.py`), which is there from the first time on that more
 than one thread is wanted. It starts its threads at the first parallel loop, and again after a fork, in whose child they
 do not exist.
+
+Each thread has memory of its own, for what kernels pack, gather or sort. A program says how much its tasks take, and
+that is reserved when it is loaded, or when threads are added: so no step allocates, and none fails for want of memory.
 """
 
 from __future__ import annotations
@@ -21,17 +24,23 @@ import functools
 import os
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool_text import JOIN, MAX_THREADS, PARALLEL, SCRATCH, alone_text
+from lucid.codegen.cpu.pool_text import EQUIP, JOIN, LINE, MAX_THREADS, PARALLEL, SCRATCH, alone_text
 from lucid.codegen.cpu.runner import COPY, RUN, run_functions
 from lucid.codegen.cpu.team_text import team_text
-from lucid.codegen.threads import on_change
+from lucid.codegen.threads import RUN_LOCK, on_change
+from lucid.errors import AllocationError
 
 TEAM, LEAVE_CORE, BRING_HERE = "lucid_team", "lucid_leave_core", "lucid_bring_here"
 KEEP_OFF, LET_BACK, RAN = "lucid_keep_off", "lucid_let_back", "lucid_ran"
 _PLACEMENT = (LEAVE_CORE, BRING_HERE, KEEP_OFF, LET_BACK, RAN)
 _OF_TEAM = (TEAM, *_PLACEMENT, "lucid_want", "lucid_stop", "lucid_forget")
+
+_NOTHING = np.empty(0, np.uint8)
 
 
 class Pool:
@@ -40,12 +49,16 @@ class Pool:
     def __init__(self, machine: Machine) -> None:
         text = common_text(machine)
         code = assemble_once(machine, text, lambda: text)
-        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN, RUN, COPY])
+        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN, EQUIP, RUN, COPY])
         self._machine = machine
         self._team: Any = None  # keeps its code
+        self._reserved = 0, 0  # bytes for the caller, and for each worker
+        self._memory: list[npt.NDArray[np.uint8]] = []  # of each thread, the caller's first
 
     def resize(self, threads: int) -> None:
-        """Work with so many threads from the next job on, the caller's included. No job may be running."""
+        """Work with so many threads from the next job on, the caller's included. No job may be running. Raises
+        AllocationError where there is no memory for them; then all is as before."""
+        self._equip(threads, self._reserved)
         if self._team is None and threads > 1:
             self._gather()
         self.stop()
@@ -53,11 +66,34 @@ class Pool:
             self._call("lucid_want", min(threads, MAX_THREADS) - 1)
             self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
 
+    def reserve(self, of_caller: int, of_worker: int) -> None:
+        """Have memory for tasks that take so many bytes of the caller's, and of each worker's. Raises AllocationError
+        where there is not so much; then all is as before."""
+        with RUN_LOCK:
+            self._equip(len(self._memory), (max(self._reserved[0], of_caller), max(self._reserved[1], of_worker)))
+
     def stop(self) -> None:
         self._call_team("lucid_stop")
 
     def forget(self) -> None:
         self._call_team("lucid_forget")
+
+    def _equip(self, threads: int, sizes: tuple[int, int]) -> None:
+        """Give so many threads memory. What is not written to takes none of the machine's."""
+        memory = self._memory[: min(threads, MAX_THREADS)]
+        memory += [_NOTHING] * (min(threads, MAX_THREADS) - len(memory))
+        try:
+            for worker, array in enumerate(memory):
+                size = sizes[worker > 0] + 2 * LINE  # to begin at a line, behind one with the label
+                if array.size < size:
+                    memory[worker] = np.zeros(size, np.uint8)
+        except MemoryError:
+            raise AllocationError(
+                f"kernels on {len(memory)} threads keep {max(sizes)} bytes each aside, more memory than there is."
+            ) from None
+        for worker, array in enumerate(memory):
+            self._call(EQUIP, worker, -(-array.ctypes.data // LINE) * LINE + LINE)
+        self._memory, self._reserved = memory, sizes
 
     def _gather(self) -> None:
         text = team_text(*self._machine.layout())

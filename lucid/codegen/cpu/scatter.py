@@ -20,14 +20,14 @@ from lucid.ir.ops.indexing import ScatterAdd
 UNROLLED = 4
 
 
-def write_scatter_add(task: Task, op: ScatterAdd) -> int:
-    """Write the task of a scatter-add; return the number of its chunks.
+def write_scatter_add(task: Task, op: ScatterAdd) -> tuple[int, int]:
+    """Write the task of a scatter-add; return the number of its chunks, which take none of a worker's memory.
 
     A chunk owns a part of the result: a range of what lies before the axis, and a range of the rows along it. It clears
     its part, then walks the updates in order and adds those whose row is its own. So who owns what makes no difference
     to a sum.
     """
-    return _Scatter(task, op).write()
+    return _Scatter(task, op).write(), 0
 
 
 class _Scatter:

@@ -24,6 +24,10 @@ class Small(Tiles):
     of C are contiguous.
     """
 
+    def memory(self, k: int) -> int:
+        """The elements of a worker's memory: columns of B for a vector, if any are copied."""
+        return k * self.lanes
+
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
         self.tile = self.write_tile()
@@ -63,9 +67,7 @@ class Small(Tiles):
         contiguous = builder.icmp_signed("==", b_column, i64(1))
         parts = builder.icmp_signed("!=", builder.and_(n, i64(self.lanes - 1)), i64(0))
         packs = builder.not_(contiguous) if self.masks else builder.or_(builder.not_(contiguous), parts)
-        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        size = builder.mul(k, i64(self.dtype.itemsize * self.lanes))
-        panel = builder.call(take, [worker, builder.select(packs, size, i64(0))])
+        panel = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
 
         def matrix(number: ir.Value, _: Values) -> Values:
             of_a = self.at(builder, a, builder.mul(number, builder.mul(m, k)))

@@ -26,9 +26,11 @@ SHORT = 12
 BUCKETS = 256
 
 
-def write_argsort(task: Task, op: Argsort) -> int:
-    """Write the task of a sort; return the number of its chunks, each of which is a range of rows."""
-    return _Sort(task, op).write()
+def write_argsort(task: Task, op: Argsort) -> tuple[int, int]:
+    """Write the task of a sort; return the number of its chunks, each of which is a range of rows, and the bytes of a
+    worker's memory."""
+    sort = _Sort(task, op)
+    return sort.write(), sort.memory
 
 
 class _Sort:
@@ -51,9 +53,9 @@ class _Sort:
         places = (1 if self.is_short else 2) - (1 if self.is_packed else 0)  # in scratch memory, for all pairs of a row
         counts = 0 if self.is_short else self.digits * BUCKETS
         self.pairs = self.others = self.counts = self.result
+        self.memory = 8 * (counts + places * row) if places else 0
         if places:
-            scratch = task.imported(SCRATCH, [I64, I64], POINTER)
-            self.counts = self.builder.call(scratch, [worker, i64(8 * (counts + places * row))])
+            self.counts = self.builder.call(task.imported(SCRATCH, [I64], POINTER), [worker])
             self.others = self.word(self.counts, i64(counts))
             self.pairs = self.word(self.counts, i64(counts + (places - 1) * row))
 

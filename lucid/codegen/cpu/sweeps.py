@@ -27,6 +27,10 @@ class Sweeps(Tiles):
     elements, and likewise for S and M; the matrices of a batch follow each other.
     """
 
+    def memory(self, rows: int, block: int, one_chunk: bool, c_column: int) -> int:
+        """The elements of a worker's memory: the sums of a unit, unless they are in C itself."""
+        return 0 if one_chunk and c_column == 1 else rows * block
+
     def write(self, module: ir.Module, name: str) -> None:
         self.module = module
         self.sweeps = {products: self.write_sweep(products) for products in (1, PRODUCTS)}
@@ -99,9 +103,7 @@ class Sweeps(Tiles):
         # One chunk is summed in C itself, if its rows are contiguous.
         one_chunk, contiguous = builder.icmp_signed("<=", k, chunk), builder.icmp_signed("==", c_column, i64(1))
         in_place = builder.and_(one_chunk, contiguous)
-        take = ir.Function(self.module, ir.FunctionType(POINTER, [I64, I64]), SCRATCH)
-        size = builder.mul(builder.mul(rows, block), i64(self.dtype.itemsize))
-        memory = builder.call(take, [worker, builder.select(in_place, i64(0), size)])
+        memory = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
 
         def unit(number: ir.Value, _: Values) -> Values:
             matrix, first = builder.udiv(number, blocks), builder.mul(builder.urem(number, blocks), block)

@@ -18,7 +18,9 @@ from lucid.codegen.cpu import machine as processors
 from lucid.codegen.cpu.assembler import Job, helped, submit
 from lucid.codegen.cpu.calls import FAILED, UNLIKE, Record, caller, knows_arrays, repeater
 from lucid.codegen.cpu.library import begin, shared_function
+from lucid.codegen.cpu.pool import pool
 from lucid.codegen.target import ALIGNMENT, Code, Like
+from lucid.errors import AllocationError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
@@ -82,6 +84,7 @@ class Plan:
     inputs: int
     outputs: list[str]  # their types
     arena: int  # bytes
+    memory: list[int]  # bytes that tasks take of the caller's memory, and of a worker's
     slots: int  # words of a table behind the address of the arena
     checks: list[list[str]]  # the message, and the dtype of the values
     imports: list[str]  # the shared functions that it calls
@@ -138,7 +141,16 @@ def _write(
     outputs = [str(value.type) for value in graph.outputs]
     return (
         Written(graph, tuple(texts), kernels, tuple(writer.calls), kernel_of),
-        Plan(len(graph.inputs), outputs, arena_size(graph), writer.slots, checks, writer.imports, objects=[]),
+        Plan(
+            inputs=len(graph.inputs),
+            outputs=outputs,
+            arena=arena_size(graph),
+            memory=[*writer.steps.memory],
+            slots=writer.slots,
+            checks=checks,
+            imports=writer.imports,
+            objects=[],
+        ),
     )
 
 
@@ -146,7 +158,7 @@ class CPUExecutable:
     """The compiled graph. Its entry keeps the machine code and the arena alive; one call at a time may run.
 
     Where the code comes from the disk cache, the graph is planned and written again when somebody asks for it, or for
-    its text.
+    its text. Raises AllocationError where there is not the memory that it takes.
     """
 
     def __init__(self, code: Code, machine: processors.Machine, written: Callable[[], Written]) -> None:
@@ -160,7 +172,13 @@ class CPUExecutable:
         ends = [*itertools.accumulate(plan.objects, initial=0)]
         objects = [code.machine_code[start:end] for start, end in itertools.pairwise(ends)]
         addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
-        storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
+        pool(machine).reserve(*plan.memory)
+        try:
+            storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
+        except MemoryError:
+            raise AllocationError(
+                f"the temporaries of a program take {plan.arena} bytes, more memory than there is."
+            ) from None
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(processors.STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data

@@ -15,6 +15,7 @@ from lucid.codegen.cpu import llvm_ir as ir, machine as processors
 from lucid.codegen.cpu.control import I32, POINTER, i64
 from lucid.codegen.cpu.library import shared_function
 from lucid.codegen.cpu.module import ModuleWriter
+from lucid.codegen.cpu.pool import pool
 from lucid.codegen.cpu.runner import RUN_TIMED
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.memory import arena_size
@@ -69,6 +70,7 @@ def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
     imports = {name: shared_function(machine, name) for name in writer.imports}
     addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
     entry = _EntryType(addresses[processors.ENTRY])
+    pool(machine).reserve(*writer.steps.memory)
     words, status = np.zeros(writer.steps.at, np.int64), np.zeros(processors.STATUS_WORDS, np.int64)
     arena = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)
     arrays = [*map(_made_up, graph.inputs), *(np.empty(x.type.shape, x.type.dtype.numpy) for x in graph.outputs)]
