@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from lucid.codegen.cpu.convolution_tiles import write_tasks
 from lucid.codegen.cpu.dots import Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
-from lucid.codegen.cpu.machine import assembly, machine
+from lucid.codegen.cpu.library import TILES
+from lucid.codegen.cpu.machine import Machine, assembly, machine
 from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.ir.types import DType, float32, float64
@@ -37,67 +39,93 @@ def loops(text: str) -> list[str]:
     return [body for _, body in found]
 
 
-@pytest.mark.parametrize("convolutions", [False, True])
+@pytest.fixture(params=["", "x86-64-v3", "x86-64-v4"], ids=["here", "avx2", "avx512"])
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The processor at hand, and others, whose code is only looked at. One without multiply-adds calls them."""
+    monkeypatch.setenv("LUCID_CPU", request.param)
+    return machine()
+
+
+def compiled(processor: Machine, write: Callable[[ir.Module], None]) -> str:
+    """The assembly of a module."""
+    module = ir.Module("module")
+    module.triple, module.data_layout = processor.layout()
+    write(module)
+    return assembly(processor, str(module))
+
+
+def assert_in_registers(processor: Machine, loop: str, sums: int) -> None:
+    """No sum of a loop is spilled."""
+    register = REGISTERS[processor.vector_bytes]
+    assert loop.count("fmadd") == sums
+    assert register in loop
+    assert not re.search(rf"{register}\d+, -?\d*\(%r[sb]p\)", loop)
+
+
 @pytest.mark.parametrize("dtype", [float32, float64])
-def test_the_inner_loop_of_a_product_keeps_everything_in_registers(dtype: DType, convolutions: bool) -> None:
-    product = Gemm(dtype, machine().vector_bytes)
-    module = ir.Module("product")
-    module.triple, module.data_layout = machine().layout()
-    if convolutions:
-        tasks = {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
-        write_tasks(module, dtype, machine().vector_bytes, tasks)
-    else:
-        product.write(module, "product")
-    tile = function(assembly(machine(), str(module)), f"tile_{product.rows}x{product.vectors}")
-    (inner,) = (loop for loop in loops(tile) if "fmadd" in loop)
-    assert inner.count("fmadd") == product.rows * product.vectors
-    assert "(%rsp)" not in inner
-    assert "(%rbp)" not in inner
-    assert REGISTERS[machine().vector_bytes] in inner
+def test_the_inner_loop_of_each_tile_keeps_everything_in_registers(dtype: DType, processor: Machine) -> None:
+    """Of those for whole panels and those for the edges of a product."""
+    product = Gemm(dtype, processor.vector_bytes)
+    shapes = [(rows, vectors) for rows, vectors in TILES if rows <= product.rows]
+    assert (product.rows, product.vectors) in shapes
+
+    def write(module: ir.Module) -> None:
+        for rows, vectors in shapes:
+            product.write_one_tile(module, f"tile_{rows}x{vectors}", rows, vectors)
+
+    text = compiled(processor, write)
+    for rows, vectors in shapes:
+        (inner,) = (loop for loop in loops(function(text, f"tile_{rows}x{vectors}")) if "fmadd" in loop)
+        assert_in_registers(processor, inner, rows * vectors)
+        assert not re.search(r"\(%r[sb]p\)", inner)  # nor an address
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loop_of_a_convolution_keeps_everything_in_registers(dtype: DType, processor: Machine) -> None:
+    tiles = Gemm(dtype, processor.vector_bytes)
+    tasks = {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
+    text = compiled(processor, lambda module: write_tasks(module, dtype, processor.vector_bytes, tasks))
+    (inner,) = (loop for loop in loops(function(text, f"tile_{tiles.rows}x{tiles.vectors}")) if "fmadd" in loop)
+    assert_in_registers(processor, inner, tiles.rows * tiles.vectors)
+    assert not re.search(r"\(%r[sb]p\)", inner)
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
 @pytest.mark.parametrize("rows", [1, 2, 10])
-def test_the_inner_loop_of_a_product_with_lanes_keeps_its_sums_in_registers(dtype: DType, rows: int) -> None:
-    columns = tile_columns(dtype, machine().vector_bytes, 16, rows)
-    product = Dots(dtype, machine().vector_bytes, 16, columns)
-    module = ir.Module("product")
-    module.triple, module.data_layout = machine().layout()
-    product.write(module, "product")
-    inner = max(loops(function(assembly(machine(), str(module)), "tile")), key=lambda loop: loop.count("fmadd"))
-    assert inner.count("fmadd") == product.height * product.width * product.registers
-    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
+def test_the_inner_loop_of_a_product_with_lanes_keeps_its_sums_in_registers(
+    dtype: DType, rows: int, processor: Machine
+) -> None:
+    columns = tile_columns(dtype, processor.vector_bytes, 16, rows)
+    product = Dots(dtype, processor.vector_bytes, 16, columns)
+    text = function(compiled(processor, lambda module: product.write(module, "product")), "tile")
+    inner = max(loops(text), key=lambda loop: loop.count("fmadd"))
+    assert_in_registers(processor, inner, product.height * product.width * product.registers)
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
-def test_the_inner_loop_of_a_product_that_sweeps_keeps_its_factors_in_registers(dtype: DType) -> None:
-    module = ir.Module("product")
-    module.triple, module.data_layout = machine().layout()
-    Sweeps(dtype, machine().vector_bytes).write(module, "product")
-    found = loops(function(assembly(machine(), str(module)), f"sweep_{PRODUCTS}"))
-    inner = next(loop for loop in found if loop.count("fmadd") == PRODUCTS)
-    assert not re.search(rf"\(%r[sb]p\), {REGISTERS[machine().vector_bytes]}", inner)  # no factor is loaded again
+def test_the_inner_loop_of_a_product_that_sweeps_keeps_its_factors_in_registers(
+    dtype: DType, processor: Machine
+) -> None:
+    text = compiled(processor, lambda module: Sweeps(dtype, processor.vector_bytes).write(module, "product"))
+    inner = next(loop for loop in loops(function(text, f"sweep_{PRODUCTS}")) if loop.count("fmadd") == PRODUCTS)
+    assert not re.search(rf"\(%r[sb]p\), {REGISTERS[processor.vector_bytes]}", inner)  # no factor is loaded again
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
-def test_the_inner_loop_of_a_small_product_keeps_its_sums_in_registers(dtype: DType) -> None:
-    module = ir.Module("product")
-    module.triple, module.data_layout = machine().layout()
-    Small(dtype, machine().vector_bytes).write(module, "product")
-    inner = max(loops(function(assembly(machine(), str(module)), "tile")), key=lambda loop: loop.count("fmadd"))
-    assert inner.count("fmadd") == ROWS
-    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
+def test_the_inner_loop_of_a_small_product_keeps_its_sums_in_registers(dtype: DType, processor: Machine) -> None:
+    text = compiled(processor, lambda module: Small(dtype, processor.vector_bytes).write(module, "product"))
+    inner = max(loops(function(text, "tile")), key=lambda loop: loop.count("fmadd"))
+    assert_in_registers(processor, inner, ROWS)
 
 
 @pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])
-def test_the_inner_loop_of_a_grouped_convolution_keeps_its_sums_in_registers(tile: str, sums: int) -> None:
-    module = ir.Module("grouped")
-    module.triple, module.data_layout = machine().layout()
-    write_tasks(module, float32, machine().vector_bytes, {"convolve": ConvolveGrouped, "weigh": WeighGrouped})
-    text = function(assembly(machine(), str(module)), f"{tile}_{sums}")
-    (inner,) = (loop for loop in loops(text) if "fmadd" in loop)
-    assert inner.count("fmadd") == sums
-    assert not re.search(rf"{REGISTERS[machine().vector_bytes]}\d+, -?\d*\(%r[sb]p\)", inner)  # no sum is spilled
+def test_the_inner_loop_of_a_grouped_convolution_keeps_its_sums_in_registers(
+    tile: str, sums: int, processor: Machine
+) -> None:
+    tasks = {"convolve": ConvolveGrouped, "weigh": WeighGrouped}
+    text = compiled(processor, lambda module: write_tasks(module, float32, processor.vector_bytes, tasks))
+    (inner,) = (loop for loop in loops(function(text, f"{tile}_{sums}")) if "fmadd" in loop)
+    assert_in_registers(processor, inner, sums)
 
 
 def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
