@@ -14,7 +14,8 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import optim
 from lucid.optim import lr_scheduler, swa_utils
-from tests.table.modules import ROWS
+from tests.codegen.cuda_programs import CONTAINERS, MODULES as ON_CUDA
+from tests.table.modules import HOLD_OTHERS, ROWS, WITHOUT_ROW
 from tests.table.row import Outcomes
 
 PAGE = Path(__file__).parents[1] / "docs" / "modules.md"
@@ -23,11 +24,13 @@ HEAD = """\
 
 All that is public, from the code: `python -m tests.make_modules_table` writes this page, and a test holds it to that.
 
-All modules and optimizers work eagerly, in steps compiled for the CPU, and in steps compiled for CUDA: tests run each
-of them in these ways and compare. Functions do where their ops do, of which [docs/ops.md](ops.md) has the table; a
-schedule steps outside. [docs/pytorch.md](pytorch.md) says what PyTorch's other names are here. The last column of
-modules has what `tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch refuses operands
-of several dtypes, Lucid promotes them, or refuses them with an error that says what to cast.
+All modules and optimizers work eagerly, in steps compiled for the CPU, and in steps compiled for CUDA. The columns of
+modules say which tests run each of them: eager code and the CPU are held to PyTorch and to finite differences
+(`tests/table`), CUDA code to the bits of the CPU (`tests/codegen/cuda_programs.py`), which runs all optimizers as well.
+Functions work where their ops do, of which [docs/ops.md](ops.md) has the table; a schedule steps outside.
+[docs/pytorch.md](pytorch.md) says what PyTorch's other names are here. The last column has what
+`tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch refuses operands of several dtypes,
+Lucid promotes them, or refuses them with an error that says what to cast.
 """
 DIFFERENCES = {
     "ours": "takes an empty batch",
@@ -51,14 +54,23 @@ def page() -> str:
 
 
 def _table(module: ModuleType, path: str) -> str:
-    differences = {row.name: _differences(row.outcomes) for row in ROWS}
-    has_differences = path == "nn"
-    lines = ["| name | meaning |" + " differs from PyTorch |" * has_differences]
-    lines.append("| --- | --- |" + " --- |" * has_differences)
+    outcomes = {row.name: row.outcomes for row in ROWS}
+    is_of_modules = path == "nn"
+    lines = ["| name | meaning |" + " eager, CPU | CUDA | differs from PyTorch |" * is_of_modules]
+    lines.append("| --- | --- |" + " --- | --- | --- |" * is_of_modules)
     for name, item in _public(module):
         line = f"| `{path}.{name}` | {_meaning(item)} |"
-        lines.append(line + f" {differences.get(f'{path}.{name}', '')} |" * has_differences)
+        if is_of_modules:
+            is_run = f"nn.{name}" in outcomes or name in WITHOUT_ROW
+            found = (_runs(name, is_run), _runs(name, name in ON_CUDA))
+            line += f" {' | '.join(found)} | {_differences(outcomes.get(f'nn.{name}', {}))} |"
+        lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _runs(name: str, is_run: bool) -> str:
+    """What a column says of a module that tests run, or do not."""
+    return "yes" if is_run else "as what it holds" if name in HOLD_OTHERS | CONTAINERS else "no"
 
 
 def _public(module: ModuleType) -> Iterator[tuple[str, object]]:

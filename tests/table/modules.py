@@ -25,6 +25,7 @@ from tests.table.row import (
 )
 
 HOLD_OTHERS = {"Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList"}
+WITHOUT_ROW = {"DropPath": "PyTorch has none: tests/nn/test_dropout_family.py"}
 LINE, PLANE, SPACE = (3, 4, 6), (3, 4, 4, 5), (2, 4, 4, 4, 3)
 SHAPES = {1: LINE, 2: PLANE, 3: SPACE}
 
