@@ -1,14 +1,16 @@
 """Normalization: values, gradients and running statistics over several calls, in training and in evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
-from tests.parity.compare import assert_same_both, assert_same_module, normal, torch
+from lucid import Tensor
+from tests.parity.compare import assert_close, assert_same_both, assert_same_module, normal, torch
 
 CASES: list[tuple[Callable[[Any], Any], tuple[int, ...]]] = [
     (lambda nn: nn.GroupNorm(2, 4), (3, 4, 5)),
@@ -81,3 +83,61 @@ def test_batch_norm_of_large_numbers() -> None:
     ours = F.batch_norm(x, None, None, training=True).numpy()
     theirs = torch.nn.functional.batch_norm(torch.tensor(x, dtype=torch.float64), None, None, training=True).numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def formula(x: Any, axes: tuple[int, ...], weight: Any, bias: Any) -> Any:
+    """What normalizes over axes, of PyTorch's operations one by one: the third derivatives of its own batch_norm are
+    those of another function, as finite differences show."""
+    deviation = x - x.mean(axes, keepdim=True)
+    return deviation / ((deviation**2).mean(axes, keepdim=True) + 1e-5) ** 0.5 * weight + bias
+
+
+AFFINE: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[int, ...]]] = {
+    "batch_norm": (
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        lambda x, w, b: formula(x, (0, 2), w.reshape(4, 1), b.reshape(4, 1)),
+        (3, 4, 2),
+    ),
+    "group_norm": (
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        lambda x, w, b: formula(x.reshape(2, 2, 2, 2), (2, 3), w.reshape(2, 2, 1), b.reshape(2, 2, 1)).reshape(2, 4, 2),
+        (2, 4, 2),
+    ),
+    "layer_norm": (
+        lambda x, w, b: F.layer_norm(x, (4,), w, b),
+        lambda x, w, b: formula(x, (1,), w, b),
+        (3, 4),
+    ),
+    "rms_norm": (
+        lambda x, w, b: F.rms_norm(x, (4,), w, 1e-5) + b,
+        lambda x, w, b: torch.nn.functional.rms_norm(x, (4,), w, 1e-5) + b,
+        (3, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_first_to_third_derivatives(name: str) -> None:
+    """Of what a compiled function differentiates in closed form, which must be differentiable itself; along directions
+    that differ from order to order. The third ones are those of weights, too."""
+    function, reference, shape = AFFINE[name]
+    inputs = [normal(*shape, dtype="float64") + 0.5, *(normal(4, seed=n, dtype="float64") for n in (1, 2))]
+    directions = [normal(*shape, seed=7 + order, dtype="float64") for order in range(2)]
+
+    def derivatives(function: Any, grad: Any, xs: Sequence[Any], directions: Any) -> list[Any]:
+        found = [*grad((function(*xs) ** 3).sum(), xs[:1], create_graph=True)]
+        for direction, wrt in zip(directions, (xs[:1], xs), strict=True):
+            found += grad((found[-1] * direction).sum(), wrt, create_graph=True)
+        return found
+
+    def ours(*xs: Tensor) -> list[Tensor]:
+        return derivatives(function, lucid.grad, xs, directions)
+
+    theirs = [torch.tensor(x, requires_grad=True) for x in inputs]
+    expected = derivatives(reference, torch.autograd.grad, theirs, [*map(torch.tensor, directions)])
+    assert len(expected) == 5
+    assert min(float(derivative.detach().abs().max()) for derivative in expected) > 1e-3
+    for call in (ours, lucid.compile(ours)):
+        found = call(*(Tensor(x, requires_grad=True) for x in inputs))
+        for derivative, other in zip(found, expected, strict=True):
+            assert_close(derivative, other, rtol=1e-9, atol=1e-9)
