@@ -62,7 +62,7 @@ def read_idx(path: Path) -> Array:
     """The array in a compressed IDX file of bytes: a magic number that ends in its axes, the extents, the elements."""
     content = gzip.decompress(path.read_bytes())
     if content[:3] != b"\0\0\x08":
-        sys.exit(f"{path} is no IDX file of bytes.")
+        sys.exit(f"{path} is not an IDX file of bytes.")
     axes = content[3]
     shape = np.frombuffer(content, ">u4", axes, 4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)

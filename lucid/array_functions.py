@@ -16,7 +16,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError
 from lucid.ir.types import bool_
 
-# By NumPy's function, Lucid's under NumPy's names of arguments: what is no parameter here has no counterpart.
+# By NumPy's function, Lucid's under NumPy's names of arguments: what is not a parameter here has no counterpart.
 COUNTERPARTS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     np.all: lambda a, axis=None, *, keepdims=False: ops.all(ops.as_tensor(a).astype(bool_), axis, keepdims),
     np.any: lambda a, axis=None, *, keepdims=False: ops.any(ops.as_tensor(a).astype(bool_), axis, keepdims),

@@ -14,7 +14,7 @@ _PACKAGE = str(Path(__file__).parent) + os.sep
 _PYTHON = str(Path(os.__file__).parent) + os.sep  # its own modules, such as copy and threading
 _INSTALLED = (os.path.join(_PYTHON, "site-packages"), os.path.join(_PYTHON, "dist-packages"))
 LONGEST_LINE = 120  # characters of a user's line that errors show
-_SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is no line of the user's
+_SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is not a line of the user's
 
 
 class Described(Protocol):

@@ -72,7 +72,7 @@ FREED = Edge(Record(Detach(), (), (), Location(), freed=True), 0)  # the history
 
 def is_view(op: Op, base: Tensor) -> bool:
     """Whether `op` of `base` shares its storage. A reshape does so where it only adds or drops axes of extent 1, and
-    where the elements lie in order: its operand is no transposed, sliced or broadcast view."""
+    where the elements lie in order: its operand is not a transposed, sliced or broadcast view."""
     if not isinstance(op, VIEWS):
         return False
     if isinstance(op, Reshape) and [e for e in op.shape if e != 1] != [e for e in base.shape if e != 1]:
@@ -90,7 +90,7 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tracer.apply(op, operands)
     types = op.infer([operand.type for operand in operands])
     arrays = [_array(operand) for operand in operands]
-    viewing = isinstance(op, VIEWS)  # what is no view lies in row-major order
+    viewing = isinstance(op, VIEWS)  # what is not a view lies in row-major order
     try:
         found = [np.asarray(array, order="K" if viewing else "C") for array in op.evaluate(arrays)]
     except MemoryError as error:

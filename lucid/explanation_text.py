@@ -153,9 +153,9 @@ _NO_LOOPS = Obstacle.NO_LOOPS.value.format("")
 
 
 def _with_kernels_of_their_own(pairs: Sequence[Apart]) -> str:
-    """A line for all the pairs of which one is no loop nest."""
+    """A line for all the pairs of which one is not a loop nest."""
     ops = ", ".join(dict.fromkeys(pair.reason.removesuffix(_NO_LOOPS) for pair in pairs))
-    return f"{_pairs_of(len(pairs))} with {ops}: what is no loop nest has a kernel of its own"
+    return f"{_pairs_of(len(pairs))} with {ops}: what is not a loop nest has a kernel of its own"
 
 
 def _amounts(work: Work) -> dict[str, str]:

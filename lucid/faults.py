@@ -1,4 +1,4 @@
-"""Which part of the compiler computes something else than the interpreter: the search behind `lucid check`.
+"""Which part of the compiler computes something other than the interpreter does: the search behind `lucid check`.
 
 A graph is interpreted as it was given, then after each pass; then it is compiled, unfused and fused. Interpreted values
 and compiled ones agree to a tolerance, since passes may add in another order and functions of floats are our own; fused

@@ -15,7 +15,7 @@ class GradientFlow:
 
     Gradients flow through leaves that require one and through what is recorded from them. A value that is computed
     from such a value without recording (under `no_grad`, or by a backward) must be cut off where it comes back into
-    recorded computation. Values from outside that are no leaves end a backward with an error, and so do values whose
+    recorded computation. Values from outside that are not leaves end a backward with an error, and so do values whose
     graph an earlier backward has freed.
     """
 

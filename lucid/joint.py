@@ -152,7 +152,7 @@ def _source(trace: Trace, value: Value) -> Source:
             if number is not None:
                 return lambda leaves, scalars: _as_operand(leaves[number])
             if trace.generator is not None and tensor is trace.generator.seed_state:
-                return lambda leaves, scalars: Tensor(tensor)  # a copy: a new seed is no update of what was drawn
+                return lambda leaves, scalars: Tensor(tensor)  # a copy: a new seed is not an update of what was drawn
             return lambda leaves, scalars: tensor
     for i, (symbol, _) in enumerate(trace.scalars):
         if symbol is value:

@@ -1,6 +1,6 @@
 """Names that Lucid does not have: what to write for PyTorch's, and which name a typo is near.
 
-As a rule a thing has one name in Lucid, so PyTorch's other names are no aliases; whoever asks for one is told what to
+As a rule a thing has one name in Lucid, so PyTorch's other names are not aliases; whoever asks for one is told what to
 write. None of this runs but for a name that was not found.
 """
 

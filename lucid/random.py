@@ -28,7 +28,7 @@ draw_serials = itertools.count(1)  # numbers what has drawn, in the order of tim
 
 
 def checked_seed(seed: int) -> int:
-    """A seed modulo 2^64. Raises ArgumentError for what is no integer."""
+    """A seed modulo 2^64. Raises ArgumentError for what is not an integer."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ArgumentTypeError(f"seed takes an integer, got {seed!r}.")
     return int(seed) % 2**64

@@ -119,8 +119,8 @@ def load(path: PathLike, target: Stateful | None = None, /, **parts: Stateful) -
 
     A failed load changes nothing: where an object refuses its state, those before it get back the state they had.
     Raises StateDictError where the file lacks a part, or where a part does not fit its object, ArgumentError for a
-    file that is none of safetensors, and FileError, an OSError, for one that can't be read, such as one that there is
-    not: then it is a FileNotFoundError.
+    file that is not one of safetensors, and FileError, an OSError, for one that can't be read: a FileNotFoundError,
+    where it does not exist.
     """
     _refuse_in_a_trace("load")
     wanted = {"the target": target} if target is not None else dict(parts)
@@ -307,7 +307,7 @@ def _decode_parts(path: PathLike, text: str, tensors: Mapping[str, Array]) -> tu
 
 
 def _file(what: str, path: PathLike) -> Path:
-    """The path of a file; ArgumentTypeError for what is none, ArgumentError for a text that can't be one."""
+    """The path of a file; ArgumentTypeError for another kind of thing, ArgumentError for a text that can't be one."""
     try:
         file, is_path = Path(path), bool(os.fspath(path)) and b"\0" not in os.fsencode(path)
     except TypeError:

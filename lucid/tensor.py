@@ -59,7 +59,7 @@ class Tensor(TensorMethods):
 
     `data` is a nested sequence, a number, a NumPy array or a Tensor, and is copied. Python floats become float32,
     ints int64, bools bool; NumPy arrays and Tensors keep their dtype; `dtype` overrides. Raises DTypeError for an
-    element type that Lucid does not have, or where `requires_grad` is asked of a dtype that is no float.
+    element type that Lucid does not have, or where `requires_grad` is asked of a dtype that is not a float.
 
     >>> Tensor([[1.0, 2.0]])
     Tensor([[1.0, 2.0]], grad=None)

@@ -38,7 +38,7 @@ derivative has a formula for each operand of an elementwise op, with g the gradi
 where no gradient flows; other differentiable ops say yes, and an op without an entry is not differentiable.
 
 An error is the largest one on floats, in units in the last place of the exact result; 0.5 is correct rounding, and
-what is no function of single floats has none. `tests/ir/test_scalar_math.py` measures it, float32 over all exponents
+what is not a function of single floats has none. `tests/ir/test_scalar_math.py` measures it, float32 over all exponents
 against float64, float64 against mpmath, and pins signed zeros, infinities, NaN and subnormal numbers. It holds for
 compiled code and for the interpreter, which runs eager code and takes NumPy's functions where it has them; but the
 interpreter may err by 1 where a little more than 0.5 is stated, and by 2 in `erf`, 6 in `erfc` and 7 in `erfinv`, since

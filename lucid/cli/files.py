@@ -37,7 +37,7 @@ def read_text(file: str) -> str:
     except OSError as error:
         raise InputError(f"{file} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{file} is no text in UTF-8: {error.reason} at byte {error.start}.") from None
+        raise InputError(f"{file} is not text in UTF-8: {error.reason} at byte {error.start}.") from None
 
 
 def write_text(file: str, text: str) -> None:
@@ -71,7 +71,7 @@ def run_file(path: Path) -> Any:
     module_name = f"lucid_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{path} is no Python file.")
+        raise InputError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # where dataclasses look for it
     sys.path.insert(0, str(path.parent.resolve()))  # as for `python FILE.py`

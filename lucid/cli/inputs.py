@@ -40,7 +40,7 @@ class Input:
         try:
             array: npt.NDArray[Any] = np.load(Path(self.text), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{self.text} is no array in NumPy's format: {error}.") from None
+            raise InputError(f"{self.text} is not an array in NumPy's format: {error}.") from None
         return array
 
 

@@ -5,8 +5,8 @@ on. `LUCID_CACHE_DIR` names another directory, `LUCID_CACHE=0` turns the cache o
 (`512M` by default): the entries that have not been used for longest go first.
 
 Machine code that is loaded from a file runs with all rights of the process. So the directory and the file must belong
-to the user, must be no links, and nobody else may be able to write them; else the cache warns and stays aside. The
-directory is the user's alone (0700): one that others may look into is closed to them, or, where it holds other things
+to the user, must not be links, and nobody else may be able to write them; else the cache warns and stays aside. The
+directory is the user's alone (0700): one that others may look into is closed to them, or, where it holds things other
 than the cache's, refused. A checksum tells damage. An entry is written to another name first, so that any number of
 processes may read and write.
 

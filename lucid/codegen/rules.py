@@ -27,7 +27,7 @@ def split_axis(kernel: Kernel, axis: Axis, extent: int) -> tuple[Kernel, Axis, A
     """The kernel with a parallel axis walked in pieces of `extent` steps: also the axis over the pieces, and the one
     inside of a piece. Both stand where the axis stood; to tile several axes, put `kernel.axes` into another order.
 
-    Raises ArgumentError where the axis is no parallel axis of the kernel, or `extent` does not divide its own.
+    Raises ArgumentError where the axis is not a parallel axis of the kernel, or `extent` does not divide its own.
     """
     if axis not in kernel.axes or extent < 1 or axis.extent % extent:
         raise ArgumentError(f"split_axis takes a parallel axis and a divisor of its extent, got {axis} and {extent}.")
@@ -114,7 +114,7 @@ class _Check:
                     raise self.fail(f"applied {value.op.name} with wrong operands or a wrong dtype")
             elif isinstance(value, Load):
                 if value.buffer not in kernel.buffers[: kernel.inputs]:
-                    raise self.fail("reads a buffer that is no input")
+                    raise self.fail("reads a buffer that is not an input")
                 if (value.position, value.bounds) not in known and not _inside(value.position, value.buffer.type.size):
                     raise self.fail(f"may read outside of {value.buffer.type}")
 

@@ -25,7 +25,7 @@ _listeners: list[Callable[[int], None]] = []
 
 def get_num_threads() -> int:
     """How many threads compiled code uses: what `set_num_threads` or LUCID_NUM_THREADS says, or else the processors
-    that this process may use. Raises ArgumentError where LUCID_NUM_THREADS is no number of threads."""
+    that this process may use. Raises ArgumentError where LUCID_NUM_THREADS is not a number of threads."""
     if not _chosen:
         text = os.environ.get(THREADS_VARIABLE, "").strip()
         if text and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):

@@ -53,7 +53,7 @@ class ListedSampler(Sampler):
 
 
 class IterableSampler(Sampler):
-    """A sampler that can be gone through without a DataLoader, too: each iterator is the next epoch, from epoch 0 on.
+    """A sampler that can be iterated over without a DataLoader, too: each iterator is the next epoch, from epoch 0 on.
 
     It gives Python's integers, or lists of them. A DataLoader asks for the orders of its own epochs, and neither sees
     nor changes which is next here.

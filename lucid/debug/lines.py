@@ -72,7 +72,7 @@ class _Preparation:
             return _escaped(format(_formatter.convert_field(value, conversion), spec))
         if conversion is not None:
             raise ValueError(f"!{conversion} is for values that are known when the function is traced")
-        fill(f"{{:{spec}}}", [np.zeros((), value.dtype.numpy)])  # raises where this is no spec for such numbers
+        fill(f"{{:{spec}}}", [np.zeros((), value.dtype.numpy)])  # raises where this is not a spec for such numbers
         self.values.append(value)
         return f"{{:{spec}}}" if spec else "{}"
 

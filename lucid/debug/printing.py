@@ -15,8 +15,8 @@ def print(text: str, *values: Any, **named: Any) -> None:
 
     In a compiled function it prints at every call, when the call has succeeded: all lines of a call in the order of the
     program, with the values that tensors had at that point. `repeat` prints the lines of all its calls, and a `scan`
-    those of all its runs, in order. A call that fails prints nothing. What is no tensor is filled in when the function
-    is traced.
+    those of all its runs, in order. A call that fails prints nothing. What is not a tensor is filled in when the
+    function is traced.
 
     A tensor of one element without axes is formatted as a number, by its spec if it has one (`{:.3f}`); an array as
     NumPy prints it, each element by the spec. Gradients do not notice it, and no result changes by a bit.

@@ -11,7 +11,7 @@ class trap_nan(Switch):  # noqa: N801  a context manager reads as a verb
     An eager operation raises where it gives NaN that none of its operands has, or infinity from finite ones. A compiled
     call raises where a result, a stored gradient or an updated weight is not finite: it is then run again, op by op, in
     the interpreter, and the value is followed back to the op that made it so. Such a call changes nothing. A value that
-    is infinite on the way, and in no result, is no error in compiled code: masks of attention are made so.
+    is infinite on the way, and in no result, is not an error in compiled code: masks of attention are made so.
 
     Compiled calls take longer inside: what they update is copied first, and what they give is looked at. See also
     `lucid.compile(..., trap="nan")`.

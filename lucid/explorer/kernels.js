@@ -67,7 +67,7 @@ const kernels = {
     }));
     const final = part().stages[last()];
     const loops = part().calls.calls[state.call + 1]?.depth > call.depth;
-    const about = loops ? "What this loop runs stands below it." : `${call.name} is no loop nest: each target has a function of its own for it.`;
+    const about = loops ? "What this loop runs stands below it." : `${call.name} is not a loop nest: each target has a function of its own for it.`;
     const line = final.lines[final.nodes[call.node].line][0].trim();
     this.text.textContent = kernel ? kernel[state.form] || "This target has no such text." : `${about}\n\n${line}`;
     this.text.scrollTop = 0;

@@ -176,8 +176,8 @@ class _Contents:
         return node if node is not None and bool(node.op.regions()) == with_regions else None
 
     def differs(self, node: Node, before: _Contents, source: Node, sources: Mapping[Node, Node]) -> bool:
-        """Whether a node does something else than the one that it was: another op, or with other operands. A fused node
-        is what is in it, and that is compared by itself."""
+        """Whether a node does something other than the one that it was: another op, or with other operands. A fused
+        node is what is in it, and that is compared by itself."""
         if _says(node) != _says(source) or len(node.inputs) != len(source.inputs):
             return True
         pairs = zip(node.inputs, source.inputs, strict=True)

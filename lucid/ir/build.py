@@ -201,7 +201,7 @@ class Expr:
 
 
 def _instead_of(name: str) -> str:
-    """How to write what was meant by a method that there is not: the op of that name, or what is called alike."""
+    """How to write what was meant by a method that does not exist: the op of that name, or what is called alike."""
     if name not in REGISTRY:
         known = [method for method in vars(Expr) if not method.startswith("_")]
         close = difflib.get_close_matches(name, [*known, *REGISTRY], n=1)

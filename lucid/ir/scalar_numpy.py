@@ -162,7 +162,7 @@ class NumpyScalars(Scalars[Array]):
     def power(self, x: Array, y: Array) -> Array:
         if x.dtype.kind != "f":
             return super().power(x, y)
-        # With one exponent of 0.5 for all elements NumPy takes roots, and those of -0 and -inf are no powers.
+        # With one exponent of 0.5 for all elements NumPy takes roots, and those of -0 and -inf are not powers.
         is_no_root = (y == 0.5) & ((x == 0.0) | np.isneginf(x))
         return np.asarray(np.where(is_no_root, np.abs(x), np.power(x, y)))
 

@@ -69,7 +69,7 @@ def attribute_types(op_class: type[Op]) -> dict[str, Any]:
 
 
 def belongs_to(value: object, declared: Any) -> bool:
-    """Whether an attribute has exactly its declared type: True is no int, and a NumPy scalar is no float.
+    """Whether an attribute has exactly its declared type: True is not an int, and a NumPy scalar is not a float.
 
     >>> belongs_to((1, 2), tuple[int, ...]), belongs_to(True, int), belongs_to(None, int | None)
     (True, False, True)

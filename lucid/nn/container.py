@@ -291,7 +291,7 @@ def _listed(owner: Module, given: object) -> list[Any]:
 
 
 def _named(owner: Module, given: object) -> dict[str, Any]:
-    """What is given to be held by name; ArgumentTypeError for what is no dict, and no list of pairs."""
+    """What is given to be held by name; ArgumentTypeError for anything but a dict or a list of pairs."""
     try:
         return dict(given)  # type: ignore[call-overload, no-any-return]  # which says so where it is none
     except (TypeError, ValueError):

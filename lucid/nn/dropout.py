@@ -19,7 +19,7 @@ from lucid.tensor import Array, Tensor
 class _Dropout(Module):
     """The base of modules that drop with a probability p in training, and pass their input in evaluation.
 
-    `p` may be set anew; it raises ArgumentError where it is no number from 0 to 1. For `inplace`, see
+    `p` may be set anew; it raises ArgumentError where it is not a number from 0 to 1. For `inplace`, see
     `lucid.nn.functional`.
     """
 
@@ -74,7 +74,7 @@ class Dropout(_Dropout):
     """In training, sets each element to 0 with probability p and scales the others by 1 / (1 - p).
 
     In evaluation the input passes unchanged. The arithmetic is that of `lucid.nn.functional.drop`. `p` may be set
-    anew; it raises ArgumentError where it is no number from 0 to 1.
+    anew; it raises ArgumentError where it is not a number from 0 to 1.
     """
 
     def drop(self, x: Tensor) -> tuple[Tensor, DrawSource]:

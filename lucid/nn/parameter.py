@@ -10,7 +10,7 @@ from lucid.tensor import Tensor
 class Parameter(Tensor):
     """A leaf tensor that a Module registers when it is assigned to one of its attributes.
 
-    `data` is what `Tensor` takes, and is copied. Raises DTypeError where it is no float and `requires_grad` is set,
+    `data` is what `Tensor` takes, and is copied. Raises DTypeError where it is not a float and `requires_grad` is set,
     and TraceError where a traced function makes it of a tensor: modules are made outside.
 
     >>> Parameter([1.0, 2.0]).requires_grad

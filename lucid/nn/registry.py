@@ -300,7 +300,7 @@ class Registry(Observed):
 
 
 def expect_name(target: object) -> None:
-    """Raise ArgumentTypeError for what is no dotted name."""
+    """Raise ArgumentTypeError for what is not a dotted name."""
     if not isinstance(target, str):
         raise ArgumentTypeError(f"a member of a module is named by a text such as '0.weight', got {target!r}.")
 

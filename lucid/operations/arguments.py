@@ -1,4 +1,4 @@
-"""Checks of the arguments of operations that are no tensors: whole numbers, shapes and axes."""
+"""Checks of the arguments of operations that are not tensors: whole numbers, shapes and axes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def as_position(owner: str, index: Any, length: int) -> int:
 
 
 def _has_elements(values: Any) -> bool:
-    """Whether an iterable can be gone through: a tensor or an array of one number can't."""
+    """Whether an iterable can be iterated over: a tensor or an array of one number can't."""
     return getattr(values, "ndim", 1) > 0
 
 
@@ -143,7 +143,7 @@ def one_axis(axis: Axes, rank: int) -> int:
 
 
 def as_list(what: str, values: Any, hint: str | None = None) -> list[Any]:
-    """What can be gone through as a list; ArgumentTypeError, which says what takes one, for anything else."""
+    """What can be iterated over, as a list; ArgumentTypeError, which says what takes one, for anything else."""
     try:
         items = iter(values)
     except TypeError:

@@ -75,7 +75,7 @@ def divide(x: Operand, y: Operand) -> Tensor:
 
 def floor_divide(x: Operand, y: Operand) -> Tensor:
     """The largest integer that is not above x / y, of the operands' common dtype. Integers divided by 0 give 0.
-    Bools are no numbers here, as in PyTorch: they raise DTypeError."""
+    Bools are not numbers here, as in PyTorch: they raise DTypeError."""
     return apply_op(st.FloorDivide(), *common((x, y)))
 
 

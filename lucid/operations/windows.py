@@ -70,6 +70,6 @@ def first_max(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 def window_max(x: Tensor, stride: Sequence[int], dilation: Sequence[int], low: Sequence[int]) -> Tensor:
     """The largest element of each of the `windows` x of floats filled with -inf, or of integers with the smallest; the
-    first of equal ones that are no filling has the gradient."""
+    first of equal ones that are not filling has the gradient."""
     rank = len(low)
     return apply_op(FirstMax(tuple(range(x.ndim - rank, x.ndim)), 0, tuple(stride), tuple(dilation), tuple(low)), x)

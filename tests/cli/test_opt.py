@@ -79,7 +79,7 @@ def test_a_pass_may_be_the_users_own(command: Callable[..., object], tmp_path: P
 def test_what_cannot_be_used_is_named(command: Callable[..., object], tmp_path: Path) -> None:
     assert command("opt", "no.ir", code=3).errors == "error: no.ir can't be read: No such file or directory.\n"
     (tmp_path / "binary.ir").write_bytes(b"\xff\xfe")
-    assert "error: binary.ir is no text in UTF-8: " in command("opt", "binary.ir", code=3).errors
+    assert "error: binary.ir is not text in UTF-8: " in command("opt", "binary.ir", code=3).errors
     (tmp_path / "f.ir").write_text(TEXT)
     assert (
         "there is no pass 'fuze'; expected FILE.py:NAME, or one of"

@@ -113,7 +113,11 @@ def test_inputs_are_types_files_and_values(command: Callable[..., object], tmp_p
         ),
         (("train.py:model", "--input", "input=four"), 2, "NAME=64x784xf32, NAME=FILE.npy or NAME=VALUE with"),
         (("train.py:model", "--input", f"input={'9' * 18}x9xf64"), 2, "and a size in bytes below 2^63, got f64[99"),
-        (("train.py:model", "--input", "input=no.npy"), 3, "error: no.npy is no array in NumPy's format: [Errno 2]"),
+        (
+            ("train.py:model", "--input", "input=no.npy"),
+            3,
+            "error: no.npy is not an array in NumPy's format: [Errno 2]",
+        ),
         (("train.py:square", "--input", "f32", "--train"), 2, "--train is for modules; train.py:square is a function"),
         (("train.py:square", "--input", "f32", "--stage", "no"), 3, "error: there is no stage 'no'; expected one of"),
         (("train.py:square", "--input", "f32", "--as", "asm", "--all"), 2, "--stage and --all choose among IR; --as a"),

@@ -112,7 +112,7 @@ def recorded(program: Program, patience: int = 3) -> list[Run]:
     return runs
 
 
-# Modules: how to make each, and the shapes of its arguments; a dtype or an array stands for what is no float.
+# Modules: how to make each, and the shapes of its arguments; a dtype or an array stands for what is not a float.
 
 Argument = tuple[int, ...] | Array
 LABELS, SIGNS = np.array([1, 0, 2]), np.array([1.0, -1.0, 1.0], np.float32)

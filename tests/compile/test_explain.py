@@ -100,7 +100,7 @@ def test_a_loop_counts_all_its_runs() -> None:
     [
         (
             "graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %x; return %y }",
-            "matmul is no loop nest: it has a kernel of its own",
+            "matmul is not a loop nest: it has a kernel of its own",
         ),
         (
             "graph(%x: f32[8, 4]) { %a = sum %x, axes=(1,); %y = sum %a, axes=(0,); return %y }",
@@ -122,11 +122,11 @@ def test_neighbours_have_a_reason(text: str, reason: str) -> None:
 
 def test_pairs_with_what_is_no_loop_nest_are_one_line() -> None:
     explanation = step().explain()
-    kept_apart = [pair for pair in explanation.apart if pair.reason.startswith("matmul is no loop nest")]
-    (line,) = (line for line in str(explanation).splitlines() if "no loop nest" in line)
-    assert line == f"{len(kept_apart)} pairs with matmul: what is no loop nest has a kernel of its own"
+    kept_apart = [pair for pair in explanation.apart if pair.reason.startswith("matmul is not a loop nest")]
+    (line,) = (line for line in str(explanation).splitlines() if "not a loop nest" in line)
+    assert line == f"{len(kept_apart)} pairs with matmul: what is not a loop nest has a kernel of its own"
     text = str(of_text("graph(%x: f32[8, 8]) { %a = exp %x; %y = matmul %a, %a; return %y }"))
-    assert text.endswith("\nnot fused\n1 pair with matmul: what is no loop nest has a kernel of its own")
+    assert text.endswith("\nnot fused\n1 pair with matmul: what is not a loop nest has a kernel of its own")
 
 
 def layers(count: int) -> Explanation:
@@ -204,7 +204,7 @@ def test_times_take_the_place_of_amounts() -> None:
 
 def test_of_many_pairs_and_values_the_kinds_are_counted() -> None:
     explanation = layers(12)
-    told = [pair for pair in explanation.apart if "is no loop nest" not in pair.reason]
+    told = [pair for pair in explanation.apart if "is not a loop nest" not in pair.reason]
     text = str(explanation)
     kinds = Counter(pair.reason.partition(":")[0] for pair in told)
     section = text.split("\nnot fused\n")[1].split("\n\n")[0].splitlines()[:-1]

@@ -120,7 +120,7 @@ def test_a_global_that_is_only_assigned_to() -> None:
 
 
 class Tally:
-    """An object that is no module."""
+    """An object that is not a module."""
 
     most = 0
 

@@ -41,7 +41,7 @@ def test_a_file_that_is_no_python(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "step.txt").write_text("x = 1")
     with pytest.raises(SystemExit):
         raise SystemExit(main(["show", f"{tmp_path / 'step.txt'}:step"]))
-    assert f"{tmp_path / 'step.txt'} is no Python file." in capsys.readouterr().err
+    assert f"{tmp_path / 'step.txt'} is not a Python file." in capsys.readouterr().err
 
 
 def test_a_body_that_stores_something_of_another_size_beside_a_reduction() -> None:

@@ -65,7 +65,7 @@ def _time_is_limited() -> Iterator[None]:
 
 
 def test_every_wrong_argument_is_refused_in_order() -> None:
-    """TypeError and ValueError may be Python's or NumPy's, for what is no number at all or too large for any array;
+    """TypeError and ValueError may be Python's or NumPy's, for what is not a number at all or too large for any array;
     an AttributeError, a KeyError or a failed assertion would mean that nobody has looked at the argument."""
     generator = random.Random(0)
     state = lucid.get_state()

@@ -175,7 +175,7 @@ MAP = [
     (lambda k: replace(k, axes=(*k.axes, Axis(7, 2))), "does not write each element of f32[96, 64] once"),
     (lambda k: replace(k, axes=(*k.axes, Axis(7, -1))), "made an axis of no extent"),
     (lambda k: with_load(k, position=first_load(k)[1].position + 1), "may read outside of f32[64, 96]"),
-    (lambda k: with_load(k, buffer=k.buffers[1]), "reads a buffer that is no input"),
+    (lambda k: with_load(k, buffer=k.buffers[1]), "reads a buffer that is not an input"),
     (lambda k: with_value(k, 0, "x"), "made 'x' a value"),
     (
         lambda k: with_load(k, position=of(Known(0, 64))),

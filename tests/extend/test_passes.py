@@ -128,7 +128,7 @@ def test_a_pass_may_come_first() -> None:
         ),  # type: ignore[arg-type]
         (
             [Pass("signs", nothing)],
-            "the pass signs follows '', which is no stage of traced, differentiated, simplified, rematerialized, "
+            "the pass signs follows '', which is not a stage of traced, differentiated, simplified, rematerialized, "
             "ordered, fused.",
         ),
         ([Pass("fused", nothing, after="fused")], "a pass leads to a stage with a name of its own, got 'fused'."),

@@ -1,4 +1,4 @@
-"""Text that is no graph gives a ParseError that says where and why; no text does anything else."""
+"""Text that is not a graph gives a ParseError that says where and why; no text does anything else."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_norm_and_std_have_gradients_where_they_are_zero() -> None:
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("name", ["sum", "prod", "cumsum"])
 def test_sums_are_wide_enough(name: str, dtype: str) -> None:
-    """200 four times over is no uint8."""
+    """200 four times over is not uint8."""
     x = np.full((2, 4), 200).astype(dtype)
     for along in ((), (1,), (0,)):
         if name == "cumsum" and not along:

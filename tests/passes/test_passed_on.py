@@ -1,4 +1,4 @@
-"""Values that are read on both sides of a reduction, or of an op that is no loop nest: one kernel stores them."""
+"""Values that are read on both sides of a reduction, or of an op that is not a loop nest: one kernel stores them."""
 
 from __future__ import annotations
 

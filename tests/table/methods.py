@@ -1,4 +1,4 @@
-"""Rows of the methods of Tensor that are no functions of `lucid`, and of its operators."""
+"""Rows of the methods of Tensor that are not functions of `lucid`, and of its operators."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def remainder(torch: Any) -> Any:
 
 
 def updated(name: str) -> Row:
-    """The row of an operator such as `+=`, on a tensor that is no leaf."""
+    """The row of an operator such as `+=`, on a tensor that is not a leaf."""
     return method(
         name,
         lambda f, x, y: (f(x.clone(), y), f(x.clone(), 2)),

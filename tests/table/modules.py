@@ -219,7 +219,7 @@ def taken_places(shape: tuple[int, ...]) -> Array:
 
 
 def contiguously(module: Any, *inputs: Any) -> Any:
-    """A call with inputs that are no views, for PyTorch refuses some of them."""
+    """A call with inputs that are not views, for PyTorch refuses some of them."""
     return module(*(x.contiguous() if is_of_pytorch(module) else x for x in inputs))
 
 

@@ -45,7 +45,7 @@ class Job:
         return self._code
 
     def run(self) -> None:
-        """Make it, in this thread. What is no Exception, such as Ctrl-C, ends this call, too."""
+        """Make it, in this thread. What is not an Exception, such as Ctrl-C, ends this call, too."""
         try:
             self._code = self._make()
         except BaseException as error:

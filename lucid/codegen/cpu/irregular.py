@@ -1,4 +1,4 @@
-"""The kernels of ops that are no loop nest: a table of what writes each."""
+"""The kernels of ops that are not loop nests: a table of what writes each."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class Binary(Elementwise):
 
 
 class Comparison(Elementwise):
-    """A predicate of two elements of one dtype. Not differentiable: its result is no float."""
+    """A predicate of two elements of one dtype. Not differentiable: its result is not a float."""
 
     arity = 2
 
@@ -205,7 +205,7 @@ class Comparison(Elementwise):
 
 
 class Logical(Elementwise):
-    """A function of bools or of the bits of integers. Not differentiable: its result is no float."""
+    """A function of bools or of the bits of integers. Not differentiable: its result is not a float."""
 
     arity = 2
 
@@ -302,7 +302,7 @@ class Product(Op):
 
 
 class Irregular(Op):
-    """An op that is no loop nest: each target has a kernel of its own for it, or says that it has none."""
+    """An op that is not a loop nest: each target has a kernel of its own for it, or says that it has none."""
 
 
 MOST_LANES = 64  # each is an accumulator in registers

@@ -93,7 +93,7 @@ class Min(_Extremum):
 
 
 class _Position(_Extremum):
-    """The base of argmax and argmin. Not differentiable: the result is no float."""
+    """The base of argmax and argmin. Not differentiable: the result is not a float."""
 
     extremum: ClassVar[type[Max] | type[Min]]
 

@@ -111,7 +111,7 @@ class Argsort(Irregular):
     """The positions along the last axis that put its elements in order, `descending` or not, as int64.
 
     Equal elements stay in their order, 0.0 and -0.0 among them; NaN counts as larger than any number. An axis has fewer
-    than 2^32 elements. Not differentiable: the result is no float; gather the elements to sort them.
+    than 2^32 elements. Not differentiable: the result is not a float; gather the elements to sort them.
     """
 
     descending: bool = False

@@ -70,7 +70,7 @@ class RandomKeep(Random):
         magic = s.constant(2.0**52, float64)  # adding and subtracting it rounds to an integer, ties to even
         one = s.constant(2.0**32, float64)
         threshold = s.subtract(s.add(s.multiply(p, one), magic), magic)
-        # 2^32 is no word: the cast gives the largest, which then no word may reach.
+        # 2^32 is not a word: the cast gives the largest, which then no word may reach.
         reached = s.select(s.less_equal(one, threshold), s.constant(2**32 - 2, uint32), s.constant(2**32 - 1, uint32))
         return s.less_equal(s.cast(threshold, uint32), s.bit_and(word, reached))
 

@@ -126,7 +126,7 @@ def _product_of_others(rows: Expr) -> Expr:
 
 
 class _Logical(Reduction):
-    """The base of any and all. Not differentiable: the result is no float."""
+    """The base of any and all. Not differentiable: the result is not a float."""
 
     def result(self, operand: DType) -> DType:
         if operand != bool_:

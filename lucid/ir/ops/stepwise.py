@@ -118,7 +118,7 @@ class Trunc(Unary):
 
 
 class _Shift(Binary):
-    """The base of the shifts. Not differentiable: the result is no float."""
+    """The base of the shifts. Not differentiable: the result is not a float."""
 
     def result(self, *operands: DType) -> DType:
         dtype = super().result(*operands)

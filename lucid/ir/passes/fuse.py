@@ -36,14 +36,14 @@ from lucid.ir.passes.windowed import windowed
 from lucid.ir.types import Extent, Shape
 from lucid.logs import FUSION
 
-COMPUTED = (Elementwise, Random, Movement)  # of movements, those that are no views
+COMPUTED = (Elementwise, Random, Movement)  # of movements, those that are not views
 
 
 @in_loops_too
 def fuse(graph: Graph) -> Graph:
     """Join nodes into fused nodes, first along the values that they pass to each other, then where they read the same.
 
-    Matmuls, checks and other ops that are no loop nest stay as they are, and so does a group of one node.
+    Matmuls, checks and other ops that are not loop nests stay as they are, and so does a group of one node.
     """
     plan = _joined(graph)
     fused = outline(plan.graph, plan.kernels(), plan.repeated)
@@ -72,7 +72,7 @@ LARGEST = 4_000
 class Obstacle(enum.Enum):
     """Why two groups are not one kernel. The words leave a place for details."""
 
-    NO_LOOPS = "{} is no loop nest: it has a kernel of its own"
+    NO_LOOPS = "{} is not a loop nest: it has a kernel of its own"
     DOMAINS = "their elements differ: {}"
     ELSEWHERE = "one reads what the other computes elsewhere than in place, so it must be in memory"
     ROWS = "one walks rows of windows, the other elements across the ends of rows"

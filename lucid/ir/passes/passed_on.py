@@ -15,7 +15,7 @@ JOINED = (Elementwise, Movement, Random, *SOURCES)
 
 def passed_on(graph: Graph, nodes: Collection[Node]) -> set[Value]:
     """Of the values that some nodes compute, those that one of them reads which depends on the value also by way of a
-    reduction, or of an op that is no loop nest: no kernel holds both. `nodes` are all that any of them depends on.
+    reduction, or of an op that is not a loop nest: no kernel holds both. `nodes` are all that any of them depends on.
 
     The residual stream of a transformer is one, and what a normalization divides by its own deviation.
     """

@@ -76,7 +76,7 @@ def extended(passes: Iterable[Pass], pipeline: tuple[Pass, ...] = PIPELINE) -> t
     """A pipeline with further passes, each behind the stage that it names: those of one stage in the order given.
     `partitioned` and `rematerialized` are one place.
 
-    Raises ArgumentError for a pass without a stage of its own, or behind a stage that there is not.
+    Raises ArgumentError for a pass without a stage of its own, or behind a stage that does not exist.
     """
     steps = list(pipeline)
     for added in passes:
@@ -92,7 +92,7 @@ def extended(passes: Iterable[Pass], pipeline: tuple[Pass, ...] = PIPELINE) -> t
             added = replace(added, after=REMATERIALIZED)
         if added.after not in stages:
             known = ", ".join(stages)
-            raise ArgumentError(f"the pass {added.stage} follows {added.after!r}, which is no stage of {known}.")
+            raise ArgumentError(f"the pass {added.stage} follows {added.after!r}, which is not a stage of {known}.")
         place = stages.index(added.after)
         while place < len(steps) and steps[place].after == added.after:
             place += 1

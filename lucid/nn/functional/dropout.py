@@ -1,6 +1,7 @@
 """Dropout and its relatives. Each call in training takes one draw of the random stream; in evaluation x passes.
 
-All raise ArgumentError where the probability is no number from 0 to 1, and DTypeError for inputs that are no floats.
+All raise ArgumentError where the probability is not a number from 0 to 1, and DTypeError for inputs that are not
+floats.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def multilabel_margin_loss(input: Input, target: Input, reduction: str = "mean")
     """The sum over right classes y and wrong ones i of max(0, 1 - x[y] + x[i]), divided by the number of classes.
 
     input: scores (N, C), or (C,). target: as many integers, the right classes of each row up to the first -1. Raises
-    CheckError for one of them that is no class, before anything is written.
+    CheckError for one of them that is not a class, before anything is written.
     """
     scores, classes = ops.as_tensor(input), ops.as_tensor(target)
     if scores.ndim not in (1, 2) or classes.shape != scores.shape:

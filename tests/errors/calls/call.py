@@ -24,7 +24,7 @@ KINDS: Mapping[str, type[Exception]] = {
     "shape": ShapeError,
     "dtype": DTypeError,
     "value": ArgumentError,
-    "type": TypeError,  # of an argument that is no tensor
+    "type": TypeError,  # of an argument that is not a tensor
     "data": CheckError,  # elements of a tensor
     "state": StateDictError,
     "gradient": GradientError,

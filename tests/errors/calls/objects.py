@@ -35,7 +35,7 @@ MODEL, NORM, DATA, RECORDED = Of(linear), Of(batch_norm), Of(data), Of(recorded)
 HOOK = Of(lambda _: lambda *arguments: None)
 
 CALLS: list[Call] = [
-    # Methods of tensors that are no functions of `lucid`.
+    # Methods of tensors that are not functions of `lucid`.
     call("Tensor.astype", TABLE, "float64", takes="rank shape value", bad={"dtype": [{1: "complex64"}, {1: 1}]}),
     call("Tensor.backward", RECORDED, TABLE, takes="rank shape value dtype", bad={"gradient": [{0: TABLE}, {1: LINE}]}),
     *(
