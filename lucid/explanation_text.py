@@ -45,7 +45,8 @@ def _main_file(rows: Sequence[Row]) -> str:
 
 
 def _kernels(explanation: Explanation, shown: Sequence[Row], width: int | None) -> Iterator[str]:
-    """The table of kernels, and below it their sums. Of one that is cut, times take the place of amounts."""
+    """The table of kernels, and below it their sums. Of one that is cut, times take the place of amounts; modules and
+    lines have no column where there are none."""
     times = TIMES if explanation.measurement else ()
     titles = (*times, "a byte") if times and width else (*AMOUNTS, *times)
     cells = [_amounts(row.work) | _times(row, explanation.measurement) for row in shown]
@@ -57,22 +58,30 @@ def _kernels(explanation: Explanation, shown: Sequence[Row], width: int | None) 
 
     prefix = f"{_main_file(explanation.rows)}:"
     lines = [[line.removeprefix(prefix) for line in row.lines] for row in shown]
-    columns = {
+    names = {
         "kernel": [_number(row) for row in shown],
         "what": [*map(_name, shown), *sums],
         "module": [", ".join(row.modules) for row in shown],
         "line": [_first(_shortened(each), width and LINES) for each in lines],
-        **{title: [cell.get(title, "") for cell in cells] for title in titles},
     }
+    names = {title: column for title, column in names.items() if any(column)}
+    numbers = {title: [cell.get(title, "") for cell in cells] for title in titles}
     if width:
-        widths = {title: max(map(len, [title, *column])) for title, column in columns.items()}
-        room = width - sum(widths.values()) + widths["what"] + widths["module"] - 2 * (len(columns) - 1)
-        one = max([len(list(_shortened(row.modules))[-1]) for row in shown if row.modules], default=0)
-        what = min(widths["what"], max(WHAT, *map(len, sums), room - one))
-        columns["what"] = [cut(name, what) for name in columns["what"]]
-        columns["module"] = [_first(_modules(row.modules), room - what) for row in shown]
-    rows = zip_longest(*([title, *column] for title, column in columns.items()), fillvalue="")
-    yield from table(list(rows), right_from=4)
+        fixed = [[title, *column] for title, column in (names | numbers).items() if title not in ("what", "module")]
+        room = width - sum(2 + max(map(len, column)) for column in fixed)
+        names |= _fitted(shown, names["what"], list(sums), room - 2 if "module" in names else room)
+    rows = zip_longest(*([title, *column] for title, column in (names | numbers).items()), fillvalue="")
+    yield from table(list(rows), right_from=len(names))
+
+
+def _fitted(shown: Sequence[Row], what: Sequence[str], sums: Sequence[str], room: int) -> dict[str, list[str]]:
+    """The columns of what kernels compute and of their modules, where there are any, in so much room for both."""
+    one = max([len(list(_shortened(row.modules))[-1]) for row in shown if row.modules], default=0)
+    width = min(max(map(len, what)), max(WHAT, *map(len, sums), room - one))
+    fitted = {"what": [cut(name, width) for name in what]}
+    if one:
+        fitted["module"] = [_first(_modules(row.modules), room - width) for row in shown]
+    return fitted
 
 
 def _number(row: Row) -> str:
