@@ -73,10 +73,7 @@ class Embedding(Module):
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
-        defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
-        given = {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
-        others = "".join(f", {name}={value}" for name, value in given.items())
-        return f"{self.num_embeddings}, {self.embedding_dim}{others}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{_settings(self)}"
 
 
 class EmbeddingBag(Module):
@@ -157,10 +154,14 @@ class EmbeddingBag(Module):
         )
 
     def extra_repr(self) -> str:
-        defaults = {"max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False, "padding_idx": None}
-        given = {name: value for name in defaults if (value := getattr(self, name)) != defaults[name]}
-        others = "".join(f", {name}={value}" for name, value in given.items())
-        return f"{self.num_embeddings}, {self.embedding_dim}{others}, mode={self.mode!r}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{_settings(self)}, mode={self.mode!r}"
+
+
+def _settings(table: Embedding | EmbeddingBag) -> str:
+    """The settings of a table that differ from the defaults, for its repr."""
+    defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
+    given = {name: value for name in defaults if (value := getattr(table, name)) != defaults[name]}
+    return "".join(f", {name}={value}" for name, value in given.items())
 
 
 def _table(
