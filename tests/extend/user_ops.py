@@ -135,3 +135,24 @@ class RandomSign(Random):
     def scalar(self, s: Any, word: Any, scale: Any) -> Any:
         size = s.cast(scale, lucid.float32)
         return s.select(s.less(word, s.constant(2**31, lucid.uint32)), s.negate(size), size)
+
+
+def declared(body: str = "", base: str = "Unary", namespace: str = "tests", doc: str = "A test.") -> Any:
+    """A class like one in a cell of a notebook."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    lines = [f'"""{doc}"""' if doc else "pass", *body.splitlines()]
+    source = "\n".join(
+        [
+            "from lucid.extend import *",
+            "from lucid.extend import op",
+            "from lucid.ir.scalar_numpy import NumpyScalars",
+            f"@op({namespace!r})",
+            f"class Cell({base}):",
+            *(f"    {line}" for line in lines),
+        ]
+    )
+    exec(source, names)
+    return names["Cell"]
+
+
+SCALAR = "def scalar(self, s, x): return {}"
