@@ -249,7 +249,7 @@ class _Call:
         for number, (x, gradient) in enumerate(zip(self.arguments, found, strict=True)):
             if not isinstance(x, Tensor):
                 if gradient is not None:
-                    raise GradientError(f"argument {number} of {self.name} is no tensor, and has the gradient None.")
+                    raise GradientError(f"argument {number} of {self.name} is not a tensor, and has the gradient None.")
                 continue
             tensor = None if gradient is None else ops.as_tensor(gradient)
             if tensor is not None and (tensor.type != x.type or not x.dtype.is_float):

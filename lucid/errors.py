@@ -66,7 +66,7 @@ class ShapeError(LucidError, ValueError):
 
 
 class AxisError(ShapeError, IndexError):
-    """An axis that a tensor has not, as in NumPy: it is an IndexError, too."""
+    """An axis that a tensor does not have, as in NumPy: it is an IndexError, too."""
 
 
 class DTypeError(LucidError, TypeError):
@@ -93,7 +93,7 @@ class CheckError(LucidError, IndexError):
 
 
 class PositionError(ArgumentError, IndexError):
-    """A position that a list of modules, of parameters or of samples has not."""
+    """A position that a list of modules, of parameters or of samples does not have."""
 
 
 class MissingKeyError(ArgumentError, KeyError):
@@ -113,7 +113,7 @@ class FileError(LucidError, OSError):
 
 
 class MissingFileError(FileError, FileNotFoundError):
-    """A file, or the folder to write one into, that there is not."""
+    """A file, or the folder to write one into, that does not exist."""
 
 
 class FolderError(FileError, IsADirectoryError):

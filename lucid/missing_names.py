@@ -135,7 +135,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
 }
 
 # What to know of other names, of PyTorch and JAX, for which there is nothing to write, by the same owners.
-_BY_VALUE = "leave it out: what is no array and no float is compared by value already."
+_BY_VALUE = "leave it out: what is neither an array nor a float is compared by value already."
 _NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
 EXPLAINED: dict[str, dict[str, str]] = {
     "Tensor": {

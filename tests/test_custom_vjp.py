@@ -101,7 +101,7 @@ def test_it_is_differentiated_again_through_its_results() -> None:
 def test_several_results_and_arguments() -> None:
     def vjp(g: Any, y: Any, a: Any, b: Any, name: Any) -> Any:
         assert name == "sum and position"
-        assert g[1] is None  # the position is no float
+        assert g[1] is None  # the position is not a float
         return g[0] * b, None, None
 
     @lucid.custom_vjp(vjp)
@@ -306,7 +306,7 @@ def test_other_errors() -> None:
 
     with pytest.raises(GradientError) as caught:
         f(leaf(1.0), 1.0)
-    assert caught.value.sentence == "argument 1 of f is no tensor, and has the gradient None."
+    assert caught.value.sentence == "argument 1 of f is not a tensor, and has the gradient None."
     with pytest.raises(ArgumentError) as refused:
         f(leaf(1.0), 0.0)
     assert refused.value.sentence.startswith("f has a custom_vjp and returns a tensor, or a tuple of them, got {")

@@ -49,7 +49,7 @@ class DataLoader:
     threads share memory, and are made in no time.
 
     `state_dict` says where the latest iterator stands; after `load_state_dict`, the next one gives the rest of that
-    epoch. Raises ArgumentError for sizes that are no positive integers, and for arguments that contradict each other,
+    epoch. Raises ArgumentError for sizes that are not positive integers, and for arguments that contradict each other,
     as in PyTorch: `shuffle` and a sampler; `batch_sampler` and another argument that says what is in a batch;
     `drop_last` without batches; `prefetch_factor` or `persistent_workers` without threads. Indices are checked before
     any sample is read, where they are in a sequence: those of a list when the DataLoader is made, those that a sampler

@@ -158,8 +158,8 @@ def as_sampler(owner: str, name: str, given: object) -> Sampler:
 
 
 def checked_indices(indices: object, count: int | None, owner: str) -> Indices:
-    """Numbers of samples as an array. Raises ArgumentTypeError for what is no sequence of integers, and ArgumentError
-    for one that is not from 0 to count - 1, if there is a count."""
+    """Numbers of samples as an array. Raises ArgumentTypeError for what is not a sequence of integers, and
+    ArgumentError for one that is not from 0 to count - 1, if there is a count."""
     try:
         array = np.asarray(indices)
     except ValueError:  # of sequences of unequal lengths

@@ -32,7 +32,7 @@ class Optimizer(Observed):
     dict for each group, whose hyperparameters may be set between steps, as schedulers do: `group["lr"] = 0.01`.
 
     All state is allocated when a group is added, and lies in `state` by names such as "exp_avg.0", the number being
-    that of the parameter. Raises ArgumentError for no parameters, for one given twice, for a tensor that is no leaf,
+    that of the parameter. Raises ArgumentError for no parameters, for one given twice, for a tensor that is not a leaf,
     and for hyperparameters outside their range.
     """
 

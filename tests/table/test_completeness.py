@@ -45,7 +45,7 @@ METHODS_WITHOUT_ROW = {
 }
 OPERATORS_WITHOUT_ROW = {
     **dict.fromkeys(("__init__", "__deepcopy__", "__reduce__", "__repr__", "__str__", "__format__"), CONVERTS),
-    "__getattr__": "answers for names that there are not: tests/test_tensor.py",
+    "__getattr__": "answers for missing names: tests/test_tensor.py",
     "__hash__": "is Python's",
     "__setitem__": "writes into a leaf: tests/parity/test_assignment.py",
     **dict.fromkeys(("__array_ufunc__", "__array_function__"), "calls a function of Lucid's: tests/test_ufuncs.py"),

@@ -91,7 +91,7 @@ class Quads:
 
 
 def in_quads(kernel: Kernel) -> Quads | None:
-    """A kernel in quads. None where it is no map, or has nothing that quads would serve."""
+    """A kernel in quads. None where it is not a map, or has nothing that quads would serve."""
     if len(kernel.stages) != 1 or kernel.is_empty or not kernel.axes:
         return None
     (stage,) = kernel.stages
