@@ -25,8 +25,9 @@ class MultiheadAttention(Module):
 
     With `batch_first`, the axes are (N, L, embed_dim); inputs without N are taken as well. Query, key and value are
     projected by the rows of `in_proj_weight` (3 * embed_dim, embed_dim), or by `q_proj_weight`, `k_proj_weight` and
-    `v_proj_weight` where kdim or vdim are others, and `in_proj_bias`; the result goes through `out_proj`. `add_bias_kv`
-    adds the trained `bias_k` and `bias_v` to the keys and values as one more position, `add_zero_attn` zeros.
+    `v_proj_weight` where kdim or vdim differ from it, and `in_proj_bias`; the result goes through `out_proj`.
+    `add_bias_kv` adds the trained `bias_k` and `bias_v` to the keys and values as one more position, `add_zero_attn`
+    zeros.
     In training, attention weights are dropped with probability `dropout`.
     Vaswani et al., "Attention is all you need", arXiv:1706.03762, section 3.2.2.
     """
