@@ -59,6 +59,7 @@ def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: st
         "b": lucid.ones((2, 4, 3)),
         "image": lucid.ones((1, 3, 4, 4)),
         "array": np.ones(3),
+        "counts": lucid.Tensor([4, 9]),
         "mask": lucid.Tensor([[True, False, True], [False, True, False]]),
         "value": 0.5,
         "shape": (2, 3),
