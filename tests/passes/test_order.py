@@ -209,6 +209,30 @@ def test_no_extremum_stays_long(name: str, shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(interpret(graph, [x]).outputs[0], getattr(np, name)(x, axis=axes))
 
 
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+@pytest.mark.parametrize("shape", [(1 << 15,), (3, 20_000), (20_000, 2), (5, 60, 70)])
+def test_no_position_of_an_extremum_is_looked_for_in_a_long_row(name: str, shape: tuple[int, ...]) -> None:
+    axis = None if len(shape) != 2 else int(np.argmax(shape))
+    axes = tuple(range(len(shape))) if axis is None else (axis,)
+    extents = ", ".join(map(str, shape))
+    graph = order(parse(f"graph(%x: f32[{extents}]) {{ %r = {name} %x, axes={(*axes,)}; return %r }}"))
+    verify(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Reduction):
+            assert np.prod([node.inputs[0].type.shape[axis] for axis in node.op.axes]) <= LONG
+    x = np.random.default_rng(0).integers(-3, 3, shape).astype(np.float32)  # with many that are equal
+    broken = x.copy()
+    broken.flat[[x.size // 2, x.size - 1]] = np.nan
+    for numbers in (x, broken, np.zeros_like(x), -np.zeros_like(x)):
+        np.testing.assert_array_equal(interpret(graph, [numbers]).outputs[0], getattr(np, name)(numbers, axis))
+
+
+def test_a_position_without_divisors_or_on_axes_apart_stays() -> None:
+    for shape, axes in [("20011", "(0,)"), ("300, 2, 300", "(0, 2)")]:
+        graph = order(parse(f"graph(%x: f32[{shape}]) {{ %r = argmax %x, axes={axes}; return %r }}"))
+        assert len(graph.nodes) == 1
+
+
 def test_an_extremum_of_a_length_without_divisors_stays() -> None:
     graph = order(parse("graph(%x: f32[20011]) { %r = max %x, axes=(0,); return %r }"))
     assert [node.op for node in graph.nodes] == [Max((0,), lanes=32)]

@@ -11,7 +11,7 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
-from lucid.ir.ops.extremum import Max, Min
+from lucid.ir.ops.extremum import Argmax, Argmin, Max, Min
 from lucid.ir.ops.reduction import All, Any, Sum
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
@@ -44,7 +44,7 @@ PARTS_SIZE = 2**20
 @in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums, and
-    long extrema likewise. Products of integers, which have no order, become sums.
+    long extrema and their positions likewise. Products of integers, which have no order, become sums.
 
     >>> from lucid.ir.text import parse
     >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
@@ -62,6 +62,24 @@ def split_long(node: Node, context: Context) -> Value | None:
     if op.lanes or type(op) not in IN_PARTS or not _is_long(x.type.shape, op.axes):
         return None
     return _in_parts(context.expr(x), type(op), op.axes).reshape(node.output.type.shape).value
+
+
+def split_long_position(node: Node, context: Context) -> Value | None:
+    # argmax x -> the argmax of the first part of x whose max is the max of all, behind the parts before it; argmin too
+    op = node.op
+    assert isinstance(op, Argmax | Argmin)
+    (x,) = node.inputs
+    if op.lanes or not _is_long(x.type.shape, op.axes) or len(_groups(op.axes)) > 1:
+        return None
+    parts = _parts(context.expr(x), op.axes, padded=False)
+    if parts is None:
+        return None
+    first, kind = op.axes[0], type(op)
+    places = parts.apply(kind((first + 1,)))
+    part = parts.apply(op.extremum((first + 1,))).apply(kind((first,)))
+    kept = (*places.shape[:first], 1, *places.shape[first + 1 :])
+    place = places.gather(part.reshape(kept), first).reshape(part.shape)
+    return (part * parts.shape[first + 1] + place).value
 
 
 def choose_lanes(node: Node, context: Context) -> Value | None:
@@ -192,20 +210,27 @@ def _in_parts(x: Expr, kind: Callable[..., Reduction], axes: tuple[int, ...]) ->
     if outer:
         inner = _in_parts(x, kind, last)
         return _in_parts(inner, kind, tuple(axis for group in outer for axis in group))
-    first = last[0]
-    before, after = x.shape[:first], x.shape[last[-1] + 1 :]
-    length = prod(x.shape[axis] for axis in last)
-    lanes = lanes_for(x.shape, last)
-    block = _block(length, BLOCK if lanes > 1 else BLOCK_LANE)
+    parts = _parts(x, last, padded=kind is Sum)
+    if parts is None:
+        return x.apply(kind(axes, lanes_for(x.shape, last)))
+    return _in_parts(parts.apply(kind((last[0] + 1,))), kind, last[:1])
+
+
+def _parts(x: Expr, axes: tuple[int, ...], padded: bool) -> Expr | None:
+    """x with neighbouring axes as two: the parts of a long reduction, and the elements of one. A length without a
+    divisor that suits is padded with zeros; None where it may not be."""
+    first = axes[0]
+    before, after = x.shape[:first], x.shape[axes[-1] + 1 :]
+    length = prod(x.shape[axis] for axis in axes)
+    block = _block(length, BLOCK if lanes_for(x.shape, axes) > 1 else BLOCK_LANE)
     blocks = -(-length // block)
     if blocks * block != length:
-        if kind is not Sum:  # zeros are no padding for it
-            return x.apply(kind(axes, lanes))
+        if not padded:
+            return None
         x = x.reshape((*before, length, *after))
         rank = len(x.shape)
         x = x.scatter_slice((0,) * rank, (1,) * rank, (*before, blocks * block, *after))
-    parts = x.reshape((*before, blocks, block, *after)).apply(kind((first + 1,)))
-    return _in_parts(parts, kind, (first,))
+    return x.reshape((*before, blocks, block, *after))
 
 
 def _is_long(shape: Shape, axes: tuple[int, ...]) -> bool:
@@ -238,6 +263,7 @@ IN_PARTS = frozenset({Sum, Max, Min, Any, All})
 
 ORDERING: Rules = {
     Reduction: (split_long, choose_lanes),
+    **dict.fromkeys((Argmax, Argmin), (split_long_position,)),
     Matmul: (sum_products_of_integers, choose_chunk),
     **dict.fromkeys((Convolution, ConvolutionInput), (choose_channels,)),
     ConvolutionWeight: (choose_rows,),
