@@ -7,6 +7,7 @@ gives the class Tensor; so imports point one way, from there through `lucid.oper
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import numpy as np
@@ -281,6 +282,50 @@ class TensorCore:
         """Whether a function is being traced for which these elements are not fixed."""
         tracer = current_tracer()
         return tracer is not None and not tracer.is_new(self)
+
+
+# What the programs of compiled functions need of a tensor.
+
+
+def tensor_over(array: Any) -> Tensor:
+    """A tensor over an array in either memory, which is not copied."""
+    return TensorCore._wrap(array)
+
+
+def elements_of(tensor: TensorCore) -> Any:
+    """The array of a tensor, in the memory that it is in. Raises for a view of a tensor that has moved since."""
+    tensor._expect_current()
+    return tensor._array
+
+
+def gradient_of(tensor: TensorCore) -> TensorCore:
+    """The gradient that a call has been told is there, whatever is traced meanwhile."""
+    assert tensor._grad is not None
+    return tensor._grad
+
+
+def elements_on(tensor: TensorCore, device: str) -> Any:
+    """The array of a tensor on a device, where the tensor is moved if it is not there."""
+    if tensor.device != device:
+        tensor._move(device)
+    return tensor._array
+
+
+def has_elements(tensor: TensorCore, type: TensorType) -> bool:
+    """Whether a tensor has elements, of this type."""
+    return tensor._array is not None and tensor.type == type
+
+
+def elements_text(name: str) -> str:
+    """The array of the tensor of a name, in generated code, where a call would take longer than what it does."""
+    return f"{name}._array"
+
+
+def likeness_text(name: str, tensor: TensorCore) -> Iterator[str]:
+    """The conditions, in generated code, that the tensor of a name plays the part of this one in a backward."""
+    yield f"{name}._requires_grad is {tensor._requires_grad}"
+    if tensor._requires_grad:  # what requires no gradient has no history
+        yield f"{name}._history is {'None' if tensor._history is None else 'not None'}"
 
 
 def device_and_dtype(device: object, dtype: object) -> tuple[str | None, object]:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from lucid.codegen.cuda.device import Device, gpu
+from lucid.core import elements_of, elements_on, gradient_of, has_elements, tensor_over
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.modes import epoch, modes
@@ -55,10 +56,7 @@ class DeviceProgram(Program):
         """Look at captured tensors again; false where one is not what was compiled for."""
         self.irregular = []
         self.epoch = epoch.count
-        return all(
-            tracked.tensor._array is not None and tracked.tensor.type == tracked.initial.type
-            for _, tracked in self._captured
-        )
+        return all(has_elements(tracked.tensor, tracked.initial.type) for _, tracked in self._captured)
 
     def prepare_direct(self, leaves: Sequence[Any]) -> None:
         """There are no direct calls."""
@@ -72,10 +70,10 @@ class DeviceProgram(Program):
         for slot, number, is_written in self._arguments:
             held[slot] = self._argument(device, leaves[number], is_written, written)
         for slot, owner in self._grads_read:
-            held[slot] = device.upload(owner.in_call(leaves)._grad._array)
+            held[slot] = device.upload(elements_of(gradient_of(owner.in_call(leaves))))
         arrays = [device.empty(type) for type in executable.output_types]
         held |= dict(enumerate(arrays, len(self._traced.inputs)))
-        tensors = [Tensor._wrap(array) for array in arrays]
+        tensors = [tensor_over(array) for array in arrays]
         drawn_from = self._begin(leaves)
         held |= self._scalar_arrays(device)
         for slot, array in held.items():
@@ -135,7 +133,7 @@ class DeviceProgram(Program):
                 if self._random is not None and drawn_from is not None:
                     self._random.set(drawn_from[0], (drawn_from[1] - (times - 1) * self._draws) % 2**64)
                 raise
-        tensors = [Tensor._wrap(held[first + number]) for number in range(len(types))]
+        tensors = [tensor_over(held[first + number]) for number in range(len(types))]
         self.finish(leaves, tensors, drawn_from)
         if self._lines:
             shown = [device.download(held[first + number]) for number in self._shown]
@@ -162,7 +160,7 @@ class DeviceProgram(Program):
             if self._random is not None and any(tracked.tensor is state for state in self._random.states):
                 yield slot, self._random.array
             else:
-                yield slot, resident(device, tracked.tensor)
+                yield slot, elements_on(tracked.tensor, "cuda")
 
     def _written_arrays(self, held: Mapping[int, Any]) -> list[Any]:
         """The arrays of captured tensors that the program writes."""
@@ -209,16 +207,8 @@ class DeviceProgram(Program):
 def _elements(leaf: Any) -> Any:
     """The array of an argument, wherever it is."""
     if isinstance(leaf, Tensor):
-        leaf._expect_current()
-        return leaf._array
+        return elements_of(leaf)
     return np.asarray(leaf) if isinstance(leaf, np.generic) else leaf
-
-
-def resident(device: Device, tensor: Tensor) -> Any:
-    """The array of a tensor on the GPU, where the tensor is moved if it is not there."""
-    if not device.holds(tensor._array):
-        tensor._move("cuda")
-    return tensor._array
 
 
 def _overlap(device: Device, x: Any, y: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lucid.codegen.threads import RUN_LOCK
+from lucid.core import elements_text, likeness_text
 from lucid.frames import CLAIMING, claiming
 from lucid.guards import define
 from lucid.modes import epoch, modes
@@ -63,7 +64,9 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
     if conditions is None or parts is None:
         return None
     names = "".join(f"a{number}, " for number in range(len(leaves))) or "()"
-    arrays = [f"a{number}._array" if type(leaves[number]) is Tensor else f"a{number}" for number in parts.arguments]
+    arrays = [
+        elements_text(f"a{number}") if type(leaves[number]) is Tensor else f"a{number}" for number in parts.arguments
+    ]
     held = [f"x{position}" for position in range(len(arrays))]
     noted = [f"words[{parts.objects + position}] = id({name})" for position, name in enumerate(held)]
     noted[:0] = ["words = record.words"] if held else []
@@ -117,9 +120,7 @@ def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None
     for number, leaf in enumerate(leaves):
         name = f"a{number}"
         if type(leaf) is Tensor:
-            conditions += [f"type({name}) is Tensor", f"{name}._requires_grad is {leaf._requires_grad}"]
-            if leaf._requires_grad:  # what requires no gradient has no history
-                conditions.append(f"{name}._history is {'None' if leaf._history is None else 'not None'}")
+            conditions += [f"type({name}) is Tensor", *likeness_text(name, leaf)]
             arrays.append((name, leaf))
         elif type(leaf) is np.ndarray:
             conditions.append(f"type({name}) is ndarray")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lucid.codegen.target import Like
+from lucid.core import elements_of, gradient_of, has_elements, tensor_over
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError
 from lucid.frames import Frame, address, is_native, native
@@ -15,7 +16,7 @@ from lucid.modes import epoch, modes
 from lucid.nonfinite import Watch
 from lucid.program import DirectParts, Program, array_of
 from lucid.pytree import unflatten
-from lucid.tensor import Array, Tensor
+from lucid.tensor import Array
 from lucid.trace import Loop
 
 
@@ -37,7 +38,7 @@ class HostProgram(Program):
         """Look up the addresses of captured tensors again; false where one is not what was compiled for."""
         for slot, tracked in self._captured:
             tensor = tracked.tensor
-            if tensor._array is None or tensor.type != tracked.initial.type:
+            if not has_elements(tensor, tracked.initial.type):
                 return False
             for frame in self._frames:
                 frame.table[slot] = address(array_of(tensor))
@@ -69,7 +70,7 @@ class HostProgram(Program):
             held.append(array)
             table[slot] = address(array)
         for slot, owner in self._grads_read:
-            array = native(owner.in_call(leaves)._grad._array)
+            array = native(elements_of(gradient_of(owner.in_call(leaves))))
             held.append(array)
             table[slot] = address(array)
         drawn_from = self._begin(leaves)
@@ -120,7 +121,7 @@ class HostProgram(Program):
         if drawn_from is not None:
             seed, draw = drawn_from
             drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
-        results = [Tensor._wrap(stacked[number]) for number in range(self._result_count)]
+        results = [tensor_over(stacked[number]) for number in range(self._result_count)]
         tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)

@@ -19,6 +19,7 @@ import lucid.explorer as explorer
 from lucid.codegen.target import Executable
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled
+from lucid.core import elements_of, gradient_of
 from lucid.errors import ArgumentError, CompileError
 from lucid.frames import Frame
 from lucid.guards import Guards, define
@@ -150,7 +151,7 @@ class Program(Readable, ABC):
             array = array_of(leaves[number])
             found[slot] = array if run is None else np.asarray(array[run])
         for slot, owner in self._grads_read:
-            found[slot] = array_of(owner.in_call(leaves)._grad)
+            found[slot] = array_of(gradient_of(owner.in_call(leaves)))
         self._begin(leaves)
         found |= {slot: self._scalars[number].copy() for number, slot in enumerate(self._scalar_slots)}
         found |= self._constant_slots
@@ -368,8 +369,7 @@ def array_of(leaf: Any) -> Array:
     """The elements of an argument, or of a captured tensor."""
     array: Any = leaf
     if isinstance(leaf, Tensor):
-        leaf._expect_current()
-        array = leaf._array
+        array = elements_of(leaf)
     if isinstance(array, np.generic):
         array = np.asarray(array)
     if not isinstance(array, np.ndarray):
