@@ -15,6 +15,7 @@ from lucid.operations.elementwise import (
     logical_and,
     logical_or,
     maximum,
+    minimum,
     power,
     subtract,
     trunc,
@@ -156,12 +157,11 @@ def logit(x: Operand, eps: float | None = None) -> Tensor:
     if eps is not None:
         eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
-    # Near 1/2, where the two logarithms cancel, it is log1p((2x - 1) / (1 - x)), whose numerator is exact. Farther away
-    # it is no logarithm of a quotient, whose derivative at 0 and 1 would be NaN, not infinite.
-    is_middle = logical_and(tensor > 0.25, tensor < 0.75)
-    middle = where(is_middle, tensor, 0.5)
-    second = log1p(where(is_middle, (2.0 * middle - 1.0) / (1.0 - middle), -tensor))
-    return where(is_middle, second, log(tensor) - second)
+    # With the middle m that is nearest to x, it is logit(m) + log(x / m) - log((1 - x) / (1 - m)): near 1/2 the first
+    # alone, elsewhere three of one sign, so that nothing cancels. The others have the derivative, infinite at 0 and 1.
+    middle = detach(maximum(minimum(tensor, 0.75), 0.25))
+    of_middle = log1p((2.0 * middle - 1.0) / (1.0 - middle))
+    return of_middle + log(tensor / middle) - log((1.0 - tensor) / (1.0 - middle))
 
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:
