@@ -25,7 +25,7 @@ from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import current_tracer, enable_grad, modes, no_grad
 from lucid.nonfinite import expect_all_finite
-from lucid.operations.arguments import as_list
+from lucid.operations.arguments import as_flag, as_list
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -195,7 +195,7 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         totals = [gradient if leaf._grad is None else leaf._grad + gradient for leaf, gradient in found]
     for (leaf, _), total in zip(found, totals, strict=True):
         leaf._grad = total
-    if output._history is not None and not retain_graph:
+    if output._history is not None and not as_flag("retain_graph", retain_graph):
         for record in graph.records:
             record.freed = True
 

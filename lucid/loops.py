@@ -21,6 +21,7 @@ from lucid.ir.ops.structure import Const, Iota
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, uint64
 from lucid.modes import current_tracer, is_grad_enabled
+from lucid.operations.arguments import as_flag
 from lucid.pytree import Spec, flatten, leaf_names, unflatten
 from lucid.scopes import Scope
 from lucid.side_effects import IN_A_BODY
@@ -152,7 +153,7 @@ class _Body:
         )
 
     def op(self, length: int, reverse: bool) -> Scan:
-        return Scan(self.graph, length, self.carries, self.sequences, bool(reverse))
+        return Scan(self.graph, length, self.carries, self.sequences, as_flag("reverse", reverse))
 
     def unflatten(self, results: Sequence[Tensor]) -> tuple[Any, Any]:
         """What `scan` returns, from the results of the loop."""

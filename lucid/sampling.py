@@ -28,7 +28,7 @@ from lucid.ir.types import (
     uint64,
 )
 from lucid.operations import Operand
-from lucid.operations.arguments import as_integer, as_shape, holds
+from lucid.operations.arguments import as_flag, as_integer, as_shape, holds
 from lucid.operations.bounds import check_holds
 from lucid.operations.creation import made
 from lucid.operations.operands import apply_op, is_weak
@@ -174,6 +174,7 @@ def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> 
     """
     weights = ops.as_tensor(input)
     count = as_integer("multinomial takes a number of samples", num_samples)
+    replacement = as_flag("replacement", replacement)
     if weights.ndim not in (1, 2) or not weights.shape[-1]:
         raise ShapeError(f"multinomial takes weights of shape (C,) or (N, C), got {weights.shape}.")
     if not weights.dtype.is_float:
@@ -189,7 +190,7 @@ def multinomial(input: Operand, num_samples: int, replacement: bool = False) -> 
         return ops.argsort(ops.nan_to_num(waiting, nan=math.inf, posinf=math.inf), -1)[..., :count]
     sums = ops.cumsum(exact, -1)
     total = sums[..., -1:]
-    found = ops.searchsorted(sums, _unit((*weights.shape[:-1], count), float64) * total, right=True)
+    found = ops.searchsorted(sums, _unit(as_shape((*weights.shape[:-1], count)), float64) * total, right=True)
     return ops.minimum(found, ops.searchsorted(sums, total))  # where the product is rounded up to the sum
 
 

@@ -19,6 +19,7 @@ from lucid.methods import TensorMethods
 from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled, modes
 from lucid.operations import Operand
+from lucid.operations.arguments import as_flag
 from lucid.savepoints import about_to_write
 
 __all__ = ["Array", "Number", "Tensor", "tensor"]
@@ -75,7 +76,7 @@ class Tensor(TensorMethods):
             self._initialize(copied(data, dtype), None)
         else:
             self._initialize(None, traced._symbol)
-        if requires_grad:
+        if as_flag("requires_grad", requires_grad):
             self.requires_grad = True
 
     if not TYPE_CHECKING:  # type checkers know themselves which names there are
@@ -150,6 +151,7 @@ class Tensor(TensorMethods):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` of a leaf, and return it."""
+        requires_grad = as_flag("requires_grad", requires_grad)
         if requires_grad and not self.dtype.is_float:
             raise DTypeError(
                 f"only float tensors can require gradients, got {self.dtype}.",
@@ -162,7 +164,7 @@ class Tensor(TensorMethods):
             tracer.set_requires_grad(self)
         if modes.leaves_made is not None and requires_grad:
             modes.leaves_made.append(self)
-        self._requires_grad = bool(requires_grad)
+        self._requires_grad = requires_grad
         bump_epoch()
         return self
 
@@ -390,4 +392,4 @@ def tensor(data: object, dtype: object = None, device: str | None = None, requir
     """
     made = Tensor(data, dtype=dtype)
     placed = made if device is None else made.to(device)
-    return placed.requires_grad_() if requires_grad else placed
+    return placed.requires_grad_() if as_flag("requires_grad", requires_grad) else placed

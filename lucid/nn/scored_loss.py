@@ -115,6 +115,10 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             )
         self.cutoffs = ends[1:]
         self.div_value = as_number("AdaptiveLogSoftmaxWithLoss takes a number as div_value", div_value)
+        if not 0.0 < self.div_value < math.inf:
+            raise ArgumentError(
+                f"AdaptiveLogSoftmaxWithLoss takes a finite div_value above 0, got {div_value!r}.",
+            )
         self.shortlist_size = self.cutoffs[0]
         self.n_clusters = len(self.cutoffs) - 1
         self.head_size = self.shortlist_size + self.n_clusters

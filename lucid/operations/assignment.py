@@ -11,7 +11,7 @@ from lucid.core import Number, TensorCore
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.ir.ops import elementwise as ew, indexing as ix, movement as mv
 from lucid.ir.types import TensorType, bool_, int64
-from lucid.operations.arguments import one_axis
+from lucid.operations.arguments import as_flag, one_axis
 from lucid.operations.arrangement import moveaxis
 from lucid.operations.bounds import check_position
 from lucid.operations.elementwise import add, less, maximum, not_equal, subtract, where
@@ -116,7 +116,7 @@ def index_put(x: Operand, indices: Sequence[Any], values: Operand, accumulate: b
             f"index_put takes a tuple of indices, got {type(indices).__name__}.", hint="write (index,)."
         )
     key = indices[0] if len(indices) == 1 else tuple(indices)
-    return with_item(as_tensor(x), key, values, accumulate)
+    return with_item(as_tensor(x), key, values, as_flag("accumulate", accumulate))
 
 
 def scatter(x: Operand, dim: int, index: Operand, src: Operand) -> Tensor:

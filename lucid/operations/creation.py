@@ -17,7 +17,7 @@ from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
-from lucid.operations.arguments import as_integer, as_number, as_shape, holds
+from lucid.operations.arguments import as_flag, as_integer, as_number, as_shape, holds
 from lucid.operations.movement import stack
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, integers, is_weak
 from lucid.scalars import Scalar
@@ -73,7 +73,7 @@ def full(
 def made(tensor: Tensor, device: str | None, requires_grad: bool) -> Tensor:
     """A new tensor on a device, if one is given, as a leaf that requires a gradient, if that is asked for."""
     placed = tensor if device is None else tensor.to(device)
-    return placed.requires_grad_() if requires_grad else placed
+    return placed.requires_grad_() if as_flag("requires_grad", requires_grad) else placed
 
 
 def _full(shape: Shape, value: Number, dtype: object) -> Tensor:

@@ -18,7 +18,7 @@ from lucid.ir.types import (
     float32,
     int64,
 )
-from lucid.operations.arguments import as_integer, check_number
+from lucid.operations.arguments import as_flag, as_integer, check_number
 from lucid.operations.creation import ones_like
 from lucid.operations.operands import Operand, apply_op, as_float, as_tensor, broadcast_to, cast, common, constant
 
@@ -371,4 +371,4 @@ def isclose(x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equa
     a, b = map(_number, common((x, y)))
     apart = where(less(a, b), b - a, a - b)  # unsigned integers have no negative differences
     close = logical_or(equal(a, b), logical_and(less_equal(apart, atol + rtol * absolute(b)), isfinite(b)))
-    return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if as_flag("equal_nan", equal_nan) else close

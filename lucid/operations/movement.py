@@ -12,7 +12,7 @@ from lucid.ir.ops import movement as mv
 from lucid.ir.types import (
     promote,
 )
-from lucid.operations.arguments import Axes, as_integers, by_other_names, normal_axes, one_axis
+from lucid.operations.arguments import Axes, as_integers, as_shape, by_other_names, normal_axes, one_axis
 from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def reshape(x: Operand, shape: Sequence[int]) -> Tensor:
         target[target.index(-1)] = tensor.size // known
     if math.prod(target) != tensor.size:
         raise ShapeError(f"shape {tensor.shape} does not reshape to {tuple(target)}: the sizes differ.")
+    if not tensor.size:
+        as_shape(target)  # or the error of extents beside a 0 that no array has
     return tensor if tensor.shape == tuple(target) else apply_op(mv.Reshape(tuple(target)), tensor)
 
 

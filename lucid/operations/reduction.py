@@ -157,7 +157,7 @@ def logsumexp(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **
     largest = max(detach(tensor), axis, True)
     shift = where(isfinite(largest), largest, 0.0)
     total = log(sum(exp(tensor - shift), axis, True)) + shift
-    return total if keepdims else squeeze(total, axis)
+    return total if as_flag("keepdims", keepdims) else squeeze(total, axis)
 
 
 def max(x: Operand, axis: Axes = None, keepdims: builtins.bool = False, **aliases: Any) -> Tensor:

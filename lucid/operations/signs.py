@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lucid.ir.types import TensorType, bool_, promote, uint8
+from lucid.operations.arguments import as_flag
 from lucid.operations.elementwise import (
     absolute,
     equal,
@@ -101,9 +102,9 @@ def isin(elements: Operand, test_elements: Operand, *, invert: bool = False) -> 
     """
     x, others = as_tensor(elements), flatten(as_tensor(test_elements))
     if not others.size:
-        return constant(bool(invert), TensorType(bool_, x.shape))
+        return constant(as_flag("invert", invert), TensorType(bool_, x.shape))
     dtype = promote(x.dtype, others.dtype)
     sought, others = (cast(tensor, uint8 if dtype == bool_ else dtype) for tensor in (x, others))
     ordered = sort(others).values  # looked up, for a comparison of all pairs would take the memory of all pairs
     place = minimum(searchsorted(ordered, sought), others.size - 1)
-    return (not_equal if invert else equal)(rows(ordered, place, 0), sought)
+    return (not_equal if as_flag("invert", invert) else equal)(rows(ordered, place, 0), sought)

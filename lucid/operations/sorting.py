@@ -57,7 +57,9 @@ def argsort(x: Operand, axis: int = -1, descending: bool = False, *, stable: boo
     tensor = as_tensor(x)
     (axis,) = by_other_names("argsort", aliases, dim=axis)
     line, along = _with_axis(tensor, axis)
-    positions = transpose(apply_op(ix.Argsort(bool(descending)), transpose(line, along, -1)), along, -1)
+    positions = transpose(
+        apply_op(ix.Argsort(as_flag("descending", descending)), transpose(line, along, -1)), along, -1
+    )
     return reshape(positions, tensor.shape)
 
 
@@ -111,7 +113,7 @@ def kthvalue(x: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Sorted
     start = (*before, k - 1, *(0,) * (line.ndim - along - 1))
     indices = apply_op(mv.Slice(start, (1,) * line.ndim, shape), argsort(line, along))
     found = Sorted(apply_op(ix.Gather(along), line, indices), indices)
-    return found if keepdim and tensor.ndim else Sorted(*(squeeze(part, along) for part in found))
+    return found if as_flag("keepdim", keepdim) and tensor.ndim else Sorted(*(squeeze(part, along) for part in found))
 
 
 def _with_axis(x: Tensor, axis: int) -> tuple[Tensor, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from lucid.cli.main import COMMANDS
 from lucid.errors import ArgumentError
 
 ROOT = Path(__file__).parents[2]
+SECONDS = 120  # that a process may take, which takes one or two
 
 
 def test_help_names_every_command_an_example_of_each_and_the_exit_codes(command: Callable[..., object]) -> None:
@@ -52,11 +54,10 @@ def test_it_starts_as_a_process(start: tuple[str, ...], tmp_path: Path) -> None:
         start = (str(script),)
         if not script.exists():
             pytest.skip("Lucid is not installed here, so there is no script")
-    done = subprocess.run([*start, "opt", "-"], input="graph() { return }", capture_output=True, text=True, check=True)
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=SECONDS)
+    done = run([*start, "opt", "-"], input="graph() { return }", check=True)
     assert done.stdout == "graph () {\n  return\n}\n"
-    failed = subprocess.run(
-        [*start, "opt", "-"], input="graph() {\n  %x }", capture_output=True, text=True, check=False
-    )
+    failed = run([*start, "opt", "-"], input="graph() {\n  %x }", check=False)
     assert failed.returncode == 3
     assert failed.stderr == "error: expected `=`, got `}`.\n  line 2, column 6:\n      %x }\n         ^\n"
 
@@ -66,7 +67,8 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert head is not None
     text = "graph() {\n" + "".join(f"%x{i}: f32[] = const value=1.0\n" for i in range(5000)) + "return }"
     command = f"{sys.executable} -m lucid opt - | {head} -n 1"
-    done = subprocess.run(command, shell=True, input=text, capture_output=True, text=True, check=True)
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=SECONDS)
+    done = run(command, shell=True, input=text, check=True)
     assert (done.stdout, done.stderr) == ("graph () {\n", "")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -130,6 +131,15 @@ def test_another_stream_waits_for_the_one_before(calls: Calls) -> None:
     assert calls.waits == 2
 
 
+@pytest.fixture
+def _ctrl_c_interrupts() -> Iterator[None]:
+    """Also where this process was started in the background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
 def test_ctrl_c_leaves_whole_steps(calls: Calls) -> None:
     model, optimizer, step, _ = trained("cuda", steps=1)
     before, per_step = len(calls.launches), len(calls.launches)

@@ -11,8 +11,10 @@ import pytest
 
 import lucid
 import lucid.nn as nn
+import lucid.nn.functional as F
 from lucid import Tensor, ones
 from lucid.errors import (
+    ArgumentError,
     ArgumentTypeError,
     CompileError,
     MissingNameError,
@@ -47,6 +49,30 @@ def fill(x: Tensor) -> Tensor:
 
 
 CASES: list[Case] = [
+    (
+        lambda: nn.AdaptiveLogSoftmaxWithLoss(8, 10, [5], div_value=0.0),
+        ArgumentError,
+        "AdaptiveLogSoftmaxWithLoss takes a finite div_value above 0, got 0.0.",
+        None,
+    ),
+    (
+        lambda: ones(2).sum(0, np.ones(2)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "keepdims is True or False, got array([1., 1.]).",
+        None,
+    ),
+    (
+        lambda: F.relu(ones(2), ones(2)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "inplace is True or False, got Tensor([1.0, 1.0], grad=None).",
+        None,
+    ),
+    (
+        lambda: F.gelu(ones(2), np.ones(2)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        'gelu takes approximate="none" or "tanh", got array([1., 1.]).',
+        None,
+    ),
     (
         lambda: delete(ones(2)),
         ArgumentTypeError,

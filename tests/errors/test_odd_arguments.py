@@ -44,13 +44,14 @@ def tensors() -> list[Tensor]:
 
 
 def functions() -> dict[str, Callable[..., Any]]:
-    """The functions on tensors of `lucid` and `lucid.nn.functional`, and the methods of Tensor."""
+    """The functions on tensors of `lucid` and `lucid.nn.functional`, and the methods of Tensor; but for the one that
+    makes as many tensors as it is told to, one by one."""
     others = {"compile", "load", "save", "seed", "set_num_threads", "set_state", "get_state", "audit", "grad", "apply"}
     found = {f"lucid.{name}": getattr(lucid, name) for name in lucid.__all__ if name not in others}
     found |= {f"F.{name}": getattr(F, name) for name in F.__all__ if name not in PARTS}
     found |= {f"Tensor.{name}": f for name, f in vars(Tensor).items() if not name.startswith("_")}
     found |= {f"Tensor.{name}": getattr(Tensor, name) for name in ("__getitem__", "__setitem__", "__add__", "__pow__")}
-    return {name: f for name, f in found.items() if inspect.isfunction(f)}
+    return {name: f for name, f in found.items() if inspect.isfunction(f) and name != "lucid.tensor_split"}
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +66,17 @@ def _time_is_limited() -> Iterator[None]:
 
 
 def test_every_wrong_argument_is_refused_in_order() -> None:
-    """TypeError and ValueError may be Python's or NumPy's, for what is not a number at all or too large for any array;
-    an AttributeError, a KeyError or a failed assertion would mean that nobody has looked at the argument."""
+    """Another error than Lucid's would mean that nobody has looked at the argument."""
     generator = random.Random(0)
     state = lucid.get_state()
     every = functions()
     assert len(every) > 250
-    fine = (LucidError, TypeError, ValueError, OverflowError, MemoryError, UserWarning)
     for _ in range(CALLS):
         name = generator.choice(list(every))
         parameters = inspect.signature(every[name]).parameters.values()
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         needed = sum(p.default is p.empty for p in positional)
-        count = generator.randint(needed, max(needed, min(len(positional), needed + 2)))
+        count = generator.randint(needed, len(positional))
         arguments = [generator.choice(odd_arguments()) for _ in range(count)]
         if arguments and (name.startswith("Tensor.") or generator.random() < 0.5):
             arguments[0] = generator.choice(tensors())
@@ -85,7 +84,7 @@ def test_every_wrong_argument_is_refused_in_order() -> None:
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             every[name](*arguments)
-        except fine:
+        except LucidError:
             pass
         except Exception as error:
             raise AssertionError(f"{name}({shown}) raises {error!r}") from error

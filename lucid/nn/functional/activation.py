@@ -64,7 +64,9 @@ def rrelu(
     if not lower <= upper:
         raise ArgumentError(f"rrelu takes lower up to upper, got {lower!r} and {upper!r}.")
     tensor = ops.as_tensor(input)
-    slope = uniform(lower, upper, tensor.shape, tensor.dtype) if training else (lower + upper) / 2.0
+    slope = (
+        uniform(lower, upper, tensor.shape, tensor.dtype) if as_flag("training", training) else (lower + upper) / 2.0
+    )
     return in_place(input, ops.where(tensor > 0.0, tensor, tensor * slope), inplace)
 
 

@@ -7,6 +7,7 @@ import math
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.dropout import check_probability, dropout
+from lucid.operations.arguments import as_flag
 from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
@@ -40,12 +41,12 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention takes a query (..., L, E), a key (..., S, E) and a value (..., S, V), "
             f"got shapes {q.shape}, {k.shape} and {v.shape}."
         )
-    if is_causal and attn_mask is not None:
+    if as_flag("is_causal", is_causal) and attn_mask is not None:
         raise ArgumentError(
             "scaled_dot_product_attention takes attn_mask or is_causal, got both.",
             hint="let the mask be causal, too: attn_mask.tril() for bools.",
         )
-    if enable_gqa:
+    if as_flag("enable_gqa", enable_gqa):
         k, v = _repeated_heads(k, q), _repeated_heads(v, q)
     dropout_p = check_probability(dropout_p)
     factor = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale

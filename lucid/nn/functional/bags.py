@@ -5,7 +5,7 @@ from __future__ import annotations
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.embedding import Input, check_padding_idx, embedding
-from lucid.operations.arguments import as_choice
+from lucid.operations.arguments import as_choice, as_flag
 from lucid.operations.bounds import check_holds
 from lucid.operations.gathering import rows
 from lucid.operations.windows import first_max
@@ -57,7 +57,9 @@ def embedding_bag(
     counted = ops.ones_like(index, dtype="bool") if padding is None else index != padding
     if offsets is None:
         return _of_rows(found, counted, mode)
-    return _of_runs(found, counted, _starts(offsets, index.shape[0]), mode, include_last_offset)
+    return _of_runs(
+        found, counted, _starts(offsets, index.shape[0]), mode, as_flag("include_last_offset", include_last_offset)
+    )
 
 
 def check_mode(owner: str, mode: str) -> str:

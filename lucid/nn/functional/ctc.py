@@ -11,7 +11,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.loops import scan
 from lucid.nn.functional.loss import check_reduction
-from lucid.operations.arguments import as_integer, as_integers
+from lucid.operations.arguments import as_flag, as_integer, as_integers
 from lucid.operations.bounds import check_holds
 from lucid.operations.gathering import elements
 from lucid.tensor import Array, Tensor
@@ -62,7 +62,7 @@ def ctc_loss(
     _check_lengths("input", steps, times)
     _check_lengths("target", counts, labels.shape[1])
     losses = _losses(x, labels, steps, counts, blank)
-    if zero_infinity:
+    if as_flag("zero_infinity", zero_infinity):
         losses = ops.where(losses == math.inf, 0.0, losses)
     if reduction == "mean":
         return (losses / ops.maximum(counts, 1)).mean()

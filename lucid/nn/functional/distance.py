@@ -10,7 +10,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.activation import logsigmoid
 from lucid.nn.functional.loss import check_positive, pair, reduced
-from lucid.operations.arguments import check_number
+from lucid.operations.arguments import as_flag, check_number
 from lucid.operations.gathering import rows
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
@@ -104,7 +104,7 @@ def triplet_margin_loss(
     a, b = pair("triplet_margin_loss", anchor, positive)
     _, c = pair("triplet_margin_loss", anchor, negative)
     near, far = pairwise_distance(a, b, p, eps), pairwise_distance(a, c, p, eps)
-    if swap:
+    if as_flag("swap", swap):
         far = ops.minimum(far, pairwise_distance(b, c, p, eps))
     return reduced(ops.relu(near - far + margin), reduction)
 

@@ -13,6 +13,7 @@ import lucid.operations as ops
 import lucid.random
 from lucid.errors import DTypeError, ShapeError, argument_error
 from lucid.nn.functional.activation import SELU_ALPHA, SELU_SCALE, in_place
+from lucid.operations.arguments import as_flag
 from lucid.random import DrawSource
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
@@ -99,7 +100,7 @@ def dropout(input: Input, p: float | Scalar = 0.5, training: bool = True, inplac
     """
     p = check_probability(p)
     tensor = ops.as_tensor(input)
-    return in_place(tensor, drop(tensor, p)[0] if training else tensor, inplace)
+    return in_place(tensor, drop(tensor, p)[0] if as_flag("training", training) else tensor, inplace)
 
 
 def dropout1d(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -124,14 +125,14 @@ def _drop_channels(x: Input, p: float | Scalar, training: bool, inplace: bool, n
     p = check_probability(p)
     tensor = ops.as_tensor(x)
     shape = channel_mask_shape(tensor, name, axes)
-    return in_place(tensor, drop(tensor, p, shape)[0] if training else tensor, inplace)
+    return in_place(tensor, drop(tensor, p, shape)[0] if as_flag("training", training) else tensor, inplace)
 
 
 def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout behind a SELU: mean 0 and variance 1 stay; see `drop_to_alpha`."""
     p = check_probability(p)
     tensor = ops.as_tensor(input)
-    return in_place(tensor, drop_to_alpha(tensor, p)[0] if training else tensor, inplace)
+    return in_place(tensor, drop_to_alpha(tensor, p)[0] if as_flag("training", training) else tensor, inplace)
 
 
 def feature_alpha_dropout(
@@ -141,7 +142,7 @@ def feature_alpha_dropout(
     p = check_probability(p)
     tensor = ops.as_tensor(input)
     shape = feature_mask_shape(tensor)
-    return in_place(tensor, drop_to_alpha(tensor, p, shape)[0] if training else tensor, inplace)
+    return in_place(tensor, drop_to_alpha(tensor, p, shape)[0] if as_flag("training", training) else tensor, inplace)
 
 
 def drop_path(input: Input, p: float | Scalar = 0.0, training: bool = False, scale_by_keep: bool = True) -> Tensor:
@@ -152,4 +153,8 @@ def drop_path(input: Input, p: float | Scalar = 0.0, training: bool = False, sca
     """
     p = check_probability(p)
     tensor = ops.as_tensor(input)
-    return drop(tensor, p, sample_mask_shape(tensor), scale_by_keep)[0] if training else tensor
+    return (
+        drop(tensor, p, sample_mask_shape(tensor), as_flag("scale_by_keep", scale_by_keep))[0]
+        if as_flag("training", training)
+        else tensor
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from lucid.modes import current_tracer, no_grad
-from lucid.operations.arguments import as_integer
+from lucid.operations.arguments import as_flag, as_integer
 from lucid.operations.gathering import rows
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -43,7 +43,7 @@ def embedding(
     if max_norm is not None:
         _limit_norms(weight, _readings(index, weight.shape[0]) > 0, max_norm, norm_type)
     found = rows(weight, index, 0)
-    if scale_grad_by_freq:
+    if as_flag("scale_grad_by_freq", scale_grad_by_freq):
         share = 1.0 / rows(_readings(index, weight.shape[0]), index, 0).astype(weight.dtype).unsqueeze(-1)
         found = found.detach() + (found - found.detach()) * share  # the same values, with a part of the gradient
     return found if padding is None else ops.where((index == padding).unsqueeze(-1), found.detach(), found)
@@ -66,7 +66,7 @@ def _limit_norms(weight: Tensor, read: Tensor, max_norm: float, norm_type: float
 
 def check_dense(owner: str, sparse: bool) -> None:
     """Raise ArgumentError for a table whose gradients shall be sparse."""
-    if sparse:
+    if as_flag("sparse", sparse):
         raise ArgumentError(
             f"{owner} takes sparse=False only.", hint="gradients have the shape of the table, with 0 in rows not read."
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis
+from lucid.operations.arguments import as_flag
 from lucid.operations.gathering import elements
 from lucid.operations.windows import first_max
 from lucid.sampling import uniform
@@ -102,7 +103,7 @@ def _fractional(
     order = (0, 1, *range(2, split.ndim, 2), *range(3, split.ndim, 2))
     windows = split.permute(order)
     result = first_max(windows, range(2 + axes, windows.ndim))
-    if not return_indices:
+    if not as_flag("return_indices", return_indices):
         return result if given.ndim == axes + 2 else result.squeeze(0)
     flat = (*x.shape[:2], *lengths, math.prod(kernel))
     tap = ops.argmax(windows.detach().reshape(flat), -1, keepdims=True)

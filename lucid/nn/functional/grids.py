@@ -13,7 +13,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import DTypeError, ShapeError
 from lucid.nn.functional.windows import Input
-from lucid.operations.arguments import as_choice, as_integers
+from lucid.operations.arguments import as_choice, as_flag, as_integers
 from lucid.operations.gathering import elements
 from lucid.tensor import Tensor
 
@@ -42,7 +42,7 @@ def affine_grid(theta: Input, size: Sequence[int], align_corners: bool | None = 
     lines = []
     for extent in spatial:
         line = np.linspace(-1.0, 1.0, extent) if extent > 1 else np.zeros(1)
-        lines.append(line if align_corners else line * (extent - 1) / extent)
+        lines.append(line if as_flag("align_corners", align_corners) else line * (extent - 1) / extent)
     points = np.stack([*reversed(np.meshgrid(*lines, indexing="ij")), np.ones(spatial)], -1)  # x comes first
     points = points.reshape(-1, axes + 1).astype(maps.dtype.numpy)
     return (ops.as_tensor(points) @ maps.transpose(1, 2)).reshape(size[0], *spatial, axes)
@@ -80,7 +80,9 @@ def grid_sample(
         raise DTypeError(f"grid_sample takes floats, got {x.dtype} and {points.dtype}.")
     spatial = x.shape[2:]
     taps = [
-        _taps(points[..., axes - 1 - axis].flatten(1), extent, mode, padding_mode, bool(align_corners))
+        _taps(
+            points[..., axes - 1 - axis].flatten(1), extent, mode, padding_mode, as_flag("align_corners", align_corners)
+        )
         for axis, extent in enumerate(spatial)
     ]
     elements_of_channels = x.reshape(*x.shape[:2], math.prod(spatial))

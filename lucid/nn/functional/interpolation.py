@@ -11,7 +11,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, DTypeError, ShapeError
 from lucid.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from lucid.nn.functional.windows import Input
-from lucid.operations.arguments import as_choice, as_integer, as_number
+from lucid.operations.arguments import as_choice, as_flag, as_integer, as_number
 from lucid.tensor import Array, Tensor
 
 NEAREST = ("nearest", "nearest-exact")
@@ -53,7 +53,7 @@ def interpolate(
     as_choice(f"interpolate along {axes} axes takes mode={allowed}", mode, modes)
     if align_corners is not None and mode in (*NEAREST, "area"):
         raise ArgumentError(f"interpolate takes align_corners where it interpolates, got mode={mode!r}.")
-    if antialias and mode not in SMOOTHED:
+    if as_flag("antialias", antialias) and mode not in SMOOTHED:
         raise ArgumentError(f'interpolate takes antialias with mode="bilinear" or "bicubic", got mode={mode!r}.')
     if mode not in NEAREST and not tensor.dtype.is_float:
         raise DTypeError(f'interpolate takes floats in mode="{mode}", got {tensor.dtype}.')
@@ -61,14 +61,18 @@ def interpolate(
     if mode == "area":
         return AREA[axes](tensor, [length for length, _ in lengths])
     for axis, (length, factor) in reversed(list(enumerate(lengths, 2))):
-        if recompute_scale_factor:
+        if as_flag("recompute_scale_factor", recompute_scale_factor):
             factor = length / tensor.shape[axis]
         if length == tensor.shape[axis] and factor == 1.0:
             continue
         if mode in NEAREST:
             tensor = _nearest(tensor, axis, length, factor, mode)
         else:
-            tensor = _mixed(tensor, axis, *_taps(tensor, axis, length, factor, mode, bool(align_corners), antialias))
+            tensor = _mixed(
+                tensor,
+                axis,
+                *_taps(tensor, axis, length, factor, mode, as_flag("align_corners", align_corners), antialias),
+            )
     return tensor
 
 

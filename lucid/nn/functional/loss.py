@@ -187,8 +187,8 @@ def poisson_nll_loss(
     y * log(y) - y + log(2 * pi * y) / 2 of log(y!) is added where y > 1.
     """
     x, y = pair("poisson_nll_loss", input, target)
-    losses = ops.exp(x) - y * x if log_input else x - y * ops.log(x + eps)
-    if full:
+    losses = ops.exp(x) - y * x if as_flag("log_input", log_input) else x - y * ops.log(x + eps)
+    if as_flag("full", full):
         large = y > 1.0
         safe = ops.where(large, y, 1.0)
         stirling = safe * ops.log(safe) - safe + ops.log(safe * (2.0 * math.pi)) * 0.5
@@ -220,4 +220,4 @@ def gaussian_nll_loss(
     v = given + (ops.maximum(given, eps) - given).detach()
     difference = x - y
     losses = (ops.log(v) + difference * difference / v) * 0.5
-    return reduced(losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
+    return reduced(losses + 0.5 * math.log(2.0 * math.pi) if as_flag("full", full) else losses, reduction)

@@ -9,7 +9,7 @@ from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeErro
 from lucid.nn.functional.activation import logsigmoid
 from lucid.nn.functional.distance import pairwise_distance
 from lucid.nn.functional.loss import check_positive, pair, reduced
-from lucid.operations.arguments import as_number
+from lucid.operations.arguments import as_flag, as_number
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -106,7 +106,7 @@ def triplet_margin_with_distance_loss(
             f"triplet_margin_with_distance_loss takes a function as distance_function, got {distance!r}."
         )
     near, far = distance(a, b), distance(a, c)
-    if swap:
+    if as_flag("swap", swap):
         far = ops.minimum(far, distance(b, c))
     return reduced(ops.relu(near - far + margin), reduction)
 

@@ -174,7 +174,7 @@ def batch_norm(
         raise ShapeError(f"batch_norm takes inputs of shape (N, C, ...), got {tensor.shape}.")
     mean, variance = (_channelwise(values, tensor, "batch_norm") for values in (running_mean, running_var))
     scale, shift = (_channelwise(values, tensor, "batch_norm") for values in (weight, bias))
-    if training:
+    if as_flag("training", training):
         count = tensor.size // max(tensor.shape[1], 1)
         if count == 1:
             raise ShapeError(f"batch_norm needs more than one value a channel in training, got shape {tensor.shape}.")

@@ -10,6 +10,7 @@ import numpy as np
 import lucid.operations as ops
 from lucid.errors import ArgumentError, ShapeError
 from lucid.nn.functional.windows import Input, Size, each_axis, with_batch
+from lucid.operations.arguments import as_flag
 from lucid.operations.windows import first_max, window_max, windows
 from lucid.tensor import Array, Tensor
 
@@ -35,7 +36,7 @@ class _Windows:
         self.stride = self.kernel if stride is None else each_axis(name, "stride", stride, axes)
         self.padding = each_axis(name, "padding", padding, axes, at_least=0)
         self.dilation = each_axis(name, "dilation", dilation, axes)
-        self.ceil_mode = ceil_mode
+        self.ceil_mode = as_flag("ceil_mode", ceil_mode)
         if any(2 * pad > taps for pad, taps in zip(self.padding, self.kernel, strict=True)):
             raise ArgumentError(
                 f"{name} takes padding of at most half the kernel, got {self.padding} for {self.kernel}."
@@ -68,7 +69,7 @@ class _Windows:
         total: Tensor | int = 1
         for axis, extent in enumerate(x.shape[-self.axes :]):
             pad, taps, step = self.padding[axis], self.kernel[axis], self.stride[axis]
-            low, extent = (0, extent + 2 * pad) if count_include_pad else (pad, extent)
+            low, extent = (0, extent + 2 * pad) if as_flag("count_include_pad", count_include_pad) else (pad, extent)
             inside = low == 0 and (positions[axis] - 1) * step + taps <= extent
             if inside:
                 total = total * taps
@@ -225,7 +226,11 @@ def _max_pool(pool: _Windows, x: Input, return_indices: bool) -> Tensor | tuple[
         return window_max(found, pool.stride, pool.dilation, pool.padding)
 
     result = with_batch(pool.name, x, pool.axes, largest)
-    return (result, with_batch(pool.name, x, pool.axes, lambda x: _indices(pool, x))) if return_indices else result
+    return (
+        (result, with_batch(pool.name, x, pool.axes, lambda x: _indices(pool, x)))
+        if as_flag("return_indices", return_indices)
+        else result
+    )
 
 
 def _least(x: Tensor) -> int | float:
@@ -272,7 +277,7 @@ def _adaptive_max_pool(
     name: str, axes: int, x: Input, output_size: Lengths, return_indices: bool
 ) -> Tensor | tuple[Tensor, Tensor]:
     result = _adaptive_pool(name, axes, x, output_size, first_max)
-    if not return_indices:
+    if not as_flag("return_indices", return_indices):
         return result
     lengths = result.shape[-axes:]
     return result, with_batch(name, x, axes, lambda x: _adaptive_indices(x, lengths))
