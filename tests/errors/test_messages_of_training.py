@@ -134,7 +134,7 @@ CASES: list[Case] = [
     (
         lambda: schedules.ReduceLROnPlateau(sgd(), "low"),
         ArgumentError,
-        'ReduceLROnPlateau takes mode="min" or "max" and threshold_mode="rel" or "abs", got \'low\' and \'rel\'.',
+        'ReduceLROnPlateau takes mode="min" or "max", got \'low\'.',
         None,
     ),
     (
