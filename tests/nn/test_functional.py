@@ -61,8 +61,8 @@ def test_losses_stay_float32() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: nn.Linear(0, 2), ArgumentError, "positive integer as in_features, got 0"),
-        (lambda: nn.Linear(2, 2.0), ArgumentError, "positive integer as out_features, got 2.0"),
+        (lambda: nn.Linear(-1, 2), ArgumentError, "integer of at least 0 as in_features, got -1"),
+        (lambda: nn.Linear(2, 2.0), ArgumentError, "integer of at least 0 as out_features, got 2.0"),
         (lambda: nn.Linear(2, 2)(zeros(2, 3)), ShapeError, r"inputs of shape \(..., 2\), got \(2, 3\)"),
         (lambda: nn.LayerNorm(3)(zeros(2, 4)), ShapeError, r"layer_norm over \(3,\)"),
         (lambda: nn.LayerNorm(3, eps=-1.0), ArgumentError, "eps of at least 0"),
