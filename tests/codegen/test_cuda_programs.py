@@ -10,7 +10,7 @@ import pytest
 
 import lucid.nn as nn
 from lucid.codegen.cuda.module import Module, write_module
-from lucid.codegen.cuda.nvrtc import Figures
+from lucid.codegen.cuda.nvrtc import Cubin, Figures
 from lucid.ir.graph import Graph
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.pipeline import run_pipeline
@@ -104,9 +104,8 @@ FURTHER = (
   %k: f32[1, 4, 1, 1] = reshape %b; %c: f32[2, 4, 8, 8] = broadcast %k; %s = add %h, %c; %y = tanh %s; return %y }""",
     """graph(%x: u8[64, 3, 8, 8], %w: f32[4, 3, 3, 3]) { %f: f32[64, 3, 8, 8] = cast %x
   %y = convolution %f, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1; return %y }""",
-    GOLDEN["long_rows"],
-    OTHERS["softmax_of_blocks"],
-    OTHERS["many_of_blocks"],
+    *GOLDEN.values(),
+    *OTHERS.values(),
 )
 
 
@@ -129,8 +128,9 @@ def distinct(found: list[Module]) -> dict[str, str]:
 
 
 @cache
-def figures(everywhere: bool = False) -> dict[str, dict[str, Figures]]:
-    """What NVRTC says of every function of every program, for each architecture or for one of them in turn."""
+def compiled(everywhere: bool = False) -> list[tuple[str, dict[str, str], Cubin]]:
+    """Every function of every program, for each architecture or for one of them in turn: the architecture, the text of
+    some functions, and what NVRTC makes of them."""
     functions = list(distinct(modules()).items())
     jobs = []
     for number, architecture in enumerate(ARCHITECTURES):
@@ -140,15 +140,19 @@ def figures(everywhere: bool = False) -> dict[str, dict[str, Figures]]:
     compile_with_nvrtc("", ARCHITECTURES[0])
     with ThreadPoolExecutor(COMPILERS) as pool:
 
-        def of_part(job: tuple[str, dict[str, str]]) -> tuple[str, dict[str, Figures]]:
+        def of_part(job: tuple[str, dict[str, str]]) -> tuple[str, dict[str, str], Cubin]:
             architecture, part = job
-            found = compile_with_nvrtc("\n".join(part.values()), architecture).figures
-            assert set(found) == set(part)
-            return architecture, found
+            return architecture, part, compile_with_nvrtc("\n".join(part.values()), architecture)
 
-        result: dict[str, dict[str, Figures]] = {architecture: {} for architecture in ARCHITECTURES}
-        for architecture, found in pool.map(of_part, jobs):
-            result[architecture] |= found
+        return list(pool.map(of_part, jobs))
+
+
+def figures(everywhere: bool = False) -> dict[str, dict[str, Figures]]:
+    """What NVRTC says of each of these functions, by architecture."""
+    result: dict[str, dict[str, Figures]] = {architecture: {} for architecture in ARCHITECTURES}
+    for architecture, part, cubin in compiled(everywhere):
+        assert set(cubin.figures) == set(part)
+        result[architecture] |= cubin.figures
     return result
 
 
