@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lucid.codegen.memory import home
+from lucid.codegen.memory import is_view
 from lucid.codegen.threads import get_num_threads
 from lucid.codegen.work import Work, total, work_of
 from lucid.explanation_text import lines_of
@@ -20,7 +20,6 @@ from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Movement
 from lucid.ir.ops.elementwise import Cast
 from lucid.ir.ops.loop import Scan
-from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 from lucid.ir.passes.fuse import separations
 from lucid.ir.passes.outline import SOURCES
@@ -136,7 +135,7 @@ def _kernels(graph: Graph, runs: int) -> Iterator[tuple[Node, int]]:
     for node in graph.nodes:
         if isinstance(node.op, Scan):
             yield from _kernels(node.op.body, runs * node.op.length)
-        elif isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
+        elif is_view(graph, node):
             continue
         elif not isinstance(node.op, Check):
             yield node, runs

@@ -47,6 +47,24 @@ def home(graph: Graph, value: Value) -> Value:
     return value
 
 
+def is_view(graph: Graph, node: Node) -> bool:
+    """Whether a node is a reshape that lies where its operand does: it needs no code."""
+    return isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0])
+
+
+def around_body(node: Node) -> tuple[list[tuple[Value, Value]], list[tuple[Value, Value]]]:
+    """The arguments and outputs of a loop's body, each with the value around the loop in whose storage it lies: those
+    that are all of that value, and those that are an element of it along its leading axis."""
+    scan = node.op
+    assert isinstance(scan, Scan)
+    body, count, stop = scan.body, scan.carries, scan.carries + scan.sequences
+    whole = [*zip(body.arguments[:count], node.outputs, strict=False)]
+    whole += zip(body.arguments[stop:], node.inputs[stop:], strict=True)
+    elements = [*zip(body.arguments[count:stop], node.inputs[count:stop], strict=True)]
+    elements += zip(body.outputs[count:], node.outputs[count:], strict=True)
+    return whole, elements
+
+
 def arena_size(graph: Graph) -> int:
     """The bytes of the arena that a planned graph needs."""
     ends = [place.offset + value.type.nbytes for value, place in graph.places.items() if place.offset is not None]

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from lucid.codegen.cuda.module import kernel_functions
 from lucid.codegen.lowering import is_lowered, where
-from lucid.codegen.memory import home
+from lucid.codegen.memory import is_view
 from lucid.codegen.work import work_of
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.loop import Scan
-from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Const, Iota
 from lucid.stages import Readable
 
@@ -40,7 +39,7 @@ def calls(planned: Graph, part: Readable, stages: Stages) -> dict[str, Any]:
     explained = Readable.explain(part)  # of this part alone
     rows, row_of = iter(explained.rows), dict[int, int]()
     for graph, node, depth in _in_order(planned):
-        if _is_view(graph, node):
+        if is_view(graph, node):
             continue
         row = None if isinstance(node.op, Scan | Check) else next(rows)
         kernel = part.kernel(node) if is_lowered(node.op) else None
@@ -92,11 +91,6 @@ def _in_order(graph: Graph, depth: int = 0) -> Iterator[tuple[Graph, Node, int]]
         yield graph, node, depth
         if isinstance(node.op, Scan):
             yield from _in_order(node.op.body, depth + 1)
-
-
-def _is_view(graph: Graph, node: Node) -> bool:
-    """Whether a node is a view of its operand: that runs nothing."""
-    return isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0])
 
 
 def _ops(node: Node) -> str:

@@ -17,13 +17,12 @@ from lucid.codegen.cpu.task import Task
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED
-from lucid.codegen.memory import home
+from lucid.codegen.memory import around_body, home, is_view
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Irregular, Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.loop import Scan
-from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused
 from lucid.ir.types import TensorType
 
@@ -124,8 +123,7 @@ class ModuleWriter:
 
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
-        graph = self.scope.graph
-        if isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
+        if is_view(self.scope.graph, node):
             return
         kernel = self.kernel_of(node)
         if kernel.is_empty:
@@ -191,16 +189,13 @@ class ModuleWriter:
         """A loop among the steps, those of a run once. The carries lie where the loop's results are."""
         scan, outer = node.op, self.scope
         assert isinstance(scan, Scan)
-        body, count, stop = scan.body, scan.carries, scan.carries + scan.sequences
+        body, count = scan.body, scan.carries
         for start, result in zip(node.inputs, node.outputs[:count], strict=False):
             if home(outer.graph, start) is not home(outer.graph, result):
                 self.copy(result, start)
         if scan.length == 0:
             return
-        whole = [*zip(body.arguments[:count], node.outputs, strict=False)]
-        whole += zip(body.arguments[stop:], node.inputs[stop:], strict=True)
-        stacked = [*zip(body.arguments[count:stop], node.inputs[count:stop], strict=True)]
-        stacked += zip(body.outputs[count:], node.outputs[count:], strict=True)
+        whole, stacked = around_body(node)
         operands = {x: self._operand(outer, y) for x, y in whole}
         counter = self.new_slot()
         self.steps.set(counter, (self.arena + 1, scan.length))

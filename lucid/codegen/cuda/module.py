@@ -30,7 +30,7 @@ from lucid.codegen.cuda.tiles import Around
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, lower_factor, where
-from lucid.codegen.memory import arena_size, home, plan
+from lucid.codegen.memory import arena_size, around_body, home, is_view, plan
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
@@ -39,7 +39,6 @@ from lucid.ir.ops.derivative import CustomVjp
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
-from lucid.ir.ops.movement import Reshape
 from lucid.ir.ops.structure import Check, Fused, Grad
 from lucid.ir.passes.epilogues import join_epilogues
 from lucid.ir.types import TensorType
@@ -210,8 +209,7 @@ class _Writer:
 
     def loops(self, node: Node) -> None:
         """A node that is a kernel. A reshape that shares its operand's storage needs no code."""
-        graph = self.scope.graph
-        if isinstance(node.op, Reshape) and home(graph, node.output) is home(graph, node.inputs[0]):
+        if is_view(self.scope.graph, node):
             return
         nest = LoopNest(self.kernel_of(node))
         if not nest.kernel.is_empty:
@@ -292,14 +290,11 @@ class _Writer:
         """A loop of the plan. The carries lie where the loop's results are."""
         scan, outer, steps = node.op, self.scope, self.steps
         assert isinstance(scan, Scan)
-        body, count, stop = scan.body, scan.carries, scan.carries + scan.sequences
+        body, count = scan.body, scan.carries
         for start, result in zip(node.inputs, node.outputs[:count], strict=False):
             if home(outer.graph, start) is not home(outer.graph, result):
                 self.copy(result, start)
-        whole = [*zip(body.arguments[:count], node.outputs, strict=False)]
-        whole += zip(body.arguments[stop:], node.inputs[stop:], strict=True)
-        stacked = [*zip(body.arguments[count:stop], node.inputs[count:stop], strict=True)]
-        stacked += zip(body.outputs[count:], node.outputs[count:], strict=True)
+        whole, stacked = around_body(node)
         elements = tuple(Element(self.storage(stack, outer), inside.type.nbytes) for inside, stack in stacked)
         first = -1 - len(self.elements)
         self.elements += elements
