@@ -173,15 +173,18 @@ def in_order(op: Matmul, a: Shape, b: Shape) -> Matmul:
 
 def product_lanes(rows: Extent, products: Extent, columns: Extent, transpose_a: bool, transpose_b: bool) -> int:
     """Several lanes for few rows or columns, if the products of a sum lie side by side in the other factor: there, a
-    vector of results would be short, or would have to be brought together from as many lines of memory.
+    vector of results would be short, or would have to be brought together from as many lines of memory. One lane for
+    sums that would not fill them.
 
     >>> product_lanes(64, 512, 10, False, True), product_lanes(64, 512, 512, False, True)
     (16, 1)
     >>> product_lanes(1, 512, 64, False, False), product_lanes(1, 512, 64, False, True)
     (1, 16)
     """
+    if products < LANES:
+        return 1
     if rows == columns == 1:
-        return 1 if products < NARROW else LANES if products < WIDE else LANES_OF_ONE
+        return LANES if products < WIDE else LANES_OF_ONE
     by_rows, by_columns = not transpose_a and columns <= rows, transpose_b and rows <= columns
     if not by_rows and not by_columns:
         return 1
