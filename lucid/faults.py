@@ -7,6 +7,11 @@ and unfused code agree bit for bit.
 
 from __future__ import annotations
 
+import mmap
+import os
+import pickle
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,14 +19,14 @@ import numpy as np
 
 from lucid.codegen.target import Executable, Target
 from lucid.errors import CheckError, LucidError
-from lucid.frames import address, native
+from lucid.frames import address
 from lucid.ir.graph import Graph, Value
 from lucid.ir.interpret import Outcome, interpret
 from lucid.ir.ops.base import Array
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.pipeline import PIPELINE, Pass
 from lucid.ir.text_print import value_names
-from lucid.ir.types import bool_, float32, float64
+from lucid.ir.types import TensorType, bool_, float32, float64
 from lucid.ir.verify import verify
 
 # Relative to the largest finite magnitude of an array, and absolute.
@@ -35,8 +40,12 @@ class Fault:
     """The first step at fault, a pass by its name or code generation; and what is wrong after it, as a sentence."""
 
     step: str
-    kind: str  # `values`, or the type of an exception: a smaller graph must fail in the same way
+    kind: str  # `values`, `crash`, or the type of an exception: a smaller graph must fail in the same way
     sentence: str
+
+
+class CrashError(Exception):
+    """Compiled code has ended the process that ran it. The message is a sentence."""
 
 
 def random_arrays(graph: Graph, seed: int) -> tuple[Array, ...]:
@@ -76,6 +85,8 @@ def find_fault(
     for step, make in _steps(graph, arrays, target, passes):
         try:
             got = _outcome(make)
+        except CrashError as crash:
+            return Fault(step, "crash", str(crash))
         except Exception as error:
             sentence = error.sentence if isinstance(error, LucidError) else str(error)
             return Fault(step, type(error).__name__, f"it raises {type(error).__name__}: {sentence}")
@@ -121,16 +132,45 @@ def _outcome(make: Callable[[], Outcome]) -> Outcome | str:
 
 
 def _run(executable: Executable, graph: Graph, arrays: Sequence[Array]) -> Outcome:
-    """One run on copies of arrays."""
-    inputs = [
-        native(np.array(array, value.type.dtype.numpy)) for array, value in zip(arrays, graph.inputs, strict=True)
-    ]
-    outputs = [np.empty(value.type.shape, value.type.dtype.numpy) for value in graph.outputs]
+    """One run on copies of arrays, in a process of its own: code that is wrong may end the one that it runs in."""
+    inputs, outputs = ([_shared(value.type) for value in values] for values in (graph.inputs, graph.outputs))
+    for shared, array in zip(inputs, arrays, strict=True):
+        shared[...] = array
     table = executable.new_table()
     table[: len(inputs) + len(outputs)] = [address(array) for array in (*inputs, *outputs)]
-    executable.run(table.ctypes.data)
+    _in_process(lambda: executable.run(table.ctypes.data))
     new = dict(zip(graph.inputs, inputs, strict=True))
     return Outcome(tuple(outputs), tuple(new[state] for state, _ in graph.updates))
+
+
+def _shared(type: TensorType) -> Array:
+    """An array in memory that a process shares with those that are forked from it."""
+    memory = mmap.mmap(-1, max(type.nbytes, 1))
+    return np.frombuffer(memory, type.dtype.numpy, type.size).reshape(type.shape)
+
+
+def _in_process(run: Callable[[], object]) -> None:
+    """Run a function in a process that is forked from this one. Raises what it raises, and CrashError where a signal
+    ends the process."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():  # of Python, about threads: the new process runs native code
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if not process:
+        try:
+            run()
+        except BaseException as error:
+            os.write(writer, pickle.dumps(error))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as source:
+        raised = source.read()
+    _, status = os.waitpid(process, 0)
+    if os.WIFSIGNALED(status):
+        raise CrashError(f"the process that runs it is ended by {signal.Signals(os.WTERMSIG(status)).name}.")
+    if raised:
+        raise pickle.loads(raised)
 
 
 def _difference(expected: Outcome | str, got: Outcome | str, results: Sequence[str], exact: bool) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from lucid.codegen.cpu.scalars import LLVMScalars
+from lucid.codegen.cpu.target import CPUExecutable
 from lucid.codegen.target import Executable
 from lucid.faults import find_fault, random_arrays
 from lucid.ir.graph import Graph
@@ -125,6 +128,25 @@ def test_fused_code_must_have_the_bits_of_unfused_code() -> None:
     assert fault is not None
     assert (fault.step, fault.kind) == ("compiled code", "values")
     assert fault.sentence.endswith("elements differ in their bits.")
+
+
+def test_code_that_ends_its_process_is_found_and_shrunk(
+    step: Path, command: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = CPUExecutable.run
+
+    def crash(self: CPUExecutable, table: int) -> None:
+        if os.getpid() != tests:
+            os.kill(os.getpid(), signal.SIGKILL)
+        run(self, table)
+
+    tests = os.getpid()
+    monkeypatch.setattr(CPUExecutable, "run", crash)
+    output = command("check", "step.ir", code=1).output
+    assert output.startswith(
+        "unfused code is the first step at fault.\n  the process that runs it is ended by SIGKILL.\n"
+    )
+    assert len(parse(Path("step.shrunk.ir").read_text()).nodes) <= 1
 
 
 def test_a_fault_that_needs_its_numbers_is_written_with_them(step: Path, command: Callable[..., object]) -> None:
