@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -84,6 +84,16 @@ def parallel() -> Callable[[int | None, None, int], None]:
 def tasks() -> set[int]:
     """The threads of this process, as Linux counts them."""
     return set(map(int, os.listdir("/proc/self/task")))
+
+
+def wait_for(workers: Iterable[int]) -> None:
+    """Wait until workers sleep."""
+    for worker in workers:
+        state = ""
+        while state != "S":
+            time.sleep(0.002)
+            with open(f"/proc/self/task/{worker}/stat") as stat:
+                state = stat.read().rsplit(")", 1)[1].split()[0]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -249,9 +259,9 @@ def test_workers_may_run_anywhere_behind_many_wakes() -> None:
     for pause in pauses:
         time.sleep(pause)
         step(x)
-    time.sleep(0.1)  # until all of them sleep
     allowed = os.sched_getaffinity(0)
     workers = tasks() - others
+    wait_for(workers)
     assert len(workers) >= 7
     assert all(os.sched_getaffinity(thread) == allowed for thread in workers)
 
@@ -290,6 +300,7 @@ def test_workers_stay_where_others_have_put_them() -> None:
     run = parallel()
     run(task, None, 4)
     workers = sorted(tasks() - others)
+    wait_for(workers)  # one that is leaving a core would undo what is chosen
     first, second, *_ = sorted(os.sched_getaffinity(0))
     cores = [{first}, {second}, {first, second}]
     for worker, chosen in zip(workers, cores, strict=True):
@@ -297,7 +308,7 @@ def test_workers_stay_where_others_have_put_them() -> None:
     for _ in range(20):
         time.sleep(0.002)
         run(task, None, 4)
-    time.sleep(0.05)
+    wait_for(workers)
     assert [os.sched_getaffinity(worker) for worker in workers] == cores
 
 
