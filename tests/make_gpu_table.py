@@ -31,7 +31,7 @@ needed for that. `tests/codegen/test_cuda_programs.py` holds every function to n
 memory, and registers for a block of 256 threads.
 
 Loop nests have 256 threads a block, or fewer where there is less to do. A multiprocessor has 65536 registers: up to 32
-a thread it is full of threads; with 128 it holds 512 of them. Products have 256 threads a block too.
+a thread it is full of threads; with 128 it holds 512 of them. Long rows and products have 256 threads a block too.
 
 | functions | architecture | number | registers: median | most | bytes spilled | bytes of shared memory |
 | --- | --- | --- | --- | --- | --- | --- |
