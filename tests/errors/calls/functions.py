@@ -163,7 +163,7 @@ CALLS: list[Call] = [
             "shape": [{1: np.array([1, 1, 1])}, {1: np.array([[1, 2]])}],
             "dtype": {1: LINE[:2]},
             "value": [{1: -1}, {1: 0.5}, {1: 2}, {"output_size": -1}, {"output_size": 0.5}],
-            "data": [{1: np.array([4, -1])}, {"output_size": 4}],
+            "data": [{1: np.array([-1, 4])}, {"output_size": 4}],  # PyTorch writes beyond its result for [4, -1]
         },
     ),
     call(
