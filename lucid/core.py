@@ -242,7 +242,10 @@ class TensorCore:
 
     def _here(self, wanted: str) -> Any:
         """The array in the memory that it is in."""
-        return self._concrete(wanted) if self.device == "cpu" else self._array
+        if self.device == "cpu":
+            return self._concrete(wanted)
+        gpu().follow()  # what reads it next does so on the current stream
+        return self._array
 
     def __bool__(self) -> bool:
         return bool(self._single("bool()"))

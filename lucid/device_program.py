@@ -120,7 +120,7 @@ class DeviceProgram(Program):
             table[slot] = device.address(array)
         for slot, offset in self._offsets():
             table[slot] += offset
-        before = [array.copy() for array in written] if executable.may_fail else []
+        before = [device.copy(array) for array in written] if executable.may_fail else []
         strides = np.array([held[slot].nbytes // times for slot in moving], np.int64)
         executable.repeat(table.ctypes.data, times, np.array(moving, np.int64), strides)
         self._advance(times)
@@ -195,7 +195,7 @@ class DeviceProgram(Program):
             return array
         there = device.upload(array)
         overlaps = there is array and (self._written_leaves or any(_overlap(device, there, other) for other in written))
-        return there.copy() if overlaps else there
+        return device.copy(there) if overlaps else there
 
     def _advance(self, times: int) -> None:
         """Do to the random state of the CPU what the runs do to that of the GPU."""

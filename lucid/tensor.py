@@ -38,12 +38,12 @@ def _reflected(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Ten
 
 def _elements_put_back(array: Any) -> Callable[[], None]:
     """What gives an array, NumPy's or CuPy's on a GPU, the elements back that it has now."""
-    elements = array.copy()
-
-    def restore() -> None:
-        array[...] = elements
-
-    return restore
+    if isinstance(array, np.ndarray):
+        elements = array.copy()
+        return lambda: np.copyto(array, elements)
+    device = gpu()
+    there = device.copy(array)
+    return lambda: device.write(array, there)
 
 
 def _in_place(operation: Callable[[Operand, Operand], Tensor]) -> Callable[[Tensor, Operand], Tensor]:

@@ -134,7 +134,7 @@ class Module(Registry):
             missing if strict else [],
             unexpected if strict else [],
         )
-        with no_grad():
+        with Savepoint(later=True), no_grad():
             for name, array in arrays.items():
                 own[name].copy_(array)
         return StateDictDifference(missing, unexpected)

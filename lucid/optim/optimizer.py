@@ -205,8 +205,9 @@ class Optimizer(Observed):
         missing = [key for key in self.state if key not in given]
         unexpected = [key for key in given if key not in self.state]
         check_state(name, self.state, arrays, missing, unexpected)
-        for key, array in arrays.items():
-            self.state[key].copy_(array)
+        with Savepoint(later=True):
+            for key, array in arrays.items():
+                self.state[key].copy_(array)
         for own, group in zip(self.param_groups, groups, strict=True):
             for key in own.keys() - group.keys() - {"params"}:
                 del own[key]

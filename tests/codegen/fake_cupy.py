@@ -1,4 +1,5 @@
-"""As much of CuPy as Lucid uses, without a GPU: memory of its own, streams that only count, kernels on the simulator.
+"""As much of CuPy as Lucid uses, without a GPU: memory of its own, kernels on the simulator, and streams that do at
+once what they are given, but insist that they were told to wait for what other streams have been given before.
 
 It shows that the launcher does what it should with CuPy's interface, whose parameters it has (`test_cupy.py` compares
 them with the installed release). It shows nothing of what CuPy, or a GPU, does.
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 import numpy as np
@@ -27,36 +28,44 @@ from lucid.codegen.cuda.simulator.memory import Guarded
 class FakeArray:
     """An array in "device" memory: not a NumPy array, and read by `get` only."""
 
-    def __init__(self, host: Any, storage: Any = None) -> None:
+    def __init__(self, host: Any, order: Literal["C", "F"] = "C") -> None:
         host = np.asarray(host)
-        self._storage = storage or Guarded(host.nbytes)
+        self._storage = Guarded(host.nbytes)
         raw = (ctypes.c_char * host.nbytes).from_address(self._storage.address)
-        self._view = np.frombuffer(raw, host.dtype, host.size).reshape(host.shape)
+        self._view = np.frombuffer(raw, host.dtype, host.size).reshape(host.shape, order=order)
         self._view[...] = host
         self.shape, self.dtype, self.nbytes = host.shape, host.dtype, host.nbytes
         self.data = SimpleNamespace(ptr=self._storage.address)
-        self.flags = SimpleNamespace(c_contiguous=True)
+        self.flags = SimpleNamespace(c_contiguous=self._view.flags.c_contiguous)
 
     def get(self, stream: None = None, order: str = "C", out: None = None, blocking: bool = True) -> Any:
         assert (stream, order, out, blocking) == (None, "C", None, True)
+        Stream.current.work()
         calls.synchronizations += 1
         return self._view.copy()
 
     def set(self, arr: Any, stream: None = None) -> None:
-        assert isinstance(arr, np.ndarray)
-        assert arr.flags.c_contiguous
-        assert (arr.shape, arr.dtype) == (self.shape, self.dtype)
+        assert stream is None
+        if not isinstance(arr, np.ndarray) or arr.dtype != self.dtype:
+            raise TypeError("only a numpy.ndarray of the same dtype can be set.")
+        if arr.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        Stream.current.work()
         self._view[...] = arr
 
     def copy(self, order: str = "C") -> FakeArray:
+        assert order == "C"
+        Stream.current.work()
         return FakeArray(self._view)
 
     def fill(self, value: int) -> None:
+        Stream.current.work()
         self._view[...] = value
 
     def __setitem__(self, key: object, other: FakeArray) -> None:
         assert key is ...
         assert isinstance(other, FakeArray)
+        Stream.current.work()
         self._view[...] = other._view
 
     @property
@@ -84,13 +93,14 @@ class Calls:
     captures: int = 0
     replays: int = 0
     waits: int = 0
+    works: int = 0  # of all streams
 
 
 calls = Calls()
 
 
 class Stream:
-    """Runs what is launched at once, or keeps it while it is captured."""
+    """Runs what is launched at once, or keeps it while it is captured. No stream waits for another by itself."""
 
     current: Stream
     captured: list[Any] | None = None
@@ -99,6 +109,7 @@ class Stream:
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
     ) -> None:
         self.before = self
+        self.follows = 0  # what waits for it comes behind so many works: all of them are in one order
 
     def __enter__(self) -> Stream:
         self.before, Stream.current = Stream.current, self
@@ -106,6 +117,11 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         Stream.current = self.before
+
+    def work(self) -> None:
+        """Note that something is done on this stream."""
+        assert self.follows == calls.works, "this stream was not told to wait for another that has been used since"
+        self.follows = calls.works = calls.works + 1
 
     def begin_capture(self, mode: int | None = None) -> None:
         assert self is Stream.current, "what is launched on another stream is not captured"
@@ -125,6 +141,7 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         assert event.stream is not self
+        self.follows = max(self.follows, event.follows)
         calls.waits += 1
 
 
@@ -133,9 +150,11 @@ class Event:
 
     def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
         self.stream: Stream | None = None
+        self.follows = 0
 
     def record(self, stream: Stream | None = None) -> None:
         self.stream = stream or Stream.current
+        self.follows = self.stream.follows
 
     def synchronize(self) -> None:
         assert self.stream is not None
@@ -150,6 +169,7 @@ class Graph:
 
     def launch(self, stream: Stream | None = None) -> None:
         assert stream in (None, Stream.current)
+        Stream.current.work()
         calls.replays += 1
         for run in self.captured:
             run()
@@ -200,7 +220,11 @@ class RawKernel:
             calls.launches.append((self.name, grid, block))
             self.library.launch(one, pointers)
 
-        run() if Stream.current.captured is None else Stream.current.captured.append(run)
+        if Stream.current.captured is not None:
+            Stream.current.captured.append(run)
+            return
+        Stream.current.work()
+        run()
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
@@ -210,17 +234,17 @@ def empty(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
 
 def zeros(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
     assert order == "C"
+    Stream.current.work()
     return FakeArray(np.zeros(shape, dtype))
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> FakeArray:
     assert (dtype, order, copy, blocking) == (None, None, None, False)
-    return a if isinstance(a, FakeArray) else FakeArray(a)
-
-
-def ascontiguousarray(a: Any, dtype: Any = None) -> FakeArray:
-    assert dtype is None
-    return asarray(a)
+    if isinstance(a, FakeArray):
+        return a
+    Stream.current.work()
+    a = np.asarray(a)
+    return FakeArray(a, "C" if a.flags.c_contiguous or not a.flags.f_contiguous else "F")
 
 
 def from_dlpack(array: Any, *, device: Any = None, copy: Any = None) -> FakeArray:
@@ -267,7 +291,6 @@ def make() -> Any:
         empty=empty,
         zeros=zeros,
         asarray=asarray,
-        ascontiguousarray=ascontiguousarray,
         from_dlpack=from_dlpack,
         is_available=is_available,
         copyto=copyto,
@@ -295,7 +318,7 @@ def assemble(module: Module, architecture: str) -> bytes:
 def installed() -> Iterator[Calls]:
     """With this module as CuPy, and an account of what is asked of it."""
     global calls
-    calls = Calls()
+    calls, Stream.current = Calls(), Stream()
     device = devices.Device(make())
     with ExitStack() as patches:
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.assemble", assemble))

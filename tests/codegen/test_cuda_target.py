@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -131,6 +132,34 @@ def test_another_stream_waits_for_the_one_before(calls: Calls) -> None:
     assert calls.waits == 2
 
 
+def test_reads_and_other_programs_wait_for_the_stream_of_a_step(calls: Calls) -> None:
+    """The imitation insists, whenever a stream is used."""
+    model, optimizer, step, losses = trained("cuda", steps=1)
+
+    @lucid.compile(target="cuda")
+    def evaluate(x):
+        with lucid.no_grad():
+            return model[0](x)
+
+    with Stream():
+        losses.append(step(X, Y))
+    waits = calls.waits
+    losses[-1].item()
+    with Stream():
+        evaluated = evaluate(X)
+    model[0].weight.numpy()
+    with Stream():
+        losses.append(step(X, Y))
+    copy = lucid.zeros(3, 5).to("cuda").copy_(evaluated)
+    with Stream():
+        assert losses[-1].__dlpack__().array is losses[-1]._array
+    assert calls.waits == waits + 6
+    expected = trained("cpu", steps=3)
+    assert [loss.item() for loss in losses] == [loss.item() for loss in expected[3]]
+    assert state(model, optimizer) == state(*expected[:2])
+    assert copy.tolist() == evaluated.tolist()
+
+
 @pytest.fixture
 def _ctrl_c_interrupts() -> Iterator[None]:
     """Also where this process was started in the background, which ignores Ctrl-C."""
@@ -232,6 +261,60 @@ def test_modules_and_tensors_move(calls: Calls) -> None:
     assert there.to("cuda") is there
     assert there.requires_grad
     assert there.to("cpu").tolist() == [1.0, 2.0]
+
+
+def test_what_has_no_axes_gets_none(calls: Calls) -> None:
+    count = lucid.Tensor(3.0).to("cuda")
+    assert (count.shape, count.copy_(4.0).item()) == ((), 4.0)
+    *_, optimizer, step, _ = trained("cuda", steps=2)
+    assert {tensor.shape for name, tensor in optimizer.state.items() if name.startswith("step")} == {()}
+    assert len(step.programs) == 1
+
+
+def test_arrays_in_columns_are_put_in_rows(calls: Calls) -> None:
+    columns = np.arange(6, dtype=np.float32).reshape(3, 2).T
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    assert double(columns).tolist() == (columns * 2).tolist()
+    assert double(lucid.as_tensor(columns).to("cuda")).tolist() == (columns * 2).tolist()
+    x = lucid.zeros(2, 3).to("cuda")
+    assert x.copy_(columns).tolist() == columns.tolist()
+
+
+def test_states_are_loaded_where_they_are(calls: Calls, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    optimizer = optim.Adam(model.parameters())
+    step = lucid.compile(classifying_step(model, optimizer), target="cuda")
+    step(X, Y)
+    kept, before = (model.state_dict(), optimizer.state_dict()), state(model, optimizer)
+    lucid.save(tmp_path / "step.safetensors", model=model, optimizer=optimizer)
+    step(X, Y)
+    model.load_state_dict(kept[0])
+    optimizer.load_state_dict(kept[1])
+    assert state(model, optimizer) == before
+    step(X, Y)
+    lucid.load(tmp_path / "step.safetensors", model=model, optimizer=optimizer)
+    assert state(model, optimizer) == before
+    assert {x.device for x in (*model.parameters(), *model.buffers(), *optimizer.state.values())} == {"cuda"}
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["model", "optimizer"])
+def test_a_state_that_the_gpu_does_not_take_changes_nothing(calls: Calls, part: int) -> None:
+    model, optimizer, step, _ = trained("cuda", steps=1)
+    kept = (model.state_dict(), optimizer.state_dict())
+    step(X, Y)
+    before, original, written = state(model, optimizer), devices.Device.write, []
+
+    def write(self: Any, target: Any, source: Any) -> None:
+        written.append(target)
+        if len(written) == 3:
+            raise MemoryError
+        original(self, target, source)
+
+    with mock.patch.object(devices.Device, "write", write), pytest.raises(MemoryError):
+        (model, optimizer)[part].load_state_dict(kept[part])
+    assert state(model, optimizer) == before
+    (model, optimizer)[part].load_state_dict(kept[part])
+    assert state(model, optimizer) != before
 
 
 def test_arrays_are_exchanged_without_copies(calls: Calls) -> None:

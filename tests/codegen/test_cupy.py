@@ -18,7 +18,6 @@ SIGNATURES = {
     "empty": "shape, dtype=, order=",
     "zeros": "shape, dtype=, order=",
     "asarray": "a, dtype=, order=, *, copy=, blocking=",
-    "ascontiguousarray": "a, dtype=",
     "from_dlpack": "array, *, device=, copy=",
     "is_available": "",
     "ndarray.get": "self, stream=, order=, out=, blocking=",

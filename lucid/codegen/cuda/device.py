@@ -1,6 +1,8 @@
 """The GPU, through CuPy: the only module that uses it.
 
 Nothing here waits for the GPU but `download`, which also looks whether a check has failed since the last time.
+
+Whatever Lucid has the GPU do is done in the order of the calls, on whichever streams they were made: see `follow`.
 """
 
 from __future__ import annotations
@@ -72,6 +74,8 @@ class Device:
     def __init__(self, cupy: Any) -> None:
         self._cupy = cupy
         self.architecture = f"sm_{cupy.cuda.Device().compute_capability}"
+        self._lock = threading.Lock()
+        self._latest = cupy.cuda.get_current_stream()  # the stream that Lucid used last
         self.status = cupy.zeros(STATUS_WORDS, "int64")
         self.checks: list[tuple[str, str]] = []  # of all executables, with the dtypes of their values
         self._folder: str | None = None
@@ -95,24 +99,35 @@ class Device:
     def upload(self, array: Any) -> Any:
         """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
         itself where it is contiguous."""
-        return self._cupy.ascontiguousarray(array if self.holds(array) else self._cupy.asarray(array))
+        self.follow()
+        there = array if self.holds(array) else self._cupy.asarray(array)
+        # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
+        return there if there.flags.c_contiguous else there.copy()
 
     def write(self, target: Any, source: Any) -> None:
         """Copy elements, from either memory, into an array on the GPU."""
+        self.follow()
         if self.holds(source):
             target[...] = source
         else:
-            target.set(np.ascontiguousarray(source))
+            target.set(np.asarray(source, target.dtype, order="C"))
+
+    def copy(self, array: Any) -> Any:
+        """A new array on the GPU with the elements of one there."""
+        self.follow()
+        return array.copy()
 
     def download(self, array: Any) -> Any:
         """The elements as a NumPy array: waits until they are computed. Raises the CheckError of the first check that
         has failed since the last time; states are as they were before the step that it belongs to."""
+        self.follow()
         host = array.get()
         self.check()
         return host
 
     def check(self) -> None:
         """Wait for the GPU, and raise the CheckError of a check that has failed."""
+        self.follow()
         failed, number, position, bits = self.status.get().tolist()
         if failed:
             self._fail(number, position, bits)
@@ -127,6 +142,7 @@ class Device:
 
     def foreign(self, array: Any) -> Any:
         """The array over the memory of another library's array on the GPU."""
+        self.follow()  # CuPy has the current stream wait for that library
         if hasattr(array, "__cuda_array_interface__"):
             return self._cupy.asarray(array)
         return self._cupy.from_dlpack(array)
@@ -170,12 +186,14 @@ class Device:
         """Execute a graph on the current stream."""
         graph.launch(self._cupy.cuda.get_current_stream())
 
-    def follow(self, latest: Any) -> Any:
-        """Have the current stream wait for what is on the one that was current `latest`; returns the current one."""
+    def follow(self) -> None:
+        """Have the current stream wait for all that Lucid has put on others. Whoever is about to put something there, a
+        read too, calls this first: the arrays of a program may be read and written on any stream."""
         stream = self._cupy.cuda.get_current_stream()
-        if latest is not None and latest != stream:
-            stream.wait_event(latest.record())
-        return stream
+        with self._lock:
+            if stream != self._latest:
+                stream.wait_event(self._latest.record())
+                self._latest = stream
 
 
 @contextlib.contextmanager

@@ -59,7 +59,6 @@ class CUDAExecutable(PlannedExecutable):
         super().__init__(code, module)
         self._loaded: tuple[Functions, list[int], int] | None = None
         self._arena: Any = None
-        self._stream: Any = None
         self._graphs: dict[tuple[int, ...], Any] = {}
 
     def run(self, table: int) -> None:
@@ -75,7 +74,7 @@ class CUDAExecutable(PlannedExecutable):
                 device.launch(functions[step.function], step, addresses, first_check)
 
         with uninterrupted():
-            self._stream = device.follow(self._stream)  # the arena may be in use there
+            device.follow()
             if os.environ.get(GRAPHS_VARIABLE) == "1":
                 self._replay(tuple(given), launch)
             else:
