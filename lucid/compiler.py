@@ -93,6 +93,9 @@ def compile(
     `grad`s; `lower`, `programs` show what was compiled. Raises TraceError for Python that a graph cannot represent.
     With `trap="nan"`, its calls behave as under `lucid.debug.trap_nan`.
 
+    `target` is "cpu"; "cuda", for a step on an NVIDIA GPU; or "cuda-sim", which executes the kernels of "cuda" on the
+    CPU, for developers of Lucid: see docs/gpu.md.
+
     `passes` of your own join the compiler's, and `kernel_rules` change how kernels run: see docs/extend.md.
 
     >>> import lucid
@@ -213,7 +216,7 @@ class CompiledFunction:
             )
         leaves, spec = flatten_call(args, kwargs)
         with RUN_LOCK:
-            return self._find(leaves, spec)
+            return self._find(leaves, spec, runs=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
@@ -256,7 +259,7 @@ class CompiledFunction:
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.programs)} programs>"
 
-    def _find(self, leaves: list[Any], spec: Spec) -> Program:
+    def _find(self, leaves: list[Any], spec: Spec, runs: bool = True) -> Program:
         key = key_of(leaves, spec)
         group = self._programs.get(key)
         if group is not None:
@@ -265,6 +268,8 @@ class CompiledFunction:
                     if len(self._programs) > 1:  # the latest used goes to the end
                         self._programs[key] = self._programs.pop(key)
                     return program
+        if runs:
+            self._target.expect_machine()
         program = self._build(leaves, spec)
         self._remember(key, program, leaves)
         if os.environ.get(explorer.VARIABLE):

@@ -109,6 +109,9 @@ class Target(Protocol):
         """What its code depends on beside the graph and Lucid itself: the processor, the code generator's release.
         None where that can't be told, and the code must not be kept."""
 
+    def expect_machine(self) -> None:
+        """Raise CompileError where this machine lacks what would run its code: asked before a call compiles."""
+
     def ahead(self, graph: Graph) -> AbstractContextManager[None]:
         """While this is open, what becomes of a traced graph is compiled. The target may begin with what it knows to
         be needed; it is done with all that when this ends."""

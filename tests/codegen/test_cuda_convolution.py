@@ -147,6 +147,19 @@ def test_many_positions_have_wide_numbers() -> None:
     assert not small.is_wide
 
 
+def test_more_matrices_than_blocks_go_round() -> None:
+    """Of the products of 7 groups, three blocks take one after the other."""
+    image, kernel = TensorType(float32, (2, 14, 6)), TensorType(float32, (14, 2, 3))
+    graph = alone(Convolution((1,), (1,), (0,), (0,), 7), image, kernel)
+    with mock.patch("lucid.codegen.cuda.gathered.MOST_MATRICES", 3):
+        simulated = Simulated([graph])
+    (launch,) = simulated.modules[graph].plan.steps
+    assert launch.blocks == (1, 3)
+    arrays = operands(graph)
+    for order in ORDERS:
+        assert same_bits(simulated.run(graph, arrays, order), run_compiled(graph, arrays))
+
+
 def test_nvrtc_compiles_convolutions_without_spills(graphs: list[Graph]) -> None:
     modules = Simulated(graphs).modules
     text = "\n".join(module.text for module in modules.values())

@@ -5,6 +5,7 @@ GPU and CuPy are imitated where a test needs them.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +69,13 @@ def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
         lucid.Tensor([1.0]).to("cuda")
     assert raised.value.sentence == "target 'cuda' runs its kernels through CuPy, which is not installed."
     assert 'pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU' in str(raised.value)
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    for call in (double, lambda x: double.repeat(x)):
+        with (
+            mock.patch("lucid.codegen.cuda.target.nvrtc", side_effect=AssertionError("compiled for nothing")),
+            pytest.raises(CompileError, match="which is not installed"),
+        ):
+            call(X)
 
 
 def test_without_a_gpu_programs_compile_and_say_so_when_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +110,28 @@ def test_what_nvrtc_refuses_is_shown() -> None:
         CompileError, match=r'NVRTC refuses the CUDA C of a program for sm_80: .*"nonsense" is undefined'
     ):
         compile_with_nvrtc('extern "C" __global__ void f() { nonsense; }', "sm_80")
+
+
+@pytest.mark.parametrize("name", ["90", "compute_80", "sm_", "hopper"])
+def test_names_of_architectures_have_a_form(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(devices.ARCHITECTURE_VARIABLE, name)
+    with pytest.raises(CompileError) as raised:
+        lucid.compile(lambda x: x * 2.0, target="cuda").lower(X)
+    assert raised.value.sentence == f"LUCID_CUDA_ARCH is the architecture of a GPU, such as sm_80, got '{name}'."
+    assert raised.value.hint == "nvidia-smi --query-gpu=compute_cap --format=csv tells it: 9.0 is sm_90."
+
+
+def test_an_architecture_that_nvrtc_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named, or that of a GPU which is newer."""
+    compile_with_nvrtc("", "sm_80")
+    monkeypatch.setenv(devices.ARCHITECTURE_VARIABLE, "sm_999")
+    with pytest.raises(CompileError) as raised:
+        lucid.compile(lambda x: x * 2.0, target="cuda").lower(X)
+    assert re.fullmatch(r"NVRTC 12\.\d+ compiles for (sm_\d+, )+got sm_999\.", raised.value.sentence)
+    assert "sm_80, " in raised.value.sentence
+    assert raised.value.hint == (
+        "for a newer GPU: pip install --upgrade nvidia-cuda-nvrtc-cu12; LUCID_CUDA_ARCH names another architecture."
+    )
 
 
 def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

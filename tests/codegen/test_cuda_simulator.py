@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -162,6 +163,29 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
         "target 'cuda-sim' runs CUDA C as C++ and needs a C++ compiler; there is no g++ and no clang++ on the PATH."
     )
     assert "a tool for developers of Lucid: target='cpu' needs none" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["clang++-99", "g++ -O0"])
+def test_a_compiler_that_is_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", name)
+    library.compiler.cache_clear()
+    try:
+        with pytest.raises(CompileError) as raised:
+            library.compiler()
+    finally:
+        library.compiler.cache_clear()
+    assert raised.value.sentence == (f"CXX is the C++ compiler of target 'cuda-sim', and there is no program '{name}'.")
+    assert raised.value.hint == (
+        "name a compiler without arguments, such as g++, by its name on the PATH or its path; or unset CXX."
+    )
+
+
+def test_a_compiler_that_says_nothing() -> None:
+    with (
+        mock.patch.object(library, "compiler", return_value="/bin/false"),
+        pytest.raises(CompileError, match=r"/bin/false refuses the CUDA C of a program: exit status 1"),
+    ):
+        library.build("", [])
 
 
 def test_what_a_program_for_cuda_does_not_have() -> None:

@@ -49,6 +49,9 @@ class CPUTarget:
         """See `Target.identity`."""
         return None if self.rules else processors.machine().identity()
 
+    def expect_machine(self) -> None:
+        """See `Target.expect_machine`: it compiles for the processor at hand."""
+
     @contextlib.contextmanager
     def ahead(self, graph: Graph) -> Iterator[None]:
         """See `Target.ahead`."""

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import itertools
 import os
+import re
 import signal
 import threading
 import weakref
@@ -59,8 +60,14 @@ def is_on_gpu(array: Any) -> bool:
 
 
 def architecture() -> str:
-    """The architecture to compile for: what LUCID_CUDA_ARCH names, that of the GPU, or else sm_80."""
+    """The architecture to compile for: what LUCID_CUDA_ARCH names, that of the GPU, or else sm_80. Raises CompileError
+    for a name of another form: for compute_80, NVRTC makes PTX and no machine code."""
     if chosen := os.environ.get(ARCHITECTURE_VARIABLE):
+        if not re.fullmatch(r"sm_\d+", chosen):
+            raise CompileError(
+                f"{ARCHITECTURE_VARIABLE} is the architecture of a GPU, such as sm_80, got {chosen!r}.",
+                hint="nvidia-smi --query-gpu=compute_cap --format=csv tells it: 9.0 is sm_90.",
+            )
         return chosen
     try:
         return gpu().architecture

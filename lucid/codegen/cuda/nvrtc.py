@@ -45,9 +45,22 @@ class Nvrtc:
         major, minor = ctypes.c_int(), ctypes.c_int()
         library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
         self.version = major.value, minor.value
+        count = ctypes.c_int()
+        library.nvrtcGetNumSupportedArchs(ctypes.byref(count))
+        numbers = (ctypes.c_int * count.value)()
+        library.nvrtcGetSupportedArchs(numbers)
+        self.architectures = [f"sm_{number}" for number in numbers]
 
     def compile(self, source: str, architecture: str) -> Cubin:
-        """The machine code of CUDA C for an architecture such as sm_80. Raises CompileError with the compiler's log."""
+        """The machine code of CUDA C for an architecture such as sm_80. Raises CompileError for one that this release
+        does not know, and with the compiler's log."""
+        if architecture not in self.architectures:
+            raise CompileError(
+                f"NVRTC {'.'.join(map(str, self.version))} compiles for {', '.join(self.architectures)}, "
+                f"got {architecture}.",
+                hint="for a newer GPU: pip install --upgrade nvidia-cuda-nvrtc-cu12; "
+                "LUCID_CUDA_ARCH names another architecture.",
+            )
         library, program = self._library, ctypes.c_void_p()
         library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"lucid.cu", 0, None, None)
         try:

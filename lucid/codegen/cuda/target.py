@@ -29,6 +29,10 @@ class CUDATarget:
         """See `Target.identity`. Raises CompileError where there is no NVRTC."""
         return f"cuda {architecture()} nvrtc {nvrtc().version}"
 
+    def expect_machine(self) -> None:
+        """See `Target.expect_machine`. Raises CompileError where there is no CuPy or no GPU."""
+        gpu()
+
     def ahead(self, graph: Graph) -> AbstractContextManager[None]:
         """See `Target.ahead`."""
         return nullcontext()

@@ -39,8 +39,15 @@ class SimulationError(LucidError, RuntimeError):
 @functools.cache
 def compiler() -> str:
     """The path of the C++ compiler: what CXX names, else g++ or clang++. Raises CompileError where there is none."""
-    for name in (os.environ.get("CXX", ""), "g++", "clang++"):
-        if name and (path := shutil.which(name)):
+    if chosen := os.environ.get("CXX"):
+        if path := shutil.which(chosen):
+            return path
+        raise CompileError(
+            f"CXX is the C++ compiler of target 'cuda-sim', and there is no program {chosen!r}.",
+            hint="name a compiler without arguments, such as g++, by its name on the PATH or its path; or unset CXX.",
+        )
+    for name in ("g++", "clang++"):
+        if path := shutil.which(name):
             return path
     raise CompileError(
         "target 'cuda-sim' runs CUDA C as C++ and needs a C++ compiler; there is no g++ and no clang++ on the PATH.",
@@ -67,7 +74,8 @@ def build(text: str, functions: Sequence[str]) -> bytes:
         command = [compiler(), *options(), *_SHARED, "-o", str(library), str(path)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
-            raise CompileError(f"{compiler()} refuses the CUDA C of a program: {run.stderr.strip()[:2000]}")
+            said = run.stderr.strip()[:2000] or f"exit status {run.returncode}"
+            raise CompileError(f"{compiler()} refuses the CUDA C of a program: {said}")
         return library.read_bytes()
 
 

@@ -34,6 +34,9 @@ class CUDASimulatorTarget:
         """See `Target.identity`. Raises CompileError where there is no C++ compiler."""
         return identity()
 
+    def expect_machine(self) -> None:
+        """See `Target.expect_machine`: what compiles also runs."""
+
     def ahead(self, graph: Graph) -> AbstractContextManager[None]:
         """See `Target.ahead`."""
         return nullcontext()
