@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from lucid.codegen.cuda.device import Device
+from lucid.codegen.cuda import target
 from lucid.codegen.cuda.module import write_module
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
@@ -48,11 +48,8 @@ def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
         run()
         return 0.001
 
-    with installed() as calls:
-        device = Device(make())
-        monkeypatch.setattr("lucid.codegen.cuda.target.gpu", lambda: device)
-        with mock.patch.object(script, "GRAPHS", SMALL):
-            rows = list(script.table(device, time, bandwidth=1.0, peak=1.0))
+    with installed() as calls, mock.patch.object(script, "GRAPHS", SMALL):
+        rows = list(script.table(target.gpu(), time, bandwidth=1.0, peak=1.0))
     functions = [["| map", "kernel_0"], ["| matmul", "product_f32_nn"], ["| sort", "argsort_0"]]
     assert [row.split(" | ")[:2] for row in rows[2:]] == functions
     assert "0 | 40% |" in rows[2]
@@ -66,15 +63,12 @@ def test_all_of_it_runs_on_the_imitation(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     import gpu as script
 
-    cupy = make()
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy", make())
     monkeypatch.setattr(sys, "argv", ["gpu.py"])
     failing = SimpleNamespace(run=lambda *_, check, **__: SimpleNamespace(returncode=1 - check))
     monkeypatch.setattr(script, "subprocess", failing)
     with installed():
-        device = Device(cupy)
-        monkeypatch.setattr("lucid.codegen.cuda.target.gpu", lambda: device)
-        monkeypatch.setattr(script, "gpu", lambda: device)
+        monkeypatch.setattr(script, "gpu", target.gpu)
         monkeypatch.setattr(script, "GRAPHS", SMALL)
         monkeypatch.setattr(script, "COPIED", 4096)
         assert script.main() == 1, "the table is there even so"
