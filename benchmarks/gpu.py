@@ -152,7 +152,7 @@ def main() -> int:
 
     status = 0
     if not options.table:
-        tests = tuple(f"tests/codegen/test_cuda_{name}.py" for name in ("gpu", "target", "refusals"))
+        tests = tuple(f"tests/codegen/test_cuda_{name}.py" for name in ("gpu", "target", "tensors", "refusals"))
         status = subprocess.run([sys.executable, "-m", "pytest", *tests], cwd=ROOT, check=False).returncode
     time = timer(cupy)
     source, target = (cupy.empty(COPIED, "uint8") for _ in range(2))

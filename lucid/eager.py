@@ -135,7 +135,8 @@ def _array(tensor: Tensor) -> Array:
     if not isinstance(tensor._array, np.ndarray):
         raise ArgumentError(
             "eager operations run on the CPU, and a tensor on the GPU was passed to one.",
-            hint="compile the function with target='cuda', or bring the tensor here: x.to(\"cpu\")",
+            hint="compile the function with target='cuda', or bring the tensor here: "
+            'x.to("cpu"), model.to("cpu"), optimizer.to("cpu")',
         )
     return tensor._array
 

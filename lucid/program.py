@@ -375,7 +375,8 @@ def array_of(leaf: Any) -> Array:
     if not isinstance(array, np.ndarray):
         raise ArgumentError(
             "a function compiled for the CPU was given, or captures, a tensor that is on the GPU.",
-            hint='compile it with target="cuda", or bring the tensor here: x.to("cpu"), model.to("cpu")',
+            hint='compile it with target="cuda", or bring the tensor here: '
+            'x.to("cpu"), model.to("cpu"), optimizer.to("cpu")',
         )
     return array
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from lucid.conversion import to_array
+from lucid.core import device_and_dtype
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
 from lucid.missing_names import refuse_attribute
-from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
+from lucid.modes import bump_epoch, current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
@@ -132,6 +133,20 @@ class Optimizer(Observed):
         for members in self._members:
             for parameter in members:
                 clear_grad(parameter, set_to_none)
+
+    def to(self, device: str) -> Self:
+        """Move the state to a device, "cpu" or "cuda", as `Module.to` does the parameters; return the optimizer.
+
+        The tensors stay the same objects. A function compiled for "cuda" moves what it captures there by itself, and
+        nothing moves back by itself.
+        """
+        place, _ = device_and_dtype(device, None)
+        if place is None:
+            raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")
+        for tensor in self.state.values():
+            tensor._move(place)
+        bump_epoch()
+        return self
 
     def step(self, closure: Callable[[], R] | None = None) -> R | None:
         """Update every parameter that has a grad, and its state.

@@ -17,7 +17,7 @@ from lucid.pytree import flatten
 from tests.codegen.fake_cupy import installed, make
 from tests.codegen.simulated import need_compiler, same_bits
 from tests.codegen.test_cuda_programs import OPS, PROGRAMS, op_graphs, program_runs
-from tests.codegen.test_cuda_target import trained
+from tests.codegen.trained import trained
 from tests.compile.steps import STEPS, Make
 from tests.oracle import Array, run_compiled
 

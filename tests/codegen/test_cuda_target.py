@@ -8,46 +8,24 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import numpy as np
 import pytest
 
 import lucid
-import lucid.nn as nn
 import lucid.nn.functional as F
-import lucid.optim as optim
 from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
-from lucid.errors import ArgumentError, CheckError
+from lucid.codegen.cuda.simulator.memory import Guarded
+from lucid.errors import CheckError
 from lucid.pytree import flatten
-from tests.codegen.fake_cupy import Calls, FakeArray, Stream
+from tests.codegen import fake_cupy
+from tests.codegen.fake_cupy import Calls, Stream
+from tests.codegen.trained import X, Y, state, trained
 from tests.compile.steps import STEPS, Make
-from tests.training import classifying_step
-
-X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
-Y = np.array([0, 2, 1])
-
-
-def trained(target: str, steps: int = 3) -> tuple[Any, ...]:
-    """A model, its optimizer and its compiled step after some steps."""
-    lucid.seed(4)
-    model = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.3), nn.Linear(5, 3))
-    optimizer = optim.Adam(model.parameters(), lr=0.1)
-
-    step = lucid.compile(classifying_step(model, optimizer), target=target)
-
-    losses = [step(X, Y) for _ in range(steps)]
-    return model, optimizer, step, losses
-
-
-def state(model: nn.Module, optimizer: optim.Optimizer) -> list[bytes]:
-    tensors = [*model.parameters(), *optimizer.state.values()]
-    return [tensor.numpy().tobytes() for tensor in tensors]
-
 
 # Steps.
 
@@ -118,6 +96,44 @@ def test_a_graph_is_captured_once_and_replayed(calls: Calls, monkeypatch: pytest
         add(lucid.Tensor([float(number)] * 3).to("cuda"))
     executable = add.programs[0]._compiled.executable
     assert len(executable._graphs) <= 8
+
+
+class Pooled:
+    """Memory of a pool, which gives a block out again where it has been freed."""
+
+    free: ClassVar[dict[int, list[Guarded]]] = {}
+
+    def __init__(self, size: int) -> None:
+        self.freed = self.free.setdefault(size, [])
+        self.block = self.freed.pop() if self.freed else Guarded(size)
+        self.address = self.block.address
+
+    def __del__(self) -> None:
+        self.freed.append(self.block)
+
+
+def test_graphs_are_replayed_where_no_result_is_kept(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUCID_CUDA_GRAPHS", "1")
+    monkeypatch.setattr(fake_cupy, "Guarded", Pooled)
+    monkeypatch.setattr(Pooled, "free", {})
+    total = lucid.zeros(())
+
+    @lucid.compile(target="cuda")
+    def step(x):
+        nonlocal total
+        loss = (x * x).sum()
+        with lucid.no_grad():
+            total += loss
+        return loss
+
+    for _ in range(6):
+        loss = step(X)
+    assert (calls.captures, calls.replays) == (2, 4), "a loss is freed when the name is given to the next one"
+    kept = [loss, *(step(X) for _ in range(5))]
+    replayed = calls.replays
+    kept += [step(X) for _ in range(5)]
+    assert calls.replays == replayed
+    assert total.item() == pytest.approx(16 * kept[-1].item())
 
 
 def test_another_stream_waits_for_the_one_before(calls: Calls) -> None:
@@ -236,139 +252,3 @@ def test_checks_of_several_programs_are_told_apart(calls: Calls) -> None:
         second(X, np.array([0, 7, 0])).item()
     with pytest.raises(CheckError, match="index 8"):
         first(X, np.array([8])).numpy()
-
-
-# Tensors on the GPU.
-
-
-def test_modules_and_tensors_move(calls: Calls) -> None:
-    model = nn.Linear(4, 2)
-    weight, expected = model.weight, model.weight.numpy().copy()
-    (model(lucid.Tensor(X)) ** 2).sum().backward()
-    assert model.to("cuda") is model
-    assert model.weight is weight
-    assert weight.device == "cuda"
-    assert weight.grad.device == "cuda"
-    assert weight.tolist() == expected.tolist()
-    assert repr(weight).startswith("Tensor([[")
-    model.load_state_dict({"weight": expected * 2, "bias": np.zeros(2)})
-    assert weight.device == "cuda"
-    assert weight.tolist() == (expected * 2).tolist()
-    assert model.to("cpu").weight.device == "cpu"
-    assert (weight.numpy() == expected * 2).all()
-    x = lucid.Tensor([1.0, 2.0], requires_grad=True)
-    there = x.to("cuda")
-    assert there.to("cuda") is there
-    assert there.requires_grad
-    assert there.to("cpu").tolist() == [1.0, 2.0]
-
-
-def test_what_has_no_axes_gets_none(calls: Calls) -> None:
-    count = lucid.Tensor(3.0).to("cuda")
-    assert (count.shape, count.copy_(4.0).item()) == ((), 4.0)
-    *_, optimizer, step, _ = trained("cuda", steps=2)
-    assert {tensor.shape for name, tensor in optimizer.state.items() if name.startswith("step")} == {()}
-    assert len(step.programs) == 1
-
-
-def test_arrays_in_columns_are_put_in_rows(calls: Calls) -> None:
-    columns = np.arange(6, dtype=np.float32).reshape(3, 2).T
-    double = lucid.compile(lambda x: x * 2.0, target="cuda")
-    assert double(columns).tolist() == (columns * 2).tolist()
-    assert double(lucid.as_tensor(columns).to("cuda")).tolist() == (columns * 2).tolist()
-    x = lucid.zeros(2, 3).to("cuda")
-    assert x.copy_(columns).tolist() == columns.tolist()
-
-
-def test_states_are_loaded_where_they_are(calls: Calls, tmp_path: Path) -> None:
-    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
-    optimizer = optim.Adam(model.parameters())
-    step = lucid.compile(classifying_step(model, optimizer), target="cuda")
-    step(X, Y)
-    kept, before = (model.state_dict(), optimizer.state_dict()), state(model, optimizer)
-    lucid.save(tmp_path / "step.safetensors", model=model, optimizer=optimizer)
-    step(X, Y)
-    model.load_state_dict(kept[0])
-    optimizer.load_state_dict(kept[1])
-    assert state(model, optimizer) == before
-    step(X, Y)
-    lucid.load(tmp_path / "step.safetensors", model=model, optimizer=optimizer)
-    assert state(model, optimizer) == before
-    assert {x.device for x in (*model.parameters(), *model.buffers(), *optimizer.state.values())} == {"cuda"}
-
-
-@pytest.mark.parametrize("part", [0, 1], ids=["model", "optimizer"])
-def test_a_state_that_the_gpu_does_not_take_changes_nothing(calls: Calls, part: int) -> None:
-    model, optimizer, step, _ = trained("cuda", steps=1)
-    kept = (model.state_dict(), optimizer.state_dict())
-    step(X, Y)
-    before, original, written = state(model, optimizer), devices.Device.write, []
-
-    def write(self: Any, target: Any, source: Any) -> None:
-        written.append(target)
-        if len(written) == 3:
-            raise MemoryError
-        original(self, target, source)
-
-    with mock.patch.object(devices.Device, "write", write), pytest.raises(MemoryError):
-        (model, optimizer)[part].load_state_dict(kept[part])
-    assert state(model, optimizer) == before
-    (model, optimizer)[part].load_state_dict(kept[part])
-    assert state(model, optimizer) != before
-
-
-def test_arrays_are_exchanged_without_copies(calls: Calls) -> None:
-    array = FakeArray(np.arange(3, dtype=np.float32))
-
-    @lucid.compile(target="cuda")
-    def double(x):
-        return x * 2.0
-
-    result = double(array)
-    assert result.tolist() == [0.0, 2.0, 4.0]
-    assert result.__dlpack_device__()[0] == devices.CUDA_DEVICE
-    assert result.__dlpack__().array is result._array
-    assert result.__cuda_array_interface__["data"][0] == result._array.data.ptr
-    assert lucid.as_tensor(array)._array is array
-    assert not hasattr(lucid.Tensor([1.0]), "__cuda_array_interface__")
-
-
-def test_an_argument_that_is_also_written_is_read_as_it_was(calls: Calls) -> None:
-    weight = lucid.Tensor([1.0, 2.0]).to("cuda")
-    view = lucid.as_tensor(weight._array)
-
-    @lucid.compile(target="cuda")
-    def step(x):
-        with lucid.no_grad():
-            weight.copy_(weight + 1.0)
-        return x * 10.0
-
-    assert step(view).tolist() == [10.0, 20.0]
-    assert weight.tolist() == [2.0, 3.0]
-
-
-def test_an_argument_is_updated_where_it_lies(calls: Calls) -> None:
-    @lucid.compile(target="cuda")
-    def halve(x):
-        with lucid.no_grad():
-            x *= 0.5
-
-    x = lucid.Tensor([2.0, 4.0]).to("cuda")
-    halve(x)
-    assert x.tolist() == [1.0, 2.0]
-    with pytest.raises(ArgumentError, match="is not a contiguous tensor on the GPU"):
-        halve(lucid.Tensor([2.0, 4.0]))
-
-
-def test_arguments_that_overlap_and_are_both_written(calls: Calls) -> None:
-    @lucid.compile(target="cuda")
-    def update(first, second):
-        first.copy_(first * 2.0)
-        second.copy_(second + 1.0)
-
-    x = lucid.Tensor([2.0, 4.0]).to("cuda")
-    with pytest.raises(ArgumentError, match=r"first, f32\[2\], and second, f32\[2\], overlap"):
-        update(x, lucid.as_tensor(x._array))
-    assert x.tolist() == [2.0, 4.0]
-    update(x, lucid.Tensor([1.0, 1.0]).to("cuda"))
-    assert x.tolist() == [4.0, 8.0]

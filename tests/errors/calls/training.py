@@ -136,6 +136,7 @@ CALLS: list[Call] = [
         takes="rank shape dtype value",
         bad={"state": [{1: {}}, {1: 1}, {1: {"state": {}, "param_groups": []}}]},
     ),
+    call("optim.Optimizer.to", OPTIMIZER, "cpu", takes="rank shape", bad={"dtype": [{1: 1}], "value": {1: "tpu"}}),
     call("optim.Optimizer.step", OPTIMIZER, takes="rank shape dtype", bad={"value": {1: 1}}),
     # Schedules.
     call(
