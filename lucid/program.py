@@ -183,6 +183,8 @@ class Program(Readable, ABC):
         self._grads_read = [
             (position[slot.entry], trace.outside(slot.tensor)) for slot in trace.grads_read if slot.entry is not None
         ]
+        # Whether a call that follows finds the grad of this one: it adds to one, or has stored one where it found none.
+        self._finds_grads = any(slot.entry is not None or slot.now is not None for slot in trace.grads_read)
         self._scalar_slots = [position[symbol] for symbol, _ in trace.scalars]
         self._constant_slots = {position[value]: array for value, array in trace.constants.items()}
         self._lay_out()
@@ -310,10 +312,10 @@ class Program(Readable, ABC):
                 "repeat takes a function whose results need no backward.",
                 hint="call backward() inside the function, or return loss.detach().",
             )
-        if self._grads_read:
+        if self._finds_grads:
             raise CompileError(
-                "a function that adds to the `.grad` of an earlier call can't be repeated.",
-                hint="begin it with zero_grad().",
+                "a function that reads or adds to the `.grad` of an earlier call can't be repeated.",
+                hint="begin it with zero_grad(), or take all parts in one call, as docs/guards.md shows.",
             )
         if self._written_leaves:
             raise CompileError(

@@ -105,6 +105,43 @@ def test_what_can_not_be_repeated_says_so() -> None:
     def accumulate(x: object) -> None:
         model(x).sum().backward()
 
-    accumulate(XS[0])
-    with pytest.raises(CompileError, match=r"adds to the `.grad` of an earlier call"):
+    refused = r"reads or adds to the `.grad` of an earlier call"
+    with pytest.raises(CompileError, match=refused):  # the second of its calls would
         accumulate.repeat(XS)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    accumulate(XS[0])
+    with pytest.raises(CompileError, match=refused):
+        accumulate.repeat(XS)
+
+
+def test_a_step_that_reads_the_last_gradient_is_refused() -> None:
+    _, model, optimizer = make()
+    weight = model[0].weight
+
+    @lucid.compile
+    def reading(x: object, y: object) -> lucid.Tensor:
+        before = lucid.zeros() if weight.grad is None else weight.grad.norm()
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        return before
+
+    with pytest.raises(CompileError, match="reads or adds to"):
+        reading.repeat(XS, YS)
+
+
+def test_gradients_that_are_cleared_at_the_end_do_not_go_on() -> None:
+    def run(repeats: bool) -> list[float]:
+        _, model, optimizer = make()
+
+        @lucid.compile
+        def step(x: object, y: object) -> lucid.Tensor:
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return loss.detach()
+
+        losses = step.repeat(XS, YS).tolist() if repeats else [step(x, y).item() for x, y in zip(XS, YS, strict=True)]
+        return [float(loss) for loss in losses]
+
+    assert run(repeats=True) == run(repeats=False)
