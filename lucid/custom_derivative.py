@@ -40,9 +40,9 @@ def custom_vjp(vjp: Callable[..., Any]) -> Callable[[F], F]:
     have gradients, and a tensor from outside that requires one raises GradientError, unless it is detached; so do a
     leaf that the function makes, and a tensor inside a list or a dict.
 
-    `x` are all arguments of a call in the order of the function's parameters, defaults among them; those that are no
-    tensors and no arrays are passed as they are. Raises ArgumentError for a function with parameters that can only be
-    given by name, ArgumentTypeError where it returns something else, or where the derivative does not take so many
+    `x` are all arguments of a call in the order of the function's parameters, defaults among them; those that are
+    neither tensors nor arrays are passed as they are. Raises ArgumentError for a function with parameters that can only
+    be given by name, ArgumentTypeError where it returns something else, or where the derivative does not take so many
     arguments, GradientError where gradients do not fit the arguments, and TraceError where the derivative reads
     elements, prints, or draws random numbers.
 
@@ -138,8 +138,8 @@ def _expect_no_gradient(name: str, arguments: Sequence[Any], result: Any, made: 
                 hint=f"pass each tensor by itself, as to `def {name}(*tensors)`, or detach it.",
             )
     raise GradientError(
-        f"{name} has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
-        f"gradient would end.",
+        f"{name} has a custom_vjp, and reads a tensor that requires a gradient and is not one of its arguments: "
+        f"there the gradient would end.",
         hint="make it an argument, or read `w.detach()`.",
     )
 

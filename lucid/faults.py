@@ -150,25 +150,37 @@ def _shared(type: TensorType) -> Array:
 
 
 def _in_process(run: Callable[[], object]) -> None:
-    """Run a function in a process that is forked from this one. Raises what it raises, and CrashError where a signal
-    ends the process."""
+    """Run a function in a process that is forked from this one. Raises what it raises, and CrashError where the process
+    ends in another way. What interrupts this process ends the other one."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():  # of Python, about threads: the new process runs native code
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if not process:
+        code = 1  # of an exception that can't be pickled
         try:
-            run()
-        except BaseException as error:
-            os.write(writer, pickle.dumps(error))
+            try:
+                run()
+            except BaseException as error:
+                os.write(writer, pickle.dumps(error))
+            code = 0
         finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as source:
-        raised = source.read()
-    _, status = os.waitpid(process, 0)
-    if os.WIFSIGNALED(status):
-        raise CrashError(f"the process that runs it is ended by {signal.Signals(os.WTERMSIG(status)).name}.")
+            os._exit(code)
+    try:
+        os.close(writer)
+        with open(reader, "rb") as source:
+            raised = source.read()
+    except BaseException:
+        os.kill(process, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(process, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        names = {each.value: each.name for each in signal.Signals}  # a signal of a user's own has none
+        raise CrashError(f"the process that runs it is ended by {names.get(-code, f'signal {-code}')}.")
+    if code > 0:
+        raise CrashError(f"the process that runs it ends itself with the status {code}.")
     if raised:
         raise pickle.loads(raised)
 

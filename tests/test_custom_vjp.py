@@ -148,7 +148,7 @@ def test_what_is_used_from_outside_has_no_gradient() -> None:
 
 MADE = "its result depends on a tensor that it makes with requires_grad=True"
 INSIDE = "reads a tensor that requires a gradient inside its argument 1, a"
-OUTSIDE = "reads a tensor that requires a gradient and is no argument of it"
+OUTSIDE = "reads a tensor that requires a gradient and is not one of its arguments"
 
 
 @pytest.mark.parametrize(

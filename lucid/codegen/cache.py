@@ -202,7 +202,7 @@ def _opened(path: Path | str, kind: int, folder: int | None = None, within: Path
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR) and (folder is not None or os.path.lexists(path)):
-            raise _RefusedError(f"{shown}, for the disk cache, is a link, or no directory") from None
+            raise _RefusedError(f"{shown}, for the disk cache, is a link, or not a directory") from None
         raise
     try:
         found = os.fstat(descriptor)

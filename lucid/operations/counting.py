@@ -129,8 +129,8 @@ def histc(x: Operand, bins: int = 100, min: float = 0, max: float = 0) -> Tensor
     if low == high and elements.size:
         first, last = smallest(elements), largest(elements)
         check_holds(isfinite(last - first), "histc takes finite elements where it finds their range")
-        widened = equal(first, last)
-        first, last = where(widened, first - 1.0, first), where(widened, last + 1.0, last)
+        alike = equal(first, last)  # they lie in the middle, but 1 may be too little to tell them from the edges
+        elements, first, last = where(alike, 0.5, elements), where(alike, 0.0, first), where(alike, 1.0, last)
     inside = logical_and(greater_equal(elements, first), less_equal(elements, last))
     place = floor(divide(multiply(subtract(elements, first), count), subtract(last, first)))
     bin_ = minimum(cast(where(inside, place, 0.0), int64), count - 1)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lucid import faults
 from lucid.codegen.cpu.scalars import LLVMScalars
 from lucid.codegen.cpu.target import CPUExecutable
 from lucid.codegen.target import Executable
-from lucid.faults import find_fault, random_arrays
+from lucid.faults import Fault, find_fault, random_arrays
 from lucid.ir.graph import Graph
 from lucid.ir.ops.elementwise import Sub
 from lucid.ir.passes.fuse import fuse
@@ -147,6 +149,52 @@ def test_code_that_ends_its_process_is_found_and_shrunk(
         "unfused code is the first step at fault.\n  the process that runs it is ended by SIGKILL.\n"
     )
     assert len(parse(Path("step.shrunk.ir").read_text()).nodes) <= 1
+
+
+@pytest.mark.parametrize(
+    ("end", "sentence"),
+    [
+        (lambda: os._exit(3), "the process that runs it ends itself with the status 3."),
+        (lambda: raise_(ValueError(lambda: 0)), "the process that runs it ends itself with the status 1."),
+        (lambda: os.kill(os.getpid(), 40), "the process that runs it is ended by signal 40."),
+    ],
+    ids=["exit", "an exception that can't be pickled", "a signal without a name"],
+)
+def test_any_end_of_the_process_is_found(
+    end: Callable[[], None], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CPUExecutable, "run", lambda self, table: end())
+    graph = parse("graph(%x: f32[2]) { %y = exp %x; return %y }")
+    assert find_fault(graph, random_arrays(graph, 0), load_target("cpu")) == Fault("unfused code", "crash", sentence)
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def test_an_interrupt_ends_the_process_that_runs_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, processes = os.fork, list[int]()
+
+    def recorded() -> int:
+        processes.append(fork())
+        return processes[-1]
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fork", recorded)
+    monkeypatch.setattr(CPUExecutable, "run", lambda self, table: time.sleep(60))
+    graph = parse("graph(%x: f32[2]) { %y = exp %x; return %y }")
+    executable = load_target("cpu").compile(graph)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)  # of this process alone: the other one sleeps on
+        with pytest.raises(KeyboardInterrupt):
+            faults._run(executable, graph, random_arrays(graph, 0))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ProcessLookupError):
+        os.kill(processes[0], 0)
 
 
 def test_a_fault_that_needs_its_numbers_is_written_with_them(step: Path, command: Callable[..., object]) -> None:

@@ -396,7 +396,7 @@ def test_a_link_is_refused(folder: Path, counts: Compilations) -> None:
 
 def test_a_file_in_place_of_the_directory_is_refused(folder: Path, counts: Compilations) -> None:
     folder.write_text("")
-    expect_refused("no directory", counts)
+    expect_refused("is a link, or not a directory", counts)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o702])

@@ -89,13 +89,19 @@ CASES: list[Case] = [
     (
         lambda: F.ctc_loss(SCORES, LABELS, (6, 7), (2, 2)),
         CheckError,
-        "ctc_loss takes input_lengths from 0 to 6, which is not so at position 1., which is not so at position 1.",
+        "ctc_loss takes input_lengths from 0 to 6, which is not so at position 1.",
         None,
     ),
     (
         lambda: F.ctc_loss(SCORES, np.array([1, 2, 1]), (6, 6), (2, 2)),
         CheckError,
-        "ctc_loss of 3 targets one after the other takes target_lengths of that sum., which is not so.",
+        "ctc_loss of 3 targets one after the other takes target_lengths of that sum, which is not so.",
+        None,
+    ),
+    (
+        lambda: F.embedding_bag(np.array([0, 1, 1]), ones(2, 3), np.array([0, 4])),
+        CheckError,
+        "embedding_bag takes offsets ascending from 0 to at most 3, which is not so at position 1.",
         None,
     ),
     (

@@ -220,8 +220,8 @@ CASES: list[Case] = [
     (
         lambda: lucid.custom_vjp(lambda g, y, x: (g,))(lambda x: x * WEIGHT)(ones(1)),
         GradientError,
-        "<lambda> has a custom_vjp, and reads a tensor that requires a gradient and is no argument of it: there the "
-        "gradient would end.",
+        "<lambda> has a custom_vjp, and reads a tensor that requires a gradient and is not one of its arguments: there "
+        "the gradient would end.",
         "make it an argument, or read `w.detach()`.",
     ),
     (

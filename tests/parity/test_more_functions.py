@@ -75,6 +75,8 @@ ROWS: dict[str, Row] = {
         for options in ({}, {"bins": 4}, {"bins": 7, "min": -1, "max": 2}, {"bins": 3, "min": 1, "max": 1})
     },
     "histc of equals": (lambda m, x: m.histc(x.detach(), 3), (np.full(4, 2.0),)),
+    "histc of large equals": (lambda m, x: m.histc(x.detach(), 4), (np.full(2, 3e7, "float32"),)),
+    "histc of larger equals": (lambda m, x: m.histc(x.detach(), 4), (np.full(2, -(2.0**53)),)),
     "bincount": (lambda m, n: m.bincount(n, minlength=6), (COUNTS,)),
     "bincount of weights": (lambda m, n, w: m.bincount(n, w.detach(), 4), (COUNTS, WEIGHTS)),
     "bincount of integer weights": (lambda m, n: m.bincount(n, n, 4), (COUNTS,)),

@@ -38,7 +38,7 @@ def vector_bytes(variable: str, name: str) -> int:
         near = [other for other in difflib.get_close_matches(name, listed, 5, 0.5) if _is_known(_ask(other))]
         raise ArgumentError(
             f"{variable} takes LLVM's name of a processor of the kind {platform.machine()}, got {name!r}.",
-            hint=f"there are {', '.join(near)}" if near else "`llc -mcpu=help` lists them",
+            hint=f"names near it: {', '.join(near)}" if near else "`llc -mcpu=help` lists them",
         )
     answer.check_returncode()
     found = re.search(r"\bvpaddd\b.*%([yz]mm)", answer.stdout)

@@ -52,7 +52,7 @@ define ptr @lucid_scratch(i64 %worker) {{
   ret ptr %memory
 }}
 
-; Give a worker its memory. The label is zero.
+; Give a worker its memory. The label of new memory is zero: no job has that number.
 define void @lucid_equip(i64 %worker, ptr %memory) {{
   %slot = getelementptr [{max_threads} x ptr], ptr @scratch, i64 0, i64 %worker
   store ptr %memory, ptr %slot

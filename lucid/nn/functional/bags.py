@@ -77,7 +77,7 @@ def _starts(offsets: Input, length: int) -> Tensor:
     ascending = ops.concatenate([starts[:1] == 0, starts[1:] >= starts[:-1]])
     check_holds(
         ops.logical_and(ascending, starts <= length),
-        f"embedding_bag takes offsets ascending from 0 to at most {length}, which is not so at position {{position}}.",
+        f"embedding_bag takes offsets ascending from 0 to at most {length}",
     )
     return starts
 

@@ -81,8 +81,8 @@ def _lengths(name: str, given: Lengths, samples: int) -> Tensor:
 
 
 def _check_lengths(name: str, lengths: Tensor, most: int) -> None:
-    sentence = f"ctc_loss takes {name}_lengths from 0 to {most}, which is not so at position {{position}}."
-    check_holds(ops.logical_and(lengths >= 0, lengths <= most), sentence)
+    holds = ops.logical_and(lengths >= 0, lengths <= most)
+    check_holds(holds, f"ctc_loss takes {name}_lengths from 0 to {most}")
 
 
 def _apart(labels: Tensor, counts: Tensor, given: Lengths) -> Tensor:
@@ -90,8 +90,7 @@ def _apart(labels: Tensor, counts: Tensor, given: Lengths) -> Tensor:
     most = labels.shape[0]
     width = min(int(np.max(given)), most) if not isinstance(given, Tensor) and np.size(given) else most
     ends = counts.cumsum(0)
-    sentence = f"ctc_loss of {most} targets one after the other takes target_lengths of that sum."
-    check_holds(ends[-1] == most, sentence)
+    check_holds(ends[-1] == most, f"ctc_loss of {most} targets one after the other takes target_lengths of that sum")
     places = (ends - counts).unsqueeze(1) + ops.arange(max(width, 0))
     within = ops.logical_and(places >= 0, places < most)
     return ops.take(labels, ops.where(within, places, 0)) if most else ops.zeros(places.shape, dtype="int64")
