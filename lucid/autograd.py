@@ -195,7 +195,7 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         totals = [gradient if leaf._grad is None else leaf._grad + gradient for leaf, gradient in found]
     for (leaf, _), total in zip(found, totals, strict=True):
         leaf._grad = total
-    if output._history is not None and not as_flag("retain_graph", retain_graph):
+    if output._history is not None and not retain_graph:
         for record in graph.records:
             record.freed = True
 
@@ -239,6 +239,8 @@ def grad(
     >>> print(lucid.grad(first, x))
     [18.0]
     """
+    create_graph = as_flag("create_graph", create_graph)
+    keep = create_graph if retain_graph is None else as_flag("retain_graph", retain_graph)
     ys = _listed("outputs", outputs)
     xs = _listed("inputs", inputs)
     if not ys:
@@ -255,7 +257,6 @@ def grad(
                 f"lucid.grad takes inputs that are tensors and require a gradient, got {reprlib.repr(x)}.",
                 hint="make the input with lucid.Tensor(..., requires_grad=True).",
             )
-    keep = create_graph if retain_graph is None else retain_graph
     tracer = current_tracer()
     compute: Callable[..., list[Tensor]] = _eager_grad if tracer is None else tracer.gradients.grad
     found = compute(ys, seeds, xs, create_graph, keep)

@@ -193,6 +193,7 @@ class Tensor(TensorMethods):
         `retain_graph` is set. Raises GradientError where there is no graph, where it was freed, or where a value that
         it needs has been updated in place since.
         """
+        retain_graph = as_flag("retain_graph", retain_graph)
         seed = None if gradient is None else ops.as_tensor(gradient)
         tracer = current_tracer()
         if tracer is None:

@@ -5,7 +5,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import ArgumentError, DTypeError, GradientError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError
 
 
 def leaf(*values: float) -> Tensor:
@@ -110,6 +110,19 @@ class TestBackward:
         y.backward(retain_graph=True)
         y.backward()
         assert x.grad.tolist() == [4.0]
+
+    def test_an_array_as_retain_graph_changes_nothing(self) -> None:
+        x = leaf(1.0, 2.0)
+        y = (x * x).sum()
+        odd = np.array([1, 2])
+        with pytest.raises(ArgumentTypeError, match="retain_graph is True or False"):
+            y.backward(retain_graph=odd)  # type: ignore[arg-type]
+        assert x.grad is None
+        for name in ("retain_graph", "create_graph"):
+            with pytest.raises(ArgumentTypeError, match=f"{name} is True or False"):
+                lucid.grad(y, x, **{name: odd})  # type: ignore[call-overload]
+        y.backward()  # the graph is still there
+        assert x.grad.tolist() == [2.0, 4.0]
 
     def test_a_shared_part_is_freed_with_the_first_backward(self) -> None:
         x = leaf(1.0)

@@ -13,6 +13,7 @@ from lucid.nn.functional.activation import in_place
 from lucid.nn.functional.dropout import feature_mask_shape
 from lucid.nn.module import Module
 from lucid.random import DrawLog, DrawSource
+from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
 
@@ -62,9 +63,11 @@ class _Dropout(Module):
         shape = self.mask_shape(tensor)
         if not self.training:
             return tensor
-        result, source = self.drop(tensor)
+        with Savepoint():
+            result, source = self.drop(tensor)
+            result = in_place(tensor, result, self.inplace)
         self._draws.note(source, self.p, shape)
-        return in_place(tensor, result, self.inplace)
+        return result
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace=True" if self.inplace else f"p={self.p}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lucid.errors import ArgumentError, DTypeError, ShapeError
+from lucid.errors import DTypeError, ShapeError
 from lucid.ir.types import bool_, int64
-from lucid.operations.arguments import one_axis
+from lucid.operations.arguments import as_choice, as_flag, one_axis
 from lucid.operations.assignment import scatter
 from lucid.operations.bounds import check_position
 from lucid.operations.creation import ones, zeros
@@ -36,9 +36,10 @@ def scatter_reduce(
     >>> print(scatter_reduce([1, 2], 0, [0, 0, 1], [5, 6, -7], "amax"))
     [6, 2]
     """
+    choices = 'scatter_reduce takes reduce="sum", "mean", "prod", "amax" or "amin"'
+    reduce = as_choice(choices, reduce, ("sum", "mean", *COMBINED))
+    include_self = as_flag("include_self", include_self)
     tensor, positions, updates = as_tensor(x), as_tensor(index), as_tensor(src)
-    if not isinstance(reduce, str) or reduce not in ("sum", "mean", *COMBINED):
-        raise ArgumentError(f'scatter_reduce takes reduce="sum", "mean", "prod", "amax" or "amin", got {reduce!r}.')
     along = one_axis(dim, tensor.ndim)
     covered("scatter_reduce", tensor, positions, along)
     if updates.ndim != positions.ndim or any(i > e for i, e in zip(positions.shape, updates.shape, strict=True)):

@@ -9,7 +9,7 @@ from lucid.errors import ArgumentError, MissingNameError, ShapeError
 from lucid.ir.ops import indexing as ix, movement as mv
 from lucid.ir.types import int64, promote
 from lucid.missing_names import refuse
-from lucid.operations.arguments import as_flag, as_integer, by_other_names, normal_axes, one_axis
+from lucid.operations.arguments import as_choice, as_flag, as_integer, by_other_names, normal_axes, one_axis
 from lucid.operations.elementwise import (
     add,
     isnan,
@@ -145,8 +145,10 @@ def searchsorted(sorted_sequence: Operand, input: Operand, right: bool = False, 
     looked for in the same row. The number of steps of a binary search follows from the length: they are one kernel.
     """
     right = as_flag("right", right)
-    if not isinstance(side, str | None) or side not in (None, "left", "right") or (right and side == "left"):
-        raise ArgumentError(f'searchsorted takes side="left" or "right", got {side!r} and right={right!r}.')
+    if side is not None:
+        as_choice('searchsorted takes side="left" or "right"', side, ("left", "right"))
+    if right and side == "left":
+        raise ArgumentError('searchsorted takes side="right" with right=True, got side="left".')
     right = right or side == "right"
     sequence, wanted = as_tensor(sorted_sequence), as_tensor(input)
     if not sequence.ndim or (sequence.ndim > 1 and sequence.shape[:-1] != wanted.shape[:-1]):

@@ -19,7 +19,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import ArgumentError, GradientError, LucidError, StateDictError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, LucidError, StateDictError, TraceError
 from tests.errors.calls import EVERY
 from tests.errors.calls.call import APPLY_ANYWHERE, Call, Fault, Of, Replaced
 
@@ -140,6 +140,31 @@ def test_whatever_is_wrong(call: Call) -> None:
             elif error is not None:
                 is_of_the_signature = isinstance(error, TypeError) and OF_PYTHON.search(str(error))
                 assert is_of_the_signature, f"{shown} raises {error!r}"
+
+
+WITHOUT_EFFECT = {"sorted", "stable"}  # flags of PyTorch's, which Lucid takes and does not read
+WITH_FLAGS = ("lucid.", "F.", "Tensor.")
+NO_FLAG = Of(lambda _: np.array([1, 2]))  # as a whole it is neither true nor false
+
+
+def flags(call: Call) -> dict[str, int | str]:
+    """How a call gives the arguments that are False or True by default."""
+    found = {p.name: argument for argument, p in arguments(call) if isinstance(p.default, bool)}
+    return {name: argument for name, argument in found.items() if name not in WITHOUT_EFFECT}
+
+
+def test_an_array_is_no_flag() -> None:
+    """What draws in training does so here, and leaves the random state as it was."""
+    refused = 0
+    for call in EVERY:
+        found = flags(call) if call.name.startswith(WITH_FLAGS) else {}
+        for name, argument in found.items():
+            training = {found["training"]: True} if "training" in found else {}
+            error = attempt(call, {**training, argument: NO_FLAG})
+            assert isinstance(error, ArgumentTypeError), f"{call.name} with an array as {name}: {error!r}"
+            assert error.sentence.endswith(", got array([1, 2])."), f"{call.name}: {error.sentence}"
+            refused += 1
+    assert refused > 100
 
 
 TRACED = [

@@ -42,7 +42,13 @@ CASES: list[Case] = [
     (
         lambda: lucid.searchsorted(ones(2), ones(1), right=True, side="left"),
         ArgumentError,
-        'searchsorted takes side="left" or "right", got \'left\' and right=True.',
+        'searchsorted takes side="right" with right=True, got side="left".',
+        None,
+    ),
+    (
+        lambda: lucid.searchsorted(ones(2), ones(1), side="middle"),
+        ArgumentError,
+        'searchsorted takes side="left" or "right", got \'middle\'.',
         None,
     ),
     (

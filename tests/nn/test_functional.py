@@ -1,5 +1,7 @@
 """Arguments and dtypes of layers and losses. Their values are compared with PyTorch's in tests/parity."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,23 @@ class TestClipGradNorm:
 
     def test_no_gradients(self) -> None:
         assert nn.utils.clip_grad_norm_([Tensor([1.0], requires_grad=True)], 1.0).item() == 0.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"offsets": [0, 9]},
+        {"offsets": [3, 1]},
+        {"offsets": [[0]]},
+        {"offsets": None},
+        {"offsets": [0], "mode": "max", "per_sample_weights": [1.0, 2.0]},
+        {"offsets": [0], "padding_idx": 7},
+        {"offsets": [0], "include_last_offset": np.array([1, 2])},
+    ],
+)
+def test_a_refused_bag_leaves_the_table_as_it_is(arguments: dict[str, Any]) -> None:
+    weight = lucid.full((4, 3), 5.0)
+    lists = {key: np.array(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    with pytest.raises(LucidError):
+        F.embedding_bag(np.array([0, 1]), weight, max_norm=1.0, **lists)
+    assert weight.tolist() == [[5.0] * 3] * 4

@@ -105,6 +105,17 @@ def test_a_leaf_that_requires_a_gradient_is_refused(compiled: bool) -> None:
     np.testing.assert_array_equal(x.numpy(), X)
 
 
+def test_a_refused_dropout_takes_no_draw() -> None:
+    x, state = Tensor(X, requires_grad=True), lucid.get_state()
+    module = nn.Dropout(0.5, inplace=True)
+    for call in (module, lambda x: F.dropout(x, inplace=True), lambda x: F.rrelu(x, training=True, inplace=True)):
+        with pytest.raises(ArgumentError, match="a tensor that requires a gradient was updated in place"):
+            call(x)
+        assert lucid.get_state() == state
+    assert module.mask is None
+    np.testing.assert_array_equal(x.numpy(), X)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("grad", [False, True])
 def test_views_of_before_keep_their_elements(compiled: bool, grad: bool) -> None:

@@ -50,6 +50,7 @@ def prelu(input: Input, weight: Tensor) -> Tensor:
     return ops.where(tensor > 0.0, tensor, tensor * slope)
 
 
+@all_or_nothing
 def rrelu(
     input: Input,
     lower: float = 1.0 / 8.0,

@@ -9,11 +9,13 @@ from lucid.operations.arguments import as_choice, as_flag
 from lucid.operations.bounds import check_holds
 from lucid.operations.gathering import rows
 from lucid.operations.windows import first_max
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Tensor
 
 MODES = ("sum", "mean", "max")
 
 
+@all_or_nothing
 def embedding_bag(
     input: Input,
     weight: Tensor,
@@ -37,6 +39,7 @@ def embedding_bag(
     and ShapeError, DTypeError and ArgumentError.
     """
     check_mode("embedding_bag", mode)
+    include_last_offset = as_flag("include_last_offset", include_last_offset)
     index, weight = ops.as_tensor(input), ops.as_tensor(weight)
     found = embedding(index, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
     if index.ndim not in (1, 2) or (index.ndim == 1) != (offsets is not None):
@@ -57,9 +60,7 @@ def embedding_bag(
     counted = ops.ones_like(index, dtype="bool") if padding is None else index != padding
     if offsets is None:
         return _of_rows(found, counted, mode)
-    return _of_runs(
-        found, counted, _starts(offsets, index.shape[0]), mode, as_flag("include_last_offset", include_last_offset)
-    )
+    return _of_runs(found, counted, _starts(offsets, index.shape[0]), mode, include_last_offset)
 
 
 def check_mode(owner: str, mode: str) -> str:

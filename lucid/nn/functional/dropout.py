@@ -15,6 +15,7 @@ from lucid.errors import DTypeError, ShapeError, argument_error
 from lucid.nn.functional.activation import SELU_ALPHA, SELU_SCALE, in_place
 from lucid.operations.arguments import as_flag
 from lucid.random import DrawSource
+from lucid.savepoints import all_or_nothing
 from lucid.scalars import Scalar
 from lucid.tensor import Array, Tensor
 
@@ -93,6 +94,7 @@ def sample_mask_shape(x: Tensor) -> tuple[int, ...]:
     return x.shape[:1] + (1,) * (x.ndim - 1)
 
 
+@all_or_nothing
 def dropout(input: Input, p: float | Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """In training, elements of x set to 0 with probability p and the others scaled by 1 / (1 - p); else x itself.
 
@@ -121,6 +123,7 @@ def dropout3d(input: Input, p: float | Scalar = 0.5, training: bool = True, inpl
     return _drop_channels(input, p, training, inplace, "dropout3d", 3)
 
 
+@all_or_nothing
 def _drop_channels(x: Input, p: float | Scalar, training: bool, inplace: bool, name: str, axes: int) -> Tensor:
     p = check_probability(p)
     tensor = ops.as_tensor(x)
@@ -128,6 +131,7 @@ def _drop_channels(x: Input, p: float | Scalar, training: bool, inplace: bool, n
     return in_place(tensor, drop(tensor, p, shape)[0] if as_flag("training", training) else tensor, inplace)
 
 
+@all_or_nothing
 def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout behind a SELU: mean 0 and variance 1 stay; see `drop_to_alpha`."""
     p = check_probability(p)
@@ -135,6 +139,7 @@ def alpha_dropout(input: Input, p: float | Scalar = 0.5, training: bool = False,
     return in_place(tensor, drop_to_alpha(tensor, p)[0] if as_flag("training", training) else tensor, inplace)
 
 
+@all_or_nothing
 def feature_alpha_dropout(
     input: Input, p: float | Scalar = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:

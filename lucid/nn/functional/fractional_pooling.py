@@ -12,6 +12,7 @@ from lucid.operations.arguments import as_flag
 from lucid.operations.gathering import elements
 from lucid.operations.windows import first_max
 from lucid.sampling import uniform
+from lucid.savepoints import all_or_nothing
 from lucid.tensor import Tensor
 
 Ratio = float | Sequence[float]
@@ -67,6 +68,7 @@ def check_output(
     return None, ratios
 
 
+@all_or_nothing
 def _fractional(
     name: str,
     axes: int,
