@@ -209,7 +209,7 @@ class StateDictError(LucidError, KeyError):
 _INSTEAD_OF = {
     "bool()": "use lucid.where(condition, a, b), or take the decision outside the compiled function.",
     "int()": 'return the tensor, and read it outside the compiled function; x.astype("int64") converts inside it.',
-    "float()": "return the tensor, and read it outside the compiled function; inside it, write lucid.sqrt(x).",
+    "float()": "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
     "Tensor(...)": "lucid.stack([x, y]) makes one tensor; lucid.as_tensor(x) is x, x.detach().requires_grad_() a leaf.",
     "an index": "index a tensor with it, x[i]; what a range or a list takes is an argument that is a Python int.",
 }

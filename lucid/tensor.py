@@ -71,6 +71,11 @@ class Tensor(TensorMethods):
     __slots__ = ()
 
     def __init__(self, data: object, requires_grad: bool = False, dtype: object = None) -> None:
+        if isinstance(data, int) and type(requires_grad) is int:
+            raise ArgumentTypeError(
+                f"Tensor takes the elements, as nested lists, and requires_grad; got {data} and {requires_grad}.",
+                hint=f"lucid.zeros({data}, {requires_grad}) makes a tensor of a shape.",
+            )
         traced = ops.of_scalars(data, dtype)
         if traced is None:
             self._initialize(copied(data, dtype), None)

@@ -11,6 +11,7 @@ from lucid.codegen.cgroup import quota
 from lucid.errors import ArgumentError, ArgumentTypeError
 
 THREADS_VARIABLE = "LUCID_NUM_THREADS"
+MAX_THREADS = 256
 
 # One executable runs at a time: they share the state tensors and the pool, and ctypes releases the interpreter's lock.
 RUN_LOCK = threading.RLock()
@@ -25,22 +26,22 @@ _listeners: list[Callable[[int], None]] = []
 
 def get_num_threads() -> int:
     """How many threads compiled code uses: what `set_num_threads` or LUCID_NUM_THREADS says, or else the processors
-    that this process may use. Raises ArgumentError where LUCID_NUM_THREADS is not a number of threads."""
+    that this process may use, up to 256. Raises ArgumentError where LUCID_NUM_THREADS is not a number of threads."""
     if not _chosen:
         text = os.environ.get(THREADS_VARIABLE, "").strip()
-        if text and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-            raise ArgumentError(f"{THREADS_VARIABLE} takes an integer from 1 on, got {text!r}.")
-        _chosen.append(int(text) if text else available_processors())
+        if text and not (re.fullmatch(r"0*[1-9][0-9]{0,8}", text) and int(text) <= MAX_THREADS):
+            raise ArgumentError(f"{THREADS_VARIABLE} takes an integer from 1 to {MAX_THREADS}, got {text!r}.")
+        _chosen.append(int(text) if text else min(available_processors(), MAX_THREADS))
     return _chosen[0]
 
 
 def set_num_threads(threads: int) -> None:
-    """Have compiled code use so many threads, from 1 on. Results do not depend on it, bit for bit. Raises
+    """Have compiled code use so many threads, from 1 to 256. Results do not depend on it, bit for bit. Raises
     AllocationError where there is no memory for so many, and then they are as many as before."""
     if isinstance(threads, bool) or not isinstance(threads, int):
-        raise ArgumentTypeError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
-    if threads < 1:
-        raise ArgumentError(f"set_num_threads takes an integer from 1 on, got {threads!r}.")
+        raise ArgumentTypeError(f"set_num_threads takes an integer from 1 to {MAX_THREADS}, got {threads!r}.")
+    if not 1 <= threads <= MAX_THREADS:
+        raise ArgumentError(f"set_num_threads takes an integer from 1 to {MAX_THREADS}, got {threads!r}.")
     with RUN_LOCK:
         for listener in _listeners:
             listener(threads)

@@ -73,17 +73,17 @@ def rsqrt(x: Operand) -> Tensor:
 
 
 def sin(x: Operand) -> Tensor:
-    """The sine of x radians."""
+    """The sine of x radians, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
     return apply_op(ew.Sin(), as_float(x))
 
 
 def cos(x: Operand) -> Tensor:
-    """The cosine of x radians."""
+    """The cosine of x radians, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
     return apply_op(ew.Cos(), as_float(x))
 
 
 def tan(x: Operand) -> Tensor:
-    """The tangent of x radians."""
+    """The tangent of x radians, for |x| up to 2^17 in float32 and 2^30 in float64; NaN beyond."""
     return apply_op(fn.Tan(), as_float(x))
 
 

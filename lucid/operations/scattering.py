@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lucid.errors import DTypeError, ShapeError
-from lucid.ir.types import bool_, int64
+from lucid.ir.types import bool_, int64, uint64
 from lucid.operations.arguments import as_choice, as_flag, one_axis
 from lucid.operations.assignment import scatter
 from lucid.operations.bounds import check_position
@@ -55,11 +55,15 @@ def scatter_reduce(
         updates = start(updates, positions.shape)
         found = scatter(tensor, along, *_combined(COMBINED[reduce], positions, updates, along, tensor.shape[along]))
         return where(counts > 0, COMBINED[reduce](tensor, found), tensor) if include_self else found
-    total = scatter_add(tensor if include_self else where(counts > 0, 0, tensor), along, positions, updates)
+    wide = tensor.dtype
+    if reduce == "mean" and not wide.is_float:  # neither a sum nor a count has to fit the dtype
+        wide = int64 if wide.signed else uint64
+    before = cast(tensor if include_self else where(counts > 0, 0, tensor), wide)
+    total = scatter_add(before, along, positions, cast(updates, wide))
     if reduce == "sum":
         return total
-    number = cast(counts + 1 if include_self else maximum(counts, 1), tensor.dtype)
-    return divide(total, number) if tensor.dtype.is_float else floor_divide(total, number)
+    number = cast(counts + 1 if include_self else maximum(counts, 1), wide)
+    return divide(total, number) if wide.is_float else cast(floor_divide(total, number), tensor.dtype)
 
 
 def _combined(

@@ -57,7 +57,10 @@ class Optimizer(Observed):
             )
         given = as_list(f"{type(self).__name__} takes a list of parameters", params, "pass model.parameters().")
         if not given:
-            raise ArgumentError(f"{type(self).__name__} got no parameters.", hint="pass model.parameters().")
+            raise ArgumentError(
+                f"{type(self).__name__} got no parameters.",
+                hint="pass model.parameters(), which finds layers in an nn.ModuleList, but not in a plain list.",
+            )
         for group in given if all(isinstance(item, dict) for item in given) else [{"params": given}]:
             self.add_param_group(group)
 

@@ -127,13 +127,13 @@ def test_the_environment_names_a_number_of_threads(
     assert lucid.get_num_threads() == expected
 
 
-@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5", "²", pytest.param("9" * 5000, id="long")])
+@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5", "²", "257", pytest.param("9" * 5000, id="long")])
 def test_what_is_no_number_of_threads_in_the_environment_is_refused(
     text: str, unchosen: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LUCID_NUM_THREADS", text)
     for _ in range(2):  # not only once
-        with pytest.raises(ArgumentError, match=rf"LUCID_NUM_THREADS takes an integer from 1 on, got '{text}'\."):
+        with pytest.raises(ArgumentError, match=rf"LUCID_NUM_THREADS takes an integer from 1 to 256, got '{text}'\."):
             lucid.get_num_threads()
     lucid.set_num_threads(2)
     assert lucid.get_num_threads() == 2

@@ -25,6 +25,12 @@ WEIGHT = ones(1).requires_grad_()
 CASES: list[Case] = [
     (lambda: Tensor(["a"]), DTypeError, "a tensor takes numbers, or nested lists of numbers, got ['a'].", None),
     (
+        lambda: Tensor(3, 4),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "Tensor takes the elements, as nested lists, and requires_grad; got 3 and 4.",
+        "lucid.zeros(3, 4) makes a tensor of a shape.",
+    ),
+    (
         lambda: Tensor([1.0], dtype="complex64"),
         DTypeError,
         (
@@ -470,7 +476,13 @@ CASES: list[Case] = [
         "cast one of the two with .astype(...)",
     ),
     (lambda: lucid.broadcast_to(ones(3), (2,)), ShapeError, "shape (3,) does not broadcast to (2,).", None),
-    (lambda: lucid.set_num_threads(0), ArgumentError, "set_num_threads takes an integer from 1 on, got 0.", None),
+    (lambda: lucid.set_num_threads(0), ArgumentError, "set_num_threads takes an integer from 1 to 256, got 0.", None),
+    (
+        lambda: lucid.set_num_threads(257),
+        ArgumentError,
+        "set_num_threads takes an integer from 1 to 256, got 257.",
+        None,
+    ),
     (
         lambda: lucid.grad(ones(2), ones(2)),
         GradientError,

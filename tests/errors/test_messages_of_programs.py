@@ -73,7 +73,13 @@ CASES: list[Case] = [
         lambda: lucid.compile(lambda x: math.sqrt(x))(Tensor(1.0)),
         TraceError,
         "float() needs the value of a tensor that is only known when the compiled step runs.",
-        "return the tensor, and read it outside the compiled function; inside it, write lucid.sqrt(x).",
+        "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
+    ),
+    (
+        lambda: lucid.compile(lambda x: x * float(x.mean()))(ones(2)),
+        TraceError,
+        "float() needs the value of a tensor that is only known when the compiled step runs.",
+        "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
     ),
     (
         lambda: lucid.compile(lambda n: [*range(n)])(Tensor(3)),

@@ -31,7 +31,12 @@ def sgd(**settings: Any) -> optim.SGD:
 
 
 CASES: list[Case] = [
-    (lambda: optim.SGD([], 0.1), ArgumentError, "SGD got no parameters.", "pass model.parameters()."),
+    (
+        lambda: optim.SGD([], 0.1),
+        ArgumentError,
+        "SGD got no parameters.",
+        "pass model.parameters(), which finds layers in an nn.ModuleList, but not in a plain list.",
+    ),
     (
         lambda: optim.SGD(nn.Parameter([1.0]), 0.1),
         ArgumentTypeError,

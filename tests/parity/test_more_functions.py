@@ -131,6 +131,14 @@ def test_as_pytorch(name: str) -> None:
     compare(lambda *x: function(lucid, *x), lambda *x: function(torch, *x), *operands)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64"])
+def test_a_mean_of_more_integers_than_their_dtype_counts(dtype: str) -> None:
+    x, index = np.full(257, 200, dtype), np.zeros(257, np.int64)
+    found = lucid.scatter_reduce(x[:2], 0, index, x, "mean")  # PyTorch's count is 1, of uint8
+    assert (found.tolist(), found.dtype.name) == ([200, 200], dtype)
+    assert lucid.scatter_reduce(x[:2], 0, index, x, "mean", include_self=False).tolist() == [200, 200]
+
+
 @pytest.mark.parametrize("dim", [None, 0, 1])
 def test_repeats_that_are_added_up(dim: int | None) -> None:
     """Without the size of the result, which eager code finds in the data."""

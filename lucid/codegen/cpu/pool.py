@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from lucid.codegen.cpu.assembler import assemble_once
 from lucid.codegen.cpu.machine import Machine, load
-from lucid.codegen.cpu.pool_text import EQUIP, JOIN, LINE, MAX_THREADS, PARALLEL, SCRATCH, alone_text
+from lucid.codegen.cpu.pool_text import EQUIP, JOIN, LINE, PARALLEL, SCRATCH, alone_text
 from lucid.codegen.cpu.runner import COPY, RUN, run_functions
 from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import RUN_LOCK, on_change
@@ -63,7 +63,7 @@ class Pool:
             self._gather()
         self.stop()
         if self._team is not None:
-            self._call("lucid_want", min(threads, MAX_THREADS) - 1)
+            self._call("lucid_want", threads - 1)
             self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
 
     def reserve(self, of_caller: int, of_worker: int) -> None:
@@ -80,8 +80,8 @@ class Pool:
 
     def _equip(self, threads: int, sizes: tuple[int, int]) -> None:
         """Give so many threads memory. What is not written to takes none of the machine's."""
-        memory = self._memory[: min(threads, MAX_THREADS)]
-        memory += [_NOTHING] * (min(threads, MAX_THREADS) - len(memory))
+        memory = self._memory[:threads]
+        memory += [_NOTHING] * (threads - len(memory))
         try:
             for worker, array in enumerate(memory):
                 size = sizes[worker > 0] + 2 * LINE  # to begin at a line, behind one with the label

@@ -3,9 +3,9 @@ said in `pool.py`; its workers are in `team_text.py`."""
 
 from __future__ import annotations
 
-PARALLEL, SCRATCH, JOIN, EQUIP = "lucid_parallel", "lucid_scratch", "lucid_join", "lucid_equip"
+from lucid.codegen.threads import MAX_THREADS
 
-MAX_THREADS = 256
+PARALLEL, SCRATCH, JOIN, EQUIP = "lucid_parallel", "lucid_scratch", "lucid_join", "lucid_equip"
 
 LINE = 64  # bytes of a cache line
 LABEL = (-2, -1)  # the words of a label, counted from the memory: a job's number, and what the task tells panels by

@@ -4,8 +4,8 @@ its workers live in `workers_text.py`."""
 from __future__ import annotations
 
 from lucid.codegen.cpu.placement import LENT_WORD, LOAN_WORDS, placement_text
-from lucid.codegen.cpu.pool_text import MAX_THREADS
 from lucid.codegen.cpu.workers_text import WORKERS
+from lucid.codegen.threads import MAX_THREADS
 
 # Pauses, of some ten nanoseconds: before an idle worker sleeps, who is often wanted again behind a few small kernels,
 # and to wake whom takes as long as some of those; and of a caller whose last chunks are with workers, between looks
