@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from lucid.errors import StateDictError
 
 
@@ -18,10 +20,11 @@ def check_names(owner: str, own: Iterable[str], state_dict: object) -> None:
         raise StateDictError(f"the state_dict of {owner} has {', '.join(names)}, got {', '.join(found) or 'none'}.")
 
 
-def check_counter(owner: str, name: str, value: object) -> None:
-    """Raise StateDictError unless a value of a state is an integer from 0 on."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def check_counter(owner: str, name: str, value: object) -> int:
+    """The value of a state, if it is an integer from 0 on; else StateDictError."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
         raise StateDictError(
             f"the state_dict of {owner} has {name} as an integer from 0 on, got {value!r}.",
             hint=f"load what the state_dict() of {owner} returned.",
         )
+    return int(value)

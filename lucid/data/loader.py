@@ -25,6 +25,7 @@ from lucid.data.sampler import (
 )
 from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, argument_error
 from lucid.missing_names import refuse_attribute
+from lucid.operations.arguments import as_flag
 from lucid.random import checked_seed
 from lucid.state_dicts import check_counter, check_names
 from lucid.tensor import Tensor
@@ -95,13 +96,15 @@ class DataLoader:
             _check_integer("prefetch_factor", prefetch_factor, 1)
         if collate_fn is not None and not callable(collate_fn):
             raise ArgumentTypeError(f"DataLoader takes a function as collate_fn, got {collate_fn!r}.")
+        shuffle, drop_last = as_flag("shuffle", shuffle), as_flag("drop_last", drop_last)
+        persistent_workers = as_flag("persistent_workers", persistent_workers)
         _refuse_contradictions(
             {
-                "shuffle": bool(shuffle),
+                "shuffle": shuffle,
                 "sampler": sampler is not None,
                 "batch_sampler": batch_sampler is not None,
                 "batch_size": batch_size != 1,
-                "drop_last": bool(drop_last),
+                "drop_last": drop_last,
             }
         )
         if batch_size is None and drop_last:
@@ -114,7 +117,7 @@ class DataLoader:
         self.drop_last = drop_last
         self.num_workers = num_workers
         self.prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
-        self.pin_memory = pin_memory
+        self.pin_memory = as_flag("pin_memory", pin_memory)
         self.persistent_workers = persistent_workers
         self.seed = checked_seed(seed)
         count = count_samples("DataLoader", dataset)
@@ -220,10 +223,8 @@ class DataLoader:
         ]
         if other:
             raise StateDictError(f"the state_dict does not fit the DataLoader: {', '.join(other)}.")
-        epoch, batch = state_dict["epoch"], state_dict["batch"]
-        for name, value in (("epoch", epoch), ("batch", batch)):
-            check_counter("DataLoader", name, value)
-        if not 0 <= batch <= len(self):
+        epoch, batch = (check_counter("DataLoader", name, state_dict[name]) for name in ("epoch", "batch"))
+        if batch > len(self):
             raise StateDictError(f"there is no batch {batch} of epoch {epoch} in a DataLoader of {len(self)} batches.")
         self._progress = _Progress(epoch, batch)
 

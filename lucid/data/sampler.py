@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lucid.errors import ArgumentError, ArgumentTypeError, argument_error
 from lucid.ir import philox
+from lucid.operations.arguments import as_flag
 from lucid.random import checked_seed
 
 Indices = npt.NDArray[np.int64]
@@ -127,7 +128,7 @@ class BatchSampler(IterableSampler):
             )
         self.sampler = as_sampler("BatchSampler", "sampler", sampler)
         self.batch_size = int(batch_size)
-        self.drop_last = drop_last
+        self.drop_last = as_flag("drop_last", drop_last)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.sampler), self.batch_size)

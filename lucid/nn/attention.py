@@ -13,7 +13,7 @@ from lucid.nn.functional.attention import attention_weights
 from lucid.nn.linear import Linear
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_flag, float_dtype
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
@@ -66,8 +66,9 @@ class MultiheadAttention(Module):
         self.vdim = embed_dim if vdim is None else check_positive_integer("MultiheadAttention", "vdim", vdim)
         dtype = float_dtype("MultiheadAttention", dtype)
         self.dropout = F.check_probability(dropout)
-        self.add_zero_attn = add_zero_attn
-        self.batch_first = batch_first
+        bias, add_bias_kv = as_flag("bias", bias), as_flag("add_bias_kv", add_bias_kv)
+        self.add_zero_attn = as_flag("add_zero_attn", add_zero_attn)
+        self.batch_first = as_flag("batch_first", batch_first)
         together = self.kdim == self.vdim == embed_dim
         for name, shape in (
             ("in_proj_weight", (3 * embed_dim, embed_dim) if together else None),

@@ -11,7 +11,7 @@ from lucid.errors import ShapeError, argument_error
 from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_flag, float_dtype
 from lucid.tensor import Array, Tensor
 
 
@@ -49,8 +49,8 @@ class _ChannelNorm(Module):
         if momentum is not None and not (isinstance(momentum, Real) and 0.0 <= momentum <= 1.0):
             raise argument_error(momentum, Real, f"{owner} takes a momentum from 0 to 1, or None, got {momentum!r}.")
         self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
+        self.affine, bias = as_flag("affine", affine), as_flag("bias", bias)
+        self.track_running_stats = as_flag("track_running_stats", track_running_stats)
         zeros, ones = (make(num_features, dtype=float_dtype(owner, dtype)) for make in (ops.zeros, ops.ones))
         self.register_parameter("weight", Parameter(ones) if affine else None)
         self.register_parameter("bias", Parameter(zeros) if affine and bias else None)

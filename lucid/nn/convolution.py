@@ -13,7 +13,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.functional.windows import Size, each_axis
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import as_choice, float_dtype
+from lucid.operations.arguments import as_choice, as_flag, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -48,7 +48,7 @@ class _Convolution(Module):
         dtype: object,
     ) -> None:
         super().__init__()
-        name = type(self).__name__
+        name, bias = type(self).__name__, as_flag("bias", bias)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = each_axis(name, "kernel_size", kernel_size, self.axes)
         self.stride = each_axis(name, "stride", stride, self.axes)

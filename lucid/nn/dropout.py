@@ -12,8 +12,8 @@ from lucid.modes import current_tracer
 from lucid.nn.functional.activation import in_place
 from lucid.nn.functional.dropout import feature_mask_shape
 from lucid.nn.module import Module
+from lucid.operations.arguments import as_flag
 from lucid.random import DrawLog, DrawSource
-from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
 
@@ -63,9 +63,8 @@ class _Dropout(Module):
         shape = self.mask_shape(tensor)
         if not self.training:
             return tensor
-        with Savepoint():
-            result, source = self.drop(tensor)
-            result = in_place(tensor, result, self.inplace)
+        result, source = self.drop(tensor)
+        result = in_place(tensor, result, self.inplace)
         self._draws.note(source, self.p, shape)
         return result
 
@@ -130,7 +129,7 @@ class DropPath(_Dropout):
 
     def __init__(self, p: float = 0.0, scale_by_keep: bool = True) -> None:
         super().__init__(p)
-        self.scale_by_keep = scale_by_keep
+        self.scale_by_keep = as_flag("scale_by_keep", scale_by_keep)
 
     def mask_shape(self, x: Tensor) -> tuple[int, ...]:
         return F.sample_mask_shape(x)

@@ -10,7 +10,7 @@ from lucid.nn.functional.bags import check_mode
 from lucid.nn.functional.embedding import check_dense, check_padding_idx
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import check_number, float_dtype
+from lucid.operations.arguments import as_flag, check_number, float_dtype
 from lucid.sampling import normal
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -50,7 +50,7 @@ class Embedding(Module):
         self.scale_grad_by_freq = scale_grad_by_freq
         self.padding_idx = check_padding_idx("Embedding", padding_idx, num_embeddings)
         table = _table("Embedding", num_embeddings, embedding_dim, self.padding_idx, dtype, _weight)
-        self.weight = Parameter(table, requires_grad=not _freeze)
+        self.weight = Parameter(table, requires_grad=not as_flag("_freeze", _freeze))
         self._place(device)
 
     @classmethod
@@ -131,7 +131,7 @@ class EmbeddingBag(Module):
         count, width = table.shape
         how = max_norm, norm_type, scale_grad_by_freq, mode, sparse
         made = cls(count, width, *how, table, include_last_offset, padding_idx)
-        made.weight.requires_grad_(not freeze)
+        made.weight.requires_grad_(not as_flag("freeze", freeze))
         return made
 
     def forward(

@@ -10,7 +10,7 @@ import lucid.operations as ops
 from lucid.nn.arguments import check_positive_integer, check_size
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import as_integer, as_integers, float_dtype
+from lucid.operations.arguments import as_flag, as_integer, as_integers, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -34,6 +34,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = check_size("Linear", "in_features", in_features)
         self.out_features = check_size("Linear", "out_features", out_features)
+        bias = as_flag("bias", bias)
         bound, dtype = 1.0 / math.sqrt(in_features) if in_features else 0.0, float_dtype("Linear", dtype)
         self.weight = Parameter(uniform(-bound, bound, (out_features, in_features), dtype))
         self.register_parameter("bias", Parameter(uniform(-bound, bound, out_features, dtype)) if bias else None)
@@ -67,6 +68,7 @@ class Bilinear(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
+        bias = as_flag("bias", bias)
         self.in1_features = check_positive_integer("Bilinear", "in1_features", in1_features)
         self.in2_features = check_positive_integer("Bilinear", "in2_features", in2_features)
         self.out_features = check_size("Bilinear", "out_features", out_features)

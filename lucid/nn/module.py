@@ -16,6 +16,7 @@ from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
 from lucid.nn.registry import REGISTRIES, Registry, join
 from lucid.nn.state import StateDictDifference, check_state
 from lucid.operations import as_tensor, zeros_like
+from lucid.operations.arguments import as_flag
 from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
@@ -66,7 +67,7 @@ class Module(Registry):
         >>> print(double(lucid.ones(2)))
         [1.0, 1.0]
         """
-        return self._hooked(Hook(hook, True, with_kwargs, False), prepend)
+        return self._hooked(Hook(hook, True, as_flag("with_kwargs", with_kwargs), False), prepend)
 
     def register_forward_hook(
         self,
@@ -81,12 +82,13 @@ class Module(Registry):
         With `with_kwargs` it is `hook(module, args, kwargs, result)`. With `always_call` it is called, with None, after
         a call that raised, too. For the rest see `register_forward_pre_hook`.
         """
+        with_kwargs, always_call = as_flag("with_kwargs", with_kwargs), as_flag("always_call", always_call)
         return self._hooked(Hook(hook, False, with_kwargs, always_call), prepend)
 
     def _hooked(self, hook: Hook, first: bool) -> RemovableHandle:
         if not callable(hook.function):
             raise ArgumentTypeError(f"a hook is a function, got {type(hook.function).__name__}.")
-        self._hooks = (hook, *self._hooks) if first else (*self._hooks, hook)
+        self._hooks = (hook, *self._hooks) if as_flag("prepend", first) else (*self._hooks, hook)
         return RemovableHandle(self, hook)
 
     # State.
@@ -123,6 +125,7 @@ class Module(Registry):
             raise ArgumentTypeError(
                 f"load_state_dict takes a dict of tensors by name, got {type(state_dict).__name__}."
             )
+        strict = as_flag("strict", strict)
         own = dict(self._state(""))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -268,7 +271,7 @@ def _tree(module: Module, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def clear_grad(parameter: Tensor, set_to_none: bool = True) -> None:
     """Set the grad of a tensor to None, or, where there is one, to zeros."""
-    grad = None if set_to_none else parameter.grad
+    grad = None if as_flag("set_to_none", set_to_none) else parameter.grad
     parameter.grad = None if grad is None else zeros_like(grad)
 
 

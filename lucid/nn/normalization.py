@@ -10,7 +10,7 @@ from lucid.nn.arguments import check_eps, check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.operations import ones, zeros
-from lucid.operations.arguments import as_integers, float_dtype
+from lucid.operations.arguments import as_flag, as_integers, float_dtype
 from lucid.tensor import Array, Tensor
 
 
@@ -36,8 +36,9 @@ class LayerNorm(Module):
         super().__init__()
         self.normalized_shape = as_integers(f"{type(self).__name__} takes a shape of integers", normalized_shape)
         self.eps = check_eps("LayerNorm", eps)
-        self.elementwise_affine = elementwise_affine
-        affine, shape, dtype = elementwise_affine, self.normalized_shape, float_dtype("LayerNorm", dtype)
+        affine, bias = as_flag("elementwise_affine", elementwise_affine), as_flag("bias", bias)
+        self.elementwise_affine = affine
+        shape, dtype = self.normalized_shape, float_dtype("LayerNorm", dtype)
         self.register_parameter("weight", Parameter(ones(shape, dtype=dtype)) if affine else None)
         self.register_parameter("bias", Parameter(zeros(shape, dtype=dtype)) if affine and bias else None)
         self._place(device)
@@ -72,7 +73,7 @@ class RMSNorm(Module):
         super().__init__()
         self.normalized_shape = as_integers(f"{type(self).__name__} takes a shape of integers", normalized_shape)
         self.eps = None if eps is None else check_eps("RMSNorm", eps)
-        self.elementwise_affine = elementwise_affine
+        self.elementwise_affine = as_flag("elementwise_affine", elementwise_affine)
         weight = ones(self.normalized_shape, dtype=float_dtype("RMSNorm", dtype))
         self.register_parameter("weight", Parameter(weight) if elementwise_affine else None)
         self._place(device)
@@ -132,7 +133,7 @@ class GroupNorm(Module):
                 f"GroupNorm takes num_channels in a multiple of num_groups, got {num_channels} and {num_groups}."
             )
         self.eps = check_eps("GroupNorm", eps)
-        self.affine = affine
+        self.affine, bias = as_flag("affine", affine), as_flag("bias", bias)
         dtype = float_dtype("GroupNorm", dtype)
         self.register_parameter("weight", Parameter(ones(num_channels, dtype=dtype)) if affine else None)
         self.register_parameter("bias", Parameter(zeros(num_channels, dtype=dtype)) if affine and bias else None)

@@ -16,7 +16,7 @@ from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
 from lucid.nn.recurrent_cells import check_nonlinearity, gru_biases, gru_step, lstm_step, rnn_step
-from lucid.operations.arguments import float_dtype
+from lucid.operations.arguments import as_flag, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -69,7 +69,8 @@ class _Recurrent(Module):
         self.num_layers = check_positive_integer(name, "num_layers", num_layers)
         if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
             raise ArgumentError(f"{name} takes a proj_size from 0 to below hidden_size, got {proj_size!r}.")
-        self.bias, self.batch_first, self.bidirectional, self.proj_size = bias, batch_first, bidirectional, proj_size
+        self.bias, self.batch_first = as_flag("bias", bias), as_flag("batch_first", batch_first)
+        self.bidirectional, self.proj_size = as_flag("bidirectional", bidirectional), proj_size
         self.dropout = F.check_probability(dropout)
         if dropout and num_layers == 1:
             warnings.warn(

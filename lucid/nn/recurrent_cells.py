@@ -16,7 +16,7 @@ from lucid.errors import ShapeError
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.operations.arguments import as_choice, float_dtype
+from lucid.operations.arguments import as_choice, as_flag, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
@@ -101,7 +101,7 @@ class _Cell(Module):
         name = type(self).__name__
         self.input_size = check_positive_integer(name, "input_size", input_size)
         self.hidden_size = check_positive_integer(name, "hidden_size", hidden_size)
-        self.bias = bias
+        self.bias = as_flag("bias", bias)
         bound, rows, dtype = 1.0 / math.sqrt(hidden_size), self.gates * hidden_size, float_dtype(name, dtype)
         self.weight_ih = Parameter(uniform(-bound, bound, (rows, input_size), dtype))
         self.weight_hh = Parameter(uniform(-bound, bound, (rows, hidden_size), dtype))

@@ -13,6 +13,7 @@ from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, no_grad
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
+from lucid.operations.arguments import as_flag
 from lucid.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Registry(Observed):
 
         Assigning to its name copies into it, in place. It is part of the state_dict if it is `persistent`.
         """
+        persistent = as_flag("persistent", persistent)
         is_tensor, kind = isinstance(tensor, Tensor), type(tensor).__name__
         if tensor is not None and (not isinstance(tensor, Tensor) or not tensor.is_leaf):
             raise argument_error(

@@ -17,7 +17,7 @@ from lucid.nn.dropout import Dropout
 from lucid.nn.linear import Linear
 from lucid.nn.module import Module
 from lucid.nn.normalization import LayerNorm
-from lucid.operations.arguments import as_integer, as_shape
+from lucid.operations.arguments import as_flag, as_integer, as_shape
 from lucid.savepoints import all_or_nothing
 from lucid.tensor import Array, Tensor
 
@@ -65,7 +65,7 @@ class TransformerEncoderLayer(Module):
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
-        self.norm_first = norm_first
+        self.norm_first = as_flag("norm_first", norm_first)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1 = Dropout(dropout)
@@ -120,7 +120,7 @@ class TransformerDecoderLayer(Module):
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
-        self.norm_first = norm_first
+        self.norm_first = as_flag("norm_first", norm_first)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)

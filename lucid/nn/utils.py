@@ -10,7 +10,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
-from lucid.operations.arguments import as_list, check_number
+from lucid.operations.arguments import as_flag, as_list, check_number
 from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
@@ -115,7 +115,7 @@ def _checked_norm(function: str, gradients: list[Tensor], p: float, error_if_non
         raise ArgumentError(f"{function} takes norm_type above 0, got {p!r}.")
     with no_grad():
         norm = _total_norm(gradients, p)
-    if error_if_nonfinite:
+    if as_flag("error_if_nonfinite", error_if_nonfinite):
         check_holds(ops.isfinite(norm), f"{function} takes tensors whose total norm is finite")
     return norm
 

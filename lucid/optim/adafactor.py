@@ -65,7 +65,7 @@ class Adafactor(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        if check_number("Adafactor takes a number as beta2_decay", group["beta2_decay"]) > 0.0:
+        if not check_number("Adafactor takes a number as beta2_decay", group["beta2_decay"]) <= 0.0:
             raise ArgumentError(f"Adafactor takes beta2_decay of at most 0, got beta2_decay={group['beta2_decay']!r}.")
         if not check_number("Adafactor takes a number as d", group["d"]) >= 1.0:
             raise ArgumentError(f"Adafactor takes d of at least 1, got d={group['d']!r}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
+from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter
 from lucid.operations import full, maximum, ones, where, zeros_like
 from lucid.operations.arguments import check_number
@@ -52,7 +54,8 @@ class ASGD(Optimizer):
     def check(self, group: Group) -> None:
         super().check(group)
         for name in ("alpha", "t0"):
-            check_number(f"ASGD takes a number as {name}", group[name])
+            if math.isnan(check_number(f"ASGD takes a number as {name}", group[name])):
+                raise ArgumentError(f"ASGD takes {name} other than NaN, got {name}={group[name]!r}.")
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         return {

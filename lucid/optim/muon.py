@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lucid.errors import ArgumentError, ShapeError, argument_error
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError, argument_error
 from lucid.observed import hyperparameter, setting
 from lucid.operations import maximum, sqrt, zeros_like
-from lucid.operations.arguments import as_integer, check_number
+from lucid.operations.arguments import as_choice, as_integer, check_number
 from lucid.optim.optimizer import Group, Member, Optimizer, decayed_parameter
 from lucid.tensor import Tensor
 
-ADJUSTMENTS = (None, "original", "match_rms_adamw")
+ADJUSTMENTS = ("original", "match_rms_adamw")
 
 
 class Muon(Optimizer):
@@ -63,13 +63,16 @@ class Muon(Optimizer):
         if not isinstance(given, Sequence) or len(given) != 3:
             raise argument_error(given, Sequence, f"Muon takes three ns_coefficients, got ns_coefficients={given!r}.")
         for value in given:
-            check_number("Muon takes numbers as ns_coefficients", value)
+            if not math.isfinite(check_number("Muon takes numbers as ns_coefficients", value)):
+                raise ArgumentError(f"Muon takes finite ns_coefficients, got ns_coefficients={given!r}.")
         group["ns_coefficients"] = tuple(given)
-        if not 0 <= as_integer("Muon takes an integer as ns_steps", group["ns_steps"]) < 100:
-            raise ArgumentError(f"Muon takes ns_steps from 0 to 99, got ns_steps={group['ns_steps']!r}.")
-        adjustment = group["adjust_lr_fn"]
-        if not isinstance(adjustment, str | None) or adjustment not in ADJUSTMENTS:
-            raise ArgumentError(f'Muon takes adjust_lr_fn="original" or "match_rms_adamw", got {adjustment!r}.')
+        steps = group["ns_steps"]
+        if isinstance(steps, bool):
+            raise ArgumentTypeError(f"Muon takes an integer as ns_steps, got {steps}.")
+        if not 0 <= as_integer("Muon takes an integer as ns_steps", steps) < 100:
+            raise ArgumentError(f"Muon takes ns_steps from 0 to 99, got ns_steps={steps!r}.")
+        if group["adjust_lr_fn"] is not None:
+            as_choice('Muon takes adjust_lr_fn="original" or "match_rms_adamw"', group["adjust_lr_fn"], ADJUSTMENTS)
 
     def initial_state(self, group: Group, parameter: Tensor) -> dict[str, Tensor]:
         if parameter.ndim != 2:

@@ -16,12 +16,13 @@ from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
-from lucid.operations.arguments import as_list
+from lucid.operations.arguments import as_flag, as_list
 from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
 R = TypeVar("R")
 Group = dict[str, Any]
+FLAGS = ("amsgrad", "centered", "decoupled_weight_decay", "maximize", "nesterov")
 SETTINGS_OF_PYTORCH = ("foreach", "fused", "capturable", "differentiable")  # that Lucid's groups do not have
 Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad
 
@@ -108,6 +109,8 @@ class Optimizer(Observed):
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""
+        for name in (name for name in FLAGS if name in group):
+            group[name] = as_flag(name, group[name])
         for name in self.non_negative:
             check_range(self, name, group[name])
         if "betas" in group:

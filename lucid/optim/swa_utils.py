@@ -14,7 +14,7 @@ from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
 from lucid.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from lucid.nn.module import Module
-from lucid.operations.arguments import as_choice, as_integer, check_number
+from lucid.operations.arguments import as_choice, as_flag, as_integer, check_number
 from lucid.optim.lr_scheduler.base import LRScheduler
 from lucid.optim.lr_scheduler.cycle import number_of_group, one_for_each_group
 from lucid.optim.optimizer import Group, Optimizer
@@ -59,7 +59,7 @@ class AveragedModel(Module):
         self.register_buffer("n_averaged", ops.zeros(dtype="int64"))
         self.avg_fn = get_swa_avg_fn() if avg_fn is None else avg_fn
         self.multi_avg_fn = multi_avg_fn
-        self.use_buffers = use_buffers
+        self.use_buffers = as_flag("use_buffers", use_buffers)
         self._place(device)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

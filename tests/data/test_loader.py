@@ -225,6 +225,12 @@ class TestState:
             loader.load_state_dict({**loader.state_dict(), **changes})
         assert epoch(loader) == [[0, 1], [2, 3], [4]]
 
+    def test_a_state_of_numpy_integers(self) -> None:
+        loader = DataLoader(Recorded(5), 2)
+        loader.load_state_dict({**loader.state_dict(), "batch": np.int64(1)})
+        assert type(loader.state_dict()["batch"]) is int
+        assert epoch(loader) == [[2, 3], [4]]
+
     def test_a_state_of_other_batches(self) -> None:
         state = DataLoader(Recorded(5), batch_sampler=[[0, 1], [2], [4, 3]]).state_dict()
         for other in (

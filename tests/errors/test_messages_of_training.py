@@ -231,6 +231,24 @@ CASES: list[Case] = [
         "load what the state_dict() of DataLoader returned.",
     ),
     (
+        lambda: sgd(maximize=np.array([1, 2])),
+        ArgumentTypeError,
+        "maximize is True or False, got array([1, 2]).",
+        None,
+    ),
+    (
+        lambda: lucid.data.BatchSampler(range(3), 2, np.array([1, 2])),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "drop_last is True or False, got array([1, 2]).",
+        None,
+    ),
+    (
+        lambda: lucid.data.DataLoader(range(3), shuffle=np.array([1, 2])),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "shuffle is True or False, got array([1, 2]).",
+        None,
+    ),
+    (
         lambda: changed(schedules.StepLR(sgd(), 1), last_epoch=None),
         StateDictError,
         "the state_dict of StepLR has last_epoch as an integer from 0 on, got None.",

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import lucid.optim as optim
@@ -59,6 +60,14 @@ def test_resuming() -> None:
     assert rates(resumed, 5) == expected
     with pytest.raises(StateDictError, match="StepLR has"):
         StepLR(second, 3).load_state_dict(saved)
+
+
+def test_an_epoch_of_numpy_is_one() -> None:
+    first = optimizer()
+    for schedule in (StepLR(first, 3), ChainedScheduler([StepLR(first, 3)])):
+        schedule.load_state_dict({**schedule.state_dict(), "last_epoch": np.int64(2)})
+        assert type(schedule.last_epoch) is int
+        assert schedule.last_epoch == 2
 
 
 def test_each_group_has_its_own_rate() -> None:

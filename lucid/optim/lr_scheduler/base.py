@@ -47,7 +47,7 @@ class Scheduler(ABC):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave. The rates themselves are part of the optimizer's state_dict."""
         self.check_state(state_dict)
-        vars(self).update(state_dict)
+        vars(self).update({**state_dict, "last_epoch": int(state_dict["last_epoch"])})
 
     def check_state(self, state_dict: Mapping[str, Any]) -> None:
         """Raise StateDictError unless the names are those of `state_dict`, and the epoch is one."""

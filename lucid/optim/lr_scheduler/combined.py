@@ -37,7 +37,8 @@ class _Combined(Scheduler):
             raise ArgumentError(f"{type(self).__name__} has {len(self._schedulers)} schedulers, got {len(states)}.")
         for scheduler, state in zip(self._schedulers, states, strict=True):
             scheduler.load_state_dict(state)
-        vars(self).update({name: value for name, value in state_dict.items() if name != "_schedulers"})
+        others = {name: value for name, value in state_dict.items() if name != "_schedulers"}
+        vars(self).update({**others, "last_epoch": int(state_dict["last_epoch"])})
 
 
 class ChainedScheduler(_Combined):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lucid.errors import ArgumentError
-from lucid.operations.arguments import as_choice
+from lucid.operations.arguments import as_choice, as_flag
 from lucid.optim.lr_scheduler.base import LRScheduler, Scheduler, check_optimizer, check_real, check_steps
 from lucid.optim.optimizer import Group, Optimizer
 
@@ -96,7 +96,7 @@ class OneCycleLR(LRScheduler):
         self.anneal_strategy = as_choice(
             'OneCycleLR takes anneal_strategy="cos" or "linear"', anneal_strategy, ("cos", "linear")
         )
-        self.cycle_momentum = cycle_momentum
+        self.cycle_momentum = as_flag("cycle_momentum", cycle_momentum)
         self.max_lrs = one_for_each_group(self, optimizer, "max_lr", max_lr)
         if (
             min(check_real(self, "div_factor", div_factor), check_real(self, "final_div_factor", final_div_factor))
@@ -111,7 +111,8 @@ class OneCycleLR(LRScheduler):
         self.base_momenta = one_for_each_group(self, optimizer, "base_momentum", base_momentum)
         self.max_momenta = one_for_each_group(self, optimizer, "max_momentum", max_momentum)
         top = pct_start * self.total_steps - 1.0
-        self.phase_ends = [top, 2.0 * top, self.total_steps - 1.0] if three_phase else [top, self.total_steps - 1.0]
+        last = self.total_steps - 1.0
+        self.phase_ends = [top, 2.0 * top, last] if as_flag("three_phase", three_phase) else [top, last]
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in optimizer.param_groups):
             raise ArgumentError("OneCycleLR takes an optimizer with momentum or betas, or cycle_momentum=False.")
         super().__init__(optimizer)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lucid.errors import ArgumentError, ArgumentTypeError
-from lucid.operations.arguments import as_choice
+from lucid.operations.arguments import as_choice, as_flag
 from lucid.optim.lr_scheduler.base import LRScheduler, check_real, check_steps
 from lucid.optim.lr_scheduler.cycle import one_for_each_group, set_momentum
 from lucid.optim.optimizer import Group, Optimizer
@@ -50,7 +50,7 @@ class CyclicLR(LRScheduler):
             raise ArgumentTypeError(f"CyclicLR takes a function as scale_fn, got {scale_fn!r}.")
         check_real(self, "gamma", gamma)
         self.mode, self.gamma, self.scale_fn, self.scale_mode = mode, gamma, scale_fn, scale_mode
-        self.cycle_momentum = cycle_momentum
+        self.cycle_momentum = as_flag("cycle_momentum", cycle_momentum)
         self.low_lrs = one_for_each_group(self, optimizer, "base_lr", base_lr)
         self.max_lrs = one_for_each_group(self, optimizer, "max_lr", max_lr)
         self.base_momenta = one_for_each_group(self, optimizer, "base_momentum", base_momentum)
