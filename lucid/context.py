@@ -80,14 +80,15 @@ def module_description() -> str:
     return f"{path}: {description}" if path else description
 
 
-def user_frame() -> tuple[str, int] | None:
-    """File and line of the innermost frame outside Lucid and Python's own modules: the line that the user wrote."""
+def user_frame(folder: str | None = None) -> tuple[str, int] | None:
+    """File and line of the innermost frame outside Lucid and Python's own modules: the line that the user wrote. Code
+    in a folder, if one is given, is not the user's either."""
     frame = sys._getframe(1)
     while frame is not None:
         filename = frame.f_code.co_filename
         if filename == _SHELL:
             return None
-        if _is_users(filename):
+        if _is_users(filename) and not (folder and filename.startswith(folder)):
             return filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None

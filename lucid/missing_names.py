@@ -1,4 +1,5 @@
-"""Names that Lucid does not have: what to write for PyTorch's, and which name a typo is near.
+"""Names that Lucid does not have: what to write for PyTorch's, and which name a typo is near. And functions of PyTorch
+that are called on tensors of Lucid.
 
 As a rule a thing has one name in Lucid, so PyTorch's other names are not aliases; whoever asks for one is told what to
 write. None of this runs but for a name that was not found.
@@ -12,7 +13,8 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from lucid.errors import MissingImportError, MissingNameError
+from lucid.context import user_frame
+from lucid.errors import ArgumentTypeError, MissingImportError, MissingNameError
 
 # What to write, by the owner of the name in Lucid and the name in PyTorch: `t` is the tensor, F is lucid.nn.functional.
 WRITE_INSTEAD: dict[str, dict[str, str]] = {
@@ -236,3 +238,20 @@ def refuse_names_of(module: str) -> Callable[[str], NoReturn]:
             raise MissingImportError(error.sentence, hint=error.hint) from None
 
     return missing
+
+
+def refuse_function_of_pytorch(
+    kind: type, function: Callable[..., Any], types: object, arguments: object = (), options: object = None
+) -> NoReturn:
+    """What PyTorch calls for a function of its own that is given a Tensor: the `__torch_function__` of the class. It
+    takes a TypeError, of an operator, as an answer that has Python ask the other operand."""
+    name, owners = function.__name__, ["lucid", "lucid.nn.functional"]
+    if "nn" in (getattr(function, "__module__", None) or ""):
+        owners.reverse()
+    owner = next((owner for owner in owners if name in dir(sys.modules[owner])), None)
+    known = f"write `{owner}.{name}`." if owner else hint_for(name, (), owners)
+    raise ArgumentTypeError(
+        f"PyTorch's {name} takes tensors of PyTorch, got one of Lucid.",
+        hint=known or "torch.from_numpy(t.numpy()) is one with its elements, without a gradient.",
+        where=user_frame(sys.modules["torch"].__path__[0]),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from lucid.conversion import copied, format_array
 from lucid.core import Array, Number, TensorCore
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.methods import TensorMethods
-from lucid.missing_names import refuse_attribute
+from lucid.missing_names import refuse_attribute, refuse_function_of_pytorch
 from lucid.modes import bump_epoch, current_tracer, is_grad_enabled, modes
 from lucid.operations import Operand
 from lucid.operations.arguments import as_flag
@@ -86,6 +86,8 @@ class Tensor(TensorMethods):
 
     if not TYPE_CHECKING:  # type checkers know themselves which names there are
         __getattr__ = refuse_attribute
+
+    __torch_function__: ClassVar[Any] = classmethod(refuse_function_of_pytorch)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Tensor:
         return ufuncs.apply(ufunc, method, operands, options)
