@@ -110,7 +110,7 @@ def test_host_runs_the_text_with_the_bits_of_llvm(case: Case, host_library: ctyp
 
 
 def test_nvrtc_compiles_the_text() -> None:
-    compile_with_nvrtc("".join(source('extern "C" __global__', case) for case in CASES), "compute_80")
+    compile_with_nvrtc("".join(source('extern "C" __global__', case) for case in CASES), "sm_80")
 
 
 def test_text_names_each_step() -> None:
