@@ -105,6 +105,8 @@ class MultiheadAttention(Module):
         weights are means over the heads, or (N, num_heads, L, S) without `average_attn_weights`. A query that attends
         to nothing gets weights of 0.
         """
+        need_weights, is_causal = as_flag("need_weights", need_weights), as_flag("is_causal", is_causal)
+        average_attn_weights = as_flag("average_attn_weights", average_attn_weights)
         q, k, v = self._project(*(ops.as_tensor(x) for x in (query, key, value)))
         single = q.ndim == 2
         if single:

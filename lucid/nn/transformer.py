@@ -195,9 +195,9 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Input | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        x = ops.as_tensor(src)
+        x, is_causal = ops.as_tensor(src), as_flag("is_causal", is_causal)
         for layer in self.layers:
-            x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal))
+            x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=is_causal)
         return x if self.norm is None else self.norm(x)
 
 
@@ -236,7 +236,7 @@ class TransformerDecoder(Module):
                 memory_mask=memory_mask,
                 tgt_key_padding_mask=tgt_key_padding_mask,
                 memory_key_padding_mask=memory_key_padding_mask,
-                tgt_is_causal=bool(tgt_is_causal),
+                tgt_is_causal=as_flag("tgt_is_causal", tgt_is_causal),
                 memory_is_causal=memory_is_causal,
             )
         return x if self.norm is None else self.norm(x)

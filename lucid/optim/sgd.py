@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from lucid.errors import ArgumentError
@@ -49,7 +50,8 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        check_number("SGD takes a number as dampening", group["dampening"])
+        if math.isnan(check_number("SGD takes a number as dampening", group["dampening"])):
+            raise ArgumentError("SGD takes dampening other than NaN, got dampening=nan.")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ArgumentError(
                 "SGD takes nesterov with a momentum and without dampening, "

@@ -7,7 +7,7 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 from lucid import Tensor
-from lucid.errors import ArgumentError, CheckError, DTypeError, LucidError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, CheckError, DTypeError, LucidError, ShapeError
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -156,3 +156,18 @@ def test_a_layer_is_named_by_its_place() -> None:
     model = nn.Sequential(nn.Identity(), nn.BatchNorm1d(3))
     with pytest.raises(ShapeError, match=r"in 1: BatchNorm1d\(3, eps=1e-05"):
         model(zeros(2, 4))
+
+
+@pytest.mark.parametrize("name", ["need_weights", "average_attn_weights", "is_causal"])
+def test_an_array_is_no_flag_of_a_call_of_attention(name: str) -> None:
+    layer, x, state = nn.MultiheadAttention(4, 2, dropout=0.5), lucid.ones(3, 2, 4), lucid.get_state()
+    flags = {name: np.array([1, 2])}
+    with pytest.raises(ArgumentTypeError, match=f"{name} is True or False"):
+        layer(x, x, x, **flags)
+    assert lucid.get_state() == state
+
+
+def test_an_array_does_not_say_that_an_encoder_is_causal() -> None:
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 1)
+    with pytest.raises(ArgumentTypeError, match="is_causal is True or False"):
+        encoder(lucid.ones(3, 2, 4), is_causal=np.array([1, 2]))

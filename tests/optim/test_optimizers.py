@@ -110,6 +110,7 @@ class TestArguments:
             (optim.SGD, {"lr": math.nan}, "got lr=nan"),
             (optim.SGD, {"momentum": -0.1}, "momentum"),
             (optim.SGD, {"weight_decay": -0.1}, "weight_decay"),
+            (optim.SGD, {"dampening": math.nan}, "SGD takes dampening other than NaN, got dampening=nan"),
             (optim.SGD, {"nesterov": True}, "nesterov with a momentum"),
             (optim.SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "without dampening"),
             (optim.Adam, {"betas": (1.0, 0.9)}, r"Adam takes betas\[0\] from 0 to less than 1, got betas\[0\]=1.0"),
