@@ -150,7 +150,7 @@ def test_the_pool_runs_each_chunk_once(threads: int) -> None:
 
 def test_a_number_of_threads_that_is_none_is_refused() -> None:
     for wrong in (0, -1, True, 1.5):
-        with pytest.raises(ArgumentError, match="set_num_threads takes an integer from 1 on"):
+        with pytest.raises(ArgumentError, match="set_num_threads takes an integer from 1 to 256"):
             lucid.set_num_threads(wrong)  # type: ignore[arg-type]
 
 
