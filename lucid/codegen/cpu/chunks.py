@@ -30,16 +30,20 @@ FACTOR = 0.03  # an element of a factor of which each is used few times
 
 
 def kernel_chunks(kernel: Kernel, step: int) -> tuple[int, int]:
-    """The number of chunks of a kernel and the extent of each along the first parallel axis, a multiple of `step`."""
+    """Into how many chunks a kernel is cut along its first parallel axis, and how many steps along it there are to
+    share out: chunk c begins with step `c * steps // chunks`.
+
+    The chunks are a power of two, or each is a step. So the shares of two workers, or of four, meet at the same place
+    in kernels of all lengths: each finds in its cache what it has written, and has as much to do as the other.
+    """
     if not kernel.axes:
         return 1, 0
-    extent = kernel.axes[0].extent
+    steps = -(-kernel.axes[0].extent // step)
     total = _nanoseconds(kernel)
     if total < SHORTEST:
-        return 1, extent
+        return 1, steps
     wanted = min(max(int(total / TARGET), 2), MOST)
-    grain = -(-extent // (wanted * step)) * step
-    return -(-extent // grain), grain
+    return (steps if steps <= wanted else 1 << (wanted.bit_length() - 1)), steps
 
 
 def _nanoseconds(kernel: Kernel) -> float:

@@ -120,11 +120,15 @@ class _Nest:
         self.squares = squares_of(kernel, width)
         self.turned: dict[int, tuple[Square, ir.Value]] = {}
         by_vectors = {*self.lane_axes, *([self.squares.axis] if self.squares else [])}
-        self.chunks, grain = kernel_chunks(kernel, width if by_vectors.intersection(kernel.axes[:1]) else 1)
+        step = width if by_vectors.intersection(kernel.axes[:1]) else 1
+        self.chunks, steps = kernel_chunks(kernel, step)
         if self.chunks > 1:  # from begin to end; each is a multiple of the vectors' width, or the axis's own
+
+            def start(number: ir.Value) -> ir.Value:
+                return entry.mul(entry.udiv(entry.mul(number, i64(steps)), i64(self.chunks)), i64(step))
+
             extent = i64(kernel.axes[0].extent)
-            self.begin = entry.mul(chunk, i64(grain))
-            end = entry.add(self.begin, i64(grain))
+            self.begin, end = start(chunk), start(entry.add(chunk, i64(1)))
             self.end = entry.select(entry.icmp_signed("<", end, extent), end, extent)
 
     def choose_width(self, placements: Sequence[Placement]) -> int:
