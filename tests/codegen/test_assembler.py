@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import lucid
+import lucid.nn as nn
 import lucid.nn.functional as F
+import lucid.optim as optim
 from lucid.codegen.cpu import assembler
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
@@ -85,8 +87,48 @@ def test_what_a_program_shares_is_known_before_its_passes_run(groups: int) -> No
 
     program = step.lower(image, np.ones((3, 3), np.int64))
     imports = program._compiled.executable._plan.imports  # type: ignore[attr-defined]
-    tiles = {name for name in imports if name.startswith("tile_")}  # whose products come of the passes
-    assert set(expected(program.graph("traced"), machine())) == set(imports) - {"lucid_run"} - tiles
+    names, shares = expected(program.graph("traced"), machine())
+    assert {*names} == {*imports} - {"lucid_run"}
+    assert shares  # as images have work for several threads, mostly
+
+
+@pytest.mark.parametrize(
+    ("rows", "inputs", "outputs", "names", "shares"),
+    [
+        (1, 4, 2, ["small"], False),
+        (64, 784, 256, ["matmul", "tile_8x2", "tile_8x1"], True),
+        (64, 512, 10, ["dots_16x5", "matmul", "tile_8x2", "tile_2x3"], False),
+    ],
+)
+def test_products_are_known_before_the_passes_run(
+    rows: int, inputs: int, outputs: int, names: list[str], shares: bool
+) -> None:
+    if machine().vector_bytes != 64:
+        pytest.skip("tiles are those of vectors of 64 bytes")
+    layer = nn.Linear(inputs, outputs)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = layer(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    program = step.lower(np.ones((rows, inputs), np.float32))
+    plan = program._compiled.executable._plan  # type: ignore[attr-defined]
+    wanted = [f"{name}_f32" for name in names]
+    assert expected(program.graph("traced"), machine()) == (wanted, shares)
+    assert {*plan.imports} == {*wanted, "lucid_run"}
+    assert plan.shares == shares
+
+
+def test_the_body_of_a_loop_is_looked_through() -> None:
+    cell = nn.RNN(64, 64, batch_first=True)
+    program = lucid.compile(lambda x: cell(x)[0].sum().detach()).lower(np.ones((32, 5, 64), np.float32))
+    names, _ = expected(program.graph("traced"), machine())
+    assert {*names} == {*program._compiled.executable._plan.imports} - {"lucid_run", "lucid_copy"}  # type: ignore[attr-defined]
 
 
 def test_one_thread_begins_nothing() -> None:

@@ -19,7 +19,7 @@ import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.placement import LOAN_WORDS
-from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, RAN, pool
+from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, RAN, TEAM, Pool, pool
 from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
@@ -71,6 +71,7 @@ def training_bits(name: str) -> str:
 @pytest.fixture(autouse=True)
 def restored_threads() -> Iterator[None]:
     before = lucid.get_num_threads()
+    pool(machine()).share()
     yield
     lucid.set_num_threads(before)
 
@@ -146,6 +147,19 @@ def test_the_pool_runs_each_chunk_once(threads: int) -> None:
         assert len(jobs) == min(count, 1)
         assert earlier.isdisjoint(jobs | {0})
         earlier |= jobs
+
+
+def test_workers_are_there_where_a_program_shares_work_among_threads() -> None:
+    first, second = Pool(machine()), Pool(machine())
+    first.resize(2)
+    assert TEAM not in first.addresses
+    first.share()
+    assert TEAM in first.addresses
+    second.resize(1)
+    second.share()
+    assert TEAM not in second.addresses
+    second.resize(2)
+    assert TEAM in second.addresses
 
 
 def test_a_number_of_threads_that_is_none_is_refused() -> None:

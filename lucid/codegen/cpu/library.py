@@ -49,12 +49,14 @@ def shared_function(machine: Machine, name: str) -> int:
     return pool(machine).addresses[name]
 
 
-def begin(machine: Machine, names: Iterable[str]) -> None:
-    """Have helpers start on functions that graphs import, and on what all programs use."""
+def begin(machine: Machine, names: Iterable[str], shares: bool) -> None:
+    """Have helpers start on what all programs use, on the workers where a graph shares work among threads, and on
+    functions that it imports."""
+    texts = [common_text(machine), *([team_text(*machine.layout())] if shares else [])]
+    for text in texts:
+        begin_once(machine, text, partial(str, text))
     for module in filter(None, map(_module_of, names)):
         begin_once(machine, _source(*module), partial(_text, machine, *module))
-    for text in (team_text(*machine.layout()), common_text(machine)):
-        begin_once(machine, text, partial(str, text))
 
 
 def _module_of(name: str) -> tuple[tuple[str, ...], DType] | None:

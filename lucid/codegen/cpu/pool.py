@@ -8,9 +8,9 @@ comes to share it moves to another. A caller that waits for a last chunk whose w
 own core, and sleeps.
 
 The pool is LLVM IR over pthreads, compiled once: what all programs call (`pool_text.py`), with the function that takes
-their steps (`runner.py`), and the team of workers (`team_text.py`), which is there from the first time on that more
-than one thread is wanted. It starts its threads at the first parallel loop, and again after a fork, in whose child they
-do not exist.
+their steps (`runner.py`), and the team of workers (`team_text.py`), which is there from the first time on that a
+program has work for more than one thread. It starts its threads at the first parallel loop, and again after a fork, in
+whose child they do not exist.
 
 Each thread has memory of its own, for what kernels pack, gather or sort. A program says how much its tasks take, and
 that is reserved when it is loaded, or when threads are added: so no step allocates, and none fails for want of memory.
@@ -51,6 +51,7 @@ class Pool:
         code = assemble_once(machine, text, lambda: text)
         self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN, EQUIP, RUN, COPY])
         self._machine = machine
+        self._shares = False  # whether a program shares work among threads
         self._team: Any = None  # keeps its code
         self._reserved = 0, 0  # bytes for the caller, and for each worker
         self._memory: list[npt.NDArray[np.uint8]] = []  # of each thread, the caller's first
@@ -59,12 +60,15 @@ class Pool:
         """Work with so many threads from the next job on, the caller's included. No job may be running. Raises
         AllocationError where there is no memory for them; then all is as before."""
         self._equip(threads, self._reserved)
-        if self._team is None and threads > 1:
-            self._gather()
-        self.stop()
-        if self._team is not None:
-            self._call("lucid_want", threads - 1)
-            self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
+        if self._shares:
+            self._man(threads)
+
+    def share(self) -> None:
+        """Have workers from now on, as many as there are to be: there is a program that shares work among threads."""
+        with RUN_LOCK:
+            if not self._shares:
+                self._man(len(self._memory))
+                self._shares = True
 
     def reserve(self, of_caller: int, of_worker: int) -> None:
         """Have memory for tasks that take so many bytes of the caller's, and of each worker's. Raises AllocationError
@@ -94,6 +98,15 @@ class Pool:
         for worker, array in enumerate(memory):
             self._call(EQUIP, worker, -(-array.ctypes.data // LINE) * LINE + LINE)
         self._memory, self._reserved = memory, sizes
+
+    def _man(self, threads: int) -> None:
+        """Let a team of so many, the caller included, run chunks from now on."""
+        if self._team is None and threads > 1:
+            self._gather()
+        self.stop()
+        if self._team is not None:
+            self._call("lucid_want", threads - 1)
+            self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
 
     def _gather(self) -> None:
         text = team_text(*self._machine.layout())

@@ -13,12 +13,14 @@ Operand = tuple[int, int]  # a slot of the table, and bytes behind the address t
 
 class Steps:
     """The steps of a program that is being written. `at` is the place of the next one among the words, and `latest` of
-    the latest task. `memory` is the bytes that tasks take of the memory of the caller, and of that of a worker."""
+    the latest task. `memory` is the bytes that tasks take of the memory of the caller, and of that of a worker, and
+    `shares` says whether any task has chunks for workers."""
 
     def __init__(self) -> None:
         self.at = 2
         self.latest = 0
         self.memory = 0, 0
+        self.shares = False
         self._room = 0
         self._functions: set[str] = set()
         self._lines: list[str] = []
@@ -37,6 +39,7 @@ class Steps:
         its constants, a name stands for the address of a function. A single chunk is the caller's."""
         of_caller, of_worker = self.memory
         self.memory = max(of_caller, memory), max(of_worker, memory if chunks > 1 else 0)
+        self.shares = self.shares or chunks > 1
         self._functions.update([function.name], (word for word in constants if isinstance(word, str)))
         self.latest = self.at
         self._room = max(self._room, len(operands) + 1)

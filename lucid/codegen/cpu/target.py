@@ -59,7 +59,7 @@ class CPUTarget:
 
         machine = processors.machine()
         with helped():
-            begin(machine, expected(graph, machine))
+            begin(machine, *expected(graph, machine))
             yield
 
     def compile(self, graph: Graph) -> CPUExecutable:
@@ -69,7 +69,7 @@ class CPUTarget:
         written, plan = _write(
             graph, machine, self.rules, lambda text: jobs.append(submit(partial(processors.assemble, machine, text)))
         )
-        begin(machine, plan.imports)
+        begin(machine, plan.imports, plan.shares)
         objects = [job.result() for job in jobs]
         code = Code(asdict(replace(plan, objects=[*map(len, objects)])), b"".join(objects))
         return CPUExecutable(code, machine, lambda: written)
@@ -88,6 +88,7 @@ class Plan:
     outputs: list[str]  # their types
     arena: int  # bytes
     memory: list[int]  # bytes that tasks take of the caller's memory, and of a worker's
+    shares: bool  # whether a task has chunks for several threads
     slots: int  # words of a table behind the address of the arena
     checks: list[list[str]]  # the message, and the dtype of the values
     imports: list[str]  # the shared functions that it calls
@@ -149,6 +150,7 @@ def _write(
             outputs=outputs,
             arena=arena_size(graph),
             memory=[*writer.steps.memory],
+            shares=writer.steps.shares,
             slots=writer.slots,
             checks=checks,
             imports=writer.imports,
@@ -176,6 +178,8 @@ class CPUExecutable:
         objects = [code.machine_code[start:end] for start, end in itertools.pairwise(ends)]
         addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
         pool(machine).reserve(*plan.memory)
+        if plan.shares:
+            pool(machine).share()
         try:
             storage = np.empty(plan.arena + ALIGNMENT, np.uint8)
         except MemoryError:

@@ -71,6 +71,8 @@ def measure(graph: Graph, kernel_of: Callable[[Node], Kernel]) -> Timing:
     addresses, loaded = processors.load(machine, objects, [processors.ENTRY], imports)
     entry = _EntryType(addresses[processors.ENTRY])
     pool(machine).reserve(*writer.steps.memory)
+    if writer.steps.shares:
+        pool(machine).share()
     words, status = np.zeros(writer.steps.at, np.int64), np.zeros(processors.STATUS_WORDS, np.int64)
     arena = np.empty(arena_size(graph) + ALIGNMENT, np.uint8)
     arrays = [*map(_made_up, graph.inputs), *(np.empty(x.type.shape, x.type.dtype.numpy) for x in graph.outputs)]

@@ -109,7 +109,7 @@ def transpose_of_transpose(node: Node, context: Context) -> Value | None:
 def transpose_of_matmul(node: Node, context: Context) -> Value | None:
     # transpose (a b) -> transposed b, transposed a multiplied: the same products in the same order
     product = context.producer(node.inputs[0], Matmul)
-    if product is None or not _swaps_last_two(node) or not context.is_used_once(product.output):
+    if product is None or not swaps_last_two(node) or not context.is_used_once(product.output):
         return None
     assert isinstance(product.op, Matmul)
     a, b = product.inputs
@@ -121,9 +121,9 @@ def matmul_of_transpose(node: Node, context: Context) -> Value | None:
     # matmul of an operand whose last two axes are swapped -> matmul that reads it so
     assert isinstance(node.op, Matmul)
     (a, b), op = node.inputs, node.op
-    if (swap := context.producer(a, mv.Transpose)) and _swaps_last_two(swap):
+    if (swap := context.producer(a, mv.Transpose)) and swaps_last_two(swap):
         (a,), op = swap.inputs, replace(op, transpose_a=not op.transpose_a)
-    if (swap := context.producer(b, mv.Transpose)) and _swaps_last_two(swap):
+    if (swap := context.producer(b, mv.Transpose)) and swaps_last_two(swap):
         (b,), op = swap.inputs, replace(op, transpose_b=not op.transpose_b)
     return None if op is node.op else context.build(op, a, b)
 
@@ -196,7 +196,7 @@ def reduce_single_elements(node: Node, context: Context) -> Value | None:
     return x.reshape(node.output.type.shape).value
 
 
-def _swaps_last_two(node: Node) -> bool:
+def swaps_last_two(node: Node) -> bool:
     assert isinstance(node.op, mv.Transpose)
     rank = len(node.op.permutation)
     return rank >= 2 and node.op.permutation == (*range(rank - 2), rank - 1, rank - 2)
