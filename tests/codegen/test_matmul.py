@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid.codegen.cpu.chunks import product_chunks
 from lucid.codegen.cpu.library import PRODUCT, SMALL
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.matmul import MatmulCall, matmul_call
@@ -255,6 +256,20 @@ def test_products_have_the_same_bits_with_any_threads_and_vectors(
         lucid.set_num_threads(before)
     for result in results[1:]:
         np.testing.assert_array_equal(bits(result), bits(results[0]))
+
+
+@pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128)])
+def test_two_workers_have_equal_shares_of_a_product(m: int, n: int) -> None:
+    k, (rows, columns, lanes) = 512, (8, 48, 16)
+    down, cuts = product_chunks(1, m, n, k, rows, columns, lanes)
+    panels = [min(columns, n - start) for start in range(0, n, columns)]
+    vectors = [-(-panel // lanes) for panel in panels for _ in range(down)]
+    assert (cuts[0], cuts[-1]) == (0, len(vectors))
+    parts = -(-m // (down * rows))
+    sums = [sum(vectors[begin:end]) for begin, end in itertools.pairwise(cuts)] * parts
+    assert min(sums) > 0
+    assert len(sums) in range(8, 65, 2)
+    assert abs(sum(sums[: len(sums) // 2]) - sum(sums) / 2) < columns // lanes  # less than a tile
 
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)

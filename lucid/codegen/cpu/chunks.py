@@ -15,6 +15,10 @@ TARGET = 10_000  # nanoseconds of a chunk
 SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
 MOST = 64  # chunks of one kernel
 
+# The rows of a product are divided in two halves, if at all: two workers share the rows, too, as in other kernels. So
+# many tiles at least are worth a stretch, whose panel may have to be packed for them.
+HALVES, SHORTEST_STRETCH = 2, 8
+
 # Columns of a unit of a product that sweeps over several rows, and over one: a multiple, since memory is read the
 # slower, the shorter the pieces are, and the most.
 SWEPT_OF_SEVERAL, SWEPT, MOST_SWEPT = 512, 1024, 4096
@@ -95,25 +99,30 @@ def _parts(extent: int, wanted: int) -> int:
     return -(-extent // -(-extent // min(wanted, extent)))
 
 
-def product_chunks(batch: int, m: int, n: int, k: int, rows: int, columns: int) -> tuple[int, int]:
-    """The rows and the columns of a chunk of a matrix product, multiples of a tile's.
+def product_chunks(
+    batch: int, m: int, n: int, k: int, rows: int, columns: int, lanes: int
+) -> tuple[int, tuple[int, ...]]:
+    """How a matrix product in tiles of so many rows, in panels of so many columns, is cut: the tiles down in a part of
+    its rows, and the tiles of a part, counted panel by panel, that its stretches begin with, and the one behind all.
 
-    Chunks are panels of columns, since a panel of B is packed once for all rows; where there are few panels, rows are
-    divided as well.
+    Stretches follow panels, since a panel of B is packed once for all rows. Where there are few panels, rows are
+    divided first. All stretches have about as many vectors, so that workers have equal shares, though panels may be
+    few, and the last one narrow.
     """
-    all_rows, all_columns = -(-m // rows) * rows, -(-n // columns) * columns
+    tiles, panels, vectors = -(-m // rows), -(-n // columns), -(-n // lanes)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
     if nanoseconds < SHORTEST:
-        return all_rows, all_columns
+        return tiles, (0, tiles * panels)
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
-    panels = all_columns // columns
-    wide = max(panels * batch // wanted, 1)
-    chunks = batch * -(-panels // wide)
-    if chunks >= min(wanted, 8):
-        return all_rows, wide * columns
-    pieces = -(-wanted // chunks)
-    tall = max(-(-m // (pieces * rows)), 8) * rows  # so many rows at least pay for packing the panel again
-    return min(tall, all_rows), wide * columns
+    down = tiles if panels * batch >= min(wanted, 8) else -(-tiles // HALVES)
+    stretches = min(-(-wanted // (batch * -(-tiles // down))), down * panels // SHORTEST_STRETCH)
+    stretches = max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
+    wide = columns // lanes
+    cuts = []
+    for number in range(stretches):
+        panel, inside = divmod(number * down * vectors // stretches, down * wide)
+        cuts.append(panel * down + inside // min(wide, vectors - panel * wide))
+    return down, (*cuts, down * panels)
 
 
 def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int]:

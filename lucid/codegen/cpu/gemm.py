@@ -24,9 +24,6 @@ UNPACKED = (2, math.inf), (8, 2048), (math.inf, 1024)
 # Panels of up to so many rows of B are kept whole, to be read again by the next chunk.
 KEPT = 2048
 
-# Rows are divided among chunks in two halves, so that two workers share the rows, too, as they do in other kernels.
-HALVES = 2
-
 # Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead.
 AHEAD = 16
 
@@ -38,14 +35,14 @@ class Gemm(Tiles):
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
     b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's;
     whether panels of whole vectors are read where they are; how many elements behind a panel of B are fetched for each
-    row of A; the rows and columns of the block of C that a chunk of the task covers, and how many blocks there are down
-    in a half of the rows, how many halves, and how many blocks across; then the addresses of two more tiles, which
-    `other_tiles` names: products have them compiled that need them.
+    row of A; how many tiles lie below each other in a part of C, how many parts there are, and into how many stretches
+    each is cut; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need
+    them; and the number of the tile that each stretch begins with, and of the one behind all.
     C[i, j] is at c + i c_row + j c_column, in elements, and likewise for A and B; one stride of C is 1. The matrices of
     a batch follow each other.
 
-    Chunks that read one panel of B follow each other, in each half of the rows; so a worker packs it once in a half,
-    though it may take many chunks of it, or few.
+    A chunk of the task is a stretch of the tiles of a part, which are counted panel by panel, and down in each. Where a
+    worker takes both sides of a cut inside of a panel, it packs the panel once.
     """
 
     def reads_in_place(self, m: int, b_row: int, b_column: int) -> bool:
@@ -217,21 +214,21 @@ class Gemm(Tiles):
         return function
 
     def write_product(self, name: str) -> None:
-        """The task: one chunk of C = A B, for a block of rows and columns of one matrix of the batch."""
-        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 18, 2)
+        """The task: one chunk of C = A B, a stretch of the tiles of a part of one matrix of the batch."""
+        builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
-        in_place, ahead, block_rows, block_columns, down, halves, across, edge, low = constants
+        in_place, ahead, down, parts, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
-        row, rest = builder.urem(number, down), builder.udiv(number, down)
-        column, rest = builder.urem(rest, across), builder.udiv(rest, across)
-        half, matrix = builder.urem(rest, halves), builder.udiv(rest, halves)
-        row = builder.add(builder.mul(half, down), row)
-        i_start, j_start = builder.mul(row, block_rows), builder.mul(column, block_columns)
-        i_stop = self.smaller(builder, builder.add(i_start, block_rows), m)
-        j_stop = self.smaller(builder, builder.add(j_start, block_columns), n)
+        stretch, rest = builder.urem(number, stretches), builder.udiv(number, stretches)
+        part, matrix = builder.urem(rest, parts), builder.udiv(rest, parts)
+        i_start = builder.mul(part, builder.mul(down, i64(self.rows)))
+        begin, end = (
+            builder.load(builder.gep(self.behind, [builder.add(stretch, i64(side))], source_etype=I64), typ=I64)
+            for side in (0, 1)
+        )
         a_start = self.at(builder, a, builder.mul(matrix, builder.mul(m, k)))
         b_start = self.at(builder, b, builder.mul(matrix, builder.mul(k, n)))
         c_start = self.at(builder, c, builder.mul(matrix, builder.mul(m, n)))
@@ -240,8 +237,14 @@ class Gemm(Tiles):
         keeps = builder.icmp_signed("<=", k, i64(KEPT))
         like_c = builder.icmp_signed("==", c_column, i64(1))
 
-        def panels(j0: ir.Value, _: Values) -> Values:
-            columns = self.smaller(builder, width, builder.sub(j_stop, j0))
+        def panels(which: ir.Value, _: Values) -> Values:
+            j0 = builder.mul(which, width)
+            columns = self.smaller(builder, width, builder.sub(n, j0))
+            before = builder.mul(which, down)
+            above = self.larger(builder, builder.sub(begin, before), i64(0))
+            below = self.smaller(builder, builder.sub(end, before), down)
+            i_begin = builder.add(i_start, builder.mul(above, i64(self.rows)))
+            i_end = self.smaller(builder, builder.add(i_start, builder.mul(below, i64(self.rows))), m)
             source = self.at(builder, b_start, builder.mul(j0, b_column))
             vectors = builder.icmp_signed("==", builder.and_(columns, i64(self.lanes - 1)), i64(0))
             unpacked = builder.and_(readable, vectors)
@@ -267,7 +270,7 @@ class Gemm(Tiles):
                 stores = builder.and_(builder.and_(vectors, first), like_c)
 
                 def tiles(i0: ir.Value, _: Values) -> Values:
-                    rows = self.smaller(builder, i64(self.rows), builder.sub(i_stop, i0))
+                    rows = self.smaller(builder, i64(self.rows), builder.sub(i_end, i0))
                     a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
                     c_tile = self.at(builder, c_start, builder.mul(i0, c_row), builder.mul(j0, c_column))
                     by_lines = zip((c_row, rows, columns), (c_column, columns, rows), strict=True)
@@ -290,7 +293,7 @@ class Gemm(Tiles):
                         builder.call(self.merge, [tile, c_tile, c_row, c_column, rows, columns, add])
                     return []
 
-                loop(builder, i_start, i_stop, self.rows, [], tiles)
+                loop(builder, i_begin, i_end, self.rows, [], tiles)
                 return []
 
             # A sum of nothing is stored, too.
@@ -300,7 +303,7 @@ class Gemm(Tiles):
                 builder.store(word, place)
             return []
 
-        loop(builder, j_start, j_stop, width, [], panels)
+        loop(builder, builder.udiv(begin, down), self.divided(builder, end, down), 1, [], panels)
         builder.ret_void()
 
     def is_held(self, builder: ir.IRBuilder, label: Values, source: ir.Value) -> ir.Value:

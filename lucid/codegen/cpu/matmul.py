@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, dots_chunks, product_chunks, span_of_units, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, Dots, tile_columns
-from lucid.codegen.cpu.gemm import HALVES, Gemm
+from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.library import DOTS, PRODUCT, SMALL, SWEEPS, TILES
 from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.small import Small
@@ -81,19 +81,17 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     if swapped:
         m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
     width = gemm.panel_columns(m, n)
-    rows, columns = product_chunks(batch, m, n, k, gemm.rows, width)
-    blocks, across = -(-m // rows), -(-n // columns)
-    down = -(-blocks // HALVES)
-    halves = -(-blocks // down)  # the last one may have fewer blocks: there are chunks without rows
+    down, cuts = product_chunks(batch, m, n, k, gemm.rows, width, gemm.lanes)
+    parts, stretches = -(-m // (down * gemm.rows)), len(cuts) - 1
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
     in_place = int(gemm.reads_in_place(m, *b_strides))
     # A transposed panel is followed by the next one, or by the next matrix: fetched while tiles are computed, if the
     # tiles are many.
-    ahead = -(-k * width // min(rows, m)) if b_strides == (1, k) and batch * across > 1 else 0
+    ahead = -(-k * width // min(down * gemm.rows, m)) if b_strides == (1, k) and (n > width or batch > 1) else 0
     ahead = ahead if ahead <= MOST_AHEAD else 0
     all_strides = (*a_strides, *b_strides, *c_strides)
-    constants = (m, n, k, *all_strides, chunk, width, in_place, ahead, rows, columns, down, halves, across, *tiles)
-    chunks, memory = batch * down * halves * across, gemm.memory(k, chunk)
+    constants = (m, n, k, *all_strides, chunk, width, in_place, ahead, down, parts, stretches, *tiles, *cuts)
+    chunks, memory = batch * parts * stretches, gemm.memory(k, chunk)
     return MatmulCall(f"{PRODUCT}{a.dtype.short}", chunks, constants, memory, swapped)
 
 

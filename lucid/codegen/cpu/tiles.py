@@ -59,7 +59,7 @@ class Tiles:
         self, name: str, operands: int, sizes: int, functions: int = 0
     ) -> tuple[ir.IRBuilder, Sequence[ir.Value], Sequence[ir.Value], ir.Value, ir.Value]:
         """A task: the addresses of its operands, its sizes and behind them addresses of functions, the number of the
-        chunk and that of the worker."""
+        chunk and that of the worker. `self.behind` is the address of what follows them."""
         function = ir.Function(self.module, TASK, name)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker, self.job = function.args
@@ -70,6 +70,7 @@ class Tiles:
         addresses = [word(context, slot, POINTER) for slot in range(operands)]
         constants = word(context, operands, POINTER)
         words = [word(constants, slot, I64 if slot < sizes else POINTER) for slot in range(sizes + functions)]
+        self.behind = builder.gep(constants, [i64(sizes + functions)], source_etype=I64)
         return builder, addresses, words, number, worker
 
     def at(self, builder: ir.IRBuilder, pointer: ir.Value, *offsets: ir.Value) -> ir.Value:
