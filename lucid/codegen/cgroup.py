@@ -4,6 +4,7 @@ Linux."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -33,14 +34,13 @@ def _groups(root: Path) -> Iterator[Path]:
 def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
     """Where a hierarchy is mounted, and the path of this process's group from there."""
     try:
-        memberships = (root / "proc/self/cgroup").read_text().splitlines()
-        mounts = (root / "proc/self/mountinfo").read_text().splitlines()
+        memberships, mounts = (_lines(root / f"proc/self/{name}") for name in ("cgroup", "mountinfo"))
     except OSError:  # not Linux
         return
     groups = [line.split(":", 2)[1:] for line in memberships if line.count(":") >= 2]
     for line in mounts:
         # ... the mounted folder of the hierarchy, where, options, ... - type, source, options of the hierarchy
-        first, _, last = (part.split() for part in line.partition(" - "))
+        first, _, last = (part.split(" ") for part in line.partition(" - "))
         if len(first) < 5 or len(last) < 3:
             continue
         kind, options = last[0], last[2].split(",")
@@ -48,7 +48,17 @@ def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
             version_2 = kind == "cgroup2" and controllers == ""
             version_1 = kind == "cgroup" and "cpu" in options and "cpu" in controllers.split(",")
             if version_1 or version_2:
-                yield PurePosixPath(first[4]), _below(path, first[3])
+                yield PurePosixPath(_unescaped(first[4])), _below(path, _unescaped(first[3]))
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file that names other files, in whatever bytes their names are."""
+    return os.fsdecode(path.read_bytes()).split("\n")
+
+
+def _unescaped(path: str) -> str:
+    r"""A path of a table of mounts, where a space is `\040`: what would end a word or a line is in octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda digits: chr(int(digits[1], 8)), path)
 
 
 def _below(path: str, folder: str) -> PurePosixPath:

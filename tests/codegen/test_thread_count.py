@@ -88,6 +88,18 @@ def test_a_container_sees_its_own_group_alone(path: str, root: Path) -> None:
     assert cgroup.quota(root) == 3.0
 
 
+def test_names_of_mounts_may_have_any_characters(root: Path) -> None:
+    """The kernel writes what would end a word or a line in octal digits, and all else as it is."""
+    folder, mounted = r"/my\040jobs\134", b"/mnt/control\\040groups\\011\xe9\xc2\xa0x"
+    group = root / os.fsdecode(b"mnt/control groups\t\xe9\xc2\xa0x") / "task"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("250000 100000")
+    line = V2_MOUNT.format(folder=folder).encode().replace(b"/sys/fs/cgroup", mounted)
+    (root / "proc/self/mountinfo").write_bytes(b"26 23 0:7 / /media/\xff\xe2\x80\xa8 rw - vfat /dev/sdb rw\n" + line)
+    (root / "proc/self/cgroup").write_text("0::/my jobs\\/task\n")
+    assert cgroup.quota(root) == 2.5
+
+
 def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert cgroup.quota(tmp_path) == INFINITY
 
