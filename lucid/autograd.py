@@ -23,6 +23,7 @@ from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.types import TensorType, as_dtype
+from lucid.missing_names import refuse_names_of
 from lucid.modes import current_tracer, enable_grad, modes, no_grad
 from lucid.nonfinite import expect_all_finite
 from lucid.operations.arguments import as_flag, as_list
@@ -328,3 +329,7 @@ def _differentiable(gradient: Tensor | None, array: Array | None) -> Tensor:
     result = TensorCore._wrap(np.array(array if gradient is None else gradient.numpy(), order="C"))
     record_operation(Detach(), (), (result,))
     return result
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

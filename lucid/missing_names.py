@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Iterator
 from difflib import get_close_matches
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from lucid.context import user_frame
@@ -110,6 +112,22 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "Generator": "lucid.seed(0)",
         "cuda": 'lucid.compile(model, target="cuda")',
         "device": 't.to("cpu")',
+        "jit": "lucid.compile(model)",
+        "initial_seed": "lucid.get_state()[0]",
+        "get_rng_state": "lucid.get_state()",
+        "set_rng_state": "lucid.set_state(state)",
+    },
+    "lucid.autograd": {
+        "detect_anomaly": "lucid.debug.trap_nan()",
+        "set_detect_anomaly": "lucid.debug.trap_nan()",
+        "set_grad_enabled": "lucid.enable_grad() if value else lucid.no_grad()",
+        "inference_mode": "lucid.no_grad()",
+    },
+    "lucid.random": {
+        "manual_seed": "lucid.seed(0)",
+        "initial_seed": "lucid.get_state()[0]",
+        "get_rng_state": "lucid.get_state()",
+        "set_rng_state": "lucid.set_state(state)",
     },
     "Optimizer": {
         "lr": 'optimizer.param_groups[0]["lr"]',
@@ -141,6 +159,8 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
 
 # What to know of other names, of PyTorch and JAX, for which there is nothing to write, by the same owners.
 _BY_VALUE = "leave it out: what is neither an array nor a float is compared by value already."
+_GRADIENTS = "lucid.grad(y, x, create_graph=True) gives gradients of any order."
+_ONE_STREAM = "leave it out: there is one stream of random numbers, which lucid.seed(0) starts."
 _NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
 EXPLAINED: dict[str, dict[str, str]] = {
     "Tensor": {
@@ -152,6 +172,28 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "autocast": _NO_SCALE,
         "GradScaler": _NO_SCALE,
         "backends": "leave it out: there is nothing to choose, results are the same bits on every run.",
+        "linalg": "lucid has norm, matrix_power, trace and products; for the rest numpy.linalg takes t.numpy().",
+        "fft": "numpy.fft takes t.numpy(), and gives no gradient.",
+        "func": f"there is no vmap, since functions take any leading axes; {_GRADIENTS}",
+        "vmap": "leave it out: functions take any leading axes, and lucid.scan calls one for each element of an axis.",
+        "vjp": "lucid.grad(y, x, g) gives the gradient of (y * g).sum().",
+        "jvp": f"there are no derivatives in forward mode; {_GRADIENTS}",
+        "jacfwd": f"there are no derivatives in forward mode; {_GRADIENTS}",
+        "jacrev": f"ask for a row at a time; {_GRADIENTS}",
+        "hessian": f"ask for a row at a time; {_GRADIENTS}",
+        "value_and_grad": f"call the function, and keep what it gives; {_GRADIENTS}",
+        "distributed": "leave it out: a compiled function uses all cores of a machine; nothing is for several.",
+    },
+    "lucid.random": {
+        "fork_rng": "state = lucid.get_state() before and lucid.set_state(state) after do the same.",
+        "PRNGKey": _ONE_STREAM,
+        "key": _ONE_STREAM,
+        "split": _ONE_STREAM,
+    },
+    "lucid.autograd": {
+        "Function": "decorate a function with @lucid.custom_vjp(backward); backward(g, y, *x) gives gradients.",
+        "functional": f"ask for a row of a Jacobian at a time; {_GRADIENTS}",
+        "Variable": "leave it out: a tensor made with requires_grad=True is one.",
     },
     "compile": {
         "mode": "leave it out: there is one mode, and kernel_rules change how single kernels run.",
@@ -188,14 +230,41 @@ NUMPYS = {
 }
 
 
+# Where a name may be that a module does not have: the first one that has it is told.
+PUBLIC = ("lucid", "lucid.nn.functional", "lucid.nn", "lucid.optim", "lucid.data", "lucid.debug", "lucid.extend")
+
+
+class _Latest(threading.local):
+    """The name that was refused last in a thread: why, the hint, at which line, and the code that was running."""
+
+    why = ""
+    hint: str | None = None
+    where: tuple[str, int] | None = None
+    running: frozenset[CodeType] = frozenset()
+
+
+_latest = _Latest()
+
+
 def refuse(owner: str, name: str, known: Collection[str], kinds: Collection[str] | None = None) -> NoReturn:
     """Raise the AttributeError of a name that an owner, a class or a module of Python, does not have. The hint is that
     of one of its `kinds`, itself unless given, or one of the names that are `known`."""
-    if name.startswith("_"):  # what protocols ask for again and again: nobody reads the answer
+    if name.startswith("__"):  # what protocols ask for again and again: nobody reads the answer
         raise AttributeError(f"{owner} has no attribute {name!r}")
-    raise MissingNameError(
-        f"{owner} has no {name!r}.", hint=hint_for(name, known, (owner,) if kinds is None else kinds)
-    )
+    is_public = name[0] != "_"
+    hint = hint_for(name, known, (owner,) if kinds is None else kinds) if is_public else None
+    where, running = user_frame(), frozenset(_running())
+    _latest.why, _latest.hint, _latest.where, _latest.running = f"{owner} has no {name!r}", hint, where, running
+    if is_public:
+        raise MissingNameError(f"{owner} has no {name!r}.", hint=hint, where=where)
+    raise AttributeError(f"{owner} has no attribute {name!r}")
+
+
+def _running() -> Iterator[CodeType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
 
 
 def hint_for(name: str, known: Collection[str], kinds: Collection[str]) -> str | None:
@@ -207,7 +276,20 @@ def hint_for(name: str, known: Collection[str], kinds: Collection[str]) -> str |
             return EXPLAINED[kind][name]
     if "Tensor" in kinds and name.endswith("_") and name[:-1] in known:
         return f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
-    return f"did you mean `{NUMPYS[name]}`?" if NUMPYS.get(name) in known else near_name(name, known)
+    if NUMPYS.get(name) in known:
+        return f"did you mean `{NUMPYS[name]}`?"
+    if any(kind.startswith("lucid") for kind in kinds):
+        elsewhere = next((owner for owner in PUBLIC if name in _public(owner)), None)
+        if elsewhere is not None:
+            return f"write `{elsewhere}.{name}`."
+    return near_name(name, known)
+
+
+def _public(module: str) -> Collection[str]:
+    """The names that a module has for users."""
+    names = vars(sys.modules[module])
+    listed: Collection[str] = names.get("__all__", names)
+    return listed
 
 
 def near_name(name: str, known: Collection[str]) -> str | None:
@@ -216,12 +298,22 @@ def near_name(name: str, known: Collection[str]) -> str | None:
     return f"did you mean `{near[0]}`?" if near else None
 
 
-def refuse_attribute(thing: object, name: str) -> Any:
-    """The `__getattr__` of a class. Where a property has raised an AttributeError, that one is raised."""
+def refuse_attribute(thing: object, name: str) -> NoReturn:
+    """The `__getattr__` of a class. It is called, too, where a property has raised an AttributeError, which is gone by
+    then. The property is not asked again, as it may do something; but it is known whether it was refused a name."""
     owner = type(thing)
-    if hasattr(owner, name):
-        return object.__getattribute__(thing, name)
-    return refuse(owner.__name__, name, dir(thing), [kind.__name__ for kind in owner.__mro__])
+    if name.startswith("__"):  # dir, which follows, asks for some of them itself
+        raise AttributeError(f"{owner.__name__} has no attribute {name!r}")
+    found = next((vars(kind)[name] for kind in owner.__mro__ if name in vars(kind)), None)
+    if found is None:
+        refuse(owner.__name__, name, dir(thing), [kind.__name__ for kind in owner.__mro__])
+    way = next((way for way in ("fget", "func") if hasattr(found, way)), None)  # of a property, and of a cached one
+    code = getattr(getattr(found, way, None), "__code__", None) if way else None
+    sentence = f"{owner.__name__}.{name} raised an AttributeError"
+    if code in _latest.running:
+        raise MissingNameError(f"{sentence}: {_latest.why}.", hint=_latest.hint, where=_latest.where)
+    hint = f"`type(x).{name}.{way}(x)` raises it with its traceback." if way else None
+    raise MissingNameError(f"{sentence}.", hint=hint)
 
 
 def refuse_names_of(module: str) -> Callable[[str], NoReturn]:
@@ -230,7 +322,7 @@ def refuse_names_of(module: str) -> Callable[[str], NoReturn]:
     def missing(name: str) -> NoReturn:
         frame = sys._getframe(1)
         try:
-            refuse(module, name, dir(sys.modules[module]))
+            refuse(module, name, _public(module))
         except MissingNameError as error:
             # Of an AttributeError, `from lucid import name` would say no more than that the name can't be imported.
             if frame.f_code.co_code[frame.f_lasti] != dis.opmap["IMPORT_FROM"]:

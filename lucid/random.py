@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +19,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, TraceError
 from lucid.ir.ops.random import Random, RandomKeep
 from lucid.ir.types import TensorType, float64
+from lucid.missing_names import refuse_names_of
 from lucid.modes import current_tracer
 from lucid.operations.arguments import as_integer
 from lucid.savepoints import about_to_write
@@ -191,3 +193,7 @@ class DrawLog:
 
     def __deepcopy__(self, memo: dict[int, object]) -> DrawLog:
         return DrawLog()
+
+
+if not TYPE_CHECKING:  # type checkers know themselves which names there are
+    __getattr__ = refuse_names_of(__name__)

@@ -1,6 +1,7 @@
 """Names of PyTorch that Lucid does not have, and typos: the hint says what to write, and protocols notice nothing."""
 
 import copy
+import functools
 import pickle
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ OPTIMIZER = optim.SGD(nn.Linear(3, 4).parameters(), lr=0.1)
 OWNERS = {
     "Tensor": lucid.Tensor([1.0]),
     "lucid": lucid,
+    "lucid.autograd": lucid.autograd,
+    "lucid.random": lucid.random,
     "Optimizer": OPTIMIZER,
     "Scheduler": optim.lr_scheduler.StepLR(OPTIMIZER, 2),
     "Module": nn.Linear(3, 4),
@@ -27,6 +30,7 @@ OWNERS = {
     "lucid.nn.functional": functional,
     "lucid.optim": optim,
 }
+JAXS = {"value_and_grad", "PRNGKey", "key", "split"}  # what is JAX's alone
 PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
 
 
@@ -63,6 +67,7 @@ def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: st
         "mask": lucid.Tensor([[True, False, True], [False, True, False]]),
         "value": 0.5,
         "shape": (2, 3),
+        "state": (0, 0),
         "start": 0,
         "stop": 2,
         "model": model,
@@ -153,6 +158,8 @@ def test_the_page_has_the_whole_table() -> None:
         "Scheduler": "scheduler.",
         "Tensor": "t.",
         "lucid": "torch.",
+        "lucid.autograd": "torch.autograd.",
+        "lucid.random": "torch.random.",
         "Module": "model.",
         "lucid.nn": "nn.",
         "lucid.nn.functional": "F.",
@@ -172,18 +179,77 @@ def test_the_page_has_what_there_is_nothing_to_write_for() -> None:
             with pytest.raises(MissingNameError) as raised:
                 getattr(OWNERS[owner], name)
             assert raised.value.hint == why
-            assert owner == "Tensor" or hasattr(torch, name)
+            theirs = (torch, torch.func, torch.autograd, torch.random)
+            assert owner == "Tensor" or name in JAXS or any(hasattr(each, name) for each in theirs)
 
 
-def test_an_attribute_of_a_module_that_raises_says_what_itself_lacks() -> None:
-    class Wrapped(nn.Module):
-        @property
-        def width(self) -> int:
-            return self.linear.in_features  # type: ignore[no-any-return]
+def test_a_name_that_another_module_has_says_which() -> None:
+    for owner, name, instead in [
+        (lucid, "cross_entropy", "lucid.nn.functional.cross_entropy"),
+        (lucid, "Linear", "lucid.nn.Linear"),
+        (lucid, "functional", "lucid.nn.functional"),
+        (nn, "sigmoid", "lucid.sigmoid"),
+        (nn, "Adam", "lucid.optim.Adam"),
+        (functional, "DataLoader", "lucid.data.DataLoader"),
+        (lucid.random, "randn", "lucid.randn"),
+        (lucid.autograd, "custom_vjp", "lucid.custom_vjp"),
+    ]:
+        with pytest.raises(MissingNameError) as raised:
+            getattr(owner, name)
+        assert raised.value.hint == f"write `{instead}`."
 
-    with pytest.raises(MissingNameError, match=r"Wrapped has no 'linear'\.\n  .*in_features"):
-        Wrapped().width  # noqa: B018
-    assert not hasattr(Wrapped(), "width")
+
+class Wrapped(nn.Module):
+    """Its properties raise AttributeErrors: of a name that Lucid refuses, and of Python's own."""
+
+    asked = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 4)
+
+    @property
+    def width(self) -> int:
+        self.asked += 1
+        return self.liner.in_features  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def depth(self) -> int:
+        self.asked += 1
+        return self._layers  # type: ignore[no-any-return]
+
+    @property
+    def height(self) -> int:
+        self.asked += 1
+        return len(None.rows)  # type: ignore[attr-defined]
+
+
+def test_a_property_that_raises_says_what_itself_lacks_and_is_asked_once() -> None:
+    for name, sentence, hint, line in [
+        ("width", "Wrapped.width raised an AttributeError: Wrapped has no 'liner'.", "linear", "in_features"),
+        ("depth", "Wrapped.depth raised an AttributeError: Wrapped has no '_layers'.", None, "self._layers"),
+    ]:
+        module = Wrapped()
+        with pytest.raises(MissingNameError) as raised:
+            getattr(module, name)
+        assert (raised.value.sentence, raised.value.hint) == (sentence, hint and f"did you mean `{hint}`?")
+        assert line in str(raised.value)
+        assert module.asked == 1
+        assert not hasattr(module, name)
+
+
+def test_a_property_whose_error_is_pythons_says_how_to_see_it() -> None:
+    module = Wrapped()
+    with pytest.raises(MissingNameError) as raised:
+        module.height  # noqa: B018
+    assert raised.value.sentence == "Wrapped.height raised an AttributeError."
+    assert raised.value.hint == "`type(x).height.fget(x)` raises it with its traceback."
+    assert module.asked == 1
+    with pytest.raises(AttributeError, match="'rows'"):
+        type(module).height.fget(module)  # type: ignore[attr-defined]
+
+
+def test_the_names_of_a_module_are_listed() -> None:
     assert {"weight", "training", "forward"} <= set(dir(nn.Linear(3, 4)))
 
 
