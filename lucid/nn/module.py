@@ -13,7 +13,7 @@ from lucid.core import device_and_dtype
 from lucid.errors import ArgumentTypeError
 from lucid.modes import bump_epoch, no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
-from lucid.nn.registry import REGISTRIES, Registry, join
+from lucid.nn.registry import REGISTRIES, Registry, as_prefix, join
 from lucid.nn.state import StateDictDifference, check_state
 from lucid.operations import as_tensor, zeros_like
 from lucid.operations.arguments import as_flag
@@ -102,6 +102,9 @@ class Module(Registry):
         `destination`, if it is given.
         """
         state: MutableMapping[str, Array] = {} if destination is None else destination
+        if not isinstance(state, MutableMapping):
+            raise ArgumentTypeError(f"state_dict takes a dict as destination, got {type(destination).__name__}.")
+        prefix = as_prefix(prefix)
         state.update({f"{prefix}{name}": tensor.numpy().copy() for name, tensor in self._state("")})
         return state
 
@@ -203,11 +206,13 @@ class Module(Registry):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the `grad` of every parameter to None, or, where there is one, to zeros without `set_to_none`."""
+        set_to_none = as_flag("set_to_none", set_to_none)
         for parameter in self.parameters():
             clear_grad(parameter, set_to_none)
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
         """Set `requires_grad` of every parameter."""
+        requires_grad = as_flag("requires_grad", requires_grad)
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -271,7 +276,7 @@ def _tree(module: Module, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def clear_grad(parameter: Tensor, set_to_none: bool = True) -> None:
     """Set the grad of a tensor to None, or, where there is one, to zeros."""
-    grad = None if as_flag("set_to_none", set_to_none) else parameter.grad
+    grad = None if set_to_none else parameter.grad
     parameter.grad = None if grad is None else zeros_like(grad)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterable, Iterator, MutableSet
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -207,9 +208,12 @@ class Registry(Observed):
     ) -> Iterator[tuple[str, Module]]:
         """This module and all below it with their dotted names, parents first, each module once unless
         `remove_duplicate` is False. Those in `memo` are left out, and those that come are added to it."""
-        return self._walk(prefix, set() if memo is None else memo, remove_duplicate)
+        seen = set() if memo is None else memo
+        if not isinstance(seen, MutableSet):
+            raise ArgumentTypeError(f"named_modules takes a set of modules as memo, got {type(memo).__name__}.")
+        return self._walk(as_prefix(prefix), seen, as_flag("remove_duplicate", remove_duplicate))
 
-    def _walk(self, prefix: str, seen: set[Module], once: bool) -> Iterator[tuple[str, Module]]:
+    def _walk(self, prefix: str, seen: MutableSet[Module], once: bool) -> Iterator[tuple[str, Module]]:
         if once and self in seen:
             return
         seen.add(self)  # type: ignore[arg-type]
@@ -249,8 +253,14 @@ class Registry(Observed):
         yield from self.named_buffers()
 
     def _named_members(self, kind: str, prefix: str, recurse: bool, once: bool) -> Iterator[tuple[str, Any]]:
+        prefix, once = as_prefix(prefix), as_flag("remove_duplicate", once)
+        below = self._walk(prefix, set(), once) if as_flag("recurse", recurse) else [(prefix, self)]
+        return self._members_of(kind, below, once)
+
+    @staticmethod
+    def _members_of(kind: str, modules: Iterable[tuple[str, Registry]], once: bool) -> Iterator[tuple[str, Any]]:
         seen = set()
-        for path, module in self._walk(prefix, set(), once) if recurse else [(prefix, self)]:
+        for path, module in modules:
             for name, member in getattr(module, kind).items():
                 if member is not None and not (once and id(member) in seen):
                     seen.add(id(member))
@@ -305,6 +315,13 @@ def expect_name(target: object) -> None:
     """Raise ArgumentTypeError for what is not a dotted name."""
     if not isinstance(target, str):
         raise ArgumentTypeError(f"a member of a module is named by a text such as '0.weight', got {target!r}.")
+
+
+def as_prefix(prefix: object) -> str:
+    """What stands before names, or an ArgumentTypeError for what is no text."""
+    if not isinstance(prefix, str):
+        raise ArgumentTypeError(f"a prefix of names is a text, got {reprlib.repr(prefix)}.")
+    return prefix
 
 
 def join(prefix: str, name: str) -> str:

@@ -136,6 +136,7 @@ class Optimizer(Observed):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the grad of every parameter to None, or, where there is one, to zeros without `set_to_none`."""
+        set_to_none = as_flag("set_to_none", set_to_none)
         for members in self._members:
             for parameter in members:
                 clear_grad(parameter, set_to_none)
