@@ -73,6 +73,8 @@ class EagerTracer(Tracer):
             return
         self.refused = TraceError(
             f"{wanted} needs the value of a tensor in {self._body}, which is traced once for all runs.",
-            hint="use lucid.where(condition, a, b), or read tensors before.",
+            hint="a list in the carry or in xs is a list here: make it one tensor before, or lucid.stack(list) here."
+            if wanted == "Tensor(...)"
+            else "use lucid.where(condition, a, b), or read tensors before.",
         )
         raise self.refused

@@ -398,10 +398,10 @@ def _leading_extent(leaves: Sequence[Any]) -> int:
     extents = {shape[:1] for shape in shapes}
     if len(extents) != 1 or not extents <= {shape[:1] for shape in shapes if shape and shape[0] > 0}:
         found = f"shapes {', '.join(map(str, shapes))}" if shapes else "no array"
-        raise ShapeError(
-            f"repeat takes arrays that share a leading axis with elements, got {found}.",
-            hint="the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs.",
-        )
+        hint = "the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs."
+        if not shapes and len(leaves) > 1:
+            hint = "numbers in lists are arguments of their own: write step.repeat(numpy.array(xs))."
+        raise ShapeError(f"repeat takes arrays that share a leading axis with elements, got {found}.", hint=hint)
     return int(shapes[0][0])
 
 

@@ -112,7 +112,11 @@ def _length(xs: _Tree, length: int | None) -> int:
     extents = {x.shape[0] for x in xs.tensors if x.shape}
     if any(not x.shape for x in xs.tensors) or len(extents) > 1:
         shapes = ", ".join(str(x.shape) for x in xs.tensors)
-        raise ShapeError(f"scan takes xs that share a leading axis, got shapes {shapes}.", hint=_ORDER)
+        is_list = xs.spec is not None and xs.spec[0] is list
+        raise ShapeError(
+            f"scan takes xs that share a leading axis, got shapes {shapes}.",
+            hint="a list is a tree of arrays: make one array of it, lucid.Tensor(xs)." if is_list else _ORDER,
+        )
     if length is None and not extents:
         raise ArgumentError("scan takes xs or a length, got neither.")
     if length is not None and extents and extents != {length}:
@@ -136,7 +140,7 @@ class _Body:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ArgumentError(
                     f"the body of a scan returns a carry and an output, got {_kind(result)}.",
-                    hint="return carry, None where there is no output.",
+                    hint="return a tuple: carry, output, which is None where there is none.",
                 )
             self.carry, self.stacked = _Tree.of(result[0], "carry"), _Tree.of(result[1], "y")
             _expect_same(start, self.carry)
@@ -170,8 +174,16 @@ def _kind(result: object) -> str:
     return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
 
 
-def _listed(tree: _Tree) -> str:
-    return ", ".join(tree.names) or "nothing in it"
+class _Part:
+    """A tensor of a tree, in a message."""
+
+    def __repr__(self) -> str:
+        return "tensor"
+
+
+def _structure(tree: _Tree) -> str:
+    """A tree as Python writes it: `{'h': tensor, 'c': [tensor, None]}`."""
+    return repr(unflatten(tree.spec, [None if leaf is None else _Part() for leaf in tree.leaves]))
 
 
 def _expect_same(start: _Tree, new: _Tree) -> None:
@@ -179,7 +191,7 @@ def _expect_same(start: _Tree, new: _Tree) -> None:
     if start.spec != new.spec or [x is None for x in start.leaves] != [x is None for x in new.leaves]:
         raise ArgumentError(
             "the body of a scan returns a carry of the structure of init, "
-            f"expected {_listed(start)}, got {_listed(new)}."
+            f"expected {_structure(start)}, got {_structure(new)}."
         )
     for name, before, after in zip(start.names, start.leaves, new.leaves, strict=True):
         if before is not None and after is not None and before.type != after.type:

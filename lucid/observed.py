@@ -7,7 +7,7 @@ are recorded as guards, and writes go to the tracer, which refuses those that it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from lucid.modes import bump_epoch, current_tracer
 
@@ -27,7 +27,7 @@ class Observed:
 
     structural: ClassVar[frozenset[str]] = frozenset()  # containers that change only together with the epoch
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Observed:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         tracer = current_tracer()
         if tracer is not None:

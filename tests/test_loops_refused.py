@@ -30,6 +30,7 @@ XS = np.ones((4, 3), np.float32)
         ({"xs": XS, "length": 5}, ShapeError, "scan takes xs of the length that is given, 5, got 4."),
         ({"xs": (XS, XS[1:])}, ShapeError, "scan takes xs that share a leading axis, got shapes (4, 3), (3, 3)."),
         ({"xs": (XS, 1.0)}, ShapeError, "scan takes xs that share a leading axis, got shapes (4, 3), ()."),
+        ({"xs": [1.0, 2.0]}, ShapeError, "scan takes xs that share a leading axis, got shapes (), ()."),
     ],
 )
 def test_lengths_that_do_not_fit(options: dict[str, Any], kind: type[LucidError], expected: str) -> None:
@@ -44,12 +45,12 @@ def test_lengths_that_do_not_fit(options: dict[str, Any], kind: type[LucidError]
         (lambda h, x: (h, x, x), "the body of a scan returns a carry and an output, got a tuple of 3."),
         (
             lambda h, x: ([], x),
-            "the body of a scan returns a carry of the structure of init, expected init.a, init.b, got nothing in it.",
+            "the body of a scan returns a carry of the structure of init, expected {'a': tensor, 'b': tensor}, got [].",
         ),
         (
             lambda h, x: ({"a": h["a"], "c": h["b"]}, x),
-            "the body of a scan returns a carry of the structure of init, expected init.a, init.b, "
-            "got carry.a, carry.c.",
+            "the body of a scan returns a carry of the structure of init, expected {'a': tensor, 'b': tensor}, "
+            "got {'a': tensor, 'c': tensor}.",
         ),
         (
             lambda h, x: ({"a": h["a"], "b": h["b"] + x}, x),
@@ -60,6 +61,21 @@ def test_lengths_that_do_not_fit(options: dict[str, Any], kind: type[LucidError]
 def test_bodies_that_do_not_fit(body: Function, expected: str) -> None:
     error = refused(body, {"a": 0, "b": 0.0}, XS)
     assert (type(error), error.sentence) == (ArgumentError, expected)
+
+
+def test_a_list_is_a_tree_and_no_array() -> None:
+    error = refused(lambda total, x: (total + x, x), xs=[1.0, 2.0])
+    assert error.hint == "a list is a tree of arrays: make one array of it, lucid.Tensor(xs)."
+    error = refused(lambda carry, x: (carry + x, x), [0.0, 0.0, 0.0], XS)
+    assert (
+        error.hint
+        == "a list in the carry or in xs is a list here: make it one tensor before, or lucid.stack(list) here."
+    )
+    error = refused(lambda carry, x: [carry, x], 0.0, XS)
+    assert error.sentence == "the body of a scan returns a carry and an output, got a list."
+    assert error.hint == "return a tuple: carry, output, which is None where there is none."
+    error = refused(lambda carry, x: ([carry[0]], x), (0.0,), XS)
+    assert error.sentence.endswith("expected (tensor,), got [tensor].")
 
 
 OUTSIDE = lucid.Tensor([1.0], requires_grad=True)

@@ -43,7 +43,7 @@ class Container(Module):
         return part
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(str(_position(self, index)), self._checked(module))
+        self.add_module(list(self._modules)[_position(self, index)], self._checked(module))
 
     def append(self: C, module: Module) -> C:
         """Add a module at the end."""
@@ -76,13 +76,20 @@ class Container(Module):
 
     def _hold(self: C, modules: list[Module]) -> C:
         """Have these modules in the place of those that are there."""
-        for number in reversed(range(len(modules), len(self))):
-            delattr(self, str(number))
+        names, numbers = list(self._modules), [str(number) for number in range(len(modules))]
+        are_numbers = names[: len(numbers)] == numbers[: len(names)]
+        for name in reversed(names[len(numbers) :] if are_numbers else names):
+            delattr(self, name)
         for number, module in enumerate(modules):
             self.add_module(str(number), module)
         return self
 
     def _checked(self, module: object) -> Module:
+        if isinstance(module, type) and issubclass(module, Module):
+            raise ArgumentTypeError(
+                f"{type(self).__name__} holds modules, got the class {module.__name__}.",
+                hint=f"write {module.__name__}(...).",
+            )
         if not isinstance(module, Module):
             raise ArgumentTypeError(f"{type(self).__name__} holds modules, got {type(module).__name__}.")
         return module
@@ -93,7 +100,7 @@ class ModuleList(Container):
 
 
 class Sequential(Container):
-    """Modules applied one after the other.
+    """Modules applied one after the other, which are named 0, 1, 2, ..., or as in a dict of them.
 
     >>> from lucid.nn import Linear, ReLU
     >>> Sequential(Linear(4, 8), ReLU(), Linear(8, 2))
@@ -102,10 +109,25 @@ class Sequential(Container):
       (1): ReLU()
       (2): Linear(8, 2)
     )
+    >>> Sequential({"widen": Linear(4, 8), "act": ReLU()}).widen
+    Linear(4, 8)
     """
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(modules)
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            super().__init__()
+            for name, module in modules[0].items():
+                self.add_module(name, self._checked(module))
+        else:
+            super().__init__(modules)  # type: ignore[arg-type]  # which are checked
+
+    def _checked(self, module: object) -> Module:
+        if isinstance(module, Iterable) and not isinstance(module, Module | str):
+            raise ArgumentTypeError(
+                f"Sequential takes modules one by one, got {type(module).__name__}.",
+                hint="write nn.Sequential(*layers).",
+            )
+        return super()._checked(module)
 
     def forward(self, input: Tensor | Array) -> Any:
         for module in self:

@@ -14,7 +14,7 @@ from lucid.errors import ArgumentTypeError
 from lucid.modes import bump_epoch, no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
 from lucid.nn.registry import REGISTRIES, Registry, as_prefix, join
-from lucid.nn.state import StateDictDifference, check_state
+from lucid.nn.state import StateDictDifference, check_state, difference_hint
 from lucid.operations import as_tensor, zeros_like
 from lucid.operations.arguments import as_flag
 from lucid.savepoints import Savepoint
@@ -139,6 +139,7 @@ class Module(Registry):
             arrays,
             missing if strict else [],
             unexpected if strict else [],
+            difference_hint(own, state_dict, missing, unexpected) if strict else None,
         )
         with Savepoint(later=True), no_grad():
             for name, array in arrays.items():

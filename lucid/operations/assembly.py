@@ -28,7 +28,7 @@ def hstack(tensors: Sequence[Operand]) -> Tensor:
     [1, 2, 3]
     """
     parts = [_with_axes(x, 1) for x in as_list("hstack takes a list of tensors", tensors)]
-    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
+    return _joined("hstack", parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Operand]) -> Tensor:
@@ -37,7 +37,7 @@ def vstack(tensors: Sequence[Operand]) -> Tensor:
     >>> print(vstack([[1, 2], [3, 4]]))
     [[1, 2], [3, 4]]
     """
-    return concatenate([_with_axes(x, 2) for x in as_list("vstack takes a list of tensors", tensors)], 0)
+    return _joined("vstack", [_with_axes(x, 2) for x in as_list("vstack takes a list of tensors", tensors)], 0)
 
 
 def dstack(tensors: Sequence[Operand]) -> Tensor:
@@ -47,7 +47,15 @@ def dstack(tensors: Sequence[Operand]) -> Tensor:
     [[[1, 3], [2, 4]]]
     """
     rows = [_with_axes(x, 2) for x in as_list("dstack takes a list of tensors", tensors)]
-    return concatenate([expand_dims(x, -1) if x.ndim == 2 else x for x in rows], 2)
+    return _joined("dstack", [expand_dims(x, -1) if x.ndim == 2 else x for x in rows], 2)
+
+
+def _joined(name: str, parts: list[Tensor], axis: int) -> Tensor:
+    """What `concatenate` gives, with the error of the function that was called where shapes differ in another axis."""
+    if len({(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}) > 1:
+        shapes = ", ".join(str(part.shape) for part in parts)
+        raise ShapeError(f"{name} takes shapes equal but for axis {axis}, got {shapes}.")
+    return concatenate(parts, axis)
 
 
 def _with_axes(x: Operand, rank: int) -> Tensor:

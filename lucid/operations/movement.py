@@ -7,7 +7,10 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lucid.errors import ArgumentError, ShapeError
+import numpy as np
+
+from lucid.core import TensorCore
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.ir.ops import movement as mv
 from lucid.ir.types import (
     promote,
@@ -101,7 +104,8 @@ def unsqueeze(x: Operand, dim: int) -> Tensor:
 
 def concatenate(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors one after the other along an axis, promoted to one dtype."""
-    parts = [as_tensor(x) for x in _several("concatenate", tensors)]
+    (axis,) = by_other_names("concatenate", aliases, dim=axis)
+    parts = [as_tensor(x) for x in _several("concatenate", tensors, axis)]
     if (0,) in (shapes := [part.shape for part in parts]) and any(len(shape) != 1 for shape in shapes):
         raise ShapeError(
             f"concatenate takes tensors of as many axes, got shapes {', '.join(map(str, shapes))}.",
@@ -110,7 +114,6 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Te
     dtype = parts[0].dtype
     for part in parts[1:]:
         dtype = promote(dtype, part.dtype)
-    (axis,) = by_other_names("concatenate", aliases, dim=axis)
     position = one_axis(axis, parts[0].ndim)
     return apply_op(mv.Concatenate(position), *(cast(part, dtype) for part in parts))
 
@@ -118,11 +121,19 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Te
 def stack(tensors: Sequence[Operand], axis: int = 0, **aliases: Any) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
     (position,) = by_other_names("stack", aliases, dim=axis)
-    return concatenate([expand_dims(x, position) for x in _several("stack", tensors)], position)
+    parts = [as_tensor(x) for x in _several("stack", tensors, position)]
+    if len({part.shape for part in parts}) > 1:
+        raise ShapeError(f"stack takes tensors of one shape, got shapes {', '.join(str(x.shape) for x in parts)}.")
+    return concatenate([expand_dims(x, position) for x in parts], position)
 
 
-def _several(name: str, items: Sequence[Operand]) -> list[Operand]:
-    """The tensors that a function joins, of which there is one at least."""
+def _several(name: str, items: Sequence[Operand], axis: object) -> list[Operand]:
+    """The tensors that a function joins along an axis, of which there is one at least."""
+    if isinstance(axis, TensorCore | np.ndarray) and axis.ndim:
+        raise ArgumentTypeError(
+            f"{name} takes tensors in a list, and an axis that is an integer, got shape {axis.shape}.",
+            hint=f"write lucid.{name}([x, y]).",
+        )
     if not isinstance(items, Iterable) or not getattr(items, "ndim", 1):
         raise ArgumentError(f"{name} takes a sequence of tensors, got {reprlib.repr(items)}.")
     found = list(items)

@@ -17,6 +17,7 @@ from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import as_flag, as_list
+from lucid.optim.arguments import expect_known, hint_for
 from lucid.savepoints import Savepoint
 from lucid.tensor import Array, Tensor
 
@@ -45,6 +46,11 @@ class Optimizer(Observed):
 
     if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
         __getattr__ = refuse_attribute
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if kwargs:  # before Python refuses a name, and says no more
+            expect_known(cls, kwargs)
+        return super().__new__(cls)
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
         self.defaults = defaults
@@ -78,7 +84,9 @@ class Optimizer(Observed):
         name = type(self).__name__
         known = {id(parameter) for earlier in self._members for parameter in earlier}
         if not members:
-            raise ArgumentError(f"{name} got a group without parameters.")
+            raise ArgumentError(
+                f"{name} got a group without parameters.", hint='they are its entry "params", as model.parameters() is.'
+            )
         for parameter in members:
             expected = f"{name} updates float tensors that are leaves"
             if not isinstance(parameter, Tensor):
@@ -95,7 +103,9 @@ class Optimizer(Observed):
             known.add(id(parameter))
         unknown = sorted(complete.keys() - self.defaults.keys() - {"params", "initial_lr"})
         if unknown:
-            raise ArgumentError(f"{name} has no hyperparameter {', '.join(unknown)}.")
+            raise ArgumentError(
+                f"{name} has no hyperparameter {', '.join(unknown)}.", hint=hint_for(unknown[0], self.defaults)
+            )
         self.check(complete)
         first = sum(map(len, self._members))
         created: dict[str, Tensor] = {}

@@ -19,6 +19,8 @@ from lucid.errors import (
 )
 from tests.errors.messages import Case, expect_message
 
+MODEL, NUMBERS = nn.Linear(2, 2), np.array([1, 2])
+
 CASES: list[Case] = [
     (
         lambda: lucid.compile(nn.Linear(2, 2).eval().train)(),
@@ -204,7 +206,55 @@ CASES: list[Case] = [
         None,
     ),
     (lambda: nn.ModuleList([1]), ArgumentTypeError, "ModuleList holds modules, got int.", None),
-    (lambda: nn.Sequential(1), ArgumentTypeError, "Sequential holds modules, got int.", None),
+    (lambda: nn.Sequential(1), ArgumentTypeError, "Sequential holds modules, got int.", None),  # type: ignore[arg-type]
+    (
+        lambda: nn.Sequential([nn.ReLU(), nn.Tanh()]),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "Sequential takes modules one by one, got list.",
+        "write nn.Sequential(*layers).",
+    ),
+    (
+        lambda: nn.ModuleList([nn.ReLU]),  # type: ignore[list-item]
+        ArgumentTypeError,
+        "ModuleList holds modules, got the class ReLU.",
+        "write ReLU(...).",
+    ),
+    *(
+        (
+            lambda walk=walk: walk(NUMBERS),
+            ArgumentTypeError,
+            f"{name} is True or False, got array([1, 2]).",
+            None,
+        )
+        for name, walk in {
+            "recurse": lambda flag: MODEL.parameters(flag),
+            "remove_duplicate": lambda flag: MODEL.modules(flag),
+            "requires_grad": lambda flag: nn.ReLU().requires_grad_(flag),
+            "set_to_none": lambda flag: nn.ReLU().zero_grad(flag),
+        }.items()
+    ),
+    *(
+        (lambda walk=walk: walk(NUMBERS), ArgumentTypeError, "a prefix of names is a text, got array([1, 2]).", None)
+        for walk in (
+            lambda prefix: MODEL.named_parameters(prefix),
+            lambda prefix: MODEL.named_buffers(prefix),
+            lambda prefix: MODEL.named_modules(None, prefix),
+            lambda prefix: MODEL.state_dict(prefix=prefix),
+        )
+    ),
+    (
+        lambda: MODEL.named_modules([]),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "named_modules takes a set of modules as memo, got list.",
+        None,
+    ),
+    (
+        lambda: MODEL.state_dict(destination=[]),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "state_dict takes a dict as destination, got list.",
+        None,
+    ),
+    (lambda: MODEL.train(NUMBERS), ArgumentTypeError, "train takes True or False, got array([1, 2]).", None),
 ]
 
 

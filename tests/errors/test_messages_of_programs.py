@@ -46,6 +46,12 @@ CASES: list[Case] = [
         "the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs.",
     ),
     (
+        lambda: lucid.compile(lambda x: x * 2.0).repeat([[1.0, 2.0], [3.0, 4.0]]),
+        ShapeError,
+        "repeat takes arrays that share a leading axis with elements, got no array.",
+        "numbers in lists are arguments of their own: write step.repeat(numpy.array(xs)).",
+    ),
+    (
         lambda: lucid.compile(lambda x: x.copy_(x * 2.0)).repeat(np.ones((3, 2), np.float32)),
         CompileError,
         "a function that updates an argument in place can't be repeated.",

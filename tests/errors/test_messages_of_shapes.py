@@ -55,6 +55,36 @@ CASES: list[Case] = [
     (lambda: lucid.concatenate(1.0), ArgumentError, "concatenate takes a sequence of tensors, got 1.0.", None),
     (lambda: lucid.stack([]), ArgumentError, "stack takes at least one tensor, got none.", None),
     (
+        lambda: lucid.stack([ones(2), ones(3)]),
+        ShapeError,
+        "stack takes tensors of one shape, got shapes (2,), (3,).",
+        None,
+    ),
+    (
+        lambda: lucid.stack(ones(2), ones(2)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "stack takes tensors in a list, and an axis that is an integer, got shape (2,).",
+        "write lucid.stack([x, y]).",
+    ),
+    (
+        lambda: lucid.vstack([ones(2), ones(3)]),
+        ShapeError,
+        "vstack takes shapes equal but for axis 0, got (1, 2), (1, 3).",
+        None,
+    ),
+    (
+        lambda: lucid.hstack([ones(2, 2), ones(3, 2)]),
+        ShapeError,
+        "hstack takes shapes equal but for axis 1, got (2, 2), (3, 2).",
+        None,
+    ),
+    (
+        lambda: lucid.dstack([ones(2), ones(3)]),
+        ShapeError,
+        "dstack takes shapes equal but for axis 2, got (1, 2, 1), (1, 3, 1).",
+        None,
+    ),
+    (
         lambda: lucid.concatenate([ones(0), ones(2, 2)], 1),
         ShapeError,
         "concatenate takes tensors of as many axes, got shapes (0,), (2, 2).",

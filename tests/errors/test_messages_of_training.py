@@ -43,7 +43,18 @@ CASES: list[Case] = [
         "SGD takes several parameters, got one Parameter.",
         "pass model.parameters(), or a list.",
     ),
-    (lambda: optim.SGD([{"params": []}], 0.1), ArgumentError, "SGD got a group without parameters.", None),
+    (
+        lambda: optim.SGD([{"params": []}], 0.1),
+        ArgumentError,
+        "SGD got a group without parameters.",
+        'they are its entry "params", as model.parameters() is.',
+    ),
+    (
+        lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "learning_rate": 1}], 0.1),
+        ArgumentError,
+        "SGD has no hyperparameter learning_rate.",
+        "write `lr=0.1`.",
+    ),
     (
         lambda: optim.SGD([(p := nn.Parameter([1.0])), p], 0.1),
         ArgumentError,

@@ -57,6 +57,41 @@ def test_changing() -> None:
         assert len(model) == 3
 
 
+def test_a_sequential_of_a_dict_has_its_names() -> None:
+    model = nn.Sequential({"widen": nn.Linear(2, 3), "act": nn.ReLU(), "narrow": nn.Linear(3, 1)})
+    assert list(model.state_dict()) == ["widen.weight", "widen.bias", "narrow.weight", "narrow.bias"]
+    assert model[1] is model.act
+    x = lucid.ones(4, 2)
+    step = lucid.compile(lambda x: model(x))
+    assert model(x).tolist() == model.narrow(model.act(model.widen(x))).tolist()
+    assert np.allclose(step(x), model(x))
+    model[-1] = nn.Linear(3, 5)
+    assert list(model._modules) == ["widen", "act", "narrow"]
+    assert step(x).shape == (4, 5)
+    model.append(nn.Tanh())
+    assert list(model._modules) == ["widen", "act", "narrow", "3"]
+    with pytest.raises(ArgumentError, match="Sequential holds modules, got str"):
+        nn.Sequential({"act": "relu"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("2", "0", "1"), ("0", "1", "last")])
+def test_what_moves_layers_numbers_them(names: tuple[str, ...]) -> None:
+    layers = [nn.ReLU(), nn.Tanh(), nn.Sigmoid()]
+
+    def made() -> nn.Sequential:
+        return nn.Sequential(dict(zip(names, layers, strict=True)))
+
+    first = nn.Identity()
+    model = made().insert(0, first)
+    assert list(model._modules.items()) == [*zip("0123", (first, *layers), strict=True)]
+    model = made()
+    assert model.pop(0) is layers[0]
+    assert list(model._modules.items()) == [*zip("01", layers[1:], strict=True)]
+    model = made()
+    del model[1:]
+    assert list(model) == layers[:1]
+
+
 def test_module_list_registers() -> None:
     layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     assert [name for name, _ in layers.named_parameters()][:3] == ["0.weight", "0.bias", "1.weight"]

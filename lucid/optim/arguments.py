@@ -1,0 +1,49 @@
+"""Names of arguments that an optimizer does not have: what to write for those of other libraries, and for typos."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+
+from lucid.errors import ArgumentTypeError
+from lucid.missing_names import near_name
+
+# Lucid's names, by the name in PyTorch, Keras or Optax: the first that an optimizer has is the one.
+NAMES: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("lr",),
+    "momentum": ("betas",),
+    **dict.fromkeys(("beta1", "beta_1", "b1", "beta2", "beta_2", "b2"), ("betas", "beta2_decay")),
+    "rho": ("alpha",),
+    "epsilon": ("eps",),
+    "wd": ("weight_decay",),
+    "l2": ("weight_decay",),
+}
+
+# What to know of others.
+_CLIP = "clip gradients before the step: nn.utils.clip_grad_norm_(parameters, 1.0)."
+_COMPILE = "leave it out: a compiled step updates all parameters in one native call."
+EXPLAINED = {
+    **dict.fromkeys(("foreach", "fused", "capturable"), _COMPILE),
+    "differentiable": "leave it out: nothing is recorded in a step.",
+    **dict.fromkeys(("clipnorm", "global_clipnorm"), _CLIP),
+    "clipvalue": "clip gradients before the step: nn.utils.clip_grad_value_(parameters, 1.0).",
+}
+
+
+def hint_for(unknown: str, known: Mapping[str, object]) -> str | None:
+    """What to write instead of an argument that an optimizer does not have, by the defaults of those it has."""
+    for name in NAMES.get(unknown, ()):
+        if name in known:
+            return f"write `{name}={known[name]!r}`."
+    return EXPLAINED.get(unknown) or near_name(unknown, known)
+
+
+def expect_known(kind: type, given: Iterable[str]) -> None:
+    """Raise ArgumentTypeError for the first of some names that a class has no argument of."""
+    parameters = inspect.signature(kind).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = {name: parameter.default for name, parameter in parameters.items()}
+    for name in given:
+        if name not in known:
+            raise ArgumentTypeError(f"{kind.__name__} takes no {name!r}.", hint=hint_for(name, known))
