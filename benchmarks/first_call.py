@@ -173,13 +173,15 @@ class Clock:
             ("key and cache", "lucid.codegen.cache", ["fetch", "store"]),
             ("writing LLVM IR", f"{cpu}.target", ["_write"]),
             ("writing LLVM IR", f"{cpu}.library", ["_text", "team_text", "common_text"]),
-            (_module, f"{cpu}.machine", ["assemble"]),
             ("linking", f"{cpu}.machine", ["load"]),
             ("linking", f"{cpu}.library", ["load"]),
             ("imports", "builtins", ["__import__"]),
         ]:
             for attribute in attributes:
                 self._around(name, importlib.import_module(module), attribute)
+        parsed = importlib.import_module(f"{cpu}.machine").Parsed
+        self._around(lambda _parsed, _machine, text: _module(text), parsed, "__init__")
+        self._around(lambda parsed: _module(parsed.text), parsed, "object_code")
 
     def add_event(self, event: str, seconds: float, **_: Any) -> None:
         """Count what JAX says that it has done."""
@@ -187,7 +189,7 @@ class Clock:
             self.seconds[EVENTS[event]] += seconds
 
 
-def _module(machine: Any, text: str) -> str:
+def _module(text: str) -> str:
     """The part of LLVM for a module, which a comment names at its start."""
     return f"LLVM for {text.partition(chr(10))[0].removeprefix('; ') or 'the pool'}"
 

@@ -70,7 +70,8 @@ def compile_parts(
     entry = None if key is None or passes_run else cache.fetch(key)
     executables: list[Executable]
     if entry is None:
-        with _no_collections(), target.ahead(graph):
+        with _no_collections(), target.ahead():
+            target.expect(graph)
             executables, notes = [target.compile(stages.final) for stages in parts().stages], parts().notes
         codes = [executable.code for executable in executables]
         data = {"plans": [code.plan for code in codes], "notes": notes}

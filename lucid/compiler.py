@@ -310,6 +310,10 @@ class CompiledFunction:
         return Recompilation(number, program.signature, *cause)
 
     def _build(self, leaves: list[Any], spec: Spec) -> Program:
+        with self._target.ahead():
+            return self._compile(leaves, spec)
+
+    def _compile(self, leaves: list[Any], spec: Spec) -> Program:
         start = time.perf_counter()
         trace, result_spec = trace_call(self._function, self._name, leaves, spec)
         milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)

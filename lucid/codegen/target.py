@@ -112,9 +112,13 @@ class Target(Protocol):
     def expect_machine(self) -> None:
         """Raise CompileError where this machine lacks what would run its code: asked before a call compiles."""
 
-    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
-        """While this is open, what becomes of a traced graph is compiled. The target may begin with what it knows to
-        be needed; it is done with all that when this ends."""
+    def ahead(self) -> AbstractContextManager[None]:
+        """While this is open, a function may be traced, and a graph is compiled. The target may begin with what it
+        knows to be needed; it is done with all that when this ends. It may be open already."""
+
+    def expect(self, graph: Graph) -> None:
+        """A traced graph is about to go through the passes, while `ahead` is open: the target may begin with what it
+        can tell to be needed for what becomes of it."""
 
     def compile(self, graph: Graph) -> Executable:
         """Compile a graph without grad ops. Raises CompileError where the target does not support an op."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -13,13 +16,15 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
-from lucid.codegen.cpu import assembler
+from lucid import compiler
+from lucid.codegen.cpu import assembler, target
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
 from lucid.codegen.cpu.pool import common_text
 from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
+from lucid.traced_call import trace_call
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +134,51 @@ def test_the_body_of_a_loop_is_looked_through() -> None:
     program = lucid.compile(lambda x: cell(x)[0].sum().detach()).lower(np.ones((32, 5, 64), np.float32))
     names, _ = expected(program.graph("traced"), machine())
     assert {*names} == {*program._compiled.executable._plan.imports} - {"lucid_run", "lucid_copy"}  # type: ignore[attr-defined]
+
+
+def test_what_was_begun_is_on_disk_whether_anybody_asks_for_it_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUCID_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("LUCID_CACHE", raising=False)
+    with helped():
+        begin_once(machine(), "a module that nobody wants", lambda: common_text(machine()))
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    assemble_once(machine(), "a module that nobody wants", lambda: pytest.fail("it is there"))
+    assert not [*tmp_path.iterdir()], "it is stored once"
+
+
+def test_what_all_programs_call_is_begun_before_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[object] = []
+    monkeypatch.setenv("LUCID_CACHE", "0")
+    monkeypatch.setattr(target, "begin", lambda _machine, names, shares: order.append((sorted(names), shares)))
+
+    def traced(*arguments: Any) -> Any:
+        order.append("traced")
+        return trace_call(*arguments)
+
+    monkeypatch.setattr(compiler, "trace_call", traced)
+    lucid.compile(lambda x: (x @ x).detach()).lower(np.ones((1, 3, 3), np.float32))
+    assert order[:2] == [([], False), "traced"]
+    assert order[-2:] == [(["small_f32"], False), (["lucid_run", "small_f32"], False)]
+
+
+def test_a_trace_that_fails_ends_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = common_text(machine()) + "; begun by a trace that fails"
+    turn = sys.getswitchinterval()
+    monkeypatch.setattr("lucid.codegen.cpu.library.common_text", lambda _: text)
+
+    @lucid.compile
+    def function(x: lucid.Tensor) -> lucid.Tensor:
+        assert helpers()
+        assert sys.getswitchinterval() < turn
+        raise ValueError("no trace")
+
+    with pytest.raises(ValueError, match="no trace"):
+        function(np.ones(3, np.float32))
+    assert not helpers()
+    assert sys.getswitchinterval() == turn
 
 
 def test_one_thread_begins_nothing() -> None:

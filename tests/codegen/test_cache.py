@@ -49,19 +49,19 @@ class Compilations:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.passes = self.assembled = 0
-        run_pipeline, assemble = compilation.run_pipeline, processors.assemble
+        run_pipeline, object_code = compilation.run_pipeline, processors.Parsed.object_code
 
         def counted_run(*arguments: Any) -> Any:
             self.passes += 1
             return run_pipeline(*arguments)
 
-        def counted_assemble(*arguments: Any) -> Any:
+        def counted_code(parsed: processors.Parsed) -> bytes:
             self.assembled += 1
-            return assemble(*arguments)
+            return object_code(parsed)
 
         monkeypatch.setattr(compilation, "run_pipeline", counted_run)
         monkeypatch.setattr("lucid.joint.run_pipeline", counted_run)
-        monkeypatch.setattr(processors, "assemble", counted_assemble)
+        monkeypatch.setattr(processors.Parsed, "object_code", counted_code)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ from lucid.codegen.cpu import machine
 if sys.argv[1] == "warm":
     def refuse(*_):
         raise AssertionError("compiled in a warm process")
-    machine.assemble = refuse
+    machine.Parsed.object_code = refuse
 
 lucid.seed(3)
 lucid.set_num_threads(2)

@@ -7,21 +7,22 @@ end when no job waits: a process has none but while it compiles.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
 from lucid.codegen import cache
-from lucid.codegen.cpu import machine as processors
-from lucid.codegen.cpu.machine import Machine
+from lucid.codegen.cpu.machine import Machine, Parsed
 from lucid.codegen.threads import get_num_threads
 
 
 class Job:
-    """Object code that is to be made."""
+    """Object code that is to be made, and the key under which the disk cache is to have it, if it is."""
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], bytes], key: str | None = None) -> None:
+        self._make: Callable[[], bytes] | None = make
+        self._key = key
         self._ended = threading.Event()
         self._code = b""
         self._error: BaseException | None = None
@@ -40,12 +41,22 @@ class Job:
                 self._ended.wait()
             else:
                 job.run()
+        self._make = None  # LLVM's module goes in this thread: a helper would wait for the interpreter
         if self._error is not None:
             raise self._error
         return self._code
 
+    def kept(self) -> bytes:
+        """The object code, as `result` gives it, which the disk cache has from now on."""
+        code = self.result()
+        if self._key is not None:
+            cache.store(self._key, cache.Entry(None, (code,)))
+            self._key = None
+        return code
+
     def run(self) -> None:
         """Make it, in this thread. What is not an Exception, such as Ctrl-C, ends this call, too."""
+        assert self._make is not None
         try:
             self._code = self._make()
         except BaseException as error:
@@ -63,9 +74,9 @@ _begun: dict[tuple[Machine, str], Job] = {}  # by what `assemble_once` is given
 _known: set[tuple[Machine, str]] = set()  # begun or asked for in this process
 
 
-def submit(make: Callable[[], bytes]) -> Job:
+def submit(make: Callable[[], bytes], key: str | None = None) -> Job:
     """Have object code made: from now on where there are several threads, else when it is asked for."""
-    job = Job(make)
+    job = Job(make, key)
     with _lock:
         _waiting.append(job)
         if len(_helpers) < get_num_threads() - 1:
@@ -82,13 +93,9 @@ def begin_once(machine: Machine, source: str, text: Callable[[], str]) -> None:
         if get_num_threads() == 1 or (machine, source) in _known:
             return
         _known.add((machine, source))
-    code = _kept(machine, source)
-    if code is None:  # written here: a helper would wait for the interpreter's lock again and again meanwhile
-        written = text()
-        job = submit(lambda: _made(machine, source, written))
-    else:
-        job = Job(lambda: code)
-        job.run()
+    key = _key(machine, source)
+    entry = cache.fetch(key)
+    job = submit(Parsed(machine, text()).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
     with _lock:
         _begun[machine, source] = job
 
@@ -101,47 +108,53 @@ def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> byt
     with _lock:
         _known.add((machine, source))
         job = _begun.pop((machine, source), None)
-    if job is not None:
-        return job.result()
-    code = _kept(machine, source)
-    return _made(machine, source, text()) if code is None else code
+    if job is None:
+        key = _key(machine, source)
+        entry = cache.fetch(key)
+        job = _done(Parsed(machine, text()).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
+    return job.kept()
+
+
+# Seconds until a thread that runs Python lets another that waits for it do so: a helper comes back from LLVM, takes its
+# next job and leaves again. Python's own interval, while a thread traces or writes, is as long as half a job.
+TURN = 0.0005
 
 
 @contextlib.contextmanager
 def helped() -> Iterator[None]:
     """Jobs are submitted inside. When this ends, all are done, or where it ends with an error, none waits; and no
-    helper runs."""
+    helper runs. It may be inside another."""
+    turn = sys.getswitchinterval()
     try:
+        if get_num_threads() > 1:
+            sys.setswitchinterval(min(turn, TURN))
         yield
         while (job := _take()) is not None:
             job.run()
     finally:
+        sys.setswitchinterval(turn)
         with _lock:
             _waiting.clear()
             helpers = [*_helpers]
         for helper in helpers:
             helper.join()
         with _lock:
-            kept = {key: job for key, job in _begun.items() if job.is_done}
+            done = {key: job for key, job in _begun.items() if job.is_done}
             _begun.clear()
-            _begun.update(kept)
+            _begun.update(done)
+    for job in done.values():
+        job.kept()
 
 
 def _key(machine: Machine, source: str) -> str:
     return cache.key_of(["shared", machine.identity(), source])
 
 
-def _kept(machine: Machine, source: str) -> bytes | None:
-    """The object code of a shared module from the disk cache."""
-    entry = cache.fetch(_key(machine, source))
-    return None if entry is None else entry.blobs[0]
-
-
-def _made(machine: Machine, source: str, text: str) -> bytes:
-    """The object code of a shared module, which the disk cache keeps from now on."""
-    code = processors.assemble(machine, text)
-    cache.store(_key(machine, source), cache.Entry(None, (code,)))
-    return code
+def _done(make: Callable[[], bytes], key: str | None = None) -> Job:
+    """A job that is done in this thread, now."""
+    job = Job(make, key)
+    job.run()
+    return job
 
 
 def _help() -> None:

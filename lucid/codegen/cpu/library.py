@@ -52,10 +52,15 @@ def shared_function(machine: Machine, name: str) -> int:
 def begin(machine: Machine, names: Iterable[str], shares: bool) -> None:
     """Have helpers start on what all programs use, on the workers where a graph shares work among threads, and on
     functions that it imports."""
-    texts = [common_text(machine), *([team_text(*machine.layout())] if shares else [])]
-    for text in texts:
-        begin_once(machine, text, partial(str, text))
-    for module in filter(None, map(_module_of, names)):
+    begin_once(machine, text := common_text(machine), partial(str, text))
+    modules = [*dict.fromkeys(filter(None, map(_module_of, names)))]
+    tiles = [module for module in modules if module[0] in _TILES]
+    for module in modules:
+        if module not in tiles:
+            begin_once(machine, _source(*module), partial(_text, machine, *module))
+    if shares:
+        begin_once(machine, text := team_text(*machine.layout()), partial(str, text))
+    for module in tiles:  # which take LLVM the least, last: so threads end at about the same time
         begin_once(machine, _source(*module), partial(_text, machine, *module))
 
 

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import itertools
 import os
-import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,52 +78,65 @@ def _layout(machine: Machine) -> tuple[str, str]:
     return target_machine.triple, str(target_machine.target_data)
 
 
-class _TargetMachines(threading.local):
-    """LLVM's target machines of a thread. What one finds out about the features of its processor, which takes as long
-    as the code of a small function, it keeps."""
-
-    def __init__(self) -> None:
-        self.of: dict[Machine, Any] = {}
+# LLVM's target machines that no thread is using. What one finds out about the features of its processor, which takes as
+# long as the code of a small function, it keeps.
+_idle: defaultdict[Machine, list[Any]] = defaultdict(list)
 
 
-_target_machines = _TargetMachines()
+class Parsed:
+    """A module that LLVM has read. Any thread may make object code of it, and several of several at once.
+
+    Reading is for the thread that has written the text: each call of LLVM gives the interpreter away, and a helper
+    would wait for it again behind each, up to 5 ms while another thread runs Python. Emission is one call.
+    """
+
+    def __init__(self, machine: Machine, text: str) -> None:
+        self.text = text
+        self._module = llvm.parse_assembly(text, llvm.create_context())
+        self._idle = _idle[machine]
+        if not self._idle:
+            self._idle.append(machine.target_machine())
+        self._machine = machine
+
+    def object_code(self) -> bytes:
+        """What `target_machine.emit_object(module)` gives, past the lock that llvmlite has around all calls of LLVM.
+
+        LLVM allows that where no other thread uses the target machine, nor the context of the module: see
+        docs/decisions/0029-code-is-generated-on-several-threads.md.
+        """
+        try:
+            target_machine = self._idle.pop()
+        except IndexError:  # there are more threads at it than ever before
+            target_machine = self._machine.target_machine()
+        emit, start, size, dispose = _emission()
+        message = ctypes.c_char_p()
+        buffer = emit(target_machine, self._module, True, ctypes.byref(message))
+        self._idle.append(target_machine)
+        if not buffer:
+            raise RuntimeError(message.value)
+        try:
+            return ctypes.string_at(start(buffer), size(buffer))
+        finally:
+            dispose(buffer)
 
 
 def assemble(machine: Machine, text: str) -> bytes:
-    """The object code of the text of a module. Several threads may ask for some at once."""
-    if machine not in _target_machines.of:
-        _target_machines.of[machine] = machine.target_machine()
-    context = llvm.create_context()
-    module = llvm.parse_assembly(text, context)
-    try:
-        return _emit(_target_machines.of[machine], module)
-    finally:
-        module.close()
-        context.close()
-
-
-def _emit(target_machine: Any, module: Any) -> bytes:
-    """What `target_machine.emit_object(module)` gives, past the lock that llvmlite has around all calls of LLVM.
-
-    LLVM allows that where no other thread uses the target machine, nor the context of the module: see
-    docs/decisions/0029-code-is-generated-on-several-threads.md.
-    """
-    with ffi.OutputString() as message:
-        buffer = _unlocked_emission()(target_machine, module, True, message)
-        if not buffer:
-            raise RuntimeError(str(message))
-    try:
-        return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
-    finally:
-        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+    """The object code of the text of a module."""
+    return Parsed(machine, text).object_code()
 
 
 @functools.cache
-def _unlocked_emission() -> Any:
-    locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
-    unlocked = ctypes.CDLL(ffi.lib._name).LLVMPY_TargetMachineEmitToMemory
-    unlocked.argtypes, unlocked.restype = locked.argtypes, locked.restype
-    return unlocked
+def _emission() -> tuple[Any, ...]:
+    """LLVM's functions that emit an object, which gives the interpreter to other threads meanwhile, and that read and
+    drop its buffer, which do not."""
+    names = "TargetMachineEmitToMemory", "GetBufferStart", "GetBufferSize", "DisposeMemoryBuffer"
+    functions = []
+    for name, kind in zip(names, (ctypes.CDLL, *[ctypes.PyDLL] * 3), strict=True):
+        locked = getattr(ffi.lib, f"LLVMPY_{name}")
+        function = getattr(kind(ffi.lib._name), f"LLVMPY_{name}")
+        function.argtypes, function.restype = locked.argtypes, locked.restype
+        functions.append(function)
+    return tuple(functions)
 
 
 _numbers = itertools.count()

@@ -8,7 +8,6 @@ import functools
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -53,21 +52,25 @@ class CPUTarget:
         """See `Target.expect_machine`: it compiles for the processor at hand."""
 
     @contextlib.contextmanager
-    def ahead(self, graph: Graph) -> Iterator[None]:
+    def ahead(self) -> Iterator[None]:
         """See `Target.ahead`."""
+        with helped():
+            begin(processors.machine(), [], False)
+            yield
+
+    def expect(self, graph: Graph) -> None:
+        """See `Target.expect`."""
         from lucid.codegen.cpu.ahead import expected  # and with it what writes LLVM IR
 
         machine = processors.machine()
-        with helped():
-            begin(machine, *expected(graph, machine))
-            yield
+        begin(machine, *expected(graph, machine))
 
     def compile(self, graph: Graph) -> CPUExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""
         machine = processors.machine()
         jobs: list[Job] = []
         written, plan = _write(
-            graph, machine, self.rules, lambda text: jobs.append(submit(partial(processors.assemble, machine, text)))
+            graph, machine, self.rules, lambda text: jobs.append(submit(processors.Parsed(machine, text).object_code))
         )
         begin(machine, plan.imports, plan.shares)
         objects = [job.result() for job in jobs]

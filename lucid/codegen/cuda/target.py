@@ -33,9 +33,12 @@ class CUDATarget:
         """See `Target.expect_machine`. Raises CompileError where there is no CuPy or no GPU."""
         gpu()
 
-    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
+    def ahead(self) -> AbstractContextManager[None]:
         """See `Target.ahead`."""
         return nullcontext()
+
+    def expect(self, graph: Graph) -> None:
+        """See `Target.expect`."""
 
     def compile(self, graph: Graph) -> CUDAExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the target does not support."""

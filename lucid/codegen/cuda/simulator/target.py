@@ -37,9 +37,12 @@ class CUDASimulatorTarget:
     def expect_machine(self) -> None:
         """See `Target.expect_machine`: what compiles also runs."""
 
-    def ahead(self, graph: Graph) -> AbstractContextManager[None]:
+    def ahead(self) -> AbstractContextManager[None]:
         """See `Target.ahead`."""
         return nullcontext()
+
+    def expect(self, graph: Graph) -> None:
+        """See `Target.expect`."""
 
     def compile(self, graph: Graph) -> SimulatorExecutable:
         """Compile a graph, planned or not. Raises CompileError for an op that the CUDA targets do not support."""
