@@ -137,7 +137,9 @@ def test_a_long_column_sum_keeps_its_columns() -> None:
         graph(%x: f32[65536, 3]) {
           %blocks: f32[512, 128, 3] = reshape %x
           %parts = sum %blocks, axes=(1,), lanes=1
-          %r = sum %parts, axes=(0,), lanes=1
+          %blocks_of_parts: f32[4, 128, 3] = reshape %parts
+          %parts_of_parts = sum %blocks_of_parts, axes=(1,), lanes=1
+          %r = sum %parts_of_parts, axes=(0,), lanes=1
           return %r
         }
         """,
@@ -169,7 +171,9 @@ def test_separate_axes_are_summed_one_after_the_other() -> None:
         """
         graph(%x: f32[300, 2, 60]) {
           %inner = sum %x, axes=(2,), lanes=16
-          %r = sum %inner, axes=(0,), lanes=1
+          %blocks: f32[3, 100, 2] = reshape %inner
+          %parts = sum %blocks, axes=(1,), lanes=1
+          %r = sum %parts, axes=(0,), lanes=1
           return %r
         }
         """,

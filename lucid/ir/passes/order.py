@@ -18,10 +18,11 @@ from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
 
 # A sum of more elements than LONG is made of sums of at most BLOCK: it rounds less, and has parts to give to threads.
-# One lane adds up to as many as one of many lanes does, so that a sum along columns rounds as little as one along rows.
+# A lane by itself adds up to half as many as one of many lanes does: a sum along columns rounds as little as one along
+# rows, and threads share rows of it, as of the kernels around, rather than columns.
 LONG = 2**14
 BLOCK = 2**12
-LONG_LANE, BLOCK_LANE = 2**9, 2**7
+LONG_LANE, BLOCK_LANE = 2**8, 2**7
 
 # Lanes of a reduction along the last axis: below NARROW elements most would idle, from WIDE on more of them keep an
 # adder busy that starts an addition each cycle and ends it four cycles later.
