@@ -8,8 +8,10 @@ import pytest
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.dots import Dots
 from lucid.codegen.cpu.gemm import Gemm
+from lucid.codegen.cpu.machine import QUICK
 from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
+from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.types import DType, float32, float64
 
@@ -52,3 +54,13 @@ def test_products_are_vectors_of_neon_and_sums_stay_in_registers(
     assert set(multiply_adds) == {TILE_LANES[dtype]}
     assert sums is None or len(multiply_adds) == sums
     assert not re.search(r"\bq\d+, \[sp", inner)  # no vector is spilled
+
+
+def test_the_workers_of_the_pool_are_compiled_quickly_with_what_the_processor_has() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(opt=QUICK, reloc="pic")
+    text = machine.emit_assembly(llvm.parse_assembly(team_text(machine.triple, str(machine.target_data))))
+    called = set(re.findall(r"\bbl\s+(\w+)", text)) - set(re.findall(r"^(\w+):", text, re.MULTILINE))
+    assert all(name.startswith(("pthread_", "sched_", "clock_", "mem")) for name in called), called
+    assert "stlxr" in text  # the claiming of a chunk

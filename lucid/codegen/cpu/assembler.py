@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from lucid.codegen import cache
-from lucid.codegen.cpu.machine import Machine, Parsed
+from lucid.codegen.cpu.machine import LEVEL, Machine, Parsed
 from lucid.codegen.threads import get_num_threads
 
 
@@ -86,7 +86,7 @@ def submit(make: Callable[[], bytes], key: str | None = None) -> Job:
     return job
 
 
-def begin_once(machine: Machine, source: str, text: Callable[[], str]) -> None:
+def begin_once(machine: Machine, source: str, text: Callable[[], str], level: int = LEVEL) -> None:
     """Have what `assemble_once` gives for these arguments made, if there is a helper to do so, and nobody has asked
     for it yet."""
     with _lock:
@@ -95,12 +95,12 @@ def begin_once(machine: Machine, source: str, text: Callable[[], str]) -> None:
         _known.add((machine, source))
     key = _key(machine, source)
     entry = cache.fetch(key)
-    job = submit(Parsed(machine, text()).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
+    job = submit(Parsed(machine, text(), level).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
     with _lock:
         _begun[machine, source] = job
 
 
-def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
+def assemble_once(machine: Machine, source: str, text: Callable[[], str], level: int = LEVEL) -> bytes:
     """The object code of a module that the programs of all processes share, from the disk cache if it is there.
 
     `source` says what its text depends on beside the machine and Lucid itself: it may be the text.
@@ -111,7 +111,7 @@ def assemble_once(machine: Machine, source: str, text: Callable[[], str]) -> byt
     if job is None:
         key = _key(machine, source)
         entry = cache.fetch(key)
-        job = _done(Parsed(machine, text()).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
+        job = _done(Parsed(machine, text(), level).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
     return job.kept()
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once, begin_once
-from lucid.codegen.cpu.machine import Machine, load
+from lucid.codegen.cpu.machine import QUICK, Machine, load
 from lucid.codegen.cpu.pool import common_text, pool
 from lucid.codegen.cpu.pool_text import PARALLEL, SCRATCH
 from lucid.codegen.cpu.runner import RUN_TIMED, run_timed_text
@@ -59,7 +59,7 @@ def begin(machine: Machine, names: Iterable[str], shares: bool) -> None:
         if module not in tiles:
             begin_once(machine, _source(*module), partial(_text, machine, *module))
     if shares:
-        begin_once(machine, text := team_text(*machine.layout()), partial(str, text))
+        begin_once(machine, text := team_text(*machine.layout()), partial(str, text), QUICK)
     for module in tiles:  # which take LLVM the least, last: so threads end at about the same time
         begin_once(machine, _source(*module), partial(_text, machine, *module))
 

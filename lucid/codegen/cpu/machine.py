@@ -22,7 +22,10 @@ ENTRY = "entry"  # what the module of a graph exports
 
 # The words of the status that an entry writes to: the one that says that all has been written, and how many there are.
 DONE_WORD, STATUS_WORDS = 3, 4
-_LEVEL = 2  # selects and schedules instructions well; level 3 compiles longer for the same code
+
+# How much LLVM's code generator does: level 2 selects and schedules instructions well, and level 3 compiles longer for
+# the same code; level 0 takes a quarter of the time, for code that keeps values in memory.
+LEVEL, QUICK = 2, 0
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,11 @@ class Machine:
     def identity(self) -> str:
         """All that object code depends on beside the text of a module: the processor, and the releases of LLVM."""
         releases = (llvmlite.__version__, *llvm.llvm_version_info)
-        return f"{self} {self.layout()} llvm {releases} level {_LEVEL}"
+        return f"{self} {self.layout()} llvm {releases}"
 
-    def target_machine(self) -> Any:
+    def target_machine(self, level: int = LEVEL) -> Any:
         target = llvm.Target.from_default_triple()
-        return target.create_target_machine(cpu=self.cpu, features=self.features, opt=_LEVEL, reloc="pic", jit=True)
+        return target.create_target_machine(cpu=self.cpu, features=self.features, opt=level, reloc="pic", jit=True)
 
 
 def machine() -> Machine:
@@ -78,9 +81,9 @@ def _layout(machine: Machine) -> tuple[str, str]:
     return target_machine.triple, str(target_machine.target_data)
 
 
-# LLVM's target machines that no thread is using. What one finds out about the features of its processor, which takes as
-# long as the code of a small function, it keeps.
-_idle: defaultdict[Machine, list[Any]] = defaultdict(list)
+# LLVM's target machines that no thread is using, by their levels. What one finds out about the features of its
+# processor, which takes as long as the code of a small function, it keeps.
+_idle: defaultdict[tuple[Machine, int], list[Any]] = defaultdict(list)
 
 
 class Parsed:
@@ -90,13 +93,13 @@ class Parsed:
     would wait for it again behind each, up to 5 ms while another thread runs Python. Emission is one call.
     """
 
-    def __init__(self, machine: Machine, text: str) -> None:
+    def __init__(self, machine: Machine, text: str, level: int = LEVEL) -> None:
         self.text = text
         self._module = llvm.parse_assembly(text, llvm.create_context())
-        self._idle = _idle[machine]
+        self._idle = _idle[machine, level]
+        self._new = functools.partial(machine.target_machine, level)
         if not self._idle:
-            self._idle.append(machine.target_machine())
-        self._machine = machine
+            self._idle.append(self._new())
 
     def object_code(self) -> bytes:
         """What `target_machine.emit_object(module)` gives, past the lock that llvmlite has around all calls of LLVM.
@@ -107,7 +110,7 @@ class Parsed:
         try:
             target_machine = self._idle.pop()
         except IndexError:  # there are more threads at it than ever before
-            target_machine = self._machine.target_machine()
+            target_machine = self._new()
         emit, start, size, dispose = _emission()
         message = ctypes.c_char_p()
         buffer = emit(target_machine, self._module, True, ctypes.byref(message))

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cpu.assembler import assemble_once
-from lucid.codegen.cpu.machine import Machine, load
+from lucid.codegen.cpu.machine import QUICK, Machine, load
 from lucid.codegen.cpu.pool_text import EQUIP, JOIN, LINE, PARALLEL, SCRATCH, alone_text
 from lucid.codegen.cpu.runner import COPY, RUN, run_functions
 from lucid.codegen.cpu.team_text import team_text
@@ -109,8 +109,9 @@ class Pool:
             self._call(JOIN, self.addresses[TEAM] if threads > 1 else 0)
 
     def _gather(self) -> None:
+        """Load the team. Quickly made code of it will do: chunks are some microseconds apart."""
         text = team_text(*self._machine.layout())
-        code = assemble_once(self._machine, text, lambda: text)
+        code = assemble_once(self._machine, text, lambda: text, QUICK)
         addresses, self._team = load(self._machine, [code], _OF_TEAM)
         self.addresses |= addresses
 
