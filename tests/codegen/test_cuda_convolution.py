@@ -37,6 +37,7 @@ GEOMETRIES = (
     ((1, 2, 4, 3, 5), (3, 2, 2, 3, 2), (1, 2, 2), (2, 1, 1), (0, 1, 0), (0, 1, 1), 1),
     ((0, 2, 4), (3, 2, 2), (1,), (1,), (0,), (0,), 1),
     ((2, 2, 3), (2, 2, 3), (1,), (1,), (0,), (0,), 1),
+    ((3, 20, 3, 12), (12, 20, 1, 1), (1, 1), (1, 1), (0, 0), (0, 0), 1),  # in quads
 )
 
 
@@ -110,7 +111,7 @@ def simulated_epilogues(epilogues: list[Graph]) -> Simulated:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("number", range(18))
+@pytest.mark.parametrize("number", range(21))
 def test_an_epilogue_has_the_bits_of_kernels_apart(
     number: int, epilogues: list[Graph], simulated_epilogues: Simulated
 ) -> None:
@@ -145,6 +146,44 @@ def test_many_positions_have_wide_numbers() -> None:
     assert product.is_wide
     (small,) = convolution_products(Convolution((1, 1), (1, 1), (0, 0), (0, 0), chunk=1), weight, weight)
     assert not small.is_wide
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "padding", "expected"),
+    [
+        # Of the convolution, its gradient to the input, and that to the weight: whether A and B are read in quads.
+        ((2, 8, 3, 8), (4, 8, 1, 1), 0, [(True, True), (False, True), (True, True)]),
+        ((2, 8, 6, 6), (4, 8, 1, 1), 0, [(True, False), (False, False), (True, True)]),
+        ((2, 8, 5, 5), (4, 8, 1, 1), 0, [(True, False), (False, False), (False, False)]),
+        ((2, 8, 6, 6), (4, 8, 3, 3), 1, [(True, False), (False, False), (True, False)]),
+        ((2, 3, 6, 6), (4, 3, 3, 3), 1, [(False, False), (False, False), (True, False)]),
+    ],
+)
+def test_factors_whose_neighbours_begin_at_multiples_of_four_are_read_in_quads(
+    x: Shape, weight: Shape, padding: int, expected: list[tuple[bool, bool]]
+) -> None:
+    """Not where a tap shifts them, nor where some may be padding."""
+    image, kernel = TensorType(float32, x), TensorType(float32, weight)
+    fields = (1, 1), (1, 1), (padding, padding), (padding, padding), 1
+    forward = Convolution(*fields)
+    (result,) = forward.infer([image, kernel])
+    found = []
+    for op, first, second in (
+        (forward, image, kernel),
+        (ConvolutionInput(*fields, x[2:]), result, kernel),
+        (ConvolutionWeight(*fields, weight[2:]), image, result),
+    ):
+        (product,) = convolution_products(op, first, second)
+        found.append((product.is_in_quads(product.a, product.rows), product.is_in_quads(product.b, product.columns)))
+    assert found == expected
+
+
+def test_a_chunk_that_quads_would_leave_is_read_singly() -> None:
+    image, kernel = TensorType(float32, (2, 8, 3, 8)), TensorType(float32, (4, 8, 1, 1))
+    for chunk, along in ((2, False), (4, True), (8, True)):
+        (product,) = convolution_products(Convolution((1, 1), (1, 1), (0, 0), (0, 0), chunk=chunk), image, kernel)
+        assert product.is_in_quads(product.a, product.rows) == along
+        assert product.is_in_quads(product.b, product.columns), "which goes across a sum"
 
 
 def test_more_matrices_than_blocks_go_round() -> None:

@@ -1,4 +1,4 @@
-"""Maps in quads: the same bits wherever arrays lie, and nothing beyond their ends."""
+"""Maps and products in quads: the same bits wherever arrays lie, and nothing beyond their ends."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ TEXTS = {
   %t: f32[8, 3] = transpose %z, permutation=(1, 0)
   return %z, %t
 }""",
+    "products": """graph(%x: f32[12, 16], %y: f32[16, 20], %z: f64[8, 12], %w: f64[16, 8]) {
+  %a = matmul %x, %y, chunk=8; %b = matmul %y, %x, transpose_a=true, transpose_b=true, chunk=12
+  %c = matmul %z, %w, transpose_a=true, transpose_b=true, chunk=4; %d = matmul %w, %z, chunk=8
+  return %a, %b, %c, %d
+}""",
+    "convolution": """graph(%x: f32[2, 8, 4, 4], %w: f32[4, 8, 1, 1]) {
+  %y = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1, chunk=4; return %y
+}""",
 }
 
 
@@ -105,10 +113,15 @@ def test_the_bits_do_not_depend_on_addresses(name: str) -> None:
         assert same_bits(placed.run(list(arrays), shift), expected), shift
 
 
-def test_an_access_at_once_to_what_is_not_aligned_is_found() -> None:
-    graph = fused(TEXTS["f32[8]"])
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [("f32[8]", "aligned"), ("products", "a_quads"), ("products", "b_quads"), ("convolution", "b_quads")],
+)
+def test_an_access_at_once_to_what_is_not_aligned_is_found(name: str, condition: str) -> None:
+    graph = fused(TEXTS[name])
+    faulty = Placed(graph, f"const bool {condition} = .*;", f"const bool {condition} = true;")
     with pytest.raises(SimulationError, match="access to 16 bytes at address 0x"):
-        Placed(graph, "const bool aligned = .*;", "const bool aligned = true;").run(list(random_inputs(graph, 3)), 1)
+        faulty.run(list(random_inputs(graph, 3)), 1)
 
 
 def test_a_quad_that_reaches_beyond_the_end_is_found() -> None:

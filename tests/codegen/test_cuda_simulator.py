@@ -199,7 +199,7 @@ def test_what_a_program_for_cuda_does_not_have() -> None:
 # Planted faults. Each of them would go unnoticed where the simulator did not look.
 
 SUM = "graph(%x: f32[7, 50]) { %y: f32[7] = sum %x, axes=(1,), lanes=16; return %y }"
-PRODUCT = "graph(%x: f32[70, 40], %y: f32[40, 70]) { %z: f32[70, 70] = matmul %x, %y, chunk=40; return %z }"
+PRODUCT = "graph(%x: f32[70, 41], %y: f32[41, 70]) { %z: f32[70, 70] = matmul %x, %y, chunk=41; return %z }"
 MAP = "graph(%x: f32[200]) { %y: f32[200] = exp %x; return %y }"  # of 50 quads
 
 BARRIER = "__syncthreads();  // the tiles are written, and those before them have been read"
@@ -224,7 +224,7 @@ def planted(text: str, old: str, new: str) -> tuple[Graph, Callable[[int], Simul
         (MAP, "(b0 + 4 * i0)", "(b0 + 4 * i0 - 1028)", "illegal access to memory"),
         (MAP, "(b0 + 4 * i0)", "(b0 + 4 * i0 + 1)", "access to 16 bytes at address"),
         (SUM, "i3 < 50;", "i3 < 51;", "illegal access to memory"),
-        (PRODUCT, "row0 + r < m && ", "", "illegal access to memory"),
+        (PRODUCT, "inside = row0 + r < m && ", "inside = ", "illegal access to memory"),
         (SUM, "0xffffu <<", "0xfffffu <<", "waits with mask 0xfffff for a lane with mask 0xffff0000"),
         (
             PRODUCT,

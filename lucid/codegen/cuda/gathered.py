@@ -9,10 +9,11 @@ them, and a thread computes elements each by itself.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
 from lucid.codegen.cuda.nest import NARROW
+from lucid.codegen.cuda.quads import QUAD, alignment, first_of_quad
 from lucid.codegen.cuda.tiles import (
     DEPTH,
     EACH,
@@ -32,7 +33,7 @@ from lucid.codegen.cuda.tiles import (
 )
 from lucid.codegen.cuda.writer import GUARD, INDENT, function_head
 from lucid.codegen.kernel import Bounds, index_text
-from lucid.ir.index import Axis, Index
+from lucid.ir.index import Axis, Index, of
 from lucid.ir.types import DType, Extent, float32
 
 
@@ -78,6 +79,17 @@ class GatheredProduct:
         extents = [self.rows.extent, self.columns.extent, self.inner.extent + self.chunk]
         return max(*map(magnitude, indices), *extents) > NARROW
 
+    def is_in_quads(self, factor: Factor, lines: Axis) -> bool:
+        """Whether four places that begin at a multiple of four, across the lines of a factor or along them, are four
+        neighbours in memory that do, of which the factor, and each chunk of a sum, has all or none."""
+        axis = self.inner if factor.along_inner else lines
+        ends = [axis.extent, *([self.chunk] if axis is self.inner and self.chunk < axis.extent else [])]
+        if factor.bounds or any(end % QUAD for end in ends):
+            return False
+        within = Axis(self.inner.number + 1, QUAD)
+        cut = {axis: of(Axis(axis.number, axis.extent // QUAD)) * QUAD + of(within)}
+        return first_of_quad(factor.position.substitute(cut), within) is not None
+
 
 # i0 is the matrix, i1 the row, i2 the column, i3 the place on the outer axis and i4 that on the inner one.
 _BODY = """\
@@ -114,24 +126,25 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
     out the matrices.
     """
     words, index = dtype_words(product.dtype), "long long" if product.is_wide else "int"
-    type, zero = words["type"], words["zero"]
-    pointers, tiles = [], []
-    for (letter, factor, line, extent), prologue in zip(
-        (
-            ("a", product.a, "i1 = row0 + r", f"i1 < {product.rows.extent}"),
-            ("b", product.b, "i2 = column0 + r", f"i2 < {product.columns.extent}"),
-        ),
+    type = words["type"]
+    pointers, declared, tiles = [], declare_tiles(type), []
+    for (letter, factor, line, axis), prologue in zip(
+        (("a", product.a, "i1 = row0 + r", product.rows), ("b", product.b, "i2 = column0 + r", product.columns)),
         around.factors if around else (None, None),
         strict=True,
     ):
-        inside = f"{extent} && i4 < end && {bounds_condition(factor.bounds)}"
-        tile = Tile(letter, factor.along_inner, inside, f"const {index} {line}, i4 = inner0 + l;")
+        inside = f"i{axis.number} < {axis.extent} && i4 < end && {bounds_condition(factor.bounds)}"
+        named = f"const {index} {line}, i4 = inner0 + l;"
+        tile = Tile(letter, product.dtype, factor.along_inner, inside, named)
         place = index_expression(factor.position)
-        if prologue is None:
-            pointers.append(f"const {type}* {letter}")
-            tiles.append((tile, tile.read(f"{letter}[{place}]", zero)))
-        else:
-            tiles.append((tile, tile.compute(prologue, ["element"], zero, f"const {index} element = {place};")))
+        if prologue is not None:
+            tiles.append((tile, tile.compute(prologue, ["element"], f"const {index} element = {place};")))
+            continue
+        pointers.append(f"const {type}* {letter}")
+        if product.is_in_quads(factor, axis):
+            tile = replace(tile, quads=f"{letter}_quads")
+            declared.append(f"const bool {tile.quads} = (size_t){letter} % {alignment(product.dtype)} == 0;")
+        tiles.append((tile, tile.read(letter, place)))
     position = f"const {index} i1 = row0 + own_row + i, i2 = column0 + own_column + j;"
     inside, place = f"i1 < {product.rows.extent} && i2 < {product.columns.extent}", index_expression(product.c)
     if around is None:
@@ -153,7 +166,7 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
         head="\n".join(function_head(name, pointers, guarded, bounds=bounds)),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         before=before,
-        declared=indented(declare_tiles(type), 1),
+        declared=indented(declared, 1),
         summed=indented(sum_chunk(tiles, "inner0", index, type, words["fma"]), 4),
         behind_chunk=indented(behind_chunk, 4),
         behind=behind,

@@ -7,9 +7,10 @@ from 0, whatever the tiling: a thread computes elements of C each by itself, and
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lucid.codegen.cuda.nest import NARROW
+from lucid.codegen.cuda.quads import QUAD, alignment
 from lucid.codegen.cuda.tiles import (
     DEPTH,
     EACH,
@@ -67,6 +68,12 @@ class _Factor:
     def size(self) -> str:
         return "m * k" if self.letter == "a" else "k * n"
 
+    def is_in_quads(self, dtype: DType) -> str:
+        """The condition under which memory is lines of whole quads, and so is each chunk of a sum."""
+        address = f"(size_t){self.letter} % {alignment(dtype)} == 0"
+        multiples = ("k", "chunk") if self.along else (self.lines,)
+        return " && ".join([address, *(f"{number} % {QUAD} == 0" for number in multiples)])
+
 
 # Of an element of C: its row and column.
 _PLACE = "const int r = row0 + own_row + i, s = column0 + own_column + j;"
@@ -89,15 +96,17 @@ def print_product(
     of 2^31 elements and more take a wide one.
     """
     long, words = "(long long)" if wide else "", dtype_words(dtype)
-    type, zero = words["type"], words["zero"]
-    pointers, before, tiles = [], [], []
+    type = words["type"]
+    pointers, declared, before, tiles = [], declare_tiles(type), [], []
     factors = _Factor("a", "m", "row0 + r", not transpose_a), _Factor("b", "n", "column0 + r", transpose_b)
     for factor, prologue in zip(factors, around.factors if around else (None, None), strict=True):
-        tile = Tile(factor.letter, factor.along, f"{factor.line} < {factor.lines} && k0 + l < end")
+        tile = Tile(factor.letter, dtype, factor.along, f"{factor.line} < {factor.lines} && k0 + l < end")
         if prologue is not None:
             place = (factor.line, "k0 + l") if factor.along else ("k0 + l", factor.line)
-            tiles.append((tile, tile.compute(prologue, ("matrix", *place), zero)))
+            tiles.append((tile, tile.compute(prologue, ("matrix", *place))))
             continue
+        tile = replace(tile, quads=f"{factor.letter}_quads")
+        declared.append(f"const bool {tile.quads} = {factor.is_in_quads(dtype)};")
         pointers.append(f"const {type}* {factor.letter}")
         before.append(f"const {type}* {factor.letter}_matrix = {factor.letter} + (long long)matrix * {factor.size};")
         at = (
@@ -105,7 +114,7 @@ def print_product(
             if factor.along
             else f"{long}(k0 + l) * {factor.lines} + {factor.line}"
         )
-        tiles.append((tile, tile.read(f"{factor.letter}_matrix[{at}]", zero)))
+        tiles.append((tile, tile.read(f"{factor.letter}_matrix", at)))
     # Two blocks at a time leave each thread 128 registers, which wide addresses do not fit into, nor do float64 sums
     # that are kept for an epilogue.
     blocks = 1 if wide or (around is not None and dtype != float32) else 2
@@ -126,7 +135,7 @@ def print_product(
         head="\n".join(function_head(name, pointers, guarded, sizes, f"__launch_bounds__({THREADS}, {blocks}) ")),
         guard=f"{INDENT}{GUARD}\n" if guarded else "",
         before=indented(before, 2),
-        declared=indented(declare_tiles(type), 1),
+        declared=indented(declared, 1),
         summed=indented(sum_chunk(tiles, "k0", "int", type, words["fma"]), 3),
         behind_chunk=indented(behind_chunk, 3),
         behind=behind,

@@ -36,6 +36,16 @@ def alignment(dtype: DType) -> int:
     return QUAD * dtype.itemsize // VECTORS[dtype][1]
 
 
+def first_of_quad(position: Index, within: Axis) -> Index | None:
+    """The position where an axis of four is at its first place, if that is a multiple of four and the others are the
+    next in memory; else None."""
+    if position.coefficient(within) != 1:
+        return None
+    first = position.substitute({within: Index()})
+    numbers = (first.constant, *(coefficient for _, coefficient in first.terms))
+    return first if all(number % QUAD == 0 for number in numbers) else None
+
+
 @dataclass(frozen=True)
 class Quads:
     """A map in quads, the axis of its stage, and the place of an element on the axis that was cut, which ends after
@@ -64,13 +74,12 @@ class Quads:
     def start(self, position: Index) -> Index | None:
         """The position of the first of four neighbours that the elements of a quad stand for, a multiple of four; None
         where they stand elsewhere."""
-        if position.coefficient(self.within) != 1:
+        first = first_of_quad(position, self.within)
+        if first is None or any(
+            isinstance(leaf, Known) and self.placed[leaf.number] == self.inner for leaf in first.leaves()
+        ):
             return None
-        first = position.substitute({self.within: Index()})
-        if any(isinstance(leaf, Known) and self.placed[leaf.number] == self.inner for leaf in first.leaves()):
-            return None
-        numbers = (first.constant, *(coefficient for _, coefficient in first.terms))
-        return first if all(number % QUAD == 0 for number in numbers) else None
+        return first
 
     @cached_property
     def reads(self) -> dict[int, Index]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lucid.codegen.cuda.nest import epilogue_lines, factor_lines, parameter
+from lucid.codegen.cuda.quads import QUAD, VECTORS
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import INDENT
 from lucid.codegen.kernel import Buffer, Kernel, Load
@@ -23,7 +24,7 @@ DEPTH = 16  # elements of the summed axis that are in shared memory at a time
 EACH = 4  # rows and columns of the result that a thread computes
 SIDE = TILE // EACH
 THREADS = SIDE * SIDE
-READ = TILE * DEPTH // THREADS  # elements of a tile that a thread reads
+READ = TILE * DEPTH // THREADS  # elements of a tile that a thread reads: a quad, where neighbours are read at once
 # Elements of a line of a tile: those that a thread multiplies begin at whole vectors, so that it loads them at once.
 PITCH = TILE + 4
 MOST_MATRICES = 4096  # blocks along the batch; a longer one goes round in the kernel
@@ -34,13 +35,17 @@ class Tile:
     """A tile of factor `letter`: element r, l of it stands at r across the summed axis and l along it.
 
     Neighbouring threads read what are neighbours in memory: `along` the summed axis, or across it. `inside` is the
-    condition under which the factor has the element; `position` declares what it needs for that.
+    condition under which the factor has the element; `position` declares what it needs for that. Where `quads` holds, a
+    thread reads four neighbours at once: it is the same for all threads, and then the factor has all four or none. It
+    is empty where it never does.
     """
 
     letter: str
+    dtype: DType
     along: bool
     inside: str
     position: str = ""
+    quads: str = ""
 
     @property
     def element(self) -> str:
@@ -49,35 +54,55 @@ class Tile:
 
     def each(self, statements: Sequence[str]) -> list[str]:
         """Statements for each element that a thread reads: number i of them."""
-        across, along = (f"at / {DEPTH}", f"at % {DEPTH}") if self.along else (f"at % {TILE}", f"at / {TILE}")
-        return [
-            "#pragma unroll",
-            f"for (int i = 0; i < {READ}; ++i) {{",
-            f"{INDENT}const int at = threadIdx.x + {THREADS} * i, r = {across}, l = {along};",
-            *(INDENT + line for line in statements),
-            "}",
-        ]
+        place = self._at(f"threadIdx.x + {THREADS} * i")
+        return ["#pragma unroll", *_inside(f"for (int i = 0; i < {READ}; ++i) {{", [place, *statements])]
 
-    def read(self, element: str, zero: str) -> list[str]:
-        """Read the elements of the factor, and zeros where it has none."""
-        return self.each(
-            [*self._place, f"const bool inside = {self.inside};", f"{self.element} = inside ? {element} : {zero};"]
-        )
+    def read(self, array: str, place: str) -> list[str]:
+        """Read the elements of the factor from their places in an array, and zeros where it has none."""
+        zero, inside = dtype_words(self.dtype)["zero"], f"const bool inside = {self.inside};"
+        singly = self.each([*self._place, inside, f"{self.element} = inside ? {array}[{place}] : {zero};"])
+        zeros = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {self.element} = {zero};"]
+        vectors = self._vectors(f"{self.letter}_next", f"(const {{}}*)({array} + {place})")
+        return self._in_quads([*zeros, *self._place, *_inside(f"if ({self.inside}) {{", vectors)], singly)
 
-    def compute(self, prologue: Kernel, axes: Sequence[str], zero: str, named: str = "") -> list[str]:
+    def compute(self, prologue: Kernel, axes: Sequence[str], named: str = "") -> list[str]:
         """Read, in place of elements of the factor, what a prologue computes for those whose axes have these numbers.
         They may refer to what `named` declares."""
+        zero = dtype_words(self.dtype)["zero"]
         statements = _after(named, factor_lines(prologue, axes, self.element))
         inside = _inside(f"if ({self.inside}) {{", statements)
         return self.each([*self._place, f"{self.element} = {zero};", *inside])
+
+    def write(self) -> list[str]:
+        """Write what has been read into the tile that is not being multiplied."""
+        tile = f"{self.letter}_tile[which]"
+        if self.along:
+            element = f"{tile}[l + i][r] = {self.element};"
+            quad = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {element}"]
+        else:
+            quad = self._vectors(f"({tile}[l] + r)", f"({{}}*){self.letter}_next")
+        return self._in_quads(quad, self.each([f"{tile}[l][r] = {self.element};"]))
+
+    def _at(self, at: str) -> str:
+        """Declare what stands at a number, in the order that neighbouring threads read in."""
+        across, along = (f"at / {DEPTH}", f"at % {DEPTH}") if self.along else (f"at % {TILE}", f"at / {TILE}")
+        return f"const int at = {at}, r = {across}, l = {along};"
 
     @property
     def _place(self) -> list[str]:
         return [self.position] if self.position else []
 
-    def write(self) -> list[str]:
-        """Write what has been read into the tile that is not being multiplied."""
-        return self.each([f"{self.letter}_tile[which][l][r] = {self.element};"])
+    def _vectors(self, to: str, source: str) -> list[str]:
+        """Copy a quad to an address, from what is one for vectors, with their type in braces."""
+        vector, count = VECTORS[self.dtype]
+        return [f"(({vector}*){to})[{part}] = ({source.format(vector)})[{part}];" for part in range(count)]
+
+    def _in_quads(self, quad: Sequence[str], singly: list[str]) -> list[str]:
+        """Statements for a quad, the first of which is element r, l; others where neighbours are not read at once."""
+        if not self.quads:
+            return singly
+        first = self._at(f"{QUAD} * threadIdx.x")
+        return [*_inside(f"if ({self.quads}) {{", [first, *quad]), *_inside("else {", singly)]
 
 
 @dataclass(frozen=True)
@@ -151,7 +176,7 @@ def sum_chunk(tiles: Sequence[tuple[Tile, Sequence[str]]], at: str, index: str, 
         f"{type} sum[{EACH}][{EACH}] = {{}};",
         "#pragma unroll 1",
         f"for ({index} {at} = start;; {at} += {DEPTH}) {{",
-        f"{INDENT}{type} {', '.join(f'{tile.letter}_next[{READ}]' for tile, _ in tiles)};",
+        f"{INDENT}__align__(16) {type} {', '.join(f'{tile.letter}_next[{READ}]' for tile, _ in tiles)};",
         *_indent(_inside(f"if ({at} < end) {{  // on the way while the tiles before are multiplied", reads)),
         *_indent(
             _inside(
