@@ -10,6 +10,7 @@ import pytest
 
 import lucid
 from lucid.codegen.cpu.chunks import product_chunks
+from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.library import PRODUCT, SMALL
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.matmul import MatmulCall, matmul_call
@@ -18,6 +19,7 @@ from lucid.ir.graph import Graph
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse
+from lucid.ir.types import float32
 from tests.oracle import Array, assert_compiled_matches, bits, run_compiled
 
 SIZES = [
@@ -260,16 +262,17 @@ def test_products_have_the_same_bits_with_any_threads_and_vectors(
 
 @pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128)])
 def test_two_workers_have_equal_shares_of_a_product(m: int, n: int) -> None:
-    k, (rows, columns, lanes) = 512, (8, 48, 16)
-    down, cuts = product_chunks(1, m, n, k, rows, columns, lanes)
-    panels = [min(columns, n - start) for start in range(0, n, columns)]
-    vectors = [-(-panel // lanes) for panel in panels for _ in range(down)]
+    gemm = Gemm(float32, 64)
+    panels = gemm.panels(m, n)
+    assert sum(panels) == -(-n // gemm.lanes)
+    down, cuts = product_chunks(1, m, n, 512, gemm.rows, panels)
+    vectors = [panel for panel in panels for _ in range(down)]
     assert (cuts[0], cuts[-1]) == (0, len(vectors))
-    parts = -(-m // (down * rows))
+    parts = -(-m // (down * gemm.rows))
     sums = [sum(vectors[begin:end]) for begin, end in itertools.pairwise(cuts)] * parts
     assert min(sums) > 0
     assert len(sums) in range(8, 65, 2)
-    assert abs(sum(sums[: len(sums) // 2]) - sum(sums) / 2) < columns // lanes  # less than a tile
+    assert abs(sum(sums[: len(sums) // 2]) - sum(sums) / 2) < gemm.vectors  # less than a tile
 
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)

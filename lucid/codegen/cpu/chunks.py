@@ -7,6 +7,9 @@ that a worker that another process holds up does not hold up the rest. What is t
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 
 from lucid.codegen.kernel import Apply, Kernel, Load, OnAxis, RandomElement
 from lucid.ir.passes.cost import operations
@@ -99,30 +102,30 @@ def _parts(extent: int, wanted: int) -> int:
     return -(-extent // -(-extent // min(wanted, extent)))
 
 
-def product_chunks(
-    batch: int, m: int, n: int, k: int, rows: int, columns: int, lanes: int
-) -> tuple[int, tuple[int, ...]]:
-    """How a matrix product in tiles of so many rows, in panels of so many columns, is cut: the tiles down in a part of
-    its rows, and the tiles of a part, counted panel by panel, that its stretches begin with, and the one behind all.
+def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+    """How a matrix product in tiles of so many rows, in panels of so many vectors each, is cut: the tiles down in a
+    part of its rows, and the tiles of a part, counted panel by panel, that its stretches begin with, and the one behind
+    all.
 
     Stretches follow panels, since a panel of B is packed once for all rows. Where there are few panels, rows are
     divided first. All stretches have about as many vectors, so that workers have equal shares, though panels may be
-    few, and the last one narrow.
+    few, and the last ones narrow.
     """
-    tiles, panels, vectors = -(-m // rows), -(-n // columns), -(-n // lanes)
+    tiles = -(-m // rows)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
     if nanoseconds < SHORTEST:
-        return tiles, (0, tiles * panels)
+        return tiles, (0, tiles * len(panels))
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
-    down = tiles if panels * batch >= min(wanted, 8) else -(-tiles // HALVES)
-    stretches = min(-(-wanted // (batch * -(-tiles // down))), down * panels // SHORTEST_STRETCH)
+    down = tiles if len(panels) * batch >= min(wanted, 8) else -(-tiles // HALVES)
+    stretches = min(-(-wanted // (batch * -(-tiles // down))), down * len(panels) // SHORTEST_STRETCH)
     stretches = max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
-    wide = columns // lanes
+    starts = [*accumulate((down * vectors for vectors in panels), initial=0)]
     cuts = []
     for number in range(stretches):
-        panel, inside = divmod(number * down * vectors // stretches, down * wide)
-        cuts.append(panel * down + inside // min(wide, vectors - panel * wide))
-    return down, (*cuts, down * panels)
+        place = number * starts[-1] // stretches
+        panel = bisect_right(starts, place) - 1
+        cuts.append(panel * down + (place - starts[panel]) // panels[panel])
+    return down, (*cuts, down * len(panels))
 
 
 def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int]:

@@ -33,7 +33,7 @@ class Gemm(Tiles):
 
     `write` appends `void name(context, chunk, worker, job)` to a module, a task for the pool, and the functions that it
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
-    b_column, c_row, c_column; the elements of k in a chunk of the sum; the columns of a panel, at most a tile's;
+    b_column, c_row, c_column; the elements of k in a chunk of the sum; the first column of the last panel;
     whether panels of whole vectors are read where they are; how many elements behind a panel of B are fetched for each
     row of A; how many tiles lie below each other in a part of C, how many parts there are, and into how many stretches
     each is cut; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need
@@ -75,12 +75,11 @@ class Gemm(Tiles):
 
     def other_tiles(self, m: int, n: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """The rows and vectors of the tiles that a product needs beside that of all rows and vectors: for its last
-        panel where that is narrow, with as many vectors as there are; and for the last rows of the others, with as few
-        rows as there are, or nearly. None where there are no such columns or rows."""
-        width = self.panel_columns(m, n)
-        vectors = -(-((n - 1) % width + 1) // self.lanes)
-        edge = (self.rows, vectors) if vectors < self.vectors else None
-        rows, is_narrow = m % self.rows, min(n, width) <= self.columns - self.lanes
+        panels where they are narrow, with as many vectors as there are; and for the last rows of the others, with as
+        few rows as there are, or nearly. None where there are no such columns or rows."""
+        panels = self.panels(m, n)
+        edge = (self.rows, panels[-1]) if panels[-1] < self.vectors else None
+        rows, is_narrow = m % self.rows, panels[0] < self.vectors
         low = 1 << (rows - 1).bit_length() if 0 < rows <= self.low_rows and not is_narrow else 0
         return edge, (low, self.vectors) if low else None
 
@@ -216,7 +215,7 @@ class Gemm(Tiles):
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, a stretch of the tiles of a part of one matrix of the batch."""
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
-        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, width, *constants = constants
+        m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, last, *constants = constants
         in_place, ahead, down, parts, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
@@ -238,8 +237,9 @@ class Gemm(Tiles):
         like_c = builder.icmp_signed("==", c_column, i64(1))
 
         def panels(which: ir.Value, _: Values) -> Values:
-            j0 = builder.mul(which, width)
-            columns = self.smaller(builder, width, builder.sub(n, j0))
+            j0 = self.smaller(builder, builder.mul(which, i64(self.columns)), last)
+            left = builder.sub(builder.select(builder.icmp_signed("<", j0, last), last, n), j0)
+            columns = self.smaller(builder, i64(self.columns), left)
             before = builder.mul(which, down)
             above = self.larger(builder, builder.sub(begin, before), i64(0))
             below = self.smaller(builder, builder.sub(end, before), down)

@@ -43,11 +43,15 @@ class Tiles:
         self.scalar = memory_type(dtype, 1)
         self.vector = memory_type(dtype, self.lanes)
 
-    def panel_columns(self, rows: int, columns: int) -> int:
-        """The columns of a panel: a tile's, but where a full panel would leave one vector to the last. Tiles of one are
-        bound by what they load. Few rows have low tiles for full panels alone."""
-        leaves_one = -(-columns // self.lanes) == self.vectors + 1
-        return 2 * self.lanes if leaves_one and rows >= 2 * self.rows else self.columns
+    def panels(self, rows: int, columns: int) -> list[int]:
+        """The vectors of each panel: a tile's, but for the last, and where that would have one, for the last two. Tiles
+        of one vector are bound by what they load. Few rows have low tiles for full panels alone."""
+        vectors = -(-columns // self.lanes)
+        full, rest = divmod(vectors, self.vectors)
+        if rest == 1 and full and rows >= 2 * self.rows:
+            half = (self.vectors + 1) // 2
+            return [self.vectors] * (full - 1) + [half, self.vectors + 1 - half]
+        return [self.vectors] * full + [rest] * bool(rest)
 
     def begin(self, name: str, pointers: int, sizes: int) -> tuple[ir.Function, ir.IRBuilder]:
         signature = ir.FunctionType(VOID, [POINTER] * pointers + [I64] * sizes)
