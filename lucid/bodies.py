@@ -43,6 +43,9 @@ class EagerTracer(Tracer):
     def _operand(self, tensor: Tensor) -> Value:
         return self._value(tensor) if tensor._symbol is None else super()._operand(tensor)
 
+    def name_of(self, tensor: Tensor) -> str:
+        return tensor.name or "captured"  # nobody reads this graph
+
     def tensors_of(self, values: Iterable[Value]) -> list[Tensor]:
         """The tensors behind values that the body has captured."""
         tensors = {tracked.initial: tracked.tensor for tracked in self._tracked.values()}

@@ -6,8 +6,9 @@ import linecache
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -15,6 +16,7 @@ _PYTHON = str(Path(os.__file__).parent) + os.sep  # its own modules, such as cop
 _INSTALLED = (os.path.join(_PYTHON, "site-packages"), os.path.join(_PYTHON, "dist-packages"))
 LONGEST_LINE = 120  # characters of a user's line that errors show
 _SHELL = os.path.join(_PACKAGE, "cli", "main.py")  # what has called a shell command is not a line of the user's
+_TRACED_CALL = os.path.join(_PACKAGE, "traced_call.py")  # what calls the function that is traced
 
 
 class Described(Protocol):
@@ -92,6 +94,15 @@ def user_frame(folder: str | None = None) -> tuple[str, int] | None:
             return filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def running_frames() -> Iterator[FrameType]:
+    """The frames of the user's functions that a trace runs, innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != _TRACED_CALL:
+        if _is_users(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
 
 
 def _is_users(filename: str) -> bool:

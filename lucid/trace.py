@@ -35,6 +35,7 @@ class GradSlot:
     now: Tensor | None
     was_read: bool = False  # before it was written: then the trace depends on what it was at entry
     written: bool = False
+    name: str = ""  # of the tensor, where the trace has read its grad
 
     @property
     def has_changed(self) -> bool:
@@ -141,7 +142,7 @@ class Trace:
             number = self.outside(slot.tensor).argument
             subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
             if slot.was_read:
-                question = f"whether {name_of.get(id(slot.tensor), 'a tensor')}.grad is None"
+                question = f"whether {name_of.get(id(slot.tensor), slot.name)}.grad is None"
                 recorder.guard(f"({subject}._grad is None)", slot.entry is None, question)
         return recorder.build([source for _, source in self.scalars], self.scalar_guards)
 

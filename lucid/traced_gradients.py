@@ -39,9 +39,9 @@ class TracedGradients:
         self._expect_no_loop(".grad can't be read")
         slot = self._slot(tensor)
         if not slot.written and not slot.was_read and tensor._symbol is None:
-            slot.was_read = True
+            slot.was_read, slot.name = True, self._tracer.name_of(tensor)
             if tensor._grad is not None:
-                slot.entry = self._tracer.input_value(tensor._grad.type, f"{self._tracer.name_of(tensor)}.grad")
+                slot.entry = self._tracer.input_value(tensor._grad.type, f"{slot.name}.grad")
                 slot.now = Tensor._of_symbol(slot.entry)
         return slot.now
 

@@ -33,6 +33,7 @@ from lucid.side_effects import expect_no_write, refuse_deletion
 from lucid.tensor import Array, Tensor
 from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_result
 from lucid.traced_gradients import TracedGradients
+from lucid.variables import Names
 
 # The history of a tensor that a trace computed: what follows it is the graph.
 TRACED = eager.Edge(eager.Record(Detach(), (), (), Location()), 0)
@@ -57,8 +58,7 @@ class Tracer:
         self._created: dict[int, object] = {}  # tensors and modules made during the trace, kept alive
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
-        self._names: dict[int, str] = {}
-        self._named_roots: set[int] = set()
+        self._names = Names()
         self._generator: Generator | None = None
         self.latest = LatestDraw()
 
@@ -100,18 +100,14 @@ class Tracer:
 
     def name_of(self, tensor: Tensor) -> str:
         """The name of a captured tensor in the graph."""
-        root = calling_modules()[0] if calling_modules() else None
-        if root is not None and id(root) not in self._named_roots:
-            self._named_roots.add(id(root))
-            for name, known in root.named_tensors():
-                self._names.setdefault(id(known), name)
-        return self._names.get(id(tensor)) or tensor.name or "captured"
+        return self._names.of(tensor) or "captured"
 
     def capture_array(self, array: Array) -> Tensor:
         """The tensor that stands for a NumPy array used in the trace: its elements are read at each call."""
         if id(array) not in self._arrays:
             tensor = Tensor._wrap(array)
             self._created.pop(id(tensor), None)
+            tensor.name = self._names.of(tensor, array)
             self._arrays[id(array)] = array, tensor
         return self._arrays[id(array)][1]
 
