@@ -184,8 +184,7 @@ class TensorCore:
             return cast("Tensor", self)
         if self._history is not None:
             raise ArgumentError("a computed tensor can't be moved.", hint="use .detach() first")
-        if current_tracer() is not None:
-            raise TraceError("a tensor can't be moved while a function is traced.", hint="move it before the call.")
+        expect_movable("a tensor")
         moved = self._wrap(self._on(device))
         moved._requires_grad, moved.name = self._requires_grad, self.name
         return moved
@@ -285,6 +284,12 @@ class TensorCore:
         """Whether a function is being traced for which these elements are not fixed."""
         tracer = current_tracer()
         return tracer is not None and not tracer.is_new(self)
+
+
+def expect_movable(what: str) -> None:
+    """Raise TraceError while a function is traced: its later calls would move nothing."""
+    if current_tracer() is not None:
+        raise TraceError(f"{what} can't be moved while a function is traced.", hint="move it before the call.")
 
 
 # What the programs of compiled functions need of a tensor.

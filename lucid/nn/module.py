@@ -9,7 +9,7 @@ import numpy as np
 
 from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
-from lucid.core import device_and_dtype
+from lucid.core import device_and_dtype, expect_movable
 from lucid.errors import ArgumentTypeError
 from lucid.modes import bump_epoch, no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
@@ -152,9 +152,12 @@ class Module(Registry):
         """Move the parameters and buffers, with their gradients, to a device, "cpu" or "cuda"; return the module.
 
         The tensors stay the same objects. A function compiled for "cuda" moves what it captures by itself. With a
-        dtype, which may be the first argument, too, the module is cast as by `astype`.
+        dtype, which may be the first argument, too, the module is cast as by `astype`. Raises TraceError where it would
+        move in a compiled function.
         """
         place, kind = device_and_dtype(device, dtype)
+        if place is not None:
+            expect_movable(type(self).__name__)
         if kind is not None:
             self.astype(kind)
         if place is not None:

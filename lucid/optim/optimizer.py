@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from lucid.conversion import to_array
-from lucid.core import device_and_dtype
+from lucid.core import device_and_dtype, expect_movable
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
 from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, enable_grad, no_grad, unwatched
@@ -155,11 +155,12 @@ class Optimizer(Observed):
         """Move the state to a device, "cpu" or "cuda", as `Module.to` does the parameters; return the optimizer.
 
         The tensors stay the same objects. A function compiled for "cuda" moves what it captures there by itself, and
-        nothing moves back by itself.
+        nothing moves back by itself. Raises TraceError in a compiled function.
         """
         place, _ = device_and_dtype(device, None)
         if place is None:
             raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")
+        expect_movable(f"the state of {type(self).__name__}")
         for tensor in self.state.values():
             tensor._move(place)
         bump_epoch()

@@ -316,11 +316,13 @@ def assemble(module: Module, architecture: str) -> bytes:
 
 @contextmanager
 def installed() -> Iterator[Calls]:
-    """With this module as CuPy, and an account of what is asked of it."""
+    """With this module as CuPy, and an account of what is asked of it; inside of another, with a GPU of its own."""
     global calls
+    outer = calls, Stream.current
     calls, Stream.current = Calls(), Stream()
     device = devices.Device(make())
     with ExitStack() as patches:
+        patches.callback(_go_on, *outer)
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.assemble", assemble))
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.CUDATarget.identity", return_value=None))
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.architecture", return_value="sm_80"))
@@ -328,6 +330,11 @@ def installed() -> Iterator[Calls]:
         for module in USERS:
             patches.enter_context(mock.patch(f"{module}.gpu", return_value=device))
         yield calls
+
+
+def _go_on(outer: Calls, stream: Stream) -> None:
+    global calls
+    calls, Stream.current = outer, stream
 
 
 USERS = (

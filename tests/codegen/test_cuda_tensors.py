@@ -13,7 +13,7 @@ import lucid
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid.codegen.cuda import device as devices
-from lucid.errors import ArgumentError
+from lucid.errors import ArgumentError, TraceError
 from tests.codegen.fake_cupy import Calls, FakeArray
 from tests.codegen.trained import X, Y, state, trained
 from tests.training import classifying_step
@@ -58,6 +58,25 @@ def test_a_model_and_its_optimizer_go_on_on_the_cpu(calls: Calls) -> None:
     assert state(model, optimizer) == state(*expected[:2])
     with pytest.raises(ArgumentError, match=r"to takes a device, 'cpu' or 'cuda', got lucid.float32"):
         optimizer.to(lucid.float32)
+
+
+@pytest.mark.parametrize(("place", "elsewhere"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_nothing_moves_while_a_function_is_traced(calls: Calls, place: str, elsewhere: str) -> None:
+    model = nn.Linear(4, 2).to(place)
+    optimizer = optim.Adam(model.parameters()).to(place)
+    for what, move in (
+        ("a tensor", lambda: model.bias.to(elsewhere)),
+        ("Linear", lambda: model.to(elsewhere, lucid.float64)),
+        ("the state of Adam", lambda: optimizer.to(elsewhere)),
+    ):
+        with pytest.raises(TraceError) as raised:
+            lucid.compile(move, target=place)()
+        assert raised.value.sentence == f"{what} can't be moved while a function is traced."
+        assert raised.value.hint == "move it before the call."
+        assert ".to(elsewhere" in str(raised.value)
+    tensors = (*model.parameters(), *optimizer.state.values())
+    assert {tensor.device for tensor in tensors} == {place}
+    assert {tensor.dtype for tensor in model.parameters()} == {lucid.float32}
 
 
 def test_what_has_no_axes_gets_none(calls: Calls) -> None:
