@@ -9,6 +9,7 @@ import difflib
 import os
 from typing import TYPE_CHECKING
 
+from lucid.core import here
 from lucid.errors import ArgumentError, AuditError
 from lucid.ir.text import print_graph
 from lucid.operations.arguments import as_integer
@@ -68,7 +69,7 @@ class Audit:
                 hint="pass what changes as an argument, or keep it in a registered buffer.",
             )
         pairs = zip(program.captured_arrays, trace.captured_arrays(), strict=True)
-        if not all(a is b or a.tobytes() == b.tobytes() for a, b in pairs):
+        if not all(a is b or here(a).tobytes() == here(b).tobytes() for a, b in pairs):
             raise AuditError(
                 f"{trace.graph.name} takes up an array of other elements when it is traced again.",
                 hint="make the array outside the function, or pass it as an argument.",

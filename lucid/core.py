@@ -17,7 +17,7 @@ from lucid.codegen.cuda.device import gpu
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ReadOnlyError, TraceError, ended_trace
 from lucid.ir.graph import Value
 from lucid.ir.types import DTYPES, DType, Shape, TensorType, as_dtype
-from lucid.modes import current_tracer
+from lucid.modes import bump_epoch, current_tracer
 
 if TYPE_CHECKING:
     from lucid.eager import Edge
@@ -196,8 +196,10 @@ class TensorCore:
         return gpu().upload(self._array) if device == "cuda" else gpu().download(self._array)
 
     def _move(self, device: str) -> None:
-        """Have this very tensor, and its gradient, on a device."""
-        self._array = self._on(device)
+        """Have this very tensor, and its gradient, on a device; programs that know its address look again."""
+        if device != self.device:
+            self._array = self._on(device)
+            bump_epoch()
         if self._grad is not None:
             self._grad._move(device)
 
@@ -304,6 +306,11 @@ def elements_of(tensor: TensorCore) -> Any:
     """The array of a tensor, in the memory that it is in. Raises for a view of a tensor that has moved since."""
     tensor._expect_current()
     return tensor._array
+
+
+def here(array: Any) -> Array:
+    """An array that is in either memory as one of this process."""
+    return np.asarray(array) if isinstance(array, np.ndarray | np.generic) else gpu().download(array)
 
 
 def gradient_of(tensor: TensorCore) -> TensorCore:

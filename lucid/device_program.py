@@ -25,6 +25,10 @@ REFUSED = {
         "target 'cuda' compiles steps whose backward is inside; a result of this function requires a gradient.",
         "call backward() in the function, return loss.detach(), or call it under lucid.no_grad().",
     ),
+    "updates in place of NumPy arrays that a function captures": (
+        "target 'cuda' cannot update a NumPy array that the function captures.",
+        "make a tensor of it outside the function, lucid.as_tensor(array), and update that.",
+    ),
     "traps": (
         "numbers that are not finite are trapped on the CPU only, and this function is compiled for 'cuda'.",
         "compile it without target='cuda': the bits are the same.",
@@ -46,6 +50,9 @@ class DeviceProgram(Program):
         """Nothing is allocated before the first call, so that a program can be compiled without a GPU."""
         if self.backward is not None:
             raise _refused("a later backward")
+        written = set(map(id, self._written))
+        if any(tracked.is_array and id(tracked.tensor) in written for _, tracked in self._captured):
+            raise _refused("updates in place of NumPy arrays that a function captures")
         if self._trap:
             raise _refused("traps")
         self._owned: dict[int, Any] = {}  # constants on the GPU, by their slots
@@ -148,7 +155,8 @@ class DeviceProgram(Program):
     # What the table points to.
 
     def _captured_arrays(self, device: Device) -> Iterator[tuple[int, Any]]:
-        """The arrays of captured tensors and constants, with their slots: moved to the GPU where they are not there."""
+        """The arrays of captured tensors and constants, with their slots: moved to the GPU where they are not there.
+        NumPy arrays among them are copied there at each call."""
         for slot, array in self._constant_slots.items():
             if slot not in self._owned:
                 self._owned[slot] = device.upload(array)
@@ -159,6 +167,8 @@ class DeviceProgram(Program):
         for slot, tracked in self._captured:
             if self._random is not None and any(tracked.tensor is state for state in self._random.states):
                 yield slot, self._random.array
+            elif tracked.is_array:
+                yield slot, device.upload(elements_of(tracked.tensor))
             else:
                 yield slot, elements_on(tracked.tensor, "cuda")
 
@@ -246,6 +256,8 @@ class DeviceRandom:
         self.follow()
 
     def _restore(self) -> None:
+        if self.generator.get_state() != self._noted:
+            return  # it has been set, or drawn from, on the CPU since, and the next program tells the GPU
         seed, draw = self.array.get().tolist()
         self.generator.set_state((seed, draw))
         self._noted = seed, draw

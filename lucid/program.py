@@ -19,7 +19,7 @@ import lucid.explorer as explorer
 from lucid.codegen.target import Executable
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled
-from lucid.core import elements_of, gradient_of
+from lucid.core import elements_of, gradient_of, here
 from lucid.errors import ArgumentError, CompileError
 from lucid.frames import Frame
 from lucid.guards import Guards, define
@@ -122,9 +122,10 @@ class Program(Readable, ABC):
         return f"{self._traced.name}({self.signature})"
 
     @property
-    def captured_arrays(self) -> list[Array]:
-        """The arrays that the program reads without being given them, in the order of `Trace.captured_arrays`."""
-        return [*self._constants.values(), *(array_of(tracked.tensor) for _, tracked in self._captured)]
+    def captured_arrays(self) -> list[Any]:
+        """The arrays that the program reads without being given them, in the order of `Trace.captured_arrays`, each in
+        the memory that it is in."""
+        return [*self._constants.values(), *(elements_of(tracked.tensor) for _, tracked in self._captured)]
 
     def values(self, *args: Any, **kwargs: Any) -> Values:
         """Every value that a call with these arguments computes, by name, module or line, without any effect of the
@@ -144,14 +145,15 @@ class Program(Readable, ABC):
             return Values(self._traced, self.inputs(leaves))
 
     def inputs(self, leaves: Sequence[Any], run: int | None = None) -> list[Array]:
-        """The arrays that a call on these leaves reads, in the order of the inputs of the traced graph; or those that
-        one run of a `repeat` reads, whose arrays have a leading axis."""
-        found: dict[int, Array] = {slot: array_of(tracked.tensor) for slot, tracked in self._captured}
+        """The arrays that a call on these leaves reads, in the order of the inputs of the traced graph, in the memory
+        of this process; or those that one run of a `repeat` reads, whose arrays have a leading axis."""
+        found: dict[int, Array] = {slot: here(elements_of(tracked.tensor)) for slot, tracked in self._captured}
         for slot, number, _ in self._arguments:
-            array = array_of(leaves[number])
+            leaf = leaves[number]
+            array = here(elements_of(leaf) if isinstance(leaf, Tensor) else leaf)
             found[slot] = array if run is None else np.asarray(array[run])
         for slot, owner in self._grads_read:
-            found[slot] = array_of(gradient_of(owner.in_call(leaves)))
+            found[slot] = here(elements_of(gradient_of(owner.in_call(leaves))))
         self._begin(leaves)
         found |= {slot: self._scalars[number].copy() for number, slot in enumerate(self._scalar_slots)}
         found |= self._constant_slots

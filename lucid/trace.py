@@ -24,6 +24,7 @@ class Tracked:
     value: Value
     argument: int | None  # its number among the leaves of the call, or None where it is captured
     updates: int = 0
+    is_array: bool = False  # the tensor stands for a NumPy array, which is read at each call
 
 
 @dataclass(eq=False)
@@ -115,9 +116,9 @@ class Trace:
     guards: GuardRecorder
     scalar_guards: list[str]
 
-    def captured_arrays(self) -> list[Array]:
+    def captured_arrays(self) -> list[Any]:
         """The arrays that the graph takes up without being given them: those that the traced code made, then those
-        of captured tensors."""
+        of captured tensors, each in the memory that it is in."""
         captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
         return [*self.constants.values(), *(array for array in captured if array is not None)]
 

@@ -94,6 +94,7 @@ class Tracer:
         if found is not None:
             return found
         tracked = self._track(tensor, self.name_of(tensor), None)
+        tracked.is_array = any(tensor is other for _, other in self._arrays.values())
         if self.is_new(tensor):
             self._constants[tracked.initial] = tensor._array.copy()  # type: ignore[union-attr]  # concrete
         return tracked

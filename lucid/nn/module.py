@@ -11,7 +11,7 @@ from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
 from lucid.core import device_and_dtype, expect_movable
 from lucid.errors import ArgumentTypeError
-from lucid.modes import bump_epoch, no_grad
+from lucid.modes import no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
 from lucid.nn.registry import REGISTRIES, Registry, as_prefix, join
 from lucid.nn.state import StateDictDifference, check_state, difference_hint
@@ -163,7 +163,6 @@ class Module(Registry):
         if place is not None:
             for tensor in (*self.parameters(), *self.buffers()):
                 tensor._move(place)
-            bump_epoch()
         return self
 
     def cpu(self: M) -> M:

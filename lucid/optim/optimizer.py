@@ -11,7 +11,7 @@ from lucid.conversion import to_array
 from lucid.core import device_and_dtype, expect_movable
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
 from lucid.missing_names import refuse_attribute
-from lucid.modes import bump_epoch, current_tracer, enable_grad, no_grad, unwatched
+from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
@@ -163,7 +163,6 @@ class Optimizer(Observed):
         expect_movable(f"the state of {type(self).__name__}")
         for tensor in self.state.values():
             tensor._move(place)
-        bump_epoch()
         return self
 
     def step(self, closure: Callable[[], R] | None = None) -> R | None:

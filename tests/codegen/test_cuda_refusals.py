@@ -144,6 +144,23 @@ def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: py
     assert len(identities) == 3
 
 
+def test_captured_arrays_are_read_at_each_call_and_not_written(calls: Calls) -> None:
+    array = np.ones(3, np.float32)
+    add = lucid.compile(lambda x: x + array, target="cuda")
+    for _ in range(2):
+        assert add(array).tolist() == (array * 2).tolist()
+        array[1] = 5.0
+
+    @lucid.compile(target="cuda")
+    def write() -> None:
+        lucid.as_tensor(array)[0] = 7.0
+
+    with pytest.raises(CompileError) as raised:
+        write()
+    assert raised.value.sentence == "target 'cuda' cannot update a NumPy array that the function captures."
+    assert array.tolist() == [1.0, 5.0, 1.0]
+
+
 def test_trapping_is_for_the_cpu(calls: Calls) -> None:
     message = "numbers that are not finite are trapped on the CPU only"
     with pytest.raises(CompileError, match=message):

@@ -69,6 +69,18 @@ def test_launches_are_those_of_the_plan(calls: Calls) -> None:
     assert calls.launches == expected
 
 
+def test_what_is_on_the_gpu_can_be_audited_and_looked_at(calls: Calls) -> None:
+    weight = lucid.ones(4)
+    scale = lucid.compile(lambda x: x * weight, target="cuda")
+    x = lucid.Tensor(X).to("cuda")
+    with lucid.audit():
+        for _ in range(3):
+            assert scale(x).tolist() == X.tolist()
+    assert weight.device == "cuda"
+    *_, result = scale.programs[0].values(x).values()
+    assert result.tolist() == X.tolist()
+
+
 def test_repeat_is_the_calls_one_by_one(calls: Calls) -> None:
     xs, ys = np.stack([X, -X, X * 2]), np.stack([Y, Y, Y])
     results = []
@@ -235,6 +247,18 @@ def test_a_failed_repeat_changes_nothing(calls: Calls) -> None:
     with pytest.raises(CheckError, match="target 3 at position 0"):
         step.repeat(np.stack([X] * 3), np.stack([Y, Y + 3, Y]))
     assert [*state(model, optimizer), repr(lucid.get_state()).encode()] == before
+
+
+def test_a_failed_check_leaves_a_random_state_that_it_has_not_changed(calls: Calls) -> None:
+    """The state on the GPU is older where none of the programs there has drawn since."""
+    double, take = (lucid.compile(f, target="cuda") for f in (lambda x: F.dropout(x) * 2.0, lambda x, i: x[i]))
+    double(X)
+    for change in (lambda: lucid.seed(3), lambda: lucid.randn(3), lambda: double(X)):
+        change()
+        state = lucid.get_state()
+        with pytest.raises(CheckError, match="index 9"):
+            take(X, np.array([9])).numpy()
+        assert lucid.get_state() == state
 
 
 def test_checks_of_several_programs_are_told_apart(calls: Calls) -> None:

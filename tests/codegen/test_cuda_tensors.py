@@ -79,6 +79,23 @@ def test_nothing_moves_while_a_function_is_traced(calls: Calls, place: str, else
     assert {tensor.dtype for tensor in model.parameters()} == {lucid.float32}
 
 
+def test_a_function_for_the_cpu_notices_what_another_has_moved(calls: Calls) -> None:
+    total = lucid.zeros(2)
+
+    def add(x):
+        with lucid.no_grad():
+            total.copy_(total + x)
+
+    here, there = lucid.compile(add), lucid.compile(add, target="cuda")
+    ones = np.ones(2, np.float32)
+    for _ in range(3):
+        here(ones)
+    there(ones)
+    with pytest.raises(ArgumentError, match="compiled for the CPU was given, or captures, a tensor that is on the GPU"):
+        here(ones)
+    assert total.tolist() == [4.0, 4.0]
+
+
 def test_what_has_no_axes_gets_none(calls: Calls) -> None:
     count = lucid.Tensor(3.0).to("cuda")
     assert (count.shape, count.copy_(4.0).item()) == ((), 4.0)
