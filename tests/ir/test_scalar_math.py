@@ -187,6 +187,20 @@ def test_bits_do_not_depend_on_the_vector_width(name: str, dtype: DType) -> None
     assert scalar[number].tobytes() == vector[number].tobytes()
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_an_exponential_that_is_zero_comes_of_no_product_that_underflows(dtype: DType) -> None:
+    x = np.array([-inf, -1e30, -800.0], dtype.numpy)
+    with np.errstate(under="raise"):
+        assert not exponential.exp(NumpyScalars(), x).any()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_moderate_exponential_has_the_bits_of_any(dtype: DType) -> None:
+    x = np.random.default_rng(0).uniform(-80, 80, 10_000).astype(dtype.numpy)
+    s = NumpyScalars()
+    assert np.array_equal(exponential.exp_of_moderate(s, x), exponential.exp(s, x))
+
+
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("name", ["lgamma", "digamma"])
 def test_gamma_functions_below_zero(name: str, dtype: DType) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from lucid.ir.scalar_math.exponential import EXP
+from lucid.ir.scalar_math.exponential import EXP, exp_of_moderate
 from lucid.ir.scalar_math.floats import copy_sign, layout, polynomial, to_bits
 from lucid.ir.scalar_math.normal_numbers import CENTRAL, CENTRAL_MIDDLE, NORMAL_CENTRAL, NORMAL_TAIL, TAIL_MIDDLE
 from lucid.ir.types import float32, float64
@@ -137,7 +137,7 @@ def erf(s: Scalars[T], x: T) -> T:
     a = s.absolute(x)
     small = s.fma(a, polynomial(s, s.multiply(a, a), ERF_SMALL), a)
     bounded = s.select(s.less(limit, a), limit, a)  # in this order NaN passes
-    large = s.subtract(one, s.exp(polynomial(s, bounded, ERF_LARGE)))
+    large = s.subtract(one, exp_of_moderate(s, polynomial(s, bounded, ERF_LARGE)))
     return copy_sign(s, s.select(s.less(a, one), small, large), x)
 
 

@@ -106,7 +106,14 @@ SQRT_HALF = {float32: 0x3F3504F3, float64: 0x3FE6A09E667F3BCD}
 
 def exp(s: Scalars[T], x: T) -> T:
     """e to the power x, within 1 ulp: infinite where the largest float is exceeded, subnormal near the smallest."""
-    return finish_exp(s, *reduce_exp(s, x))
+    lowest, _ = EXP_ENDS[s.dtype(x)]
+    return finish_exp(s, *reduce_exp(s, x), s.less(x, s.constant_like(lowest, x)))
+
+
+def exp_of_moderate(s: Scalars[T], x: T) -> T:
+    """exp of what has a normal number for its exponential, with the same bits, in fewer operations."""
+    r, bits = _reduced(s, x, layout(s, x).bias)
+    return s.multiply(polynomial(s, r, EXP), power_of_two(s, bits, s.dtype(x)))
 
 
 def reduce_exp(s: Scalars[T], x: T) -> tuple[T, T]:
@@ -114,8 +121,12 @@ def reduce_exp(s: Scalars[T], x: T) -> tuple[T, T]:
 
     First x is brought to the range where the result neither is 0 nor overflows.
     """
-    x = _between(s, x, EXP_ENDS[s.dtype(x)])
-    n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset=2 * layout(s, x).bias)
+    return _reduced(s, _between(s, x, EXP_ENDS[s.dtype(x)]), 2 * layout(s, x).bias)
+
+
+def _reduced(s: Scalars[T], x: T, offset: int) -> tuple[T, T]:
+    """r and n for a moderate x; n stands as `low_bits` of n + offset."""
+    n, bits = nearest_multiple(s, x, 1.0 / math.log(2.0), offset)
     return _take_ln2(s, x, n), bits
 
 
@@ -133,15 +144,19 @@ def _take_ln2(s: Scalars[T], x: T, n: T) -> T:
     return s.fma(n, s.constant_like(-low, x), r)
 
 
-def finish_exp(s: Scalars[T], r: T, bits: T) -> T:
-    """e^r 2^n. The power of two is applied in two halves, which are normal numbers even where the result overflows or
-    is subnormal; only the last product rounds."""
+def finish_exp(s: Scalars[T], r: T, bits: T, vanishes: T | None = None) -> T:
+    """e^r 2^n, or 0 where it `vanishes`. The power of two is applied in two halves, which are normal numbers even where
+    the result overflows or is subnormal; only the last product rounds.
+
+    A product with 0 takes processors no longer than others, one that underflows several times as long: half of causal
+    attention is exponentials of -infinity.
+    """
     dtype = s.dtype(r)
     half = s.shift_right(bits, 1)
-    result = polynomial(s, r, EXP)
-    for exponent in (half, s.subtract(bits, half)):
-        result = s.multiply(result, power_of_two(s, exponent, dtype))
-    return result
+    first, second = (power_of_two(s, exponent, dtype) for exponent in (half, s.subtract(bits, half)))
+    if vanishes is not None:
+        second = s.select(vanishes, s.constant(0.0, dtype), second)
+    return s.multiply(s.multiply(polynomial(s, r, EXP), first), second)
 
 
 def exp2(s: Scalars[T], x: T) -> T:

@@ -81,28 +81,30 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
             const int t6 = __float_as_int(t4);
             const float t7 = fmaf(t5, -0.6931472f, t3);
             const float t8 = fmaf(t5, 1.9046542e-09f, t7);
-            const int t9 = t6 >> 1;
-            const float t10 = fmaf(0.0013814457f, t8, 0.008368779f);
-            const float t11 = fmaf(t10, t8, 0.041668393f);
-            const float t12 = fmaf(t11, t8, 0.1666652f);
-            const float t13 = fmaf(t12, t8, 0.49999994f);
-            const float t14 = fmaf(t13, t8, 1.0f);
-            const float t15 = fmaf(t14, t8, 1.0f);
-            const int t16 = (unsigned int)t6 - (unsigned int)t9;
-            const int t17 = (unsigned int)t9 << 23;
-            const float t18 = __int_as_float(t17);
-            const float t19 = t15 * t18;
-            const int t20 = (unsigned int)t16 << 23;
-            const float t21 = __int_as_float(t20);
-            const float v3 = t19 * t21;
-            const float t22 = r0_0 + v3;
-            r0_0 = t22;
+            const bool t9 = v2 < -104.0f;
+            const int t10 = t6 >> 1;
+            const int t11 = (unsigned int)t6 - (unsigned int)t10;
+            const int t12 = (unsigned int)t10 << 23;
+            const float t13 = __int_as_float(t12);
+            const int t14 = (unsigned int)t11 << 23;
+            const float t15 = __int_as_float(t14);
+            const float t16 = t9 ? 0.0f : t15;
+            const float t17 = fmaf(0.0013814457f, t8, 0.008368779f);
+            const float t18 = fmaf(t17, t8, 0.041668393f);
+            const float t19 = fmaf(t18, t8, 0.1666652f);
+            const float t20 = fmaf(t19, t8, 0.49999994f);
+            const float t21 = fmaf(t20, t8, 1.0f);
+            const float t22 = fmaf(t21, t8, 1.0f);
+            const float t23 = t22 * t13;
+            const float v3 = t23 * t16;
+            const float t24 = r0_0 + v3;
+            r0_0 = t24;
             b2[300 * i0 + i3] = v3;
         }
         for (int half = 16; half > 0; half /= 2) {
-            const float t23 = __shfl_down_sync(mask, r0_0, half, 32);
-            const float t24 = r0_0 + t23;
-            r0_0 = t24;
+            const float t25 = __shfl_down_sync(mask, r0_0, half, 32);
+            const float t26 = r0_0 + t25;
+            r0_0 = t26;
         }
         r0_0 = __shfl_sync(mask, r0_0, 0, 32);
         // stage 1
