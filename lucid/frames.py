@@ -8,17 +8,19 @@ frame refers to any more becomes the result of another call. Reference counts sa
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Sequence
 from sys import getrefcount
+from typing import Any
 from weakref import getweakrefcount
 
 import numpy as np
 import numpy.typing as npt
 
-from lucid.codegen.target import Record
+from lucid.codegen.target import ALIGNMENT, Record
 from lucid.guards import define
-from lucid.ir.types import TensorType
+from lucid.ir.types import Shape, TensorType
 from lucid.tensor import Array, Tensor
 
 # The reference counts, as `sys.getrefcount` sees them in `claiming`, of what a frame alone holds: a tensor by its
@@ -27,6 +29,8 @@ _FREE_TENSOR, _FREE_ARRAY = 2, 3
 
 # Up to so many results are looked at one by one in generated lines, more in a loop, which takes twice as long.
 MOST_UNROLLED = 4
+
+ALIGNED = 2**20  # bytes of a result from which on it is aligned
 
 # Where the interpreter's lock is off, counts of other threads' references are not exact.
 _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -62,6 +66,17 @@ def native(array: Array) -> Array:
     return array if is_native(array) else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
+def new_array(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array for a result. A large one is aligned, as NumPy's need not be: see `lucid.codegen.cpu.streamed`."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < ALIGNED:
+        return np.empty(shape, dtype)
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    # A view of an array that is a view has the first one for its base, and would be no reference to the array itself.
+    block = (ctypes.c_char * size).from_buffer(memory.data, -address(memory) % ALIGNMENT)
+    return np.ndarray(shape, dtype, block)  # type: ignore[arg-type]  # it has a buffer
+
+
 class Frame:
     """The results of one call, and the table of addresses that has the program write there."""
 
@@ -83,7 +98,7 @@ class Frame:
     def renew(self, number: int) -> None:
         shape, dtype = self._types[number]
         self.arrays[number] = _NONE  # never free: an interrupt in between leaves a result to be renewed again
-        array = np.empty(shape, dtype)
+        array = new_array(shape, dtype)
         self.table[self._first + number] = address(array)
         self.tensors[number] = Tensor._wrap(array)
         self.arrays[number] = array

@@ -7,13 +7,14 @@ where the kernel stands: a scalar, or a lane each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
 from lucid.codegen.cpu.pattern import Pattern, lane_pattern, run_length
 from lucid.codegen.cpu.scalars import Term
+from lucid.codegen.cpu.streamed import store_streamed
 from lucid.codegen.cpu.uniform import UniformScalars, is_vector
 from lucid.codegen.kernel import Bounds, Buffer
 from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
@@ -31,13 +32,19 @@ class Access:
     """The open axes of a kernel that is being written, and access to memory at them."""
 
     def __init__(
-        self, builder: ir.IRBuilder, s: UniformScalars, pointers: Sequence[ir.Value], terms: Mapping[int, Term]
+        self,
+        builder: ir.IRBuilder,
+        s: UniformScalars,
+        pointers: Sequence[ir.Value],
+        terms: Mapping[int, Term],
+        streamed: Collection[int] = (),
     ) -> None:
         self.builder = builder
         self.s = s
         self.width = s.width
         self.pointers = pointers
         self.terms = terms
+        self.streamed = streamed  # the numbers of buffers
         self.axes: dict[Axis, ir.Value] = {}
         self.lane_axis: Axis | None = None
         self.active = self.width
@@ -282,7 +289,9 @@ class Access:
         stored = self._to_memory(self.s.splat(value))
         if stride == 1:
             address = element(self.builder, pointer, self.first(position), dtype)
-            if self.mask is None:
+            if self.mask is None and buffer.number in self.streamed:
+                store_streamed(self.builder, stored, address, dtype.itemsize)
+            elif self.mask is None:
                 self.builder.store(stored, address, align=dtype.itemsize)
             else:
                 self._store_first(stored, address, dtype)

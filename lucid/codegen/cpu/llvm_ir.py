@@ -284,7 +284,7 @@ class IRBuilder:
     add, sub, mul, udiv, sdiv, urem = map(_binary, ("add", "sub", "mul", "udiv", "sdiv", "urem"))
     fadd, fsub, fmul, fdiv = map(_binary, ("fadd", "fsub", "fmul", "fdiv"))
     and_, or_, xor, shl, lshr, ashr = map(_binary, ("and", "or", "xor", "shl", "lshr", "ashr"))
-    zext, sext, trunc, bitcast = map(_conversion, ("zext", "sext", "trunc", "bitcast"))
+    zext, sext, trunc, bitcast, ptrtoint = map(_conversion, ("zext", "sext", "trunc", "bitcast", "ptrtoint"))
     fpext, fptrunc, sitofp, uitofp = map(_conversion, ("fpext", "fptrunc", "sitofp", "uitofp"))
     icmp_signed = _comparison("icmp", "s", "")
     icmp_unsigned = _comparison("icmp", "u", "")
@@ -326,9 +326,15 @@ class IRBuilder:
         aligned = "" if align is None else f", align {align}"
         return self._value(typ, f"load {typ.text}, ptr {address.text}{aligned}")
 
-    def store(self, value: Value, address: Value, align: int | None = None) -> None:
+    def store(self, value: Value, address: Value, align: int | None = None, streamed: bool = False) -> None:
+        """Store a value, with a hint that nobody reads it soon if it is streamed."""
         aligned = "" if align is None else f", align {align}"
-        self.block.lines.append(f"store {value.type.text} {value.text}, ptr {address.text}{aligned}")
+        hint = ", !nontemporal !{i32 1}" if streamed else ""
+        self.block.lines.append(f"store {value.type.text} {value.text}, ptr {address.text}{aligned}{hint}")
+
+    def fence(self) -> None:
+        """Have all stores be seen by whoever sees a later one."""
+        self.block.lines.append("fence seq_cst")
 
     def gep(self, pointer: Value, positions: Sequence[Value], *, source_etype: Type) -> Value:
         """The address of an element, or one for each lane of the pointer and the position."""

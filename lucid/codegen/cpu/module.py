@@ -13,6 +13,7 @@ from lucid.codegen.cpu.matmul import matmul_call
 from lucid.codegen.cpu.nest import KernelFunction, with_numbered_draws, write_kernel
 from lucid.codegen.cpu.runner import COPY, RUN
 from lucid.codegen.cpu.steps import Operand, Steps
+from lucid.codegen.cpu.streamed import streamed
 from lucid.codegen.cpu.task import Task
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
@@ -59,7 +60,7 @@ class ModuleWriter:
         self.arena = len(values)
         self.slots = 0
         self.steps = Steps()
-        self.functions: dict[Kernel, KernelFunction] = {}
+        self.functions: dict[tuple[Kernel, frozenset[int]], KernelFunction] = {}
         self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.imports: list[str] = []
@@ -129,10 +130,13 @@ class ModuleWriter:
         if kernel.is_empty:
             return
         kernel, draws = with_numbered_draws(kernel)
-        function = self.functions.get(kernel)
+        homes = [home(self.scope.graph, value) for value in (*node.inputs, *node.outputs)]
+        count = len(node.inputs)
+        past_caches = streamed(kernel, [n for n in range(count, len(homes)) if homes[n] in homes[:count]])
+        function = self.functions.get((kernel, past_caches))
         if function is None:
-            function = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}")
-            self.functions[kernel] = function
+            function = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}", past_caches)
+            self.functions[kernel, past_caches] = function
             self.expressions += len(kernel.values)
         operands = [*map(self.operand, (*node.inputs, *node.outputs))]
         self.steps.task(function.function, function.chunks, operands, draws)

@@ -8,7 +8,7 @@ reductions follow the order that the kernel states.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lucid.codegen.cpu import llvm_ir as ir
@@ -76,10 +76,10 @@ def with_numbered_draws(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
     return replace(kernel, values=tuple(map(numbered, kernel.values))), tuple(draws)
 
 
-def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction:
-    """Append the function of a kernel with numbered draws to a module."""
+def write_kernel(module: ir.Module, kernel: Kernel, name: str, streamed: Collection[int]) -> KernelFunction:
+    """Append the function of a kernel with numbered draws to a module. Some buffers are written past the caches."""
     function = ir.Function(module, TASK, name)
-    nest = _Nest(function, kernel)
+    nest = _Nest(function, kernel, streamed)
     nest.write()
     return KernelFunction(function, nest.chunks)
 
@@ -87,7 +87,7 @@ def write_kernel(module: ir.Module, kernel: Kernel, name: str) -> KernelFunction
 class _Nest:
     """Writes one kernel."""
 
-    def __init__(self, function: ir.Function, kernel: Kernel) -> None:
+    def __init__(self, function: ir.Function, kernel: Kernel, streamed: Collection[int]) -> None:
         self.kernel = kernel
         placements = kernel.placements()
         self.numbers: dict[Placement, list[int]] = {}
@@ -115,7 +115,7 @@ class _Nest:
             constants = word(context, len(buffers), POINTER)
             self.draws = [Term(uint64, word(constants, number, I64)) for number in draws]
         self.terms: dict[int, Term] = {}
-        self.access = Access(self.builder, self.s, buffers, self.terms)
+        self.access = Access(self.builder, self.s, buffers, self.terms, streamed)
         self.results: dict[tuple[int, int], Term] = {}
         self.squares = squares_of(kernel, width)
         self.turned: dict[int, tuple[Square, ir.Value]] = {}
@@ -155,6 +155,8 @@ class _Nest:
             self.evaluate(Placement(-1, 0))
             self.builder.position_at_end(start)
             self.nest(-1, self.kernel.axes, self.s.width, [], self.stages)
+            if self.access.streamed:
+                self.builder.fence()  # before others are told that the chunk is done
         self.builder.ret_void()
         ir.IRBuilder(self.entry).branch(start)
 
