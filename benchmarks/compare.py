@@ -133,7 +133,13 @@ def environment(threads: int, caches: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in forced}
     counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LUCID_NUM_THREADS")
     folders = {"TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(caches))}
-    return {**kept, **dict.fromkeys(counts, str(threads)), **folders, "XDG_CACHE_HOME": str(caches)}
+    return {
+        **kept,
+        **dict.fromkeys(counts, str(threads)),
+        **folders,
+        "XDG_CACHE_HOME": str(caches),
+        "LUCID_CACHE_DIR": str(caches / "lucid"),
+    }
 
 
 def use_cores(cores: list[int]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lucid.codegen.collapse import collapse
 from lucid.codegen.demand import Demand, Demands
@@ -122,8 +123,7 @@ def where(node: Node) -> tuple[str, int] | None:
     return (location.file, location.line) if location is not None and location.file else None
 
 
-@dataclass(frozen=True)
-class _Body:
+class _Body(NamedTuple):
     """What is computed of arguments. Beside a product, its result is the last of them and not one of the nodes, and the
     extents of the axes are given."""
 

@@ -63,7 +63,7 @@ def attribute_types(op_class: type[Op]) -> dict[str, Any]:
     """The declared type of each attribute of an op, in order."""
     found = _attribute_types.get(op_class)
     if found is None:
-        hints = typing.get_type_hints(op_class, localns={"Graph": Graph})
+        hints = typing.get_type_hints(op_class, localns={"Graph": Graph}) if op_class.fields else {}
         found = _attribute_types[op_class] = {field.name: hints[field.name] for field in op_class.fields}
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, dots_chunks, product_chunks, span_of_units, sweeps_chunks
 from lucid.codegen.cpu.dots import MOST_ROWS, Dots, tile_columns
@@ -26,8 +26,7 @@ MOST_SMALL, MOST_COLUMNS, MOST_TURNED = 2**15, 32, 2**7
 MOST_AHEAD = 64
 
 
-@dataclass(frozen=True)
-class MatmulCall:
+class MatmulCall(NamedTuple):
     """The task of a matrix product: its name, how many chunks it has, its constants, where a name stands for the
     address of a function, the elements that it takes of a worker's memory, and whether its context begins with B rather
     than A."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I32, POINTER, TASK, VOID
@@ -31,8 +31,7 @@ from lucid.ir.types import TensorType
 MOST_EXPRESSIONS = 150
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """A graph that is being written: the whole, or the body of a loop; and where each value of it is that is not in the
     arena."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import Access
@@ -52,8 +53,7 @@ WRITTEN_OUT = 9
 Step = Callable[[Values, int], Values]
 
 
-@dataclass(frozen=True)
-class KernelFunction:
+class KernelFunction(NamedTuple):
     """A kernel in LLVM IR: a task whose context holds the address of each buffer, whose constants are the draws of its
     random elements, and whose chunks are parts of the first parallel axis."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I64, POINTER, i64
@@ -11,8 +11,7 @@ from lucid.codegen.cpu.machine import Machine
 from lucid.ir.types import TensorType
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """`void function(context, chunk, worker, job)` for operands of some types. The context holds the addresses of the
     operands, then of the results. `imported` declares a function that graphs share: its name, operands and result."""
 
