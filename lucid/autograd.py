@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 import lucid.operations as ops
-from lucid.core import Array, TensorCore
+from lucid.core import Array, TensorCore, tensor_over
 from lucid.eager import Edge, Operand, Record, Saved, apply, record_operation, snapshot
 from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, leaked
 from lucid.ir.build import Builder
@@ -189,7 +189,7 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         nodes, gradients, _ = graph.backward_nodes([output], [start], [value for _, value in leaves])
         _run(nodes, graph.environment)
         found = [
-            (leaf, TensorCore._wrap(np.array(graph.environment[gradient], order="C")))
+            (leaf, tensor_over(np.array(graph.environment[gradient], order="C")))
             for (leaf, _), gradient in zip(leaves, gradients, strict=True)
         ]
     with no_grad():
@@ -284,7 +284,7 @@ def _eager_grad(
     nodes, gradients, seed_values = graph.backward_nodes(ys, seeds, wrt)
     if not create_graph:
         _run(nodes, graph.environment)
-        results = [TensorCore._wrap(np.array(graph.environment[value], order="C")) for value in gradients]
+        results = [tensor_over(np.array(graph.environment[value], order="C")) for value in gradients]
     else:
         results = _recorded_run(graph, nodes, gradients, dict(zip(seed_values, seeds, strict=True)))
     if not keep:
@@ -308,7 +308,7 @@ def _recorded_run(
         known[value] = tensor
     for record, node in zip(graph.records, graph.nodes, strict=True):
         for slot, value in enumerate(node.outputs):
-            tensor = TensorCore._wrap(record.results[slot].array)
+            tensor = tensor_over(record.results[slot].array)
             tensor._version = record.results[slot].version
             if tensor.dtype.is_float:
                 tensor._requires_grad, tensor._history = True, Edge(record, slot)
@@ -316,7 +316,7 @@ def _recorded_run(
     with enable_grad():
         for node in nodes:
             operands = [
-                known[value] if value in known else TensorCore._wrap(graph.environment[value]) for value in node.inputs
+                known[value] if value in known else tensor_over(graph.environment[value]) for value in node.inputs
             ]
             known.update(zip(node.outputs, apply(node.op, operands), strict=True))
     return [_differentiable(known.get(value), graph.environment.get(value)) for value in gradients]
@@ -326,7 +326,7 @@ def _differentiable(gradient: Tensor | None, array: Array | None) -> Tensor:
     """A gradient that can be differentiated again, also where it depends on nothing: then its own are zeros."""
     if gradient is not None and gradient.requires_grad:
         return gradient
-    result = TensorCore._wrap(np.array(array if gradient is None else gradient.numpy(), order="C"))
+    result = tensor_over(np.array(array if gradient is None else gradient.numpy(), order="C"))
     record_operation(Detach(), (), (result,))
     return result
 

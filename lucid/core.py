@@ -69,20 +69,6 @@ class TensorCore:
         if tracer is not None and symbol is None:
             tracer.note_created(self)
 
-    @classmethod
-    def _wrap(cls, array: Array) -> Tensor:
-        """A Tensor over an array, which is not copied."""
-        tensor = TensorCore.result_class.__new__(TensorCore.result_class)
-        tensor._initialize(array, None)
-        return tensor
-
-    @classmethod
-    def _of_symbol(cls, symbol: Value) -> Tensor:
-        """A Tensor that stands for a value of the graph being traced."""
-        tensor = TensorCore.result_class.__new__(TensorCore.result_class)
-        tensor._initialize(None, symbol)
-        return tensor
-
     # What it is.
 
     @property
@@ -185,7 +171,7 @@ class TensorCore:
         if self._history is not None:
             raise ArgumentError("a computed tensor can't be moved.", hint="use .detach() first")
         expect_movable("a tensor")
-        moved = self._wrap(self._on(device))
+        moved = tensor_over(self._on(device))
         moved._requires_grad, moved.name = self._requires_grad, self.name
         return moved
 
@@ -294,17 +280,28 @@ def expect_movable(what: str) -> None:
         raise TraceError(f"{what} can't be moved while a function is traced.", hint="move it before the call.")
 
 
-# What the programs of compiled functions need of a tensor.
+# How all others make a tensor, and what the programs of compiled functions need of one.
 
 
 def tensor_over(array: Any) -> Tensor:
     """A tensor over an array in either memory, which is not copied."""
-    return TensorCore._wrap(array)
+    tensor = TensorCore.result_class.__new__(TensorCore.result_class)
+    tensor._initialize(array, None)
+    return tensor
+
+
+def tensor_of_symbol(symbol: Value) -> Tensor:
+    """A tensor that stands for a value of the graph being traced."""
+    tensor = TensorCore.result_class.__new__(TensorCore.result_class)
+    tensor._initialize(None, symbol)
+    return tensor
 
 
 def elements_of(tensor: TensorCore) -> Any:
-    """The array of a tensor, in the memory that it is in. Raises for a view of a tensor that has moved since."""
-    tensor._expect_current()
+    """The array of a tensor, in the memory that it is in; None where it is a symbol. Raises for a view of a tensor that
+    has moved since."""
+    if tensor._viewed() is not None:
+        tensor._expect_current()
     return tensor._array
 
 
@@ -334,6 +331,11 @@ def has_elements(tensor: TensorCore, type: TensorType) -> bool:
 def elements_text(name: str) -> str:
     """The array of the tensor of a name, in generated code, where a call would take longer than what it does."""
     return f"{name}._array"
+
+
+def renewal_text(name: str) -> str:
+    """A line, in generated code, that makes the tensor of a name as new, over the array that it has."""
+    return f"{name}._requires_grad, {name}._grad, {name}._history, {name}.name = False, None, None, None"
 
 
 def likeness_text(name: str, tensor: TensorCore) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lucid.context import user_frame
-from lucid.core import Array, TensorCore, Version
+from lucid.core import Array, Version, elements_of, tensor_over
 from lucid.errors import AllocationError, ArgumentError, leaked
 from lucid.ir.graph import Location
 from lucid.ir.ops.base import Op
@@ -95,7 +95,7 @@ def apply(op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
         found = [np.asarray(array, order="K" if viewing else "C") for array in op.evaluate(arrays)]
     except MemoryError as error:
         raise too_large(types) from error
-    results = tuple(map(TensorCore._wrap, found))
+    results = tuple(map(tensor_over, found))
     if modes.trap:
         expect_finite(op, arrays, [_array(result) for result in results], _location())
     if viewing:
@@ -128,17 +128,16 @@ def _location() -> Location:
 
 
 def _array(tensor: Tensor) -> Array:
-    if tensor._array is None:
+    array = elements_of(tensor)
+    if array is None:
         raise leaked()
-    if tensor._viewed() is not None:
-        tensor._expect_current()
-    if not isinstance(tensor._array, np.ndarray):
+    if not isinstance(array, np.ndarray):
         raise ArgumentError(
             "eager operations run on the CPU, and a tensor on the GPU was passed to one.",
             hint="compile the function with target='cuda', or bring the tensor here: "
             'x.to("cpu"), model.to("cpu"), optimizer.to("cpu")',
         )
-    return tensor._array
+    return array
 
 
 def _operand(tensor: Tensor) -> Operand:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.target import ALIGNMENT, Record
+from lucid.core import renewal_text, tensor_over
 from lucid.guards import define
 from lucid.ir.types import Shape, TensorType
 from lucid.tensor import Array, Tensor
@@ -100,7 +101,7 @@ class Frame:
         self.arrays[number] = _NONE  # never free: an interrupt in between leaves a result to be renewed again
         array = new_array(shape, dtype)
         self.table[self._first + number] = address(array)
-        self.tensors[number] = Tensor._wrap(array)
+        self.tensors[number] = tensor_over(array)
         self.arrays[number] = array
 
     def claim(self) -> list[Tensor]:
@@ -125,7 +126,7 @@ def _claiming_one(number: str) -> list[str]:
         f"if {' or '.join(held) if _EXACT else True}: frame.renew({number})",
         "else:",
         f"    tensor = tensors[{number}]",
-        "    tensor._requires_grad, tensor._grad, tensor._history, tensor.name = False, None, None, None",
+        f"    {renewal_text('tensor')}",
     ]
 
 

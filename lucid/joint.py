@@ -17,6 +17,7 @@ import lucid.eager as eager
 from lucid.codegen.target import Executable, Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import Compiled, Parts, compile_parts
+from lucid.core import tensor_over
 from lucid.errors import GradientError
 from lucid.frames import native
 from lucid.ir.build import Builder, Expr
@@ -161,7 +162,7 @@ def _source(trace: Trace, value: Value) -> Source:
         if slot.entry is value:
             raise GradientError("a result of a compiled function that depends on a `.grad` can't be differentiated.")
     array = trace.constants[value]
-    return lambda leaves, scalars: Tensor._wrap(array)
+    return lambda leaves, scalars: tensor_over(array)
 
 
 def _as_operand(leaf: Any) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import to_array
+from lucid.core import tensor_over
 from lucid.errors import ArgumentError, leaked
 from lucid.guards import describe
 from lucid.ir.types import TensorType, as_dtype
@@ -31,7 +32,7 @@ def _native_array(leaf: Any) -> Any:
     if isinstance(leaf, Tensor | np.ndarray) or not hasattr(type(leaf), "__dlpack__"):
         return leaf
     if is_on_gpu(leaf):
-        return Tensor._wrap(gpu().foreign(leaf))
+        return tensor_over(gpu().foreign(leaf))
     return to_array(leaf)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lucid.code_guards import CodeObserver
+from lucid.core import tensor_over
 from lucid.errors import ArgumentTypeError, TraceError
 from lucid.ir.types import as_dtype
 from lucid.missing_names import near_name
@@ -99,9 +100,9 @@ def _entered(leaf: Any) -> Any:
         leaf = np.asarray(leaf)
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
-        return Tensor._wrap(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
+        return tensor_over(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
     if isinstance(leaf, Tensor) and leaf._viewed() is not None and leaf._owner() is not None:
-        tensor = Tensor._wrap(leaf.numpy())
+        tensor = tensor_over(leaf.numpy())
         tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad
         return tensor
     return leaf

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import lucid.autograd as autograd
+from lucid.core import tensor_of_symbol
 from lucid.errors import TraceError
 from lucid.flow import GradientFlow
 from lucid.ir.graph import Graph, Node, Value
@@ -42,7 +43,7 @@ class TracedGradients:
             slot.was_read, slot.name = True, self._tracer.name_of(tensor)
             if tensor._grad is not None:
                 slot.entry = self._tracer.input_value(tensor._grad.type, f"{slot.name}.grad")
-                slot.now = Tensor._of_symbol(slot.entry)
+                slot.now = tensor_of_symbol(slot.entry)
         return slot.now
 
     def write(self, tensor: Tensor, grad: Tensor | None) -> None:
@@ -65,7 +66,7 @@ class TracedGradients:
         with no_grad():
             for leaf, gradient in zip(leaves, gradients, strict=True):
                 self.flow.add_result(gradient, [value], recording=False)
-                tensor, found = self.flow.leaves[leaf], Tensor._of_symbol(gradient)
+                tensor, found = self.flow.leaves[leaf], tensor_of_symbol(gradient)
                 before = self.read(tensor)
                 self.write(tensor, found if before is None else before + found)
 
@@ -100,7 +101,7 @@ class TracedGradients:
         for output, seed in zip(outputs, seeds, strict=True):
             parts = []
             for gradient in self._grad_op(output, seed, inputs):
-                part = Tensor._of_symbol(gradient)
+                part = tensor_of_symbol(gradient)
                 self._tracer.note_result(part, gradient, [output], create_graph)
                 parts.append(part)
             totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts

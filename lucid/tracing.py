@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import lucid.eager as eager
 from lucid.context import calling_modules, module_path, user_frame
-from lucid.core import TensorCore
+from lucid.core import TensorCore, tensor_of_symbol, tensor_over
 from lucid.errors import TraceError, element_of_array, unknown_value
 from lucid.guards import GuardRecorder
 from lucid.ir.build import Builder
@@ -106,7 +106,7 @@ class Tracer:
     def capture_array(self, array: Array) -> Tensor:
         """The tensor that stands for a NumPy array used in the trace: its elements are read at each call."""
         if id(array) not in self._arrays:
-            tensor = Tensor._wrap(array)
+            tensor = tensor_over(array)
             self._created.pop(id(tensor), None)
             tensor.name = self._names.of(tensor, array)
             self._arrays[id(array)] = array, tensor
@@ -204,7 +204,7 @@ class Tracer:
         values = [self.value(operand) if cuts else self.operand(operand) for operand in operands]
         recording = not cuts and is_grad_enabled() and any(operand._requires_grad for operand in operands)
         results = self.add(op, *values)
-        tensors = tuple(Tensor._of_symbol(value) for value in results)
+        tensors = tuple(tensor_of_symbol(value) for value in results)
         if not cuts:
             for tensor, value in zip(tensors, results, strict=True):
                 self.note_result(tensor, value, values, recording)
@@ -225,11 +225,11 @@ class Tracer:
 
     def constant(self, value: bool | int | float, type: TensorType) -> Tensor:
         """One value everywhere."""
-        return Tensor._of_symbol(self.add(Const(value, type))[0])
+        return tensor_of_symbol(self.add(Const(value, type))[0])
 
     def tensor_of(self, symbol: Value) -> Tensor:
         """A tensor that stands for a value of this trace."""
-        return Tensor._of_symbol(symbol)
+        return tensor_of_symbol(symbol)
 
     def random(
         self, make: Callable[[int], Random], generator: Generator, *parameters: Tensor
@@ -241,7 +241,7 @@ class Tracer:
         seed = self.scopes.brought(self._capture(generator.seed_state).initial, 0)
         scope, first = self.scopes.current, self.first_draw()
         (result,) = self.add(make(scope.draws), seed, first, *(self.value(tensor) for tensor in parameters))
-        return Tensor._of_symbol(result), DrawSource(self.latest, scope.take_draw())
+        return tensor_of_symbol(result), DrawSource(self.latest, scope.take_draw())
 
     def first_draw(self) -> Value:
         """The number of the draw from which the draws of the graph at hand are counted."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lucid.conversion import to_array
-from lucid.core import Number, TensorCore
+from lucid.core import Number, TensorCore, tensor_over
 from lucid.eager import too_large
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
 from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
@@ -89,7 +89,7 @@ def _full(shape: Shape, value: Number, dtype: object) -> Tensor:
     if tracer is not None:
         return tracer.constant(constant, type)
     try:
-        return TensorCore._wrap(np.full(shape, constant, chosen.numpy))
+        return tensor_over(np.full(shape, constant, chosen.numpy))
     except MemoryError as error:
         raise too_large([type]) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lucid.conversion import copied
-from lucid.core import TensorCore
+from lucid.core import TensorCore, tensor_over
 from lucid.errors import ArgumentError, ArgumentTypeError, CheckError, DTypeError, ShapeError
 from lucid.ir.ops import movement as mv
 from lucid.ir.types import Shape, bool_, broadcast_shapes, int64
@@ -67,7 +67,7 @@ def _item(item: Any, instead_of_mask: str) -> Item:
     if item is None:
         return item
     if isinstance(item, list | tuple):
-        item = TensorCore._wrap(copied(item, None if item else int64))
+        item = tensor_over(copied(item, None if item else int64))
     is_array = isinstance(item, np.ndarray | TensorCore)
     if is_array:
         index = as_tensor(item)

@@ -12,7 +12,7 @@ import numpy as np
 import lucid.eager as eager
 from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import copied
-from lucid.core import Array, Number, TensorCore
+from lucid.core import Array, Number, TensorCore, tensor_over
 from lucid.errors import ShapeError
 from lucid.ir.ops import elementwise as ew, movement as mv
 from lucid.ir.ops.base import Op
@@ -49,9 +49,9 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
     if isinstance(data, np.ndarray):
         as_dtype(data.dtype)
         tracer = current_tracer()
-        return TensorCore._wrap(data) if tracer is None else tracer.capture_array(data)
+        return tensor_over(data) if tracer is None else tracer.capture_array(data)
     if is_on_gpu(data):
-        return TensorCore._wrap(gpu().foreign(data))
+        return tensor_over(gpu().foreign(data))
     return _of_sequence(data, None)
 
 
@@ -59,7 +59,7 @@ def _of_sequence(data: object, dtype: object) -> Tensor:
     """A tensor of nested numbers, among which a trace may have floats of the call."""
     if current_tracer() is not None:
         return TensorCore.result_class(data, dtype=dtype)
-    return TensorCore._wrap(copied(data, dtype))
+    return tensor_over(copied(data, dtype))
 
 
 def _converted(data: Operand, dtype: object, device: str | None) -> Tensor:
@@ -79,7 +79,7 @@ def constant(value: Number, type: TensorType) -> Tensor:
     tracer = current_tracer()
     if tracer is not None:
         return tracer.constant(value, type)
-    return TensorCore._wrap(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
+    return tensor_over(np.broadcast_to(np.asarray(value, type.dtype.numpy), type.shape))
 
 
 def is_weak(x: object) -> TypeGuard[Number | Scalar]:
