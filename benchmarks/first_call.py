@@ -180,7 +180,7 @@ class Clock:
             for attribute in attributes:
                 self._around(name, importlib.import_module(module), attribute)
         parsed = importlib.import_module(f"{cpu}.machine").Parsed
-        self._around(lambda _parsed, _machine, text: _module(text), parsed, "__init__")
+        self._around(lambda _parsed, _machine, text, *_: _module(text), parsed, "__init__")
         self._around(lambda parsed: _module(parsed.text), parsed, "object_code")
 
     def add_event(self, event: str, seconds: float, **_: Any) -> None:
