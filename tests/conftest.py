@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 settings.register_profile("lucid", deadline=None)  # a busy machine makes no test fail
 settings.load_profile("lucid")
 
+TARGETS = ("cpu", "cuda", "cuda-imitated", "cuda-sim")  # see `tests.targets`
+
 LONG = 16_000  # characters of a graph that is not read back: it has nothing that a shorter one has not
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden texts instead of comparing")
+    parser.addoption("--target", choices=TARGETS, default="cpu", help="what is compiled for where a test says nothing")
+    parser.addoption("--sample", type=int, default=1, metavar="N", help="run one test in N, the same ones each time")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     import lucid.ir.verify
     from lucid.ir.passes import pipeline
+    from tests import targets
+
+    targets.use(config)
 
     pipeline.verify = lucid.ir.verify.verify = and_read_back(lucid.ir.verify.verify)
 

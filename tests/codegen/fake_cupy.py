@@ -21,8 +21,10 @@ import numpy as np
 from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import Module
 from lucid.codegen.cuda.plan import Launch
+from lucid.codegen.cuda.simulator import library
 from lucid.codegen.cuda.simulator.library import Library, build
 from lucid.codegen.cuda.simulator.memory import Guarded
+from lucid.codegen.cuda.target import CUDATarget
 
 
 class FakeArray:
@@ -314,6 +316,11 @@ def assemble(module: Module, architecture: str) -> bytes:
     return build(module.text, module.plan.functions)
 
 
+def identity(target: CUDATarget) -> str:
+    """What such a library depends on."""
+    return f"imitation of {library.identity()}"
+
+
 @contextmanager
 def installed() -> Iterator[Calls]:
     """With this module as CuPy, and an account of what is asked of it; inside of another, with a GPU of its own."""
@@ -324,7 +331,7 @@ def installed() -> Iterator[Calls]:
     with ExitStack() as patches:
         patches.callback(_go_on, *outer)
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.assemble", assemble))
-        patches.enter_context(mock.patch("lucid.codegen.cuda.target.CUDATarget.identity", return_value=None))
+        patches.enter_context(mock.patch("lucid.codegen.cuda.target.CUDATarget.identity", identity))
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.architecture", return_value="sm_80"))
         patches.enter_context(mock.patch("lucid.device_program._randoms", {}))
         for module in USERS:
