@@ -106,7 +106,7 @@ def _times() -> Iterator[str]:
 def main() -> None:
     times = TIMES + "".join(_times())
     kept = PAGE.read_text().split(TIMES.splitlines()[1])[0]
-    found = kept if "--times" in sys.argv else page(figures(everywhere=True))
+    found = kept if "--times" in sys.argv else page(figures())
     PAGE.write_text(found.rstrip("\n") + "\n" + times)
 
 

@@ -54,6 +54,10 @@ OTHERWISE: dict[str, str] = {
     "tests/compile/test_oracle.py::test_every_stage_computes_the_same": "a plan for the CPU, which computes it",
     "tests/compile/test_state.py::test_parameters_are_updated_where_they_are": SHARED,
     "tests/compile/test_captured.py::test_an_array_that_overlaps_what_is_written": SHARED,
+    "tests/compile/test_what_must_not_happen.py::test_a_part_of_an_output_that_the_next_call_overwrites[7]": (
+        "NumPy's from_dlpack, which takes what is in the memory of the process"
+    ),
+    "tests/extend/test_kernel_rules.py": "kernel rules, which are for the target 'cpu'",
 }
 
 

@@ -21,12 +21,13 @@ OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 def suite(*arguments: str | Path) -> tuple[Counter[str], str]:
     """How many tests of a run of pytest passed, failed and were skipped, and what it said."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
     run = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     counts = {outcome: int(count) for count, outcome in OUTCOME.findall(run.stdout.rpartition("\n=")[2])}
     return Counter(counts), run.stdout + run.stderr
 
 
+ELSEWHERE = ("-p", "tests.conftest")  # for tests in other folders
 TESTS = """
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_what_is_wrong():
 def test_tests_run_on_the_target_and_fail_where_it_is_wrong(tmp_path: Path) -> None:
     need_compiler()
     (path := tmp_path / "test_some.py").write_text(TESTS)
-    counts, said = suite("--target", "cuda-imitated", path)
+    counts, said = suite(*ELSEWHERE, "--target", "cuda-imitated", path)
     assert counts == {"passed": 3, "skipped": 1, "failed": 1}, said
     assert "target 'cuda' cannot do it: a later backward" in said
     assert "___ test_what_is_wrong ___" in said
@@ -85,7 +86,7 @@ def test_without_a_gpu_it_says_what_is_missing(tmp_path: Path) -> None:
         pytest.skip("there is a GPU")
     except CompileError as error:
         missing = error.sentence
-    counts, said = suite("--target", "cuda", tmp_path)
+    counts, said = suite(*ELSEWHERE, "--target", "cuda", tmp_path)
     assert not counts
     assert missing in said
 

@@ -128,15 +128,12 @@ def distinct(found: list[Module]) -> dict[str, str]:
 
 
 @cache
-def compiled(everywhere: bool = False) -> list[tuple[str, dict[str, str], Cubin]]:
-    """Every function of every program, for each architecture or for one of them in turn: the architecture, the text of
-    some functions, and what NVRTC makes of them."""
+def compiled() -> list[tuple[str, dict[str, str], Cubin]]:
+    """Every function of every program, for each architecture: the architecture, the text of some functions, and what
+    NVRTC makes of them."""
     functions = list(distinct(modules()).items())
-    jobs = []
-    for number, architecture in enumerate(ARCHITECTURES):
-        some = functions if everywhere else functions[number :: len(ARCHITECTURES)]
-        parts = (dict(some[start : start + PER_LIBRARY]) for start in range(0, len(some), PER_LIBRARY))
-        jobs += [(architecture, part) for part in parts]
+    parts = [dict(functions[start : start + PER_LIBRARY]) for start in range(0, len(functions), PER_LIBRARY)]
+    jobs = [(architecture, part) for architecture in ARCHITECTURES for part in parts]
     compile_with_nvrtc("", ARCHITECTURES[0])
     with ThreadPoolExecutor(COMPILERS) as pool:
 
@@ -147,10 +144,10 @@ def compiled(everywhere: bool = False) -> list[tuple[str, dict[str, str], Cubin]
         return list(pool.map(of_part, jobs))
 
 
-def figures(everywhere: bool = False) -> dict[str, dict[str, Figures]]:
+def figures() -> dict[str, dict[str, Figures]]:
     """What NVRTC says of each of these functions, by architecture."""
     result: dict[str, dict[str, Figures]] = {architecture: {} for architecture in ARCHITECTURES}
-    for architecture, part, cubin in compiled(everywhere):
+    for architecture, part, cubin in compiled():
         assert set(cubin.figures) == set(part)
         result[architecture] |= cubin.figures
     return result

@@ -40,15 +40,14 @@ def faults(code: str, found: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])  # sm_70 has left NVIDIA's disassembler
-def test_floats_are_computed_as_the_source_says(architecture: str) -> None:
-    checked = 0
-    for compiled_for, part, cubin in compiled():
-        if compiled_for == architecture:
-            found = instructions(cubin.image)
-            assert {name: list(faults(text, found[name])) for name, text in part.items()} == {name: [] for name in part}
-            checked += len(part)
-    assert checked > 100
+@pytest.mark.parametrize(("architecture", "first"), [("sm_80", 0), ("sm_90", 1)])  # sm_70 has left the disassembler
+def test_floats_are_computed_as_the_source_says(architecture: str, first: int) -> None:
+    """Of a third of all functions: to read them all would take as long as to compile them for another architecture."""
+    parts = [(part, cubin) for compiled_for, part, cubin in compiled() if compiled_for == architecture][first::3]
+    for part, cubin in parts:
+        found = instructions(cubin.image)
+        assert {name: list(faults(text, found[name])) for name, text in part.items()} == {name: [] for name in part}
+    assert sum(len(part) for part, _ in parts) > 100
 
 
 PRODUCT_AND_SUM = "graph(%x: f32[3], %y: f32[3], %z: f32[3]) { %p = mul %x, %y; %s = add %p, %z; return %s }"

@@ -109,6 +109,7 @@ def test_arrays_in_columns_are_put_in_rows(calls: Calls) -> None:
     double = lucid.compile(lambda x: x * 2.0, target="cuda")
     assert double(columns).tolist() == (columns * 2).tolist()
     assert double(lucid.as_tensor(columns).to("cuda")).tolist() == (columns * 2).tolist()
+    assert double(columns.astype(">f4")).tolist() == (columns * 2).tolist(), "in the other byte order"
     x = lucid.zeros(2, 3).to("cuda")
     assert x.copy_(columns).tolist() == columns.tolist()
 

@@ -107,7 +107,7 @@ class Device:
         """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
         itself where it is contiguous."""
         self.follow()
-        there = array if self.holds(array) else self._cupy.asarray(array)
+        there = array if self.holds(array) else self._cupy.asarray(_native(array))
         # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
         return there if there.flags.c_contiguous else there.copy()
 
@@ -201,6 +201,11 @@ class Device:
             if stream != self._latest:
                 stream.wait_event(self._latest.record())
                 self._latest = stream
+
+
+def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A NumPy array in the byte order of the machine, which is the GPU's, too."""
+    return np.asarray(array, array.dtype.newbyteorder("="))
 
 
 @contextlib.contextmanager
