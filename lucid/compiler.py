@@ -287,7 +287,7 @@ class CompiledFunction:
         if compiled.number == STORM:
             warnings.warn(
                 f"{self._name} has been compiled {STORM} times; the last time because {compiled.cause}. "
-                "Pass what changes from call to call as a float or a tensor.",
+                "Pass what changes from call to call as a float or a tensor, by itself or in a dict, list or tuple.",
                 RecompileWarning,
                 stacklevel=4,
             )

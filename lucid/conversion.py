@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import reprlib
 from typing import Any
 
@@ -16,32 +17,39 @@ from lucid.ir.types import as_dtype
 Array = npt.NDArray[Any]
 
 
+def is_foreign_array(data: object) -> bool:
+    """Whether data is an array of another library, such as a tensor of PyTorch, or a buffer of Python's."""
+    if isinstance(data, TensorCore | np.ndarray):
+        return False
+    return isinstance(data, memoryview | array.array) or hasattr(type(data), "__dlpack__")
+
+
 def to_array(data: object, narrow: bool = True) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it. Without `narrow`
     Python floats keep all of their digits."""
     if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
-    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
-        array = np.asarray(data)
+    if isinstance(data, np.ndarray | np.generic | memoryview | array.array) or hasattr(data, "__array__"):
+        found = np.asarray(data)
     elif hasattr(data, "__dlpack__"):
-        array = np.from_dlpack(data)
+        found = np.from_dlpack(data)
     else:
         if isinstance(data, list | tuple):
             data = _without_tensors(data)
         try:
-            array = np.array(data)
+            found = np.array(data)
         except ValueError:
             raise ArgumentError(
                 f"a tensor takes nested sequences of equal lengths, got {reprlib.repr(data)}.",
                 hint="pad the shorter ones.",
             ) from None
-        if array.dtype.kind not in "biuf":
+        if found.dtype.kind not in "biuf":
             raise DTypeError(f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.")
-        is_float64 = array.dtype == np.float64
-        if narrow and is_float64 and (array.size == 0 or not _holds_float64(data)):
-            array = array.astype(np.float32)
-    as_dtype(array.dtype)
-    return array
+        is_float64 = found.dtype == np.float64
+        if narrow and is_float64 and (found.size == 0 or not _holds_float64(data)):
+            found = found.astype(np.float32)
+    as_dtype(found.dtype)
+    return found
 
 
 def copied(data: object, dtype: object = None) -> Array:

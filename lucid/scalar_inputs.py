@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lucid.ir.graph import Value
 from lucid.ir.ops.structure import Const, normalized
 from lucid.ir.types import TensorType, float64
+from lucid.observed import as_float
 from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class ScalarInputs:
         source = f"{self._tracer.guards.bind(group)}[{key!r}]"
         if isinstance(value, tuple | list):
             self._tracer.guards.require(f"len({source}) == {len(value)}")
-            return tuple(self.input(f"{key}.{i}", float(x), f"{source}[{i}]") for i, x in enumerate(value))
-        return self.input(key, float(value), source)
+            return tuple(self.input(f"{key}.{i}", as_float(key, x), f"{source}[{i}]") for i, x in enumerate(value))
+        return self.input(key, as_float(key, value), source)
 
     def guard_item(self, group: dict[str, Any], key: str) -> None:
         """Guard group[key] by its value."""

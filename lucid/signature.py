@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lucid.codegen.cuda.device import gpu, is_on_gpu
-from lucid.conversion import to_array
+from lucid.conversion import is_foreign_array, to_array
 from lucid.core import tensor_over
 from lucid.errors import ArgumentError, leaked
 from lucid.guards import describe
@@ -27,9 +27,9 @@ def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[An
 
 
 def _native_array(leaf: Any) -> Any:
-    """The NumPy array over an array of another library, such as a PyTorch tensor, or the Tensor over one on a GPU; all
-    else as it is."""
-    if isinstance(leaf, Tensor | np.ndarray) or not hasattr(type(leaf), "__dlpack__"):
+    """The NumPy array over an array of another library, such as a PyTorch tensor, or over a buffer of Python's, or the
+    Tensor over one on a GPU; all else as it is."""
+    if not is_foreign_array(leaf):
         return leaf
     if is_on_gpu(leaf):
         return tensor_over(gpu().foreign(leaf))

@@ -76,7 +76,7 @@ class Tensor(TensorMethods):
                 f"Tensor takes the elements, as nested lists, and requires_grad; got {data} and {requires_grad}.",
                 hint=f"lucid.zeros({data}, {requires_grad}) makes a tensor of a shape.",
             )
-        traced = ops.of_scalars(data, dtype)
+        traced = ops.read_at_each_call(data, dtype)
         if traced is None:
             self._initialize(copied(data, dtype), None)
         else:

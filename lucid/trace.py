@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,16 @@ class Trace:
                 question = f"whether {name_of.get(id(slot.tensor), slot.name)}.grad is None"
                 recorder.guard(f"({subject}._grad is None)", slot.entry is None, question)
         return recorder.build([source for _, source in self.scalars], self.scalar_guards)
+
+
+def check_copied(arrays: Iterable[tuple[Array, Array]]) -> None:
+    """Raise where an array is not what it was when a tensor copied it: later calls would read what it is now."""
+    for now, before in arrays:
+        if now.tobytes() != before.tobytes():
+            raise TraceError(
+                "an array was changed after a tensor was made of it, while a function is traced.",
+                hint="make the tensor of a copy: lucid.Tensor(array.copy()).",
+            )
 
 
 def check_result(leaf: object) -> None:

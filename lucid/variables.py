@@ -34,8 +34,11 @@ class Names:
         root = calling_modules()[0] if calling_modules() else None
         if root is not None and id(root) not in self._roots:
             self._roots.add(id(root))
+            taken = set(self._parameters.values())
             for name, known in root.named_tensors():
-                self._parameters.setdefault(id(known), name)
+                if id(known) not in self._parameters:  # of a second model, `generator.0.weight`
+                    other = self._of_variable(known) if name in taken else None
+                    self._parameters[id(known)] = other or name
         return self._parameters.get(id(tensor)) or tensor.name or self._of_variable(tensor if array is None else array)
 
     def _of_variable(self, thing: object) -> str | None:

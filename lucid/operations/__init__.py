@@ -63,9 +63,9 @@ from lucid.operations.creation import (
     full_like,
     linspace,
     logspace,
-    of_scalars as of_scalars,
     ones,
     ones_like,
+    read_at_each_call as read_at_each_call,
     zeros,
     zeros_like,
 )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lucid.conversion import to_array
+from lucid.codegen.cuda.device import is_on_gpu
+from lucid.conversion import is_foreign_array, to_array
 from lucid.core import Number, TensorCore, tensor_over
 from lucid.eager import too_large
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
@@ -30,11 +31,17 @@ def _shape(shape: Any) -> Shape:
     return integers(shape)
 
 
-def of_scalars(data: object, dtype: object = None) -> Tensor | None:
-    """What `Tensor(data, dtype)` holds where floats of a traced call are among its numbers; None for other data."""
-    if current_tracer() is None or not _holds_scalar(data):
+def read_at_each_call(data: object, dtype: object = None) -> Tensor | None:
+    """What `Tensor(data, dtype)` holds in a trace where data may be other numbers at a later call: floats of the call
+    are among them, or they are the elements of an array. None for other data."""
+    tracer = current_tracer()
+    if tracer is None:
         return None
-    return apply_op(Detach(), _stacked(data, dtype))
+    if isinstance(data, np.ndarray) or (is_foreign_array(data) and not is_on_gpu(data)):
+        array = to_array(data)
+        tracer.expect_to_last(array)
+        return apply_op(Detach(), as_tensor(array, dtype))
+    return apply_op(Detach(), _stacked(data, dtype)) if _holds_scalar(data) else None
 
 
 def _holds_scalar(data: object) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 import lucid.eager as eager
 from lucid.codegen.cuda.device import gpu, is_on_gpu
-from lucid.conversion import copied
+from lucid.conversion import copied, is_foreign_array, to_array
 from lucid.core import Array, Number, TensorCore, tensor_over
 from lucid.errors import ShapeError
 from lucid.ir.ops import elementwise as ew, movement as mv
@@ -52,6 +52,8 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
         return tensor_over(data) if tracer is None else tracer.capture_array(data)
     if is_on_gpu(data):
         return tensor_over(gpu().foreign(data))
+    if current_tracer() is not None and is_foreign_array(data):  # whose elements are read at each call
+        return as_tensor(to_array(data))
     return _of_sequence(data, None)
 
 
@@ -65,7 +67,7 @@ def _of_sequence(data: object, dtype: object) -> Tensor:
 def _converted(data: Operand, dtype: object, device: str | None) -> Tensor:
     if isinstance(data, Scalar) and dtype is not None:
         tensor = data.tensor()  # with all of its digits
-    elif isinstance(data, TensorCore | np.ndarray | Scalar) or is_on_gpu(data):
+    elif isinstance(data, TensorCore | np.ndarray | Scalar) or is_on_gpu(data) or is_foreign_array(data):
         tensor = as_tensor(data)
     else:
         tensor = _of_sequence(data, dtype)

@@ -282,7 +282,11 @@ def step_counter() -> Tensor:
 def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
     """Raise ArgumentError unless 0 <= value < below."""
     if not isinstance(value, Real):
-        raise ArgumentTypeError(f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.")
+        hint = "a float may change from step to step, and compiles nothing: give x.item()."
+        raise ArgumentTypeError(
+            f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.",
+            hint=hint if isinstance(value, Tensor) else None,
+        )
     if not 0.0 <= value < below:
         end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
         raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")

@@ -49,6 +49,12 @@ def test_attributes_of_objects_and_modules() -> None:
     assert names == ["x", "self.scale", "weight", "bias", "self.model.0.bias"]
 
 
+def test_two_models_whose_parameters_have_the_same_names() -> None:
+    generator, discriminator = nn.Linear(2, 2), nn.Linear(2, 1)
+    names = inputs(lambda x: discriminator(generator(x)), lucid.ones(1, 2))
+    assert names == ["x", "weight", "bias", "discriminator.weight", "discriminator.bias"]
+
+
 def test_a_helper_is_told_by_what_calls_it() -> None:
     def double() -> Tensor:
         return next(w for w in held if w.size == 2) * 2.0

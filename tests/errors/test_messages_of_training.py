@@ -30,7 +30,34 @@ def sgd(**settings: Any) -> optim.SGD:
     return optim.SGD([nn.Parameter([1.0])], 0.1, **settings)
 
 
+def step_with(lr: object) -> None:
+    """A step of a group whose learning rate was set to something."""
+    weight = nn.Parameter(np.ones(2, np.float32))
+    optimizer = optim.SGD([weight], 0.1)
+    optimizer.param_groups[0]["lr"] = lr
+    weight.sum().backward()
+    optimizer.step()
+
+
 CASES: list[Case] = [
+    (
+        lambda: step_with("fast"),
+        ArgumentTypeError,
+        "lr of a group of an optimizer is a number, got 'fast'.",
+        None,
+    ),
+    (
+        lambda: lucid.compile(step_with)(None),
+        ArgumentTypeError,
+        "lr of a group of an optimizer is a number, got None.",
+        None,
+    ),
+    (
+        lambda: optim.SGD([nn.Parameter([1.0])], lucid.Tensor(0.5)),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "SGD takes a number as lr, got lr=Tensor(0.5, grad=None).",
+        "a float may change from step to step, and compiles nothing: give x.item().",
+    ),
     (
         lambda: optim.SGD([], 0.1),
         ArgumentError,
