@@ -29,7 +29,7 @@ FUNCTIONS_WITHOUT_ROW = {
     "check_index": "gives no tensor: tests/test_indexing.py",
     "custom_vjp": "takes a function: tests/test_custom_vjp.py",
     "scan": "takes a function: tests/test_loops.py",
-    **dict.fromkeys(("load", "save"), "reads and writes files: tests/test_serialization.py"),
+    **dict.fromkeys(("load", "save"), "reads and writes files: tests/serialization"),
 }
 LAYERS_WITHOUT_ROW = {
     **dict.fromkeys(("check_approximation", "check_probability", "check_reduction"), "checks arguments for modules"),

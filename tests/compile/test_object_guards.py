@@ -1,0 +1,192 @@
+"""Guards on objects that the traced code reads: attributes of classes and objects, methods, defaults of arguments."""
+
+from __future__ import annotations
+
+import types
+from enum import Enum
+
+import pytest
+
+import lucid
+import lucid.compiler
+import lucid.nn as nn
+from lucid import Tensor
+from tests.compile.changes import ONE, check, value
+
+
+class Config:
+    scale = 2.0
+    nested = types.SimpleNamespace(scale=10.0)
+
+    @classmethod
+    def triple(cls, x: Tensor) -> Tensor:
+        return x * 3.0 * cls.scale
+
+    @staticmethod
+    def fivefold(x: Tensor) -> Tensor:
+        return x * 5.0
+
+
+class Mode(Enum):
+    FAST = 2.0
+    SLOW = 3.0
+
+
+def test_attributes_of_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(
+        lambda x: x * Config.scale + Config.nested.scale,
+        (lambda: monkeypatch.setattr(Config, "scale", 3.0), 13.0),
+        (lambda: monkeypatch.setattr(Config.nested, "scale", 20.0), 23.0),
+        first=12.0,
+    )
+
+
+def test_methods_of_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(
+        lambda x: Config.triple(x) + Config.fivefold(x),
+        (lambda: monkeypatch.setattr(Config, "scale", 1.0), 8.0),
+        (lambda: monkeypatch.setattr(Config, "fivefold", staticmethod(lambda x: x * 6.0)), 9.0),
+        first=11.0,
+    )
+
+
+def test_an_enumeration_compiles_once() -> None:
+    check(lambda x: x * Mode.FAST.value + Mode.SLOW.value, first=5.0)
+
+
+def test_attributes_of_an_object_in_a_closure() -> None:
+    config = types.SimpleNamespace(scale=2.0, inner=types.SimpleNamespace(shift=1.0), unused=0)
+    fast = check(
+        lambda x: x * config.scale + config.inner.shift,
+        (lambda: setattr(config, "scale", 3.0), 4.0),
+        (lambda: setattr(config.inner, "shift", 2.0), 5.0),
+        (lambda: setattr(config, "inner", types.SimpleNamespace(shift=7.0)), 10.0),
+        (lambda: delattr(config, "unused"), 10.0),
+        first=3.0,
+    )
+    assert len(fast.programs) == 4  # what is not read is not guarded
+
+
+class Block(nn.Module):
+    def __init__(self, config: types.SimpleNamespace) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, x: Tensor) -> Tensor:
+        config = self.config
+        scaled = [y * self.config.scale for y in (x,)]
+        return scaled[0] + config.shift
+
+
+def test_attributes_that_are_asked_for_by_name() -> None:
+    config = types.SimpleNamespace(scale=2.0)
+
+    def scaled(x: Tensor) -> Tensor:
+        if hasattr(config, "shift"):
+            x = x + config.shift
+        return x * getattr(config, "scale") + getattr(config, "more", 0.0)  # noqa: B009  what is tested
+
+    check(
+        scaled,
+        (lambda: setattr(config, "scale", 3.0), 3.0),
+        (lambda: setattr(config, "shift", 1.0), 6.0),
+        (lambda: setattr(config, "more", 5.0), 11.0),
+        (lambda: delattr(config, "shift"), 8.0),
+        first=2.0,
+    )
+
+
+def test_attributes_of_an_object_in_a_module() -> None:
+    configs = [types.SimpleNamespace(scale=float(i), shift=0.0) for i in (2, 3)]
+    model = nn.Sequential(*map(Block, configs))
+    check(
+        model,
+        (lambda: setattr(configs[1], "scale", 10.0), 20.0),
+        (lambda: setattr(configs[0], "scale", 1.0), 10.0),
+        (lambda: setattr(configs[0], "shift", 1.0), 20.0),
+        (lambda: setattr(configs[1], "shift", 5.0), 25.0),
+        first=6.0,
+    )
+
+
+class Foreign:
+    __slots__ = ("scale",)
+    limit = 1.0
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    @property
+    def twice(self) -> float:
+        return self.scale * 2.0
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x * self.scale * self.limit
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.apply(x) + self.twice
+
+
+def test_methods_of_foreign_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = Foreign(2.0), Foreign(3.0)
+    check(
+        lambda x: a.apply(x) + 10.0 * b(x),
+        (lambda: setattr(b, "scale", 1.0), 32.0),
+        (lambda: setattr(a, "scale", 1.0), 31.0),
+        (lambda: monkeypatch.setattr(Foreign, "limit", 2.0), 42.0),
+        first=92.0,
+    )
+
+
+def test_a_bound_method_is_compiled() -> None:
+    thing = Foreign(2.0)
+    check(thing.apply, (lambda: setattr(thing, "scale", 5.0), 5.0), first=2.0)
+    other = Foreign(7.0)
+    assert value(lucid.compile(other.apply)) == 7.0
+
+
+class Trainer:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    @lucid.compile
+    def step(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+def test_a_decorated_method() -> None:
+    a, b = Trainer(2.0), Trainer(3.0)
+    assert [value(a.step), value(b.step), value(a.step)] == [2.0, 3.0, 2.0]
+    a.scale = 5.0
+    assert [value(a.step), value(b.step)] == [5.0, 3.0]
+
+
+def test_default_arguments() -> None:
+    def scaled(x: Tensor, scale: float = 2.0, shifts: list[float] = [1.0], *, power: int = 1) -> Tensor:  # noqa: B006
+        return (x * scale + shifts[0]) ** power
+
+    check(
+        lambda x: scaled(x),
+        (lambda: scaled.__defaults__[1].append(0.0), 3.0),  # type: ignore[index]
+        (lambda: scaled.__defaults__[1].__setitem__(0, 2.0), 4.0),  # type: ignore[index]
+        (lambda: setattr(scaled, "__defaults__", (3.0, [0.0])), 3.0),
+        (lambda: setattr(scaled, "__kwdefaults__", {"power": 2}), 9.0),
+        first=3.0,
+    )
+
+
+def test_an_empty_argument_that_is_left_out_or_given() -> None:
+    fast = lucid.compile(lambda x, *rest, **named: x * (1.0 + len(rest) + 10.0 * len(named)))
+    x = Tensor(ONE)
+    for call, expected in ((lambda: fast(x, y=[]), 11.0), (lambda: fast(x), 1.0), (lambda: fast(x, ()), 2.0)) * 2:
+        for _ in range(3):
+            assert call().item() == expected
+
+
+def test_an_argument_that_is_left_out_or_given() -> None:
+    fast = lucid.compile(lambda x, scale=2.0, *more, extra=1.0: x * scale * extra + sum(more))
+    x = Tensor(ONE)
+    assert [fast(x).item(), fast(x, 3.0).item(), fast(x, scale=4.0).item()] == [2.0, 3.0, 4.0]
+    for _ in range(3):
+        assert [fast(x).item(), fast(x, 3.0).item()] == [2.0, 3.0]
+    assert [fast(x, 3.0, 1.0, 2.0).item(), fast(x, extra=5.0).item(), fast(x=x).item()] == [6.0, 10.0, 2.0]
