@@ -1,4 +1,4 @@
-"""What a Tensor is: creation, dtypes, text, conversion to Python and NumPy, views, in-place updates, errors."""
+"""What a Tensor is: creation, dtypes, text, conversion to Python and NumPy, operations, errors."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Globals, closures, defaults and attribute chains that the traced code has read are guarded."""
+"""Globals and closures that the traced code has read are guarded, in helpers and decorated functions, too."""
 
 from __future__ import annotations
 
