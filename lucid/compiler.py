@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-import numpy as np
-
 import lucid.explorer as explorer
 from lucid.audit import Audit, periods
 from lucid.codegen.rules import KernelRule
@@ -21,7 +19,7 @@ from lucid.codegen.target import Target
 from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
-from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, MissingNameError, ShapeError, TraceError
+from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, MissingNameError, TraceError
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
@@ -32,9 +30,9 @@ from lucid.operations.arguments import as_list
 from lucid.program import Program
 from lucid.pytree import Spec
 from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
+from lucid.repeats import first_element, leading_extent
 from lucid.signature import Key, argument_names, flatten_call, key_of, signature
 from lucid.targets import load_target, program_class
-from lucid.tensor import Tensor
 from lucid.traced_call import trace_call
 
 if TYPE_CHECKING:
@@ -246,8 +244,8 @@ class CompiledFunction:
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")
         leaves, spec = flatten_call(args, kwargs)
-        times = _leading_extent(leaves)
-        first = [_first_element(leaf) for leaf in leaves]
+        times = leading_extent(leaves)
+        first = [first_element(leaf) for leaf in leaves]
         with RUN_LOCK:
             return self._find(first, spec).repeat(leaves, times)
 
@@ -394,27 +392,3 @@ class CompiledModule(CompiledFunction):
 
     def __repr__(self) -> str:
         return f"<compiled {self.module!r}>"
-
-
-def _leading_extent(leaves: Sequence[Any]) -> int:
-    """The extent of the leading axis of all arrays among the leaves of a call."""
-    shapes = [leaf.shape for leaf in leaves if isinstance(leaf, np.ndarray | Tensor)]
-    extents = {shape[:1] for shape in shapes}
-    if len(extents) != 1 or not extents <= {shape[:1] for shape in shapes if shape and shape[0] > 0}:
-        found = f"shapes {', '.join(map(str, shapes))}" if shapes else "no array"
-        hint = "the leading axis counts the calls: step.repeat(xs) calls step(x) for each x of xs."
-        if not shapes and len(leaves) > 1:
-            hint = "numbers in lists are arguments of their own: write step.repeat(numpy.array(xs))."
-        raise ShapeError(f"repeat takes arrays that share a leading axis with elements, got {found}.", hint=hint)
-    return int(shapes[0][0])
-
-
-def _first_element(leaf: Any) -> Any:
-    """What the first call of `repeat` is given for a leaf."""
-    if isinstance(leaf, np.ndarray):
-        return np.asarray(leaf[0])
-    if isinstance(leaf, Tensor):
-        if leaf.requires_grad:
-            raise ArgumentError("repeat takes tensors that require no gradient.", hint="pass x.detach()")
-        return Tensor(leaf.numpy()[0])
-    return leaf

@@ -11,6 +11,7 @@ from tests.errors.calls import (
     made,
     modules,
     objects,
+    positions,
     programs,
     training,
 )
@@ -18,6 +19,6 @@ from tests.errors.calls.call import Call
 
 EVERY: list[Call] = [
     call
-    for part in (functions, further, made, functional, modules, losses, chosen, training, objects, programs)
+    for part in (functions, positions, further, made, functional, modules, losses, chosen, training, objects, programs)
     for call in part.CALLS
 ]
