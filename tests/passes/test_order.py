@@ -231,10 +231,30 @@ def test_no_position_of_an_extremum_is_looked_for_in_a_long_row(name: str, shape
         np.testing.assert_array_equal(interpret(graph, [numbers]).outputs[0], getattr(np, name)(numbers, axis))
 
 
+@pytest.mark.parametrize("shape", [(1 << 15,), (3, 20_011), (20_011, 2), (5, 60, 70), (300_000, 2)])
+@pytest.mark.parametrize("dtype", ["i64", "u32"])
+def test_no_search_stays_long(dtype: str, shape: tuple[int, ...]) -> None:
+    axes = tuple(range(len(shape))) if len(shape) != 2 else (int(np.argmax(shape)),)
+    extents, field = ", ".join(map(str, shape)), "" if dtype == "i64" else f", dtype={dtype}"
+    text = f"graph(%x: bool[{extents}]) {{ %r = first_false %x, axes={(*axes,)}{field}; return %r }}"
+    graph = order(parse(text))
+    verify(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Reduction):
+            assert np.prod([node.inputs[0].type.shape[axis] for axis in node.op.axes]) <= LONG
+    x = np.ones(shape, bool)
+    for places in ([], [-1], [x.size // 2, x.size // 3, -1], [0, x.size // 2]):
+        x[...] = True
+        x.flat[places] = False
+        np.testing.assert_array_equal(interpret(graph, [x]).outputs[0], interpret(parse(text), [x]).outputs[0])
+
+
 def test_a_position_without_divisors_or_on_axes_apart_stays() -> None:
     for shape, axes in [("20011", "(0,)"), ("300, 2, 300", "(0, 2)")]:
         graph = order(parse(f"graph(%x: f32[{shape}]) {{ %r = argmax %x, axes={axes}; return %r }}"))
         assert len(graph.nodes) == 1
+    graph = order(parse("graph(%x: bool[300, 2, 300]) { %r = first_false %x, axes=(0, 2); return %r }"))
+    assert len(graph.nodes) == 1
 
 
 def test_an_extremum_of_a_length_without_divisors_stays() -> None:

@@ -34,9 +34,10 @@ from lucid.codegen.kernel import (
     RandomElement,
     Result,
     Stage,
+    indices,
     operands as operands_of,
 )
-from lucid.ir.index import Axis, Index, constant, of
+from lucid.ir.index import Axis, Index, Known, constant, of
 from lucid.ir.ops.base import on_axis
 from lucid.ir.types import Extent, int32, int64, uint32, uint64
 
@@ -278,13 +279,35 @@ class Nest:
 
     def evaluate(self, place: Placement) -> None:
         """Write the values of a placement, in order; value number n is the constant `v<n>`."""
-        for number in self.numbers.get(place, ()):
+        for number in self.reading_late(self.numbers.get(place, ())):
             value, name = self.kernel.values[number], f"v{number}"
             if self.quads and number in self.quads.reads:
                 term = self.element_of_quad(value, name, variable(self.quads.within))
             else:
                 term = self.term(value, name)
             self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, name)
+
+    def reading_late(self, numbers: Sequence[int]) -> list[int]:
+        """The numbers of values, with those that are read where one first needs them: before, they take registers."""
+        values, order = self.kernel.values, list[int]()
+        waiting = {number for number in numbers if isinstance(values[number], Load)}
+        computed = [number for number in numbers if number not in waiting]
+
+        def add(number: int) -> None:
+            waiting.discard(number)
+            known = (
+                leaf.number for index in indices(values[number]) for leaf in index.leaves() if isinstance(leaf, Known)
+            )
+            for needed in (*operands_of(values[number]), *known):
+                if needed in waiting:
+                    add(needed)
+            order.append(number)
+
+        for number in computed:
+            add(number)
+        while waiting:  # for another placement, or to be stored as they are
+            add(min(waiting))
+        return order
 
     def element_of_quad(self, value: Expression, name: str, i: str) -> CTerm:
         """The value for an element of a quad, of what has been read or drawn for all."""

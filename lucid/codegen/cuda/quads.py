@@ -31,6 +31,10 @@ VECTORS = {
 }
 
 
+# The most words of 32 bits that the quads of a map are: of a thread's registers half, so that two blocks fit.
+MOST_WORDS = 160
+
+
 def alignment(dtype: DType) -> int:
     """The bytes that the address of a quad must be a multiple of."""
     return QUAD * dtype.itemsize // VECTORS[dtype][1]
@@ -98,9 +102,17 @@ class Quads:
         starts = (self.start(store.position) for store in self.kernel.stages[0].stores)
         return {number: start for number, start in enumerate(starts) if start is not None}
 
+    @property
+    def words(self) -> int:
+        """The words that the quads of a thread are together."""
+        read = (value.dtype for number, value in enumerate(self.kernel.values) if number in self.reads)
+        written = (self.kernel.stages[0].stores[number].buffer.dtype for number in self.writes)
+        return sum(QUAD * max(dtype.itemsize // 4, 1) for dtype in (*read, *written))
+
 
 def in_quads(kernel: Kernel) -> Quads | None:
-    """A kernel in quads. None where it is not a map, or has nothing that quads would serve."""
+    """A kernel in quads. None where it is not a map, has nothing that quads would serve, or so much of it that a thread
+    lacks the registers."""
     if len(kernel.stages) != 1 or kernel.is_empty or not kernel.axes:
         return None
     (stage,) = kernel.stages
@@ -117,7 +129,7 @@ def in_quads(kernel: Kernel) -> Quads | None:
     cut = kernel.map_indices(partial(Index.substitute, values={last: element}))
     stages = (replace(cut.stages[0], axes=(within,)),)
     quads = Quads(replace(cut, axes=(*kernel.axes[:-1], outer), stages=stages), within, element, last.extent)
-    return quads if quads.reads or quads.writes else None
+    return quads if 0 < quads.words <= MOST_WORDS else None
 
 
 def _in_one_row(kernel: Kernel) -> Kernel:

@@ -12,7 +12,8 @@ from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
 from lucid.ir.ops.extremum import Argmax, Argmin, Max, Min
-from lucid.ir.ops.reduction import All, Any, Sum
+from lucid.ir.ops.reduction import All, Any, FirstFalse, Sum
+from lucid.ir.ops.structure import Iota
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.rewrite import Context, Rules, rewrite
 from lucid.ir.types import Extent, Shape
@@ -45,7 +46,7 @@ PARTS_SIZE = 2**20
 @in_loops_too
 def order(graph: Graph) -> Graph:
     """Give each reduction its lanes, each matmul and convolution its chunk, and split long sums into sums of sums, and
-    long extrema and their positions likewise. Products of integers, which have no order, become sums.
+    long extrema, their positions and searches likewise. Products of integers, which have no order, become sums.
 
     >>> from lucid.ir.text import parse
     >>> graph = order(parse("graph(%x: f32[64, 1000]) { %s = sum %x, axes=(1,); return %s }"))
@@ -81,6 +82,22 @@ def split_long_position(node: Node, context: Context) -> Value | None:
     kept = (*places.shape[:first], 1, *places.shape[first + 1 :])
     place = places.gather(part.reshape(kept), first).reshape(part.shape)
     return (part * parts.shape[first + 1] + place).value
+
+
+def split_long_search(node: Node, context: Context) -> Value | None:
+    # first_false x -> the least of the first places in blocks of x, each behind the blocks before it; -1 where none is
+    op = node.op
+    assert isinstance(op, FirstFalse)
+    (x,) = node.inputs
+    if op.lanes or not _is_long(x.type.shape, op.axes) or len(_groups(op.axes)) > 1:
+        return None
+    first, length = op.axes[0], prod(x.type.shape[axis] for axis in op.axes)
+    blocks = _parts(context.expr(x), op.axes, padded=True)  # what pads is false, and no place of x
+    assert blocks is not None
+    places = blocks.apply(FirstFalse((first + 1,)))
+    starts = places.builder.expr(Iota(first, places.type)) * blocks.shape[first + 1]
+    least = _in_parts(places.less(0).where(places.constant(length), places + starts), Min, (first,))
+    return least.less(length).where(least, least.constant(-1)).cast(op.dtype).value
 
 
 def choose_lanes(node: Node, context: Context) -> Value | None:
@@ -268,6 +285,7 @@ IN_PARTS = frozenset({Sum, Max, Min, Any, All})
 ORDERING: Rules = {
     Reduction: (split_long, choose_lanes),
     **dict.fromkeys((Argmax, Argmin), (split_long_position,)),
+    FirstFalse: (split_long_search,),
     Matmul: (sum_products_of_integers, choose_chunk),
     **dict.fromkeys((Convolution, ConvolutionInput), (choose_channels,)),
     ConvolutionWeight: (choose_rows,),

@@ -75,12 +75,11 @@ extern "C" __global__ void kernel_0(
         #pragma unroll
         for (int i1 = 0; i1 < 4; ++i1) {
             const float v0 = v0_quad[i1];
-            const float v1 = v1_quad[i1];
-            const float v2 = v2_quad[i1];
-            const float v5 = v5_quad[i1];
             const float v7 = v0 * 0.9f;
+            const float v1 = v1_quad[i1];
             const float v9 = v1 * 0.1f;
             const float v10 = v7 + v9;
+            const float v2 = v2_quad[i1];
             const float v12 = v2 * 0.999f;
             const float v13 = v1 * v1;
             const float v15 = v13 * 0.001f;
@@ -90,6 +89,7 @@ extern "C" __global__ void kernel_0(
             const float v20 = v18 + 1e-08f;
             const float v21 = v10 * v4;
             const float v22 = v21 / v20;
+            const float v5 = v5_quad[i1];
             const float v23 = v5 - v22;
             store0_quad[i1] = v10;
             store1_quad[i1] = v16;

@@ -80,7 +80,6 @@ extern "C" __global__ void kernel_0(
         const unsigned int v4_words[4] = {v4_x0, v4_x1, v4_x2, v4_x3};
         #pragma unroll
         for (int i1 = 0; i1 < 4 && 4 * i0 + i1 < 14; ++i1) {
-            const double v3 = v3_quad[i1];
             const unsigned int t21 = v4_words[i1];
             const double t22 = v2 * 4294967296.0;
             const double t23 = t22 + 4503599627370496.0;
@@ -91,6 +90,7 @@ extern "C" __global__ void kernel_0(
             const unsigned int t28 = t21 & t26;
             const bool v4 = t27 <= t28;
             const double v5 = (double)v4;
+            const double v3 = v3_quad[i1];
             const double v6 = v3 * v5;
             store0_quad[i1] = v4;
             store1_quad[i1] = v6;

@@ -1,0 +1,75 @@
+"""Maps that keep many values: they are cut, or go without quads, so that registers suffice; and no bit changes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from lucid.codegen.cuda.module import write_module
+from lucid.codegen.cuda.quads import MOST_WORDS, in_quads
+from lucid.codegen.cuda.wide_maps import cut_wide_maps
+from lucid.codegen.lowering import lower
+from lucid.ir.graph import Graph
+from lucid.ir.ops.structure import Fused
+from lucid.ir.passes.fuse import fuse
+from lucid.ir.text import parse
+from lucid.ir.verify import verify
+from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.simulated import Simulated, same_bits
+from tests.ir.graphs import random_inputs
+from tests.oracle import run_compiled
+
+
+def many(count: int, op: str = "tanh", dtype: str = "f32") -> Graph:
+    """The sum of arrays times a function of each: none can be forgotten until the last has been read."""
+    arguments = ", ".join(f"%x{n}: {dtype}[7]" for n in range(count))
+    totals = ["%x0", *(f"%s{n}" for n in range(1, count))]
+    sums = "; ".join(f"{b} = add {a}, %x{n}" for n, (a, b) in enumerate(pairwise(totals), 1))
+    products = "; ".join(f"%t{n} = {op} %x{n}; %y{n} = mul %t{n}, {totals[-1]}" for n in range(count))
+    results = ", ".join(f"%y{n}" for n in range(count))
+    return fuse(parse(f"graph({arguments}) {{ {sums}; {products}; return {results} }}"))
+
+
+@pytest.mark.parametrize(("count", "parts"), [(60, 1), (120, 1), (150, 2)])
+def test_a_map_is_cut_where_it_keeps_more_values_than_there_are_registers(count: int, parts: int) -> None:
+    graph = many(count, "abs")
+    (node,) = graph.nodes
+    cut = cut_wide_maps(graph)
+    verify(cut)
+    assert len(cut.nodes) == parts
+    assert (cut is graph) == (parts == 1)
+    assert isinstance(node.op, Fused)
+    inner = [op for part in cut.nodes if isinstance(part.op, Fused) for op in part.op.body.nodes]
+    assert len(inner) == len(node.op.body.nodes), "nothing is computed twice"
+
+
+def test_a_chain_of_many_ops_keeps_few_values_and_stays() -> None:
+    chain = "; ".join(f"%v{n + 1} = add %v{n}, %x" for n in range(300))
+    graph = fuse(parse(f"graph(%x: f32[7], %v0: f32[7]) {{ {chain}; return %v300 }}"))
+    assert cut_wide_maps(graph) is graph
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype", "quads"), [(20, "f32", True), (21, "f32", False), (10, "f64", True), (11, "f64", False)]
+)
+def test_quads_that_take_too_many_registers_are_not_formed(count: int, dtype: str, quads: bool) -> None:
+    (node,) = many(count, dtype=dtype).nodes
+    assert (in_quads(lower(node)) is not None) == quads == (8 * count * (2 if dtype == "f64" else 1) <= MOST_WORDS)
+
+
+@pytest.mark.parametrize("architecture", ["sm_70", "sm_80", "sm_90"])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_nothing_is_spilled(dtype: str, architecture: str) -> None:
+    for count in (60, 150):
+        text = write_module(many(count, "abs" if count == 150 else "tanh", dtype)).text
+        for name, figure in compile_with_nvrtc(text, architecture).figures.items():
+            assert figure.spilled == figure.stack == 0, (name, count)
+
+
+def test_the_parts_have_the_bits_of_the_cpu_target() -> None:
+    graph = many(150, "abs")
+    arrays = random_inputs(graph, seed=0)
+    simulated = Simulated([graph])
+    assert len(simulated.modules[graph].functions) == 2
+    assert same_bits(simulated.run(graph, arrays), run_compiled(graph, arrays))
