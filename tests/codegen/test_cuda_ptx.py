@@ -50,6 +50,7 @@ MAP = """graph(%x: f32[3], %y: f32[3], %z: f32[3]) {
   %p = mul %x, %y; %s = add %p, %z; %a = add %s, %p; %d = div %a, %y; %q = sqrt %d
   return %q
 }"""
+ROUNDED = re.compile(r"(fma|mul|add|sub|div|rcp|sqrt)\.rn\.f(32|64)")
 ONE, TWO = "graph(%x: f32[3]) { %one: f32[3] = const value=1.0;", "%two: f32[3] = const value=2.0;"
 
 
@@ -87,4 +88,13 @@ def test_operations_are_fused_only_where_the_text_says_so_and_never_approximate(
     found = set(OPERATION.findall(ptx_of(text)))
     said = bool(re.search(r"\bfmaf?\(", text))
     assert said == any(operation.startswith("fma.rn.") for operation in found)
-    assert all(re.fullmatch(r"(fma|mul|add|sub|div|rcp|sqrt)\.rn\.f(32|64)", operation) for operation in found), found
+    assert all(map(ROUNDED.fullmatch, found)), found
+
+
+@pytest.mark.parametrize("option", NVRTC_OPTIONS)
+def test_each_option_is_needed(option: str) -> None:
+    name, value = option.split("=")
+    other = f"{name}={'false' if value == 'true' else 'true'}"
+    options = [other if given == option else given for given in NVRTC_OPTIONS]
+    found = set(OPERATION.findall(ptx_of(cuda_c(MAP), options)))
+    assert any(operation.startswith("fma") or not ROUNDED.fullmatch(operation) for operation in found)

@@ -242,6 +242,13 @@ def test_what_is_undefined_is_an_error(text: str, old: str, new: str, message: s
         run_executable(executable(0), graph, random_inputs(graph, seed=0))
 
 
+def test_a_store_in_front_of_an_array_is_an_error() -> None:
+    """Where the memory does not begin with a page, so that nothing stops it."""
+    graph, executable = planted(SUM, "b1[i0] = v1;", "b1[i0 - 1] = v1;")
+    with pytest.raises(SimulationError, match=r"^a kernel has written in front of an array"):
+        run_executable(executable(0), graph, random_inputs(graph, seed=0))
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [(BARRIER, ""), (OTHER, ""), (WRITE, f"if (l != 3) {WRITE}")],

@@ -27,10 +27,17 @@ class Guarded:
         self._memory = mmap.mmap(-1, (pages + 2) * page)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self.address = start + (pages + 1) * page - size
-        ctypes.memset(start + page, 0xFF, pages * page)
+        self._begin = start + page
+        ctypes.memset(self._begin, 0xFF, pages * page)
         for end in (start, start + (pages + 1) * page):
             if _mprotect()(end, page, _NO_ACCESS):
                 raise OSError(ctypes.get_errno(), "mprotect failed")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been written between the first page and the memory, where an access is no error."""
+        before = ctypes.string_at(self._begin, self.address - self._begin)
+        return before.count(0xFF) == len(before)
 
     def fill(self) -> None:
         """Make all bytes those that nobody has written."""

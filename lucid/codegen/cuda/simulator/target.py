@@ -11,7 +11,7 @@ import numpy as np
 
 from lucid.codegen.cuda.executable import PlannedExecutable, written_later
 from lucid.codegen.cuda.plan import STATUS_WORDS
-from lucid.codegen.cuda.simulator.library import FORWARD, Library, build, identity
+from lucid.codegen.cuda.simulator.library import FORWARD, Library, SimulationError, build, identity
 from lucid.codegen.cuda.simulator.memory import Guarded
 from lucid.codegen.target import Code
 from lucid.ir.graph import Graph
@@ -86,6 +86,8 @@ class SimulatorExecutable(PlannedExecutable):
         ctypes.memset(self._status.address, 0, self._status.size)
         for launch in self.plan.launches(self._addresses):
             self._library.launch(launch, self._addresses, self.order)
+        if not all(storage.is_whole for storage in (*self._slots, *self._own, self._status)):
+            raise SimulationError("a kernel has written in front of an array.")
         failed, number, position, bits = (ctypes.c_int64 * STATUS_WORDS).from_address(self._status.address)
         if failed:
             self._fail(number, position, bits)
