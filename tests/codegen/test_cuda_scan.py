@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lucid.codegen.cuda.module import write_module
-from lucid.codegen.cuda.plan import LaunchPlan, Loop
+from lucid.codegen.cuda.plan import Launch, LaunchPlan, Loop
 from lucid.codegen.cuda.source import cuda_source
 from lucid.errors import CheckError
 from lucid.ir.graph import Graph
@@ -123,3 +123,22 @@ def test_a_check_in_a_loop_keeps_states_as_they_are() -> None:
     with pytest.raises(CheckError, match="place 0"):
         executable.run(table.ctypes.data)
     assert total.tolist() == [0.0, 0.0]
+
+
+def test_elements_of_a_state_are_not_written_where_a_check_has_failed() -> None:
+    """A loop that stacks what becomes a state, where the state is."""
+    text = """graph(%x: f32[5, 3], %h: f32[3], %s: state f32[5, 3]) {
+  %last, %all = scan %h, %x, length=5, carries=1, sequences=1 (%c: f32[3], %e: f32[3]) {
+    %a = mul %c, %e; %b = tanh %a; return %b, %b
+  }
+  return %last ; %s <- %all
+}"""
+    module = write_module(final(text))
+    plan, state = module.plan, 2
+    (loop,) = (step for step in plan.steps if isinstance(step, Loop))
+    elements = {number for number, element in enumerate(loop.elements, loop.first) if element.storage == state}
+    writers = [step for step in loop.steps if isinstance(step, Launch) and elements & set(step.buffers)]
+    assert writers
+    assert all(
+        plan.status in step.buffers and "if (status[0]) return;" in module.functions[step.function] for step in writers
+    )
