@@ -288,7 +288,10 @@ class Nest:
             self.terms[number] = term if isinstance(value, Constant) else self.writer.s.name(term, name)
 
     def reading_late(self, numbers: Sequence[int]) -> list[int]:
-        """The numbers of values, with those that are read where one first needs them: before, they take registers."""
+        """The numbers of values; of a map with those that are read where one first needs them: before, they would take
+        registers, which a map of many operands lacks. Reductions keep few, and their threads wait for all at once."""
+        if any(stage.reductions for stage in self.kernel.stages):
+            return list(numbers)
         values, order = self.kernel.values, list[int]()
         waiting = {number for number in numbers if isinstance(values[number], Load)}
         computed = [number for number in numbers if number not in waiting]

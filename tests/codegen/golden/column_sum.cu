@@ -22,9 +22,9 @@ extern "C" __global__ void kernel_0(const float* b0, const bool* b1, float* b2, 
         // stage 0
         float r0_0 = 0.0f;
         for (int i2 = 0; i2 < 20; ++i2) {
+            const float v0 = b0[i1 + 7 * i2];
             const bool v1 = b1[i1 + 7 * i2];
             const float v2 = (float)v1;
-            const float v0 = b0[i1 + 7 * i2];
             const float v3 = v0 * v2;
             const float t0 = r0_0 + v3;
             r0_0 = t0;
