@@ -3,7 +3,7 @@
     python benchmarks/bounds.py [--threads 1,2] [--rows gpt,mlp-b64]
 
 The floor of a row in `compare.py` is the larger of all its FLOPs over the peak and of all its bytes over the bandwidth,
-as if one kernel did everything. Here each kernel has a floor of its own: a product or a convolution the larger of the
+as if one kernel did everything. Here each kernel has a bound of its own: a product or a convolution the larger of the
 two, others their bytes. A step whose operands are in caches can be faster than the sum of these. Peak and bandwidth
 are the best of what was measured before each row and behind the last.
 """
@@ -31,7 +31,7 @@ def multiplies(row: Row) -> bool:
     return row.ops[0].startswith(("matmul", "conv"))
 
 
-def floor_of(row: Row, roof: dict[str, float]) -> float:
+def bound_of(row: Row, roof: dict[str, float]) -> float:
     """The seconds that a kernel takes at least."""
     moved = (row.work.read + row.work.written) / roof["bytes_per_second"]
     return max(moved, row.work.operations / roof["flops_per_second"]) if multiplies(row) else moved
@@ -72,10 +72,11 @@ def show(threads: int, roofs: machine.Roofs, found: list[tuple[str, float, list[
     """Print a table of names, seconds, and the kernels' rows."""
     (best,) = machine.best(roofs).values()
     print(f"threads {threads}: {report.roof(roofs[str(threads)])}; milliseconds\n")
-    print("| step | products | other kernels | both | measured | reached |\n| --- | --- | --- | --- | --- | --- |")
+    heading = ("step", "products", "other kernels", "sum of its kernels' bounds", "measured", "reached")
+    print(f"| {' | '.join(heading)} |\n|{' --- |' * len(heading)}")
     for name, seconds, rows in found:
-        products = sum(floor_of(row, best) for row in rows if multiplies(row))
-        others = sum(floor_of(row, best) for row in rows if not multiplies(row))
+        products = sum(bound_of(row, best) for row in rows if multiplies(row))
+        others = sum(bound_of(row, best) for row in rows if not multiplies(row))
         cells = [f"{1e3 * value:.2f}" for value in (products, others, products + others, seconds)]
         print(f"| {name} | {' | '.join(cells)} | {(products + others) / seconds:.0%} |")
     print(flush=True)

@@ -14,7 +14,6 @@ one step and after five. A row in which they do not is not timed, and the run fa
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import os
@@ -23,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Hashable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Hashable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,138 +32,22 @@ import machine
 import numpy as np
 import page
 import report
-from cores import Cores
+from cores import PATIENCE, Cores
+from frameworks import FRAMEWORKS, Framework, Process, ProcessError, busy_core
 from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, Training, Workload
 
-HERE = Path(__file__).parent
 PARITY_TOLERANCE = 1e-4  # relative, of losses in float32
 SETTLE_SECONDS = 0.2  # between turns: OpenBLAS's idle threads spin for 0.11 s before they sleep, OpenMP's for 0.01
-
-
-@dataclass(frozen=True)
-class Framework:
-    """A way to run the workloads: a program beside this file and its arguments."""
-
-    name: str
-    module: str  # what has to be installed
-    arguments: tuple[str, ...] = ()
-    random: bool = False  # differs from the one before in its random numbers alone
-    images: bool = False  # differs from the one before in the order of an image's elements alone
-    cached: bool = False  # by default a later process finds on disk what an earlier one has compiled, and loads fast
-
-    def runs(self, workload: Workload) -> bool:
-        if isinstance(workload, Product):
-            return self.name in ("lucid", "numpy")  # the row is about the BLAS
-        if self.images and not isinstance(workload, Images):
-            return False
-        return not (self.random and workload.p == 0)
-
-
-FRAMEWORKS = (
-    Framework("lucid", "lucid", cached=True),
-    Framework("torch", "torch"),
-    Framework("torch nhwc", "torch", ("channels_last",), images=True),
-    Framework("torch.compile", "torch", ("default",)),
-    Framework("torch.compile nhwc", "torch", ("default", "channels_last"), images=True),
-    Framework("torch.compile tuned", "torch", ("max-autotune",)),
-    Framework("jax", "jax", ("threefry2x32",)),
-    Framework("jax rbg", "jax", ("unsafe_rbg",), random=True),
-    Framework("numpy", "numpy"),
-)
-
-
-class ProcessError(Exception):
-    """A process ended before it answered."""
-
-
-class Process:
-    """One framework in a process of its own, on the first `threads` of the cores.
-
-    What it keeps on disk goes into `caches`, so that with a new folder there the first call compiles.
-    """
-
-    def __init__(self, framework: Framework, threads: int, folder: Path, caches: Path) -> None:
-        self.framework = framework
-        self.caches = caches
-        self._log = caches / "standard-error.txt"
-        command = [sys.executable, str(HERE / f"run_{framework.module}.py"), str(folder), *framework.arguments]
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=environment(threads, caches),
-                preexec_fn=lambda: use_cores(machine.cores()[:threads]),
-            )
-        self.about = self._answer()
-
-    def ask(self, action: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request, and wait for its answer."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended: there is no answer, and the log says why
-            self._process.stdin.write(json.dumps({"do": action, **arguments}) + "\n")
-            self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ProcessError(f"{self.framework.name} ended early:\n{self._log.read_text()[-2000:]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
-
-
-def environment(threads: int, caches: Path) -> dict[str, str]:
-    """The variables of a process: so many threads, caches of its own, and the kernels that a BLAS picks by itself.
-
-    Where TORCHINDUCTOR_CACHE_DIR is set, torch.compile keeps there what it has compiled, which takes it minutes: then
-    later runs start sooner, and its first calls are no measure.
-    """
-    forced = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some systems set them; they would slow NumPy down
-    kept = {name: value for name, value in os.environ.items() if name not in forced}
-    counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LUCID_NUM_THREADS")
-    folders = {"TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(caches))}
-    return {
-        **kept,
-        **dict.fromkeys(counts, str(threads)),
-        **folders,
-        "XDG_CACHE_HOME": str(caches),
-        "LUCID_CACHE_DIR": str(caches / "lucid"),
-    }
-
-
-def use_cores(cores: list[int]) -> None:
-    """Keep the calling process on some cores, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
-
-
-@contextmanager
-def busy_core() -> Iterator[None]:
-    """Another process that never rests, on the first core."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "while True: pass"], preexec_fn=lambda: use_cores(machine.cores()[:1])
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @dataclass(frozen=True)
 class Options:
     rounds: int
     seconds: float  # of each turn
+    patience: float  # the seconds that a turn waits for whole cores
+
+
+QUICK = Options(2, 0.05, 0.0)
 
 
 class Comparison:
@@ -176,6 +59,7 @@ class Comparison:
         self.folder = folder
         self.versions: dict[str, str] = {}
         self.failures: list[str] = []
+        self.skipped: list[str] = []  # rows that none of the frameworks runs
         self.roofs: machine.Roofs = {}
         self._agreed: dict[Hashable, dict[str, list[float]]] = {}  # losses without Dropout
 
@@ -199,7 +83,7 @@ class Comparison:
         return process
 
     def _rows(self, workload: Workload, threads: int, processes: list[Process]) -> list[dict[str, Any]]:
-        print(f"{workload.title}; threads {threads}", file=sys.stderr, flush=True)
+        progress(f"{workload.name}: {workload.title}; threads {threads}\n  first calls:")
         measured: dict[str, dict[str, Any]] = {}
         timed = []
         for process in processes:
@@ -213,9 +97,16 @@ class Comparison:
                     self.failures.append(f"{workload.name}: {name}: {answer['error']}")
                 continue
             timed.append(process)
+            progress(f" {name} {report.duration(answer['cold'])}")
             if process.framework.cached and not isinstance(workload, Product):
                 with closing(Process(process.framework, threads, self.folder, process.caches)) as later:
                     answer["cached"] = later.ask("start", name=workload.name)["cold"]
+        progress("\n")
+        if not timed:
+            if all(answer["unavailable"] for answer in measured.values()):
+                reasons = "; ".join(f"{name}: {answer['error']}" for name, answer in measured.items())
+                self.skipped.append(f"{workload.name} x{threads}" + (f" ({reasons})" if reasons else ""))
+            return []
         if not self._agree(workload, timed, measured):
             return []
         rows = [self._row(workload, threads, "quiet", timed, measured)]
@@ -251,7 +142,8 @@ class Comparison:
         self, workload: Workload, threads: int, condition: str, processes: list[Process], measured: dict[str, Any]
     ) -> dict[str, Any]:
         samples: dict[str, list[float]] = {process.framework.name: [] for process in processes}
-        cores = Cores(threads)
+        cores = Cores(threads, self.options.patience)
+        progress(f"  rounds, of {self.options.rounds}{', a core busy' if condition == 'busy' else ''}:")
         for number in range(self.options.rounds):
             self._measure_roofs(threads)
             shift = number % len(processes)
@@ -261,6 +153,8 @@ class Comparison:
                     cores.wait()
                 answer = process.ask("time", name=workload.name, seconds=self.options.seconds)
                 samples[process.framework.name] += answer["samples"]
+            progress(f" {number + 1}")
+        progress("\n")
         self._measure_roofs(threads)
         results = {}
         for name, times in samples.items():
@@ -318,10 +212,28 @@ def groups(workloads: list[Workload]) -> list[list[Workload]]:
     return [*alone, products] if products else alone
 
 
+def progress(text: str) -> None:
+    """Say what is being done, where it does not mix with the report."""
+    print(text, end="", file=sys.stderr, flush=True)
+
+
+def chosen_frameworks(names: str | None) -> list[Framework]:
+    """Those of these names, separated by commas, or all that are installed."""
+    if not names:
+        return [framework for framework in FRAMEWORKS if framework.installed]
+    known = {framework.name: framework for framework in FRAMEWORKS}
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in known:
+            raise SystemExit(f"no framework is named {name}; the frameworks are {', '.join(known)}")
+        if not known[name].installed:
+            raise SystemExit(f"{name} needs the package {known[name].module}, which is not installed here")
+    return [framework for framework in FRAMEWORKS if framework.name in chosen]
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the chosen rows."""
-    chosen = options.frameworks.split(",") if options.frameworks else [f.name for f in FRAMEWORKS]
-    frameworks = [f for f in FRAMEWORKS if f.name in chosen and importlib.util.find_spec(f.module)]
+    frameworks = chosen_frameworks(options.frameworks)
     patterns = options.rows.split(",") if options.rows else [""]
     workloads = [w for w in WORKLOADS.values() if any(pattern in w.name for pattern in patterns)]
     if not workloads:
@@ -331,16 +243,20 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     counts = [int(count) for count in options.threads.split(",")]
     if max(counts) > len(machine.cores()):
         raise SystemExit(f"{max(counts)} threads asked for, but this process may use {len(machine.cores())} cores")
-    result: dict[str, Any] = {"setting": machine.setting(), "rows": []}
+    result: dict[str, Any] = {"setting": machine.setting(), "quick": options.quick, "rows": []}
     with tempfile.TemporaryDirectory() as folder:
-        pace = Options(2, 0.05) if options.quick else Options(options.rounds, options.seconds)
+        pace = QUICK if options.quick else Options(options.rounds, options.seconds, PATIENCE)
         comparison = Comparison(frameworks, pace, Path(folder))
         for threads in counts:
             for group in groups(workloads):
                 result["rows"] += comparison.rows(group, threads)
+    if not result["rows"] and not comparison.failures:
+        raise SystemExit(f"none of {', '.join(f.name for f in frameworks)} runs {', '.join(comparison.skipped)}")
+    progress("imports\n")
     result["imports"] = import_times(frameworks, pace.rounds)
     result["setting"]["load after"] = os.getloadavg()[0]
-    return result | {"roofs": comparison.roofs, "versions": comparison.versions, "failures": comparison.failures}
+    found = ("roofs", "versions", "failures", "skipped")
+    return result | {name: getattr(comparison, name) for name in found}
 
 
 def load(files: list[Path]) -> dict[str, Any]:
@@ -350,6 +266,9 @@ def load(files: list[Path]) -> dict[str, Any]:
     for run in runs[1:]:
         merged["rows"] += run["rows"]
         merged["failures"] += run["failures"]
+        merged["skipped"] = merged.get("skipped", []) + run.get("skipped", [])
+        merged["quick"] = merged.get("quick", False) or run.get("quick", False)
+        merged["setting"]["load"] = max(merged["setting"]["load"], run["setting"]["load"])
         machine.add(merged["roofs"], run["roofs"])
         merged["versions"] |= run["versions"]
     return merged

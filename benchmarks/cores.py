@@ -21,14 +21,15 @@ PATIENCE = 5.0  # seconds until a turn is taken on cores as they are
 class Cores:
     """The first cores of this process, one for each thread, and the shortest time that a thread has needed on them."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._loop = MultiplyAdds()
         self._cores = machine.cores()[:threads]
         self._shortest = min(self._look() for _ in range(10))
 
     def wait(self) -> None:
         """Wait until all cores have been whole for a while, or patience ends."""
-        end = time.perf_counter() + PATIENCE
+        end = time.perf_counter() + self._patience
         row = 0
         while row < IN_A_ROW and time.perf_counter() < end:
             time.sleep(PAUSE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,57 @@ def tables(result: dict[str, Any]) -> str:
     rows, roofs = result["rows"], machine.best(result["roofs"])
     steps = [row for row in rows if row["kind"] != "product" and report.speed(row)]
     quiet = [row for row in steps if row["condition"] == "quiet"]
-    blocks = [_roofs(result), _steps(quiet, rows, roofs), *_verdicts(quiet, rows, roofs), *_threads(quiet)]
-    blocks += [*_busy(steps), *_products(rows, roofs), _imports(result["imports"])]
-    return "\n\n".join(blocks)
+    blocks = [_summary(quiet, rows, roofs), _workloads(quiet), _setting(result), _steps(quiet, rows, roofs)]
+    blocks += [*_threads(quiet), *_busy(steps), _imports(result["imports"])]
+    return "\n\n".join(filter(None, blocks))
 
 
-def _roofs(result: dict[str, Any]) -> str:
+def _summary(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> str:
+    """How many rows are ahead of the fastest peer and by how much, and which ones miss their targets."""
+    lines = [*_ahead(chosen), *_verdicts(chosen, rows, roofs), *_products(rows, roofs)]
+    return "\n".join(["In short:", "", *(f"- {line}" for line in lines)])
+
+
+def _ahead(chosen: list[Row]) -> Iterator[str]:
+    if not chosen:
+        return
+    ordered = sorted(chosen, key=lambda row: report.speed(row) or 0.0)
+    speeds = [report.speed(row) or 0.0 for row in ordered]
+    behind = ", ".join(_where(row) for row, ratio in zip(ordered, speeds, strict=True) if ratio < 1)
+    yield (
+        f"Of {len(ordered)} rows of steps Lucid is ahead of the fastest peer in {sum(ratio >= 1 for ratio in speeds)}; "
+        f"times as fast as it: {speeds[0]:.2f} ({_where(ordered[0])}) to {speeds[-1]:.2f} ({_where(ordered[-1])}), "
+        f"{statistics.median(speeds):.2f} in the median; behind in {behind or 'none'}."
+    )
+
+
+def _where(row: Row) -> str:
+    return f"{row['name']} {_on(row['threads'])}"
+
+
+def _workloads(chosen: list[Row]) -> str:
+    """What each row computes, but for those that are another without Dropout."""
+    names = {row["name"] for row in chosen}
+    once = {row["name"]: row for row in chosen if row["name"].removesuffix("-off") not in names - {row["name"]}}
+    lines = [(name, row["title"], _amount(row["flops"]), _amount(row["bytes"])) for name, row in once.items()]
+    heading = ("step", "what it is", "FLOPs", "bytes that move at least")
+    return f"The steps; `-off` is the same without Dropout:\n\n{_table(heading, lines)}" if lines else ""
+
+
+def _amount(number: float) -> str:
+    for unit, scale in ((" G", 1e9), (" M", 1e6), (" k", 1e3)):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def _setting(result: dict[str, Any]) -> str:
+    """The versions of what was compared, and the roofs of the machine."""
+    versions = {name.partition(" ")[0].partition(".")[0]: version for name, version in result["versions"].items()}
+    measured = ", ".join(f"{name} {version}" for name, version in versions.items())
+    where = f"{result['setting']['processor']}, Python {result['setting']['python']}"
     lines = (f"- {_on(threads)}: {report.roof(values)}." for threads, values in sorted(result["roofs"].items()))
-    return "\n".join(["Roofs of the machine in this run:", "", *lines])
+    return "\n".join([f"Measured with {measured}, on {where}. Roofs of the machine in this run:", "", *lines])
 
 
 def _steps(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> str:
@@ -114,9 +158,17 @@ def _ratios(pairs: list[tuple[Row, Row]]) -> str:
 def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
     for threads in sorted(roofs):
         if chosen := report.product_rows(rows, threads):
+            lost = sum((report.speed(row) or 0.0) < 1 for row in chosen)
             yield (
-                f"Products of Linear layers {_on(threads)}, against NumPy: {report.products_in_short(chosen, roofs)}."
+                f"Products of Linear layers {_on(threads)}, called from Python, against NumPy: "
+                f"{report.products_in_short(chosen, roofs)}; {lost} of {len(chosen)} are slower than NumPy's."
             )
+    if any(report.product_rows(rows, threads) for threads in roofs):
+        yield (
+            "From Python, a product costs Lucid more beside its arithmetic, as each result is a new array where "
+            "`numpy.matmul` writes into an old one: it counts where a product takes 10 us. `products.py` calls both in "
+            "native loops, with other figures: [matrix products](#matrix-products)."
+        )
 
 
 def _imports(imports: dict[str, Any]) -> str:

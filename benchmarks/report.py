@@ -19,7 +19,7 @@ HEADINGS = {
     "lost": "LOST: slower than the fastest peer",
     "behind": "FASTER than every peer, but short of the target",
     "met": "FASTER than every peer, and no target missed",
-    "missing": "NOT MEASURED: Lucid does not run them, or has no peer",
+    "missing": "NOT COMPARED: only Lucid was measured, or only others",
 }
 
 
@@ -102,7 +102,7 @@ def target(row: Row, rows: list[Row]) -> str:
     if row["updates"] == 1:
         return shown
     ratio = toward_target(row, rows)
-    return f"{shown} of single calls" + (f": {ratio:.1f}" if ratio else "")
+    return f"{ratio:.1f} times a single call, of {shown}" if ratio else f"{shown} times a single call"
 
 
 def duration(seconds: float) -> str:
@@ -121,10 +121,14 @@ def text(result: dict[str, Any]) -> str:
     """The whole report."""
     roofs, rows = machine.best(result["roofs"]), result["rows"]
     blocks = [_setting(result)]
+    doubts = "; ".join(in_doubt(result))
     for kind, heading in HEADINGS.items():
         chosen = [row for row in rows if verdict(row, rows, roofs) == kind]
         if chosen:
-            blocks.append(f"{heading}\n\n" + _summary(chosen, rows, roofs))
+            doubt = f" (in doubt: {doubts})" if doubts and kind != "missing" else ""
+            blocks.append(f"{heading}{doubt}\n\n" + _summary(chosen, rows, roofs))
+    if result.get("skipped"):
+        blocks.append("NOT MEASURED: none of the chosen frameworks runs " + ", ".join(result["skipped"]))
     blocks += [_details(row, roofs) for row in rows if row["kind"] != "product"]
     blocks += filter(None, [_products(rows, roofs), _threads(rows), _busy(rows), _cold(rows)])
     imports = (f"{name} {duration(one['median'])}" for name, one in result["imports"].items())
@@ -152,10 +156,14 @@ def _setting(result: dict[str, Any]) -> str:
     lines = [", ".join(f"{name} {value}" for name, value in result["setting"].items())]
     lines += [f"{name}: {version}" for name, version in result["versions"].items()]
     lines += [f"threads {threads}: {roof(values)}" for threads, values in result["roofs"].items()]
-    load = result["setting"]["load"]
-    if load > IDLE_LOAD:
-        lines.append(f"The machine was busy before the run (load {load:.1f}): repeat it before you trust a figure.")
     return "\n".join(lines)
+
+
+def in_doubt(result: dict[str, Any]) -> list[str]:
+    """Why nobody should trust these figures before they were measured again."""
+    load = result["setting"]["load"]
+    busy = [f"the machine was busy before the run, load {load:.1f}"] if load > IDLE_LOAD else []
+    return busy + (["--quick takes two short turns and waits for no core"] if result.get("quick") else [])
 
 
 def roof(measured: dict[str, list[float]]) -> str:
