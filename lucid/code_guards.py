@@ -18,9 +18,10 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any
 
 from lucid.guards import GuardRecorder, is_mutable
+from lucid.iterators import holds_iterator, is_iterator, line_of
 from lucid.modes import modes
 from lucid.observed import MISSING, Observed
-from lucid.side_effects import IN_A_TRACE, Refusal, SideEffects, content_of, functions_of, held
+from lucid.side_effects import IN_A_TRACE, Refusal, SideEffects, content_of, functions_of, held, owner_name
 from lucid.tensor import Tensor
 
 _SKIPPED = sys.stdlib_module_names | {"lucid", "numpy", "llvmlite", "networkx"}
@@ -37,13 +38,19 @@ class Ran:
         self.names = names
         self.loads = list(loads(code))
         self._effects = effects
-        effects.note(code, names, [name for kind, name, _ in self.loads if kind == "global"])
+        read = [name for kind, name, _ in self.loads if kind == "global"]
+        effects.note(code, names, read)
+        for name in dict.fromkeys(name for name in read if name in names):
+            self._note_iterator(code, name, names[name], f"the global {name}")
         self._chains = [(kind, name, attributes) for kind, name, attributes in self.loads if attributes]
         self.objects: dict[str, dict[int, Callable[[], object]]] = {}
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
-    def note(self, code: CodeType, local: dict[str, Any]) -> None:
-        """Note a call."""
+    def note(self, code: CodeType, local: dict[str, Any], is_first: bool) -> None:
+        """Note a call. The arguments of the first one of all come from outside."""
+        for name, value in local.items() if is_first else ():
+            if name not in code.co_freevars:
+                self._note_iterator(code, name, value, f"the argument {name}")
         for name, value in local.items():
             if not _is_closed(value):
                 self.objects.setdefault(name, {})[id(value)] = _reference(value)
@@ -51,10 +58,32 @@ class Ran:
         if not self._effects.is_inner(code) and not any(_identical(free, known) for known in self.free):
             self.free.append(free)
             self._effects.note_variables(code, free)
+            for name, value in zip(code.co_freevars, free, strict=True):
+                self._note_iterator(code, name, value, f"the variable {name} of a closure")
         for kind, name, attributes in self._chains:
             root = self.names.get(name) if kind == "global" else local.get(name)
             for owner, attribute, value in _held_along(root, attributes):
-                self._effects.note_attribute(owner, attribute, value)
+                is_new = self._effects.note_attribute(owner, attribute, value)
+                is_whole = attribute == attributes[-1] or not _is_users_iterator(value)
+                if is_whole and (is_iterator(value) or (is_new and holds_iterator(value))):
+                    what = f"{owner_name(owner)}.{attribute}{_holds(value)}"
+                    self._effects.note_iterator(what, line_of(code, attribute), owner)
+
+    def _note_iterator(self, code: CodeType, name: str, value: object, what: str) -> None:
+        """Note what a name stands for if that is an iterator, or holds one. One of a class of the user's of which only
+        attributes are read is held to those."""
+        if holds_iterator(value):
+            followed = [attributes for _, loaded, attributes in self.loads if loaded == name]
+            if not (_is_users_iterator(value) and followed and all(followed)):
+                self._effects.note_iterator(f"{what}{_holds(value)}", line_of(code, name))
+
+
+def _is_users_iterator(value: object) -> bool:
+    return is_iterator(value) and _is_foreign(type(value).__module__)
+
+
+def _holds(value: object) -> str:
+    return " is" if is_iterator(value) else " holds"
 
 
 def _reference(value: object) -> Callable[[], object]:
@@ -68,7 +97,7 @@ def _reference(value: object) -> Callable[[], object]:
 def _held_along(root: object, attributes: list[str]) -> Iterator[tuple[object, str, object]]:
     """The hops of root.a.b... from one object of a user to the next: the object, the attribute, and what it holds.
 
-    Of modules and optimizers, whose writes are watched, those that hold a container.
+    Of modules and optimizers, whose writes are watched, those that hold a container or an iterator.
     """
     for attribute in attributes:
         if _is_closed(root):
@@ -76,7 +105,11 @@ def _held_along(root: object, attributes: list[str]) -> Iterator[tuple[object, s
         value = held(root, attribute)
         if _is_computed(root, attribute, value):
             return
-        if not isinstance(root, Observed) or (is_mutable(value) and attribute not in type(root).structural):
+        if (
+            not isinstance(root, Observed)
+            or is_iterator(value)
+            or (is_mutable(value) and attribute not in type(root).structural)
+        ):
             yield root, attribute, value
         root = value
 
@@ -150,9 +183,10 @@ class CodeObserver:
         if not _is_foreign(names.get("__name__", "")):
             self._skipped[id(names)] = names
             return
+        is_first = not self._ran
         if code not in self._ran:
             self._ran[code] = Ran(code, names, self._effects)
-        self._ran[code].note(code, frame.f_locals)
+        self._ran[code].note(code, frame.f_locals, is_first)
 
     def guard(self, guards: GuardRecorder) -> None:
         """Add the guards of everything that was noted."""

@@ -1,4 +1,4 @@
-"""What traced code would not do again: changes of globals, of what a closure holds, and of attributes.
+"""What traced code would not do again: changes of globals, of what a closure holds, of attributes, and of iterators.
 
 What they are is noted when a code object is first called, attributes at each call, and compared at the end of the
 trace. The variables of a function that ran inside the trace, and the objects that it made, began with it, and may
@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from lucid.errors import TraceError
@@ -30,19 +30,26 @@ _SETS_A_CELL = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
 @dataclass(frozen=True)
 class Refusal:
-    """How an error tells of a change: when it happened and what is lost with it, and what to do instead."""
+    """How an error tells of a change: when it happened and what is lost with it, and what to do instead. The same of
+    an iterator that was read."""
 
     when: str
     hint: str
+    of_iterators: str
+    hint_for_iterators: str
 
 
 IN_A_TRACE = Refusal(
     "while the function was traced; later calls would not change it",
     "pass it as an argument and return its new value, or keep it in a registered buffer.",
+    "that is read while the function is traced; later calls would take nothing from it, and get the same items",
+    "pass what it gives as an argument, as in step(next(batches)), or loop outside the compiled function.",
 )
 IN_A_BODY = Refusal(
     "in the body of a scan, which is called once for all runs",
     "return it from the body, as a part of the carry or of the output.",
+    "that is read in the body of a scan, which is called once for all runs, and would take one item for all",
+    "pass what it gives as the elements of the scan: lucid.scan(body, init, lucid.stack([*iterator])).",
 )
 
 
@@ -58,6 +65,7 @@ class SideEffects:
         self._globals: dict[tuple[int, str], tuple[dict[str, Any], object]] = {}
         self._cells: dict[int, tuple[str, CellType, object]] = {}
         self._contents: dict[int, tuple[str, object, object]] = {}
+        self._iterators: list[tuple[str, tuple[str, int], Reference | None]] = []
         self._inner: set[CodeType] = set()  # what is defined in code that ran
 
     def note(self, code: CodeType, names: dict[str, Any], read: Iterable[str]) -> None:
@@ -80,16 +88,30 @@ class SideEffects:
             if code not in self._inner and is_mutable(value) and id(value) not in self._contents:
                 self._contents[id(value)] = name, value, describe(value)
 
-    def note_attribute(self, owner: object, name: str, value: object) -> None:
-        """Note the value of an attribute of an object that traced code has come upon. A finder of modules changes where
-        one is imported, which has no effect the next time."""
+    def note_attribute(self, owner: object, name: str, value: object) -> bool:
+        """Note the value of an attribute of an object that traced code has come upon, and return whether it is new. A
+        finder of modules changes where one is imported, which has no effect the next time."""
         known = self._attributes.get((id(owner), name))
-        if (known is None or known[0]() is not owner) and not any(owner is finder for finder in sys.meta_path):
+        is_new = known is None or known[0]() is not owner
+        if is_new and not any(owner is finder for finder in sys.meta_path):
             with contextlib.suppress(TypeError):  # an object with slots that can't be referred to weakly
                 self._attributes[id(owner), name] = weakref.ref(owner), describe(value)
+        return is_new
+
+    def note_iterator(self, what: str, where: tuple[str, int], owner: object = None) -> None:
+        """Note that an iterator is read, `where`: what it is called, and the object of which it is an attribute, if it
+        is one. An object of the trace's own may have an iterator; where that is not known, it is taken for such."""
+        with contextlib.suppress(TypeError):
+            self._iterators.append((what, where, None if owner is None else weakref.ref(owner)))
 
     def expect_none(self) -> None:
-        """Raise TraceError where something is not what it was."""
+        """Raise TraceError where something is not what it was, and where an iterator from outside was read."""
+        if any(holder is not None for _, _, holder in self._iterators):
+            gc.collect()
+        for what, where, holder in self._iterators:
+            if holder is None or holder() is not None:
+                sentence = f"{what} an iterator from outside {self._refusal.of_iterators}."
+                raise TraceError(sentence, hint=self._refusal.hint_for_iterators, where=where)
         for (_, name), (names, before) in self._globals.items():
             self._expect_same(f"the global {name}", names.get(name, MISSING), before)
         for name, cell, before in self._cells.values():
@@ -99,8 +121,7 @@ class SideEffects:
         if any(self._changed()):
             gc.collect()  # objects of the trace that refer to each other
         for owner, name, before in self._changed():
-            subject = owner.__name__ if isinstance(owner, type) else type(owner).__name__
-            self._expect_same(f"{subject}.{name}", held(owner, name), before)
+            self._expect_same(f"{owner_name(owner)}.{name}", held(owner, name), before)
 
     def _changed(self) -> Iterator[tuple[object, str, object]]:
         """The objects that are there yet of which an attribute is not what it was, with its name and what it was."""
@@ -155,6 +176,11 @@ def _assigned(code: CodeType, instructions: frozenset[str]) -> set[str]:
 def functions_of(code: CodeType) -> Iterator[FunctionType]:
     """The functions that a code object is of, whoever holds them."""
     return (f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code)
+
+
+def owner_name(owner: object) -> str:
+    """What an object with attributes is called in a message: its class, its own name, or that of a module."""
+    return owner.__name__ if isinstance(owner, type | ModuleType) else type(owner).__name__
 
 
 def content_of(cell: CellType) -> object:
