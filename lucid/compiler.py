@@ -230,7 +230,7 @@ class CompiledFunction:
             if audited:
                 self._audit.compare(program, trace_call(self._function, self._name, leaves, spec)[0])
             self._fast = FastPath.after(self._fast, program, args, leaves) if not kwargs else None
-            return program(leaves)
+            return program.run(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function for each element of the leading axis of all array arguments, in one native call.
@@ -244,10 +244,15 @@ class CompiledFunction:
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")
         leaves, spec = flatten_call(args, kwargs)
-        times = leading_extent(leaves)
-        first = [first_element(leaf) for leaf in leaves]
-        with RUN_LOCK:
-            return self._find(first, spec).repeat(leaves, times)
+        try:
+            times = leading_extent(leaves)
+            first = [first_element(leaf) for leaf in leaves]
+            with RUN_LOCK:
+                return self._find(first, spec).repeat(leaves, times)
+        except Exception as error:
+            if any(isinstance(argument, list) for argument in args):
+                error.add_note("repeat takes an array for each argument: numpy.stack(xs) makes one of a list.")
+            raise
 
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else BoundFunction(self, owner)

@@ -85,15 +85,20 @@ def module_description() -> str:
 def user_frame(folder: str | None = None) -> tuple[str, int] | None:
     """File and line of the innermost frame outside Lucid and Python's own modules: the line that the user wrote. Code
     in a folder, if one is given, is not the user's either."""
-    frame = sys._getframe(1)
-    while frame is not None:
+    for frame in user_frames():
         filename = frame.f_code.co_filename
-        if filename == _SHELL:
-            return None
-        if _is_users(filename) and not (folder and filename.startswith(folder)):
+        if not (folder and filename.startswith(folder)):
             return filename, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def user_frames() -> Iterator[FrameType]:
+    """The frames outside Lucid and Python's own modules, innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != _SHELL:
+        if _is_users(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
 
 
 def running_frames() -> Iterator[FrameType]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cuda.device import gpu
+from lucid.conditions import instead_of_condition
 from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ReadOnlyError, TraceError, ended_trace
 from lucid.ir.graph import Value
 from lucid.ir.types import DTYPES, DType, Shape, TensorType, as_dtype
@@ -235,7 +236,7 @@ class TensorCore:
         return self._array
 
     def __bool__(self) -> bool:
-        return bool(self._single("bool()"))
+        return bool(self._single("bool()", "write x.all() or x.any() for a decision on all elements."))
 
     def __int__(self) -> int:
         number = self._single("int()")
@@ -251,10 +252,11 @@ class TensorCore:
     def __float__(self) -> float:
         return float(self._single("float()"))
 
-    def _single(self, wanted: str) -> Number:
+    def _single(self, wanted: str, of_test: str | None = None) -> Number:
         array = self._concrete(wanted)
         if array.size != 1:
-            raise ArgumentError(f"{wanted} takes a tensor of one element, got shape {self.shape}.")
+            hint = of_test and instead_of_condition(of_test, of_test)
+            raise ArgumentError(f"{wanted} takes a tensor of one element, got shape {self.shape}.", hint=hint)
         value: Number = array.item()
         return value
 

@@ -6,6 +6,7 @@ import os
 from types import UnionType
 from typing import Any
 
+from lucid.conditions import instead_of_condition
 from lucid.context import module_description, source_line, user_frame
 
 
@@ -138,6 +139,10 @@ def file_error(done: str, path: str | os.PathLike[str], error: OSError, *, hint:
     return kind(f"{name} can't be {done}: {reason}.", name, error, hint=hint)
 
 
+class UndefinedError(LucidError, NotImplementedError):
+    """A module without a `forward` that was called."""
+
+
 class AllocationError(LucidError, MemoryError):
     """A tensor that does not fit into memory."""
 
@@ -207,9 +212,9 @@ class StateDictError(LucidError, KeyError):
 
 
 _INSTEAD_OF = {
-    "bool()": "use lucid.where(condition, a, b), or take the decision outside the compiled function.",
     "int()": 'return the tensor, and read it outside the compiled function; x.astype("int64") converts inside it.',
-    "float()": "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
+    "float()": "return the tensor, and read it outside; or leave float() out, with lucid.sqrt(x) for math.sqrt(x).",
+    "state_dict()": "call it outside of the function; or, for each parameter, `p.copy_(q)` under lucid.no_grad().",
     "Tensor(...)": "lucid.stack([x, y]) makes one tensor; lucid.as_tensor(x) is x, x.detach().requires_grad_() a leaf.",
     "an index": "index a tensor with it, x[i]; what a range or a list takes is an argument that is a Python int.",
 }
@@ -219,6 +224,11 @@ def unknown_value(wanted: str) -> TraceError:
     """The error of reading a traced tensor; `wanted` is what asked for its value, as users write it."""
     if wanted.startswith("format("):
         hint = 'lucid.debug.print("{:.3f}", tensor) prints it at each call.'
+    elif wanted == "bool()":
+        hint = instead_of_condition(
+            "use lucid.where(condition, a, b), or take the decision outside the compiled function.",
+            "loop outside the compiled function, or run a fixed number of times, with lucid.where for what goes on.",
+        )
     else:
         hint = _INSTEAD_OF.get(wanted, "return the tensor, and read it outside the compiled function.")
     return TraceError(

@@ -59,6 +59,7 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "masked_select": "lucid.where(mask, t, 0.0)",
         "nonzero": "t.numpy().nonzero()",
         "nelement": "t.numel()",
+        "copy": "t.clone()",
     },
     "lucid": {
         "cat": "lucid.concatenate((t, x))",
@@ -153,7 +154,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
     },
     "lucid.optim": {
         "SparseAdam": "optim.Adam(parameters, lr=0.001)",
-        "LBFGS": "optim.Adam(parameters)",
     },
 }
 
@@ -194,6 +194,9 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "Function": "decorate a function with @lucid.custom_vjp(backward); backward(g, y, *x) gives gradients.",
         "functional": f"ask for a row of a Jacobian at a time; {_GRADIENTS}",
         "Variable": "leave it out: a tensor made with requires_grad=True is one.",
+    },
+    "lucid.optim": {
+        "LBFGS": "there is no optimizer of second order; optim.Adam(parameters) is one of first order.",
     },
     "compile": {
         "mode": "leave it out: there is one mode, and kernel_rules change how single kernels run.",

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -241,7 +241,14 @@ class Program(Readable, ABC):
             return True
         return self.guards.holds_after_epoch(leaves) and self._refresh()
 
-    def __call__(self, leaves: Sequence[Any]) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise ArgumentError: a call may need another program, which the compiled function finds."""
+        raise ArgumentError(
+            "a program is not called itself.",
+            hint=f"call the function, {self.name}(...): it runs this program where the arguments and guards fit.",
+        )
+
+    def run(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
         if self.running:  # by a signal handler or a finalizer, in the middle of a call
             raise CompileError("a compiled function was called again in the middle of a call of it.")

@@ -93,6 +93,7 @@ def save(path: PathLike, content: object = None, /, **parts: object) -> None:
     pickled.
     """
     _refuse_in_a_trace("save")
+    _expect_path("save", path)
     if (content is None) is not bool(parts):
         raise ArgumentError(
             f"save takes either one module or dict of tensors, or parts by name, got {'both' if parts else 'neither'}.",
@@ -123,6 +124,7 @@ def load(path: PathLike, target: Stateful | None = None, /, **parts: Stateful) -
     where it does not exist.
     """
     _refuse_in_a_trace("load")
+    _expect_path("load", path)
     wanted = {"the target": target} if target is not None else dict(parts)
     for name, part in wanted.items():
         if not _is_stateful(part):
@@ -164,6 +166,14 @@ def _refuse_in_a_trace(what: str) -> None:
         raise TraceError(
             f"{what} can't run while a function is traced; it would not run again in later calls.",
             hint=f"call lucid.{what} outside the compiled function.",
+        )
+
+
+def _expect_path(what: str, path: object) -> None:
+    if _is_stateful(path):
+        raise ArgumentTypeError(
+            f"{what} takes the path first, got {type(path).__name__}.",
+            hint=f'write lucid.{what}("weights.safetensors", model).',
         )
 
 

@@ -51,6 +51,7 @@ IN_A_BODY = Refusal(
     "that is read in the body of a scan, which is called once for all runs, and would take one item for all",
     "pass what it gives as the elements of the scan: lucid.scan(body, init, lucid.stack([*iterator])).",
 )
+_HYPERPARAMETER = "set it outside of the compiled function: a change of a hyperparameter compiles nothing."
 
 
 class SideEffects:
@@ -121,7 +122,8 @@ class SideEffects:
         if any(self._changed()):
             gc.collect()  # objects of the trace that refer to each other
         for owner, name, before in self._changed():
-            self._expect_same(f"{owner_name(owner)}.{name}", held(owner, name), before)
+            hint = _HYPERPARAMETER if name == "param_groups" else None
+            self._expect_same(f"{owner_name(owner)}.{name}", held(owner, name), before, hint)
 
     def _changed(self) -> Iterator[tuple[object, str, object]]:
         """The objects that are there yet of which an attribute is not what it was, with its name and what it was."""
@@ -134,9 +136,9 @@ class SideEffects:
         """Whether a code object is defined in code that ran, so that the variables around it are the trace's own."""
         return code in self._inner
 
-    def _expect_same(self, what: str, now: object, before: object) -> None:
+    def _expect_same(self, what: str, now: object, before: object, hint: str | None = None) -> None:
         if describe(now) != before:
-            raise TraceError(f"{what} changed {self._refusal.when}.", hint=self._refusal.hint)
+            raise TraceError(f"{what} changed {self._refusal.when}.", hint=hint or self._refusal.hint)
 
 
 def expect_no_write(owner: object, name: str, value: object) -> None:

@@ -388,6 +388,15 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
     __getitem__ = ops.get_item
 
+    def __divmod__(self, y: Operand) -> tuple[Tensor, Tensor]:
+        return ops.floor_divide(self, y), ops.remainder(self, y)
+
+    def __rdivmod__(self, x: Operand) -> tuple[Tensor, Tensor]:
+        return ops.floor_divide(x, self), ops.remainder(x, self)
+
+    def __round__(self, decimals: int = 0) -> Tensor:
+        return ops.round(self, decimals=decimals)
+
 
 TensorCore.result_class = Tensor
 

@@ -17,7 +17,8 @@ SOURCES = sorted((ROOT / "lucid").rglob("*.py"))
 # What of Lucid a layer may import; the top level, which is not listed, may import all.
 MAY_IMPORT = {
     "lucid.context": (),
-    "lucid.errors": ("lucid.context",),
+    "lucid.conditions": ("lucid.context",),
+    "lucid.errors": ("lucid.context", "lucid.conditions"),
     "lucid.logs": (),
     "lucid.ir": ("lucid.ir", "lucid.errors", "lucid.logs"),
     "lucid.codegen": ("lucid.codegen", "lucid.ir", "lucid.errors"),

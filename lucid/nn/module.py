@@ -10,7 +10,7 @@ import numpy as np
 from lucid.context import Described, enter_module, leave_module
 from lucid.conversion import to_array
 from lucid.core import device_and_dtype, expect_movable
-from lucid.errors import ArgumentTypeError
+from lucid.errors import ArgumentTypeError, UndefinedError
 from lucid.modes import no_grad
 from lucid.nn.hooks import Hook, RemovableHandle, called_with_hooks
 from lucid.nn.registry import REGISTRIES, Registry, as_prefix, join
@@ -35,7 +35,13 @@ class Module(Registry):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What calling the module computes. Every subclass that is called defines it."""
-        raise NotImplementedError(f"{type(self).__name__} defines no forward()")
+        name = type(self).__name__
+        raise UndefinedError(
+            f"{name} defines no forward().",
+            hint="write `for layer in layers: x = layer(x)`, or make an nn.Sequential of them."
+            if type(self).__module__.startswith("lucid.")
+            else f"write `def forward(self, x): ...` in the class {name}: calling the module calls it.",
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, np.ndarray) for x in (*args, *kwargs.values())):  # as compiled code does
@@ -105,7 +111,7 @@ class Module(Registry):
         if not isinstance(state, MutableMapping):
             raise ArgumentTypeError(f"state_dict takes a dict as destination, got {type(destination).__name__}.")
         prefix = as_prefix(prefix)
-        state.update({f"{prefix}{name}": tensor.numpy().copy() for name, tensor in self._state("")})
+        state.update({f"{prefix}{name}": tensor._concrete("state_dict()").copy() for name, tensor in self._state("")})
         return state
 
     def _state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:

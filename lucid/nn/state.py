@@ -59,7 +59,9 @@ def difference_hint(
         if isinstance(inner, Mapping) and not own.keys().isdisjoint(inner):
             return f"it is a dict of such: load state_dict[{name!r}]."
     for prefix in _prefixes(unexpected, missing[:1]):
-        if all(f"{prefix}{name}" in state_dict for name in missing):
+        if all(f"{prefix}{name}" in state_dict for name in missing) and all(
+            str(name).startswith(prefix) for name in state_dict
+        ):
             put = WRAPPERS.get(prefix, "something has put")
             return (
                 f"{put} {prefix!r} before each name: load "

@@ -141,7 +141,7 @@ CASES: list[Case] = [
     (
         lambda: ir("%y = and %x, %x"),
         ParseError,
-        "and takes bools, or integers of one dtype, got float32 and float32.",
+        "'and' takes bools, or integers of one dtype, got float32 and float32.",
         None,
     ),
     (

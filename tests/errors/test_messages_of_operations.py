@@ -162,7 +162,7 @@ CASES: list[Case] = [
     (
         lambda: lucid.bitwise_and(ones(2), ones(2)),
         DTypeError,
-        "and takes bools, or integers of one dtype, got float32 and float32.",
+        "'and' takes bools, or integers of one dtype, got float32 and float32.",
         None,
     ),
     (lambda: lucid.left_shift(ones(2), 1), DTypeError, "left_shift takes integers, got float32.", None),

@@ -79,13 +79,13 @@ CASES: list[Case] = [
         lambda: lucid.compile(lambda x: math.sqrt(x))(Tensor(1.0)),
         TraceError,
         "float() needs the value of a tensor that is only known when the compiled step runs.",
-        "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
+        "return the tensor, and read it outside; or leave float() out, with lucid.sqrt(x) for math.sqrt(x).",
     ),
     (
         lambda: lucid.compile(lambda x: x * float(x.mean()))(ones(2)),
         TraceError,
         "float() needs the value of a tensor that is only known when the compiled step runs.",
-        "leave float() out, and write lucid.sqrt(x) for math.sqrt(x); to read the value, return the tensor.",
+        "return the tensor, and read it outside; or leave float() out, with lucid.sqrt(x) for math.sqrt(x).",
     ),
     (
         lambda: lucid.compile(lambda n: [*range(n)])(Tensor(3)),

@@ -212,7 +212,7 @@ class Logical(Elementwise):
     def result(self, *operands: DType) -> DType:
         if any(x != operands[0] for x in operands) or operands[0].is_float:
             names = " and ".join(x.name for x in operands)
-            raise DTypeError(f"{self.name} takes bools, or integers of one dtype, got {names}.")
+            raise DTypeError(f"{self.name!r} takes bools, or integers of one dtype, got {names}.")
         return operands[0]
 
 
