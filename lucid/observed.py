@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from lucid.errors import ArgumentTypeError, LucidError
 from lucid.modes import bump_epoch, current_tracer
 
 
@@ -80,17 +79,7 @@ def hyperparameter(group: dict[str, Any], key: str) -> Any:
     if tracer is not None:
         return tracer.scalars.hyperparameter(group, key)
     value = group[key]
-    return tuple(as_float(key, x) for x in value) if isinstance(value, tuple | list) else as_float(key, value)
-
-
-def as_float(key: str, value: Any) -> float:
-    """A hyperparameter as a float, or an ArgumentTypeError for what is no number: a group takes any value."""
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, LucidError):
-            raise
-        raise ArgumentTypeError(f"{key} of a group of an optimizer is a number, got {value!r}.") from None
+    return tuple(map(float, value)) if isinstance(value, tuple | list) else float(value)
 
 
 def setting(group: dict[str, Any], key: str) -> Any:

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lucid.errors import LucidError
 from lucid.ir.graph import Value
 from lucid.ir.ops.structure import Const, normalized
 from lucid.ir.types import TensorType, float64
-from lucid.observed import as_float
 from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
     from lucid.tracing import Tracer
+
+
+class CheckedGroup:
+    """The hyperparameters that were found to be in their ranges when a group of an optimizer was last checked.
+
+    Between two steps, anything may be written into a group; what has not changed is not checked again.
+    """
+
+    def __init__(self, group: dict[str, Any], keys: list[str], check: Callable[[dict[str, Any]], None]) -> None:
+        self._group, self._keys, self._check = group, keys, check
+        self.values: list[object] = []
+        self.note()
+
+    def note(self) -> None:
+        """Note the values that there are, but for lists, whose items may change."""
+        values = [self._group[key] for key in self._keys]
+        self.values[:] = [object() if isinstance(value, list) else value for value in values]
+
+    def holds(self) -> bool:
+        """Whether the values that there are now are in their ranges."""
+        try:
+            self._check({**self._group})
+        except LucidError:
+            return False
+        self.note()
+        return True
 
 
 class ScalarInputs:
@@ -44,15 +71,22 @@ class ScalarInputs:
         source = f"{self._tracer.guards.bind(group)}[{key!r}]"
         if isinstance(value, tuple | list):
             self._tracer.guards.require(f"len({source}) == {len(value)}")
-            return tuple(self.input(f"{key}.{i}", as_float(key, x), f"{source}[{i}]") for i, x in enumerate(value))
-        return self.input(key, as_float(key, value), source)
+            return tuple(self.input(f"{key}.{i}", float(x), f"{source}[{i}]") for i, x in enumerate(value))
+        return self.input(key, float(value), source)
 
     def guard_item(self, group: dict[str, Any], key: str) -> None:
         """Guard group[key] by its value."""
         self._tracer.guards.guard(f"{self._tracer.guards.bind(group)}[{key!r}]", group[key])
 
-    def guard_other_items(self, group: dict[str, Any]) -> None:
-        """Guard what is no `hyperparameter` in a group, which an optimizer may have read directly."""
+    def guard_group(self, group: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
+        """Guard that what is a `hyperparameter` in a group passes the check of its optimizer, which the trace then
+        raises where it does not; and all else by its value, for an optimizer may have read it directly."""
+        read = [key for key in group if (id(group), key) in self._hyperparameters]
+        if read:
+            guards, checked = self._tracer.guards, CheckedGroup(group, read, check)
+            known = guards.bind(checked.values)
+            same = [f"{guards.bind(group)}[{key!r}] is {known}[{number}]" for number, key in enumerate(read)]
+            guards.require(f"({' and '.join(same)}) or {guards.bind(checked)}.holds()", "the hyperparameters")
         for key in group:
             if key != "params" and (id(group), key) not in self._hyperparameters:
                 self.guard_item(group, key)

@@ -168,7 +168,8 @@ class Optimizer(Observed):
     def step(self, closure: Callable[[], R] | None = None) -> R | None:
         """Update every parameter that has a grad, and its state.
 
-        A closure, which computes the loss and its gradients, is called first, and what it returns is returned.
+        A closure, which computes the loss and its gradients, is called first, and what it returns is returned. Raises
+        ArgumentError, before anything is updated, for a hyperparameter that was set to what is outside its range.
         """
         if closure is not None and not callable(closure):
             raise ArgumentTypeError(f"step takes a function that computes the loss, or nothing, got {closure!r}.")
@@ -186,13 +187,15 @@ class Optimizer(Observed):
         if is_ours:
             update = unwatched(update)
         groups = self.__dict__["param_groups"]  # a read that is not guarded as a whole, but value by value
+        for group in groups:
+            self.check({**group})
         with no_grad(), Savepoint(later=is_ours):
             for group, members in zip(groups, self._members, strict=True):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)
                 update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
                 if tracer is not None:
-                    tracer.scalars.guard_other_items(group)
+                    tracer.scalars.guard_group(group, self.check)
 
     def state_dict(self) -> dict[str, Any]:
         """The state as copies, in PyTorch's layout, {"state": {0: {"exp_avg": array, ...}, ...}, "param_groups": ...},

@@ -13,6 +13,7 @@ import lucid.compiler
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.compiler import CompiledFunction
+from lucid.errors import ArgumentError
 from tests.compile.changes import check
 
 
@@ -175,3 +176,57 @@ def test_whether_a_grad_is_none() -> None:
     assert weight.grad is not None
     assert weight.grad.tolist() == [2.0]
     assert len(accumulate.programs) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("lr", "0.1", "SGD takes a number as lr, got lr='0.1'."),
+        ("lr", None, "SGD takes a number as lr, got lr=None."),
+        ("lr", [0.1], "SGD takes a number as lr, got lr=[0.1]."),
+        ("lr", np.ones(2), "SGD takes a number as lr, got lr=array([1., 1.])."),
+        ("lr", -1.0, "SGD takes lr of at least 0, got lr=-1.0."),
+        ("lr", float("nan"), "SGD takes lr of at least 0, got lr=nan."),
+        ("momentum", "x", "SGD takes a number as momentum, got momentum='x'."),
+        ("weight_decay", "x", "SGD takes a number as weight_decay, got weight_decay='x'."),
+        ("dampening", "x", "SGD takes a number as dampening, got 'x'."),
+    ],
+)
+@pytest.mark.parametrize("calls", [0, 1, 3])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_hyperparameter_outside_its_range(key: str, value: object, sentence: str, calls: int, compiled: bool) -> None:
+    weight, optimizer, step = sgd_step(lr=0.5, momentum=0.5, weight_decay=0.1)
+    call: Callable[[], None] = step if compiled else step.__wrapped__  # type: ignore[attr-defined]  # as functools has it
+    for _ in range(calls):
+        call()
+    (group,) = optimizer.param_groups
+    before, known = weight.item(), group[key]
+    group[key] = value
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert caught.value.sentence == sentence
+    assert weight.item() == before
+    group[key] = known
+    call()
+    assert weight.item() < before
+    assert len(step.programs) == compiled
+
+
+def test_a_list_of_hyperparameters_whose_items_change() -> None:
+    weight = Tensor([1.0], requires_grad=True)
+    optimizer = optim.Adam([weight], lr=0.1)
+    betas = optimizer.param_groups[0]["betas"] = [0.5, 0.5]
+
+    @lucid.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        (weight * 1.0).backward()
+        optimizer.step()
+
+    step()
+    betas[0] = 0.25
+    step()
+    assert len(step.programs) == 1
+    betas[0] = 1.5
+    with pytest.raises(ArgumentError, match="Adam takes betas"):
+        step()

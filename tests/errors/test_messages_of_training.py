@@ -43,13 +43,13 @@ CASES: list[Case] = [
     (
         lambda: step_with("fast"),
         ArgumentTypeError,
-        "lr of a group of an optimizer is a number, got 'fast'.",
+        "SGD takes a number as lr, got lr='fast'.",
         None,
     ),
     (
         lambda: lucid.compile(step_with)(None),
         ArgumentTypeError,
-        "lr of a group of an optimizer is a number, got None.",
+        "SGD takes a number as lr, got lr=None.",
         None,
     ),
     (
