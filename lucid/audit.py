@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import warnings
 from typing import TYPE_CHECKING
 
 from lucid.core import here
@@ -18,9 +20,20 @@ if TYPE_CHECKING:
     from lucid.program import Program
     from lucid.trace import Trace
 
-_text = os.environ.get("LUCID_AUDIT", "0")
-_period = int(_text) if _text.isdigit() else 1  # audit every n-th call; 0 for never
-periods = [_period] if _period else []  # and of the `audit` blocks that are open: the last counts
+VARIABLE = "LUCID_AUDIT"
+
+
+def configured(text: str) -> list[int]:
+    """The period that a text names: every n-th call is audited, for 0 and for none no call."""
+    if text and not re.fullmatch("[0-9]+", text):
+        warnings.warn(
+            f"{VARIABLE} takes a number of calls, got {text!r}; each call is audited.", RuntimeWarning, stacklevel=2
+        )
+        return [1]
+    return [period for period in [int(text or 0)] if period]
+
+
+periods = configured(os.environ.get(VARIABLE, ""))  # and those of the `audit` blocks that are open: the last counts
 
 
 class audit:  # noqa: N801  a context manager reads as a verb

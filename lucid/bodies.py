@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from lucid.conditions import instead_of_condition
 from lucid.core import TensorCore
 from lucid.errors import TraceError
 from lucid.ir.graph import Value
@@ -74,10 +75,12 @@ class EagerTracer(Tracer):
         """Raise unless the elements of a concrete tensor are part of the body itself."""
         if tensor._symbol is None and self.is_new(tensor) and id(tensor) not in self._tracked:
             return
+        hint = "use lucid.where(condition, a, b), or read tensors before."
+        if wanted == "bool()":
+            hint = instead_of_condition(hint, hint)
+        elif wanted == "Tensor(...)":
+            hint = "a list in the carry or in xs is a list here: make it one tensor before, or lucid.stack(list) here."
         self.refused = TraceError(
-            f"{wanted} needs the value of a tensor in {self._body}, which is traced once for all runs.",
-            hint="a list in the carry or in xs is a list here: make it one tensor before, or lucid.stack(list) here."
-            if wanted == "Tensor(...)"
-            else "use lucid.where(condition, a, b), or read tensors before.",
+            f"{wanted} needs the value of a tensor in {self._body}, which is traced once for all runs.", hint=hint
         )
         raise self.refused

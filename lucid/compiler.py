@@ -257,6 +257,15 @@ class CompiledFunction:
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else BoundFunction(self, owner)
 
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "compiled functions are not pickled.",
+            hint="import or compile it where it is needed; a model's weights are saved by lucid.save(path, model).",
+        )
+
+    def __copy__(self) -> Any:
+        return _compiled(self._function, self._target, self._pipeline, self._trap)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return _compiled(copy.deepcopy(self._function, memo), self._target, self._pipeline, self._trap)
 

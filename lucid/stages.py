@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from lucid.compilation import PLANNED, Compiled
-from lucid.errors import CompileError
+from lucid.errors import ArgumentTypeError, CompileError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.pipeline import FUSED, PARTITIONED, REMATERIALIZED
 from lucid.ir.text import print_graph
@@ -39,6 +39,12 @@ class Readable:
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "programs are not pickled.",
+            hint="compile the function where it is needed: machine code comes from the disk cache there.",
+        )
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -97,7 +103,9 @@ class Readable:
 
         executable = self._compiled.executable
         if not isinstance(executable, CPUExecutable):
-            raise CompileError("kernels can be timed on the CPU target only.")
+            raise CompileError(
+                "kernels can be timed on the CPU target only.", hint="NVIDIA's profilers time those of target 'cuda'."
+            )
         return executable.timing()
 
     def _title(self) -> str:

@@ -42,6 +42,7 @@ FORMAT = "lucid-cache 1"  # of a file, and a part of every key: another layout o
 SUFFIX = ".lucid"
 _OURS = re.compile(r"[0-9a-f]{64}(\.lucid|\.[0-9a-f]{16}\.tmp)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 # What a graph becomes is decided by these parts of the package; the rest of it decides what the graph is.
 _SOURCES = ("ir", "codegen", "compilation.py", "joint.py")
@@ -144,13 +145,17 @@ def store(key: str, entry: Entry) -> None:
             _trim(folder, bound)
     except _RefusedError as refused:
         _warn_once(f"{refused}; compiling without it.")
-    except OSError:  # a full disk, a home that is read-only
-        return
+    except OSError as error:  # a full disk, a home that is read-only
+        if os.environ.get(DIRECTORY_VARIABLE) and error.errno in _UNWRITABLE:
+            _warn_once(f"{path}, which {DIRECTORY_VARIABLE} names, can't be written: {error.strerror}.")
 
 
 def directory() -> Path | None:
     """Where the cache is, or None where it is turned off or can't be."""
-    if os.environ.get(ENABLED_VARIABLE) == "0" or os.name != "posix" or not sources():
+    enabled = os.environ.get(ENABLED_VARIABLE, "")
+    if enabled not in ("", "0", "1"):
+        _warn_once(f"{ENABLED_VARIABLE} takes 0 or 1, got {enabled!r}; the disk cache is used.")
+    if enabled == "0" or os.name != "posix" or not sources():
         return None
     if chosen := os.environ.get(DIRECTORY_VARIABLE):
         return Path(chosen)

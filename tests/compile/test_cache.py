@@ -16,6 +16,7 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import RecompileWarning, Tensor
+from lucid.audit import configured
 from lucid.errors import AuditError
 from tests.compile.changes import ONE, value
 
@@ -105,3 +106,9 @@ def test_an_audit_every_nth_call() -> None:
         fast(Tensor(ONE))
         with pytest.raises(AuditError):
             fast(Tensor(ONE))
+
+
+def test_how_often_the_environment_has_calls_audited() -> None:
+    assert [configured(text) for text in ("", "0", "1", "100")] == [[], [], [1], [100]]
+    with pytest.warns(RuntimeWarning, match="LUCID_AUDIT takes a number of calls, got 'x'; each call is audited"):
+        assert configured("x") == [1]

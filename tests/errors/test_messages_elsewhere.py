@@ -143,7 +143,7 @@ def test_arguments_that_overlap_and_are_both_written() -> None:
         (lambda: update(whole(memory[:4]), whole(memory[2:])), "first, f32[4], and second, f32[4],"),
         (lambda: update(whole(memory[:4]), whole(memory[:4])), "first, f32[4], and second, f32[4],"),
         (lambda: update_one(whole(captured.numpy()[1:])), "captured, f32[4], and first, f32[3],"),
-        (update_what_it_captures, "captured, f32[4], and captured, f32[4],"),
+        (update_what_it_captures, "left, f32[4], and right, f32[4],"),
     ):
         with pytest.raises(ArgumentError) as caught:
             call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from lucid import Tensor, ones
 from lucid.errors import (
     ArgumentError,
     ArgumentTypeError,
+    CompileError,
     DTypeError,
     MissingNameError,
     StateDictError,
@@ -102,6 +105,12 @@ def test_the_way_out_of_each_condition_works() -> None:
     assert (X == 0.5).any().item()
 
 
+def test_the_same_in_the_body_of_a_scan() -> None:
+    with pytest.raises(TraceError) as caught:
+        lucid.scan(lambda carry, x: (max(carry, x), None), 0.0, X)
+    assert caught.value.hint == LARGER
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
@@ -173,6 +182,24 @@ CASES: list[Case] = [
         "call the function, relu(...): it runs this program where the arguments and guards fit.",
     ),
     (
+        lambda: pickle.dumps(lucid.compile(F.relu)),
+        ArgumentTypeError,
+        "compiled functions are not pickled.",
+        "import or compile it where it is needed; a model's weights are saved by lucid.save(path, model).",
+    ),
+    (
+        lambda: pickle.dumps(lucid.compile(F.relu).lower(X)),
+        ArgumentTypeError,
+        "programs are not pickled.",
+        "compile the function where it is needed: machine code comes from the disk cache there.",
+    ),
+    (
+        lambda: lucid.compile(F.relu, target="cuda-sim").lower(X).explain(profile=True),
+        CompileError,
+        "kernels can be timed on the CPU target only.",
+        "NVIDIA's profilers time those of target 'cuda'.",
+    ),
+    (
         lambda: Undefined()(X),
         UndefinedError,
         "Undefined defines no forward().",
@@ -202,6 +229,14 @@ def test_a_list_of_batches_is_told_to_be_stacked() -> None:
             "repeat takes an array for each argument: numpy.stack(xs) makes one of a list."
         ]
     assert step.repeat(np.stack([*xs]), np.stack([*ys])).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_compiled_function_is_copied_without_its_programs() -> None:
+    step = lucid.compile(MODEL)
+    step.lower(ones(1, 2))
+    again = copy.copy(step)
+    assert again.weight is MODEL.weight
+    assert (len(step.programs), len(again.programs)) == (1, 0)
 
 
 def test_functions_of_python_that_take_numbers() -> None:

@@ -167,3 +167,36 @@ def test_it_can_be_turned_off(folder: Path, monkeypatch: pytest.MonkeyPatch, cou
     compile_double()
     assert counts.assembled == 2
     assert not folder.exists()
+
+
+# What the environment says of the cache, and can't be so, is told once.
+
+
+def test_a_directory_that_is_asked_for_and_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, counts: Compilations
+) -> None:
+    monkeypatch.setenv("LUCID_CACHE_DIR", "/dev/null/cache")
+    with pytest.warns(CacheWarning) as caught:
+        compile_double()
+    expected = "/dev/null/cache, which LUCID_CACHE_DIR names, can't be written: Not a directory."
+    assert [str(warning.message) for warning in caught] == [expected]
+    compile_double()
+    assert counts.assembled == 2
+    monkeypatch.delenv("LUCID_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/another")  # which nobody has chosen for Lucid
+    compile_double()
+
+
+def test_a_switch_that_is_neither_on_nor_off(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, counts: Compilations
+) -> None:
+    monkeypatch.setenv("LUCID_CACHE", "maybe")
+    with pytest.warns(CacheWarning) as caught:
+        compile_double()
+    assert [str(warning.message) for warning in caught] == [
+        "LUCID_CACHE takes 0 or 1, got 'maybe'; the disk cache is used."
+    ]
+    monkeypatch.setenv("LUCID_CACHE", "1")
+    compile_double()
+    assert counts.assembled == 1
+    assert [*folder.iterdir()]
