@@ -144,7 +144,7 @@ class GuardRecorder:
             known = self._structural.get(expression)
             if known is None or known[0] is not value or known[1] != global_epoch.count:
                 self._structural[expression] = value, global_epoch.count
-                self.guard(expression, value, subject, epoch=True)
+                self.guard(expression, value, kind.structural[name].format(kind.__name__), epoch=True)
         elif name in owner.__dict__:
             self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not is_mutable(value))
         elif not isinstance(getattr(kind, name, None), property):

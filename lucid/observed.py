@@ -6,7 +6,7 @@ are recorded as guards, and writes go to the tracer, which refuses those that it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from lucid.modes import bump_epoch, current_tracer
@@ -25,7 +25,8 @@ MISSING = Missing()
 class Observed:
     """The base of Module and Optimizer."""
 
-    structural: ClassVar[frozenset[str]] = frozenset()  # containers that change only together with the epoch
+    # Containers that change only together with the epoch, and what they say of an object, to people.
+    structural: ClassVar[Mapping[str, str]] = {}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

@@ -26,7 +26,12 @@ REGISTRIES = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "mod
 class Registry(Observed):
     """What a Module is without its calls: attributes, some of which are registered under their names."""
 
-    structural = frozenset({*REGISTRIES, "_not_saved"})
+    structural = {
+        "_parameters": "which parameters {} has",
+        "_buffers": "which buffers {} has",
+        "_modules": "which layers {} has",
+        "_not_saved": "which buffers of {} are not saved",
+    }
 
     training: bool
     _parameters: dict[str, Parameter | None]

@@ -28,6 +28,16 @@ SETTINGS_OF_PYTORCH = ("foreach", "fused", "capturable", "differentiable")  # th
 Member = tuple[int, Tensor, Tensor]  # the number of a parameter among all of the optimizer, the parameter, its grad
 
 
+class Members(tuple[tuple[Tensor, ...], ...]):
+    """The parameters of each group of an optimizer."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        parameters, groups = sum(map(len, self)), len(self)
+        return f"{parameters} parameter{'s' * (parameters != 1)} in {groups} group{'s' * (groups != 1)}"
+
+
 class Optimizer(Observed):
     """Updates parameters from their gradients, in place.
 
@@ -39,10 +49,10 @@ class Optimizer(Observed):
     and for hyperparameters outside their range.
     """
 
-    structural = frozenset({"state", "_members"})
+    structural = {"state": "the state of {}", "_members": "what {} updates"}
     non_negative: ClassVar[tuple[str, ...]] = ()  # hyperparameters that are numbers of at least 0
     state: dict[str, Tensor]
-    _members: tuple[tuple[Tensor, ...], ...]  # the parameters of each group
+    _members: Members
 
     if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
         __getattr__ = refuse_attribute
@@ -56,7 +66,7 @@ class Optimizer(Observed):
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state = {}
-        self._members = ()
+        self._members = Members()
         if isinstance(params, Tensor | Mapping):
             raise ArgumentTypeError(
                 f"{type(self).__name__} takes several parameters, got one {type(params).__name__}.",
@@ -115,7 +125,7 @@ class Optimizer(Observed):
                 created[tensor.name] = tensor
         self.state = {**self.state, **created}
         self.param_groups = [*self.param_groups, complete]
-        self._members = (*self._members, members)
+        self._members = Members((*self._members, members))
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""

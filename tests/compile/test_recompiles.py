@@ -10,6 +10,7 @@ import pytest
 import lucid
 import lucid.compiler
 import lucid.nn as nn
+import lucid.optim as optim
 from lucid.errors import CompileError
 
 scale = 2.0
@@ -145,6 +146,25 @@ def test_a_module_that_was_added_or_replaced_is_named() -> None:
     model.add_module("extra", nn.Tanh())
     step(x)
     assert causes(step)[1:] == [
-        "Sequential._modules was 4 items, is 5 items, with 'extra'",
-        "Sequential._modules was 5 items, with 'extra', is 5 items, with another 'extra'",
+        "which layers Sequential has was 4 items, is 5 items, with 'extra'",
+        "which layers Sequential has was 5 items, with 'extra', is 5 items, with another 'extra'",
+    ]
+
+
+def test_a_cause_that_is_another_group_of_parameters() -> None:
+    weight, bias = (nn.Parameter(np.ones(2, np.float32)) for _ in range(2))
+    optimizer = optim.SGD([weight], lr=0.1)
+
+    @lucid.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        weight.sum().backward()
+        optimizer.step()
+
+    step()
+    optimizer.add_param_group({"params": [bias], "lr": 0.2})
+    step()
+    assert causes(step) == [
+        "the first call",
+        "what SGD updates was 1 parameter in 1 group, is 2 parameters in 2 groups",
     ]
