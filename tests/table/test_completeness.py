@@ -47,6 +47,9 @@ OPERATORS_WITHOUT_ROW = {
     **dict.fromkeys(("__init__", "__deepcopy__", "__reduce__", "__repr__", "__str__", "__format__"), CONVERTS),
     "__getattr__": "answers for missing names: tests/test_tensor.py",
     "__hash__": "is Python's",
+    **dict.fromkeys(
+        ("__divmod__", "__rdivmod__", "__round__"), "calls others: tests/errors/test_messages_of_habits.py"
+    ),
     "__setitem__": "writes into a leaf: tests/parity/test_assignment.py",
     **dict.fromkeys(("__array_ufunc__", "__array_function__"), "calls a function of Lucid's: tests/test_ufuncs.py"),
 }
