@@ -149,6 +149,8 @@ def expect_no_write(owner: object, name: str, value: object) -> None:
     hint = "keep what changes from step to step in a tensor: self.register_buffer(...), then self.name = ..."
     if name == "training":
         hint = "call train() and eval() outside the compiled function, which is compiled once for each mode."
+    if name == "param_groups":
+        hint = "call add_param_group outside the compiled function."
     raise TraceError(
         f"{type(owner).__name__}.{name} was set to {value!r} while a function is traced; later calls would not set "
         "it again.",

@@ -219,6 +219,13 @@ def test_message(case: Case) -> None:
     expect_message(case)
 
 
+def test_a_group_is_added_outside() -> None:
+    with pytest.raises(TraceError, match=r"SGD\.param_groups was set to") as caught:
+        lucid.compile(lambda: OPTIMIZER.add_param_group({"params": [nn.Parameter([1.0])]}))()
+    assert caught.value.hint == "call add_param_group outside the compiled function."
+    assert len(OPTIMIZER.param_groups) == 1
+
+
 def test_a_list_of_batches_is_told_to_be_stacked() -> None:
     step = lucid.compile(lambda x, y: F.mse_loss(x, y))
     xs, ys = np.ones((3, 4), np.float32), np.zeros((3, 4), np.float32)
