@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from llvmlite.binding import ffi
 
 import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import compiler
-from lucid.codegen.cpu import assembler, target
+from lucid.codegen.cpu import assembler, machine as processors, target
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import assemble, machine
@@ -47,6 +49,18 @@ def test_threads_make_what_llvmlite_makes() -> None:
         assert helpers()
     assert not helpers()
     assert [job.result() for job in jobs] == expected * 4
+
+
+def test_a_failure_of_llvm_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = ffi.lib.LLVMPY_CreateString
+    create.argtypes, create.restype = [ctypes.c_char_p], ctypes.c_void_p
+
+    def emit(_machine: object, _module: object, _is_object: bool, message: Any) -> None:
+        ctypes.cast(message, ctypes.POINTER(ctypes.c_void_p))[0] = create(b"no such file type")
+
+    monkeypatch.setattr(processors, "_emission", lambda: (emit, *[None] * 3))
+    with pytest.raises(RuntimeError, match=r"^no such file type$"):
+        assemble(machine(), team_text(*machine().layout()))
 
 
 def test_code_does_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

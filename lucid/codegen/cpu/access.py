@@ -14,7 +14,7 @@ from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I32, I64, VOID, element, first_lanes, i64, intrinsic, memory_type
 from lucid.codegen.cpu.pattern import Pattern, lane_pattern, run_length
 from lucid.codegen.cpu.scalars import Term
-from lucid.codegen.cpu.streamed import store_streamed
+from lucid.codegen.cpu.streamed import can_stream, store_streamed
 from lucid.codegen.cpu.uniform import UniformScalars, is_vector
 from lucid.codegen.kernel import Bounds, Buffer
 from lucid.ir.index import Atom, Axis, Index, Known, Quotient, Remainder
@@ -45,6 +45,7 @@ class Access:
         self.pointers = pointers
         self.terms = terms
         self.streamed = streamed  # the numbers of buffers
+        self.has_streamed = False  # whether anything is stored past the caches
         self.axes: dict[Axis, ir.Value] = {}
         self.lane_axis: Axis | None = None
         self.active = self.width
@@ -289,7 +290,8 @@ class Access:
         stored = self._to_memory(self.s.splat(value))
         if stride == 1:
             address = element(self.builder, pointer, self.first(position), dtype)
-            if self.mask is None and buffer.number in self.streamed:
+            if self.mask is None and buffer.number in self.streamed and can_stream(self.width, dtype.itemsize):
+                self.has_streamed = True
                 store_streamed(self.builder, stored, address, dtype.itemsize)
             elif self.mask is None:
                 self.builder.store(stored, address, align=dtype.itemsize)

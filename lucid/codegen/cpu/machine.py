@@ -116,7 +116,8 @@ class Parsed:
         buffer = emit(target_machine, self._module, True, ctypes.byref(message))
         self._idle.append(target_machine)
         if not buffer:
-            raise RuntimeError(message.value)
+            with ffi.OutputString(init=message) as text:
+                raise RuntimeError(str(text))
         try:
             return ctypes.string_at(start(buffer), size(buffer))
         finally:

@@ -155,7 +155,7 @@ class _Nest:
             self.evaluate(Placement(-1, 0))
             self.builder.position_at_end(start)
             self.nest(-1, self.kernel.axes, self.s.width, [], self.stages)
-            if self.access.streamed:
+            if self.access.has_streamed:
                 self.builder.fence()  # before others are told that the chunk is done
         self.builder.ret_void()
         ir.IRBuilder(self.entry).branch(start)

@@ -31,7 +31,7 @@ VECTORS = {
 }
 
 
-# The most words of 32 bits that the quads of a map are: of a thread's registers half, so that two blocks fit.
+# The most words of 32 bits that the quads of a map are: of a thread's 255 registers, others hold what it computes.
 MOST_WORDS = 160
 
 
