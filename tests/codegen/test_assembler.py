@@ -21,8 +21,8 @@ import lucid.optim as optim
 from lucid import compiler
 from lucid.codegen.cpu import assembler, machine as processors, target
 from lucid.codegen.cpu.ahead import expected
-from lucid.codegen.cpu.assembler import Job, assemble_once, begin_once, helped, submit
-from lucid.codegen.cpu.machine import assemble, machine
+from lucid.codegen.cpu.assembler import TURN, Job, assemble_once, begin_once, helped, submit
+from lucid.codegen.cpu.machine import LEVEL, QUICK, Parsed, assemble, machine
 from lucid.codegen.cpu.pool import common_text
 from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
@@ -174,19 +174,63 @@ def test_what_all_programs_call_is_begun_before_the_trace(monkeypatch: pytest.Mo
 
 def test_a_trace_that_fails_ends_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     text = common_text(machine()) + "; begun by a trace that fails"
-    turn = sys.getswitchinterval()
+    traced = threading.Event()
+
+    class Slow(Parsed):
+        def object_code(self) -> bytes:
+            traced.wait()
+            return super().object_code()
+
+    monkeypatch.setenv("LUCID_CACHE", "0")
+    monkeypatch.setattr(assembler, "Parsed", Slow)
     monkeypatch.setattr("lucid.codegen.cpu.library.common_text", lambda _: text)
 
     @lucid.compile
     def function(x: lucid.Tensor) -> lucid.Tensor:
         assert helpers()
-        assert sys.getswitchinterval() < turn
+        traced.set()
         raise ValueError("no trace")
 
     with pytest.raises(ValueError, match="no trace"):
         function(np.ones(3, np.float32))
     assert not helpers()
-    assert sys.getswitchinterval() == turn
+
+
+@pytest.mark.parametrize("chosen", [None, 0.004])
+def test_turns_are_short_while_there_are_helpers_and_a_choice_of_the_user_stays(chosen: float | None) -> None:
+    before = sys.getswitchinterval()
+    leave = threading.Event()
+
+    def wait() -> bytes:
+        leave.wait()
+        return b"code"
+
+    try:
+        with helped():
+            assert sys.getswitchinterval() == before, "no job, no helper"
+            submit(wait)
+            submit(wait)
+            assert sys.getswitchinterval() == TURN < before
+            if chosen is not None:
+                sys.setswitchinterval(chosen)
+            leave.set()
+        assert sys.getswitchinterval() == (before if chosen is None else chosen)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_code_of_another_level_is_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUCID_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("LUCID_CACHE", raising=False)
+    text = team_text(*machine().layout())
+    with helped():
+        begin_once(machine(), "a module at two levels", lambda: text, QUICK)
+        begin_once(machine(), "a module at two levels", lambda: text)
+    expected = {level: Parsed(machine(), text, level).object_code() for level in (QUICK, LEVEL)}
+    assert expected[QUICK] != expected[LEVEL]
+    for _ in ("begun", "from disk"):
+        for level, code in expected.items():
+            assert assemble_once(machine(), "a module at two levels", lambda: text, level) == code
 
 
 def test_one_thread_begins_nothing() -> None:

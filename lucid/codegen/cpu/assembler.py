@@ -1,12 +1,13 @@
 """Object code, made on as many threads as compiled code runs on.
 
 A job is done by a helper, or by the thread that asks for its result, whichever comes first. Helpers are threads that
-end when no job waits: a process has none but while it compiles.
+end when no job waits: a process has none but while it compiles, and while it forks it has none at all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections import deque
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from lucid.codegen import cache
 from lucid.codegen.cpu.machine import LEVEL, Machine, Parsed
-from lucid.codegen.threads import get_num_threads
+from lucid.codegen.threads import RUN_LOCK, get_num_threads
 
 
 class Job:
@@ -67,11 +68,15 @@ class Job:
             self._ended.set()
 
 
+Shared = tuple[Machine, str, int]  # what `assemble_once` is given: whose code, of what, and LLVM's level
+
 _lock = threading.Lock()  # of what follows
 _waiting: deque[Job] = deque()
 _helpers: set[threading.Thread] = set()
-_begun: dict[tuple[Machine, str], Job] = {}  # by what `assemble_once` is given
-_known: set[tuple[Machine, str]] = set()  # begun or asked for in this process
+_turns: list[float] = []  # while there are helpers: seconds as they were, and as they are now
+_begun: dict[Shared, Job] = {}
+_known: set[Shared] = set()  # begun or asked for in this process
+_resting = threading.Event()  # set where no helper may take a job
 
 
 def submit(make: Callable[[], bytes], key: str | None = None) -> Job:
@@ -79,10 +84,7 @@ def submit(make: Callable[[], bytes], key: str | None = None) -> Job:
     job = Job(make, key)
     with _lock:
         _waiting.append(job)
-        if len(_helpers) < get_num_threads() - 1:
-            helper = threading.Thread(target=_help, name="lucid assembler")
-            _helpers.add(helper)
-            helper.start()
+        _start_helper()
     return job
 
 
@@ -90,54 +92,43 @@ def begin_once(machine: Machine, source: str, text: Callable[[], str], level: in
     """Have what `assemble_once` gives for these arguments made, if there is a helper to do so, and nobody has asked
     for it yet."""
     with _lock:
-        if get_num_threads() == 1 or (machine, source) in _known:
+        if get_num_threads() == 1 or (machine, source, level) in _known:
             return
-        _known.add((machine, source))
-    key = _key(machine, source)
+        _known.add((machine, source, level))
+    key = _key(machine, source, level)
     entry = cache.fetch(key)
     job = submit(Parsed(machine, text(), level).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
     with _lock:
-        _begun[machine, source] = job
+        _begun[machine, source, level] = job
 
 
 def assemble_once(machine: Machine, source: str, text: Callable[[], str], level: int = LEVEL) -> bytes:
     """The object code of a module that the programs of all processes share, from the disk cache if it is there.
 
-    `source` says what its text depends on beside the machine and Lucid itself: it may be the text.
+    `source` says what its text depends on beside the machine and Lucid itself: it may be the text. `level` is LLVM's.
     """
     with _lock:
-        _known.add((machine, source))
-        job = _begun.pop((machine, source), None)
+        _known.add((machine, source, level))
+        job = _begun.pop((machine, source, level), None)
     if job is None:
-        key = _key(machine, source)
+        key = _key(machine, source, level)
         entry = cache.fetch(key)
         job = _done(Parsed(machine, text(), level).object_code, key) if entry is None else _done(lambda: entry.blobs[0])
     return job.kept()
-
-
-# Seconds until a thread that runs Python lets another that waits for it do so: a helper comes back from LLVM, takes its
-# next job and leaves again. Python's own interval, while a thread traces or writes, is as long as half a job.
-TURN = 0.0005
 
 
 @contextlib.contextmanager
 def helped() -> Iterator[None]:
     """Jobs are submitted inside. When this ends, all are done, or where it ends with an error, none waits; and no
     helper runs. It may be inside another."""
-    turn = sys.getswitchinterval()
     try:
-        if get_num_threads() > 1:
-            sys.setswitchinterval(min(turn, TURN))
         yield
         while (job := _take()) is not None:
             job.run()
     finally:
-        sys.setswitchinterval(turn)
         with _lock:
             _waiting.clear()
-            helpers = [*_helpers]
-        for helper in helpers:
-            helper.join()
+        _await_helpers()
         with _lock:
             done = {key: job for key, job in _begun.items() if job.is_done}
             _begun.clear()
@@ -146,8 +137,8 @@ def helped() -> Iterator[None]:
         job.kept()
 
 
-def _key(machine: Machine, source: str) -> str:
-    return cache.key_of(["shared", machine.identity(), source])
+def _key(machine: Machine, source: str, level: int) -> str:
+    return cache.key_of(["shared", machine.identity(), source, str(level)])
 
 
 def _done(make: Callable[[], bytes], key: str | None = None) -> Job:
@@ -155,6 +146,15 @@ def _done(make: Callable[[], bytes], key: str | None = None) -> Job:
     job = Job(make, key)
     job.run()
     return job
+
+
+def _start_helper() -> None:
+    """Have one more, where there may be more. The caller holds the lock."""
+    if len(_helpers) < get_num_threads() - 1 and not _resting.is_set():
+        helper = threading.Thread(target=_help, name="lucid assembler")
+        helper.start()
+        _helpers.add(helper)
+        _shorten_turns()
 
 
 def _help() -> None:
@@ -168,7 +168,76 @@ def _take(wanted: Job | None = None) -> Job | None:
         if wanted is not None and wanted in _waiting:
             _waiting.remove(wanted)
             return wanted
-        if _waiting:
+        me = threading.current_thread()
+        if _waiting and not (_resting.is_set() and me in _helpers):
             return _waiting.popleft()
-        _helpers.discard(threading.current_thread())
+        _drop([me])
         return None
+
+
+def _await_helpers() -> None:
+    """Wait until those that run now have ended."""
+    with _lock:
+        helpers = [*_helpers]
+    for helper in helpers:
+        helper.join()
+    with _lock:
+        _drop(helpers)
+
+
+def _drop(helpers: list[threading.Thread]) -> None:
+    """Count on these no more. The caller holds the lock."""
+    _helpers.difference_update(helpers)
+    if not _helpers:
+        _restore_turns()
+
+
+# Seconds until a thread that runs Python lets another that waits for it do so: a helper comes back from LLVM, takes its
+# next job and leaves again. Python's own interval, while a thread traces or writes, is as long as half a job.
+TURN = 0.0005
+
+
+def _shorten_turns() -> None:
+    """Let helpers have the interpreter soon, where they don't yet."""
+    if not _turns:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(min(before, TURN))
+        _turns[:] = before, sys.getswitchinterval()
+
+
+def _restore_turns() -> None:
+    """Have turns be as long as they were, unless somebody else has set them meanwhile."""
+    if _turns:
+        before, shortened = _turns
+        _turns.clear()
+        if sys.getswitchinterval() == shortened:
+            sys.setswitchinterval(before)
+
+
+# A traced function may fork. Its child has none of the threads, but every lock that they hold, those of LLVM too: so
+# helpers end before, each with its job. What waits then, the child does itself, and helpers of the parent.
+
+
+def _rest() -> None:
+    RUN_LOCK.acquire()  # for another thread that compiles
+    _resting.set()
+    try:
+        _await_helpers()
+    finally:
+        _lock.acquire()
+
+
+def _go_on(helpers: int) -> None:
+    if not _resting.is_set():  # this module was imported while the fork waited for the thread that did so
+        return
+    try:
+        _resting.clear()
+        for _ in range(helpers):
+            _start_helper()
+    finally:
+        _lock.release()
+        RUN_LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_rest, after_in_parent=lambda: _go_on(len(_waiting)), after_in_child=lambda: _go_on(0))
