@@ -47,9 +47,10 @@ class Ran:
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
     def note(self, code: CodeType, local: dict[str, Any], is_first: bool) -> None:
-        """Note a call. The arguments of the first one of all come from outside."""
-        for name, value in local.items() if is_first else ():
-            if name not in code.co_freevars:
+        """Note a call. The arguments of the first one of all come from outside, and so do defaults."""
+        for name, value in local.items():
+            is_argument = name not in code.co_freevars
+            if is_argument and (is_first or (is_iterator(value) and self._is_default(code, value))):
                 self._note_iterator(code, name, value, f"the argument {name}")
         for name, value in local.items():
             if not _is_closed(value):
@@ -68,6 +69,12 @@ class Ran:
                 if is_whole and (is_iterator(value) or (is_new and holds_iterator(value))):
                     what = f"{owner_name(owner)}.{attribute}{_holds(value)}"
                     self._effects.note_iterator(what, line_of(code, attribute), owner)
+
+    def _is_default(self, code: CodeType, value: object) -> bool:
+        """Whether a value is the default of an argument of a function that was defined outside."""
+        functions = () if self._effects.is_inner(code) else functions_of(code)
+        defaults = ((*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()) for f in functions)
+        return any(value is default for each in defaults for default in each)
 
     def _note_iterator(self, code: CodeType, name: str, value: object, what: str) -> None:
         """Note what a name stands for if that is an iterator, or holds one. One of a class of the user's of which only

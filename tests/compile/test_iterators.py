@@ -76,6 +76,17 @@ def of_a_loop(x: Tensor) -> Tensor:
     return x
 
 
+def of_a_default(x: Tensor) -> Tensor:
+    def made_inside(y: Tensor, *, it: Iterator[float] = iter(ITEMS)) -> Tensor:  # noqa: B008  that is what is tested
+        return y * next(it)
+
+    return by_default(made_inside(x))
+
+
+def by_default(x: Tensor, *, it: Iterator[float] = iter(ITEMS)) -> Tensor:  # noqa: B008  that is what is tested
+    return x * next(it)
+
+
 def of_a_closure() -> Callable[[Tensor], Tensor]:
     made = generator()
 
@@ -98,6 +109,7 @@ def of_a_closure() -> Callable[[Tensor], Tensor]:
         (lambda x: x * lucid.as_tensor(next(epoch)[0]), "the global epoch is"),
         (lambda x: x * next(loaders["train"][0]), "the global loaders holds"),
         (of_a_loop, "users_config.batches is"),
+        (of_a_default, "the argument it is"),
         (of_a_closure(), "the variable made of a closure is"),
         (Trainer().step, "Trainer.batches is"),
         (Trainer().step_by_name, "Trainer.batches is"),
@@ -153,11 +165,14 @@ def test_iterators_of_the_function_itself() -> None:
         def inner() -> float:
             return next(own)
 
-        total = sum(a * b for a, b in zip(ITEMS, reversed(ITEMS), strict=True))
+        def by_own_default(items: Iterator[float] = iter(ITEMS)) -> float:  # noqa: B008  that is what is tested
+            return next(items)
+
+        total = by_own_default() + sum(a * b for a, b in zip(ITEMS, reversed(ITEMS), strict=True))
         return x * (reader.read() + inner() + take(own) + take(map(float, ITEMS)) + total)
 
     compiled = lucid.compile(step)
-    assert [compiled(X).tolist() for _ in range(2)] == [[38.0, 76.0]] * 2
+    assert [compiled(X).tolist() for _ in range(2)] == [[40.0, 80.0]] * 2
     assert len(compiled.programs) == 1
 
 
