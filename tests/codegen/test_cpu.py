@@ -363,3 +363,14 @@ def test_another_processor_gives_the_same_bits(cpu: str, monkeypatch: pytest.Mon
     for a, b in zip(here, there, strict=True):
         np.testing.assert_array_equal(bits(a), bits(b))
     assert_compiled_matches(graph, inputs)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the processor named here is x86-64")
+@pytest.mark.parametrize(("rows", "columns"), [(257, 35), (263, 99)])
+def test_lanes_that_are_off_read_nothing(rows: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of the last part that are not there lie behind the array, and so do the lanes behind the last column."""
+    if named.vector_bytes("LUCID_CPU", "x86-64-v3") > machine().vector_bytes:
+        pytest.skip("this one could not run its code")
+    monkeypatch.setenv("LUCID_CPU", "x86-64-v3")
+    graph = fuse(order(parse(f"graph(%x: f32[{rows}, {columns}]) {{ %r = sum %x, axes=(0,); return %r }}")))
+    assert_compiled_matches(graph, [normal(rows, columns)])

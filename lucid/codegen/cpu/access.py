@@ -37,6 +37,7 @@ class Access:
         s: UniformScalars,
         pointers: Sequence[ir.Value],
         terms: Mapping[int, Term],
+        register: int,
         streamed: Collection[int] = (),
     ) -> None:
         self.builder = builder
@@ -44,6 +45,7 @@ class Access:
         self.width = s.width
         self.pointers = pointers
         self.terms = terms
+        self.register = register  # the bytes of a vector of the machine
         self.streamed = streamed  # the numbers of buffers
         self.has_streamed = False  # whether anything is stored past the caches
         self.axes: dict[Axis, ir.Value] = {}
@@ -199,13 +201,33 @@ class Access:
             )
         address = element(self.builder, pointer, self.first(position), dtype)
         if mask is not None:
-            return self.from_memory(self._masked("masked.load", type, [address], dtype, mask, zeros), dtype)
+            return self.from_memory(self.load_masked(address, dtype, mask), dtype)
         return self.from_memory(self.builder.load(address, align=dtype.itemsize, typ=type), dtype)
 
     def load_masked(self, address: ir.Value, dtype: DType, mask: ir.Value) -> ir.Value:
-        """Neighbouring elements of memory in the lanes of a mask, and zeros."""
-        type = memory_type(dtype, self.width)
-        return self._masked("masked.load", type, [address], dtype, mask, ir.Constant(type, None))
+        """Neighbouring elements of memory in the lanes of a mask, and zeros.
+
+        They are loaded register by register. LLVM divides what is wider, and may read all of a part whose lanes are
+        off: version 22 does with AVX2, where a mask is made of a variable and a constant.
+        """
+        width = min(max(self.register // dtype.itemsize, 2), mask.type.count)
+        type = memory_type(dtype, width)
+        zeros = ir.Constant(type, None)
+        parts = []
+        for start in range(0, mask.type.count, width):
+            lanes = ir.Constant(ir.VectorType(I32, width), list(range(start, start + width)))
+            inside = mask if width == mask.type.count else self.builder.shuffle_vector(mask, mask, lanes)
+            place = element(self.builder, address, i64(start), dtype) if start else address
+            parts.append(self._masked("masked.load", type, [place], dtype, inside, zeros))
+        return self._joined(parts)
+
+    def _joined(self, parts: Sequence[ir.Value]) -> ir.Value:
+        """The lanes of vectors, one behind the other."""
+        while len(parts) > 1:
+            order = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self.builder.shuffle_vector(first, second, order) for first, second in pairs]
+        return parts[0]
 
     def _is_near(self, pattern: Pattern) -> bool:
         """Whether lanes read memory that is loaded at once."""
@@ -229,8 +251,7 @@ class Access:
         if inside is None and count == size:
             loaded = self.builder.load(address, align=dtype.itemsize, typ=type)
         else:
-            zeros = ir.Constant(type, None)
-            loaded = self._masked("masked.load", type, [address], dtype, mask, zeros)
+            loaded = self.load_masked(address, dtype, mask)
         lanes = [at - low for at in read] + [0] * (self.width - len(read))
         order = ir.Constant(ir.VectorType(I32, self.width), lanes)
         result = self.from_memory(self.builder.shuffle_vector(loaded, loaded, order), dtype)
@@ -249,14 +270,8 @@ class Access:
                 parts.append(self.builder.load(address, align=dtype.itemsize, typ=type))
                 continue
             lanes = ir.Constant(ir.VectorType(I32, run), list(range(start, start + run)))
-            inside = self.builder.shuffle_vector(mask, mask, lanes)
-            zeros = ir.Constant(type, None)
-            parts.append(self._masked("masked.load", type, [address], dtype, inside, zeros))
-        while len(parts) > 1:
-            order = ir.Constant(ir.VectorType(I32, 2 * parts[0].type.count), list(range(2 * parts[0].type.count)))
-            pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [self.builder.shuffle_vector(first, second, order) for first, second in pairs]
-        return self.from_memory(parts[0], dtype)
+            parts.append(self.load_masked(address, dtype, self.builder.shuffle_vector(mask, mask, lanes)))
+        return self.from_memory(self._joined(parts), dtype)
 
     def _any_of(self, flags: ir.Value, lanes: Sequence[Sequence[int]]) -> ir.Value:
         """For each of some lists of lanes, whether any of them has its flag set."""

@@ -134,7 +134,8 @@ class ModuleWriter:
         past_caches = streamed(kernel, [n for n in range(count, len(homes)) if homes[n] in homes[:count]])
         function = self.functions.get((kernel, past_caches))
         if function is None:
-            function = write_kernel(self.module, kernel, f"kernel_{len(self.functions)}", past_caches)
+            name = f"kernel_{len(self.functions)}"
+            function = write_kernel(self.module, kernel, name, self.machine.vector_bytes, past_caches)
             self.functions[kernel, past_caches] = function
             self.expressions += len(kernel.values)
         operands = [*map(self.operand, (*node.inputs, *node.outputs))]

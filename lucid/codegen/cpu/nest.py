@@ -76,10 +76,13 @@ def with_numbered_draws(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
     return replace(kernel, values=tuple(map(numbered, kernel.values))), tuple(draws)
 
 
-def write_kernel(module: ir.Module, kernel: Kernel, name: str, streamed: Collection[int]) -> KernelFunction:
-    """Append the function of a kernel with numbered draws to a module. Some buffers are written past the caches."""
+def write_kernel(
+    module: ir.Module, kernel: Kernel, name: str, register: int, streamed: Collection[int]
+) -> KernelFunction:
+    """Append the function of a kernel with numbered draws to a module, for a machine whose vectors have so many bytes.
+    Some buffers are written past the caches."""
     function = ir.Function(module, TASK, name)
-    nest = _Nest(function, kernel, streamed)
+    nest = _Nest(function, kernel, register, streamed)
     nest.write()
     return KernelFunction(function, nest.chunks)
 
@@ -87,7 +90,7 @@ def write_kernel(module: ir.Module, kernel: Kernel, name: str, streamed: Collect
 class _Nest:
     """Writes one kernel."""
 
-    def __init__(self, function: ir.Function, kernel: Kernel, streamed: Collection[int]) -> None:
+    def __init__(self, function: ir.Function, kernel: Kernel, register: int, streamed: Collection[int]) -> None:
         self.kernel = kernel
         placements = kernel.placements()
         self.numbers: dict[Placement, list[int]] = {}
@@ -115,7 +118,7 @@ class _Nest:
             constants = word(context, len(buffers), POINTER)
             self.draws = [Term(uint64, word(constants, number, I64)) for number in draws]
         self.terms: dict[int, Term] = {}
-        self.access = Access(self.builder, self.s, buffers, self.terms, streamed)
+        self.access = Access(self.builder, self.s, buffers, self.terms, register, streamed)
         self.results: dict[tuple[int, int], Term] = {}
         self.squares = squares_of(kernel, width)
         self.turned: dict[int, tuple[Square, ir.Value]] = {}

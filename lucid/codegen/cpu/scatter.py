@@ -50,7 +50,7 @@ class _Scatter:
         _, self.chunk, *_ = task.function.args
         self.updates, self.indices, self.result = (task.address(self.builder, slot) for slot in range(3))
         scalars = UniformScalars(self.builder, self.builder.block, 1)
-        self.access = Access(self.builder, scalars, (), {})
+        self.access = Access(self.builder, scalars, (), {}, task.machine.vector_bytes)
 
     def write(self) -> int:
         builder = self.builder
