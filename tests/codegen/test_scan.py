@@ -212,4 +212,4 @@ def test_code_does_not_grow_with_the_length() -> None:
 
     # The sums around the loop are cut into as many levels.
     assert lines(3200) < 1.1 * lines(1600)
-    assert lines(400) < 1.1 * lines(8)
+    assert lines(250) < 1.1 * lines(8)
