@@ -260,17 +260,19 @@ def test_products_have_the_same_bits_with_any_threads_and_vectors(
         np.testing.assert_array_equal(bits(result), bits(results[0]))
 
 
-@pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128)])
+@pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128), (71, 300)])
 def test_two_workers_have_equal_shares_of_a_product(m: int, n: int) -> None:
     gemm = Gemm(float32, 64)
     panels = gemm.panels(m, n)
     assert sum(panels) == -(-n // gemm.lanes)
     down, cuts = product_chunks(1, m, n, 512, gemm.rows, panels)
-    vectors = [panel for panel in panels for _ in range(down)]
+    tiles = -(-m // gemm.rows)
+    columns = [(panel, min(down, tiles - first)) for first in range(0, tiles, down) for panel in panels]
+    vectors = [panel * (number < high) for panel, high in columns for number in range(down)]
     assert (cuts[0], cuts[-1]) == (0, len(vectors))
-    parts = -(-m // (down * gemm.rows))
-    sums = [sum(vectors[begin:end]) for begin, end in itertools.pairwise(cuts)] * parts
+    sums = [sum(vectors[begin:end]) for begin, end in itertools.pairwise(cuts)]
     assert min(sums) > 0
+    assert all(cut % down < columns[cut // down][1] for cut in cuts[:-1])  # no panel is packed for no tile
     assert len(sums) in range(8, 65, 2)
     assert abs(sum(sums[: len(sums) // 2]) - sum(sums) / 2) < gemm.vectors  # less than a tile
 

@@ -104,12 +104,12 @@ def _parts(extent: int, wanted: int) -> int:
 
 def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int]) -> tuple[int, tuple[int, ...]]:
     """How a matrix product in tiles of so many rows, in panels of so many vectors each, is cut: the tiles down in a
-    part of its rows, and the tiles of a part, counted panel by panel, that its stretches begin with, and the one behind
-    all.
+    part of its rows, and the tiles that its stretches begin with, and the one behind all. Tiles are counted part by
+    part, panel by panel in each, as if all parts were full.
 
     Stretches follow panels, since a panel of B is packed once for all rows. Where there are few panels, rows are
     divided first. All stretches have about as many vectors, so that workers have equal shares, though panels may be
-    few, and the last ones narrow.
+    few, the last ones narrow, and the last part low.
     """
     tiles = -(-m // rows)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
@@ -117,15 +117,17 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
         return tiles, (0, tiles * len(panels))
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
     down = tiles if len(panels) * batch >= min(wanted, 8) else -(-tiles // HALVES)
-    stretches = min(-(-wanted // (batch * -(-tiles // down))), down * len(panels) // SHORTEST_STRETCH)
-    stretches = max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
-    starts = [*accumulate((down * vectors for vectors in panels), initial=0)]
+    parts = [min(down, tiles - first) for first in range(0, tiles, down)]
+    stretches = min(-(-wanted // (batch * len(parts))), down * len(panels) // SHORTEST_STRETCH)
+    stretches = len(parts) * max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
+    columns = [(high, vectors) for high in parts for vectors in panels]
+    starts = [*accumulate((high * vectors for high, vectors in columns), initial=0)]
     cuts = []
     for number in range(stretches):
         place = number * starts[-1] // stretches
-        panel = bisect_right(starts, place) - 1
-        cuts.append(panel * down + (place - starts[panel]) // panels[panel])
-    return down, (*cuts, down * len(panels))
+        column = bisect_right(starts, place) - 1
+        cuts.append(column * down + (place - starts[column]) // columns[column][1])
+    return down, (*cuts, down * len(columns))
 
 
 def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int]:

@@ -35,14 +35,14 @@ class Gemm(Tiles):
     calls. The context holds the addresses of A, B and C, and of a word each of: m, n, k; a_row, a_column, b_row,
     b_column, c_row, c_column; the elements of k in a chunk of the sum; the first column of the last panel;
     whether panels of whole vectors are read where they are; how many elements behind a panel of B are fetched for each
-    row of A; how many tiles lie below each other in a part of C, how many parts there are, and into how many stretches
-    each is cut; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need
+    row of A; how many tiles lie below each other in a part of C, how many panels there are, and into how many stretches
+    C is cut; then the addresses of two more tiles, which `other_tiles` names: products have them compiled that need
     them; and the number of the tile that each stretch begins with, and of the one behind all.
     C[i, j] is at c + i c_row + j c_column, in elements, and likewise for A and B; one stride of C is 1. The matrices of
     a batch follow each other.
 
-    A chunk of the task is a stretch of the tiles of a part, which are counted panel by panel, and down in each. Where a
-    worker takes both sides of a cut inside of a panel, it packs the panel once.
+    A chunk of the task is a stretch of the tiles of C, which are counted part by part, panel by panel, and down in
+    each. Where a worker takes both sides of a cut inside of a panel, it packs the panel once.
     """
 
     def reads_in_place(self, m: int, b_row: int, b_column: int) -> bool:
@@ -213,17 +213,15 @@ class Gemm(Tiles):
         return function
 
     def write_product(self, name: str) -> None:
-        """The task: one chunk of C = A B, a stretch of the tiles of a part of one matrix of the batch."""
+        """The task: one chunk of C = A B, a stretch of the tiles of one matrix of the batch."""
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, last, *constants = constants
-        in_place, ahead, down, parts, stretches, edge, low = constants
+        in_place, ahead, down, count, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
-        stretch, rest = builder.urem(number, stretches), builder.udiv(number, stretches)
-        part, matrix = builder.urem(rest, parts), builder.udiv(rest, parts)
-        i_start = builder.mul(part, builder.mul(down, i64(self.rows)))
+        stretch, matrix = builder.urem(number, stretches), builder.udiv(number, stretches)
         begin, end = (
             builder.load(builder.gep(self.behind, [builder.add(stretch, i64(side))], source_etype=I64), typ=I64)
             for side in (0, 1)
@@ -236,11 +234,13 @@ class Gemm(Tiles):
         keeps = builder.icmp_signed("<=", k, i64(KEPT))
         like_c = builder.icmp_signed("==", c_column, i64(1))
 
-        def panels(which: ir.Value, _: Values) -> Values:
+        def panels(of_all: ir.Value, _: Values) -> Values:
+            which, part = builder.urem(of_all, count), builder.udiv(of_all, count)
+            i_start = builder.mul(part, builder.mul(down, i64(self.rows)))
             j0 = self.smaller(builder, builder.mul(which, i64(self.columns)), last)
             left = builder.sub(builder.select(builder.icmp_signed("<", j0, last), last, n), j0)
             columns = self.smaller(builder, i64(self.columns), left)
-            before = builder.mul(which, down)
+            before = builder.mul(of_all, down)
             above = self.larger(builder, builder.sub(begin, before), i64(0))
             below = self.smaller(builder, builder.sub(end, before), down)
             i_begin = builder.add(i_start, builder.mul(above, i64(self.rows)))

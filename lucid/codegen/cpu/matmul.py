@@ -82,7 +82,7 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     panels = gemm.panels(m, n)
     width, last = panels[0] * gemm.lanes, sum(panels[:-1]) * gemm.lanes
     down, cuts = product_chunks(batch, m, n, k, gemm.rows, panels)
-    parts, stretches = -(-m // (down * gemm.rows)), len(cuts) - 1
+    stretches = len(cuts) - 1
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
     in_place = int(gemm.reads_in_place(m, *b_strides))
     # A transposed panel is followed by the next one, or by the next matrix: fetched while tiles are computed, if the
@@ -90,8 +90,8 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     ahead = -(-k * width // min(down * gemm.rows, m)) if b_strides == (1, k) and (last > 0 or batch > 1) else 0
     ahead = ahead if ahead <= MOST_AHEAD else 0
     all_strides = (*a_strides, *b_strides, *c_strides)
-    constants = (m, n, k, *all_strides, chunk, last, in_place, ahead, down, parts, stretches, *tiles, *cuts)
-    chunks, memory = batch * parts * stretches, gemm.memory(k, chunk)
+    constants = (m, n, k, *all_strides, chunk, last, in_place, ahead, down, len(panels), stretches, *tiles, *cuts)
+    chunks, memory = batch * stretches, gemm.memory(k, chunk)
     return MatmulCall(f"{PRODUCT}{a.dtype.short}", chunks, constants, memory, swapped)
 
 
