@@ -233,8 +233,10 @@ def test_a_panel_is_packed_again_when_the_factor_has_changed(m: int, k: int, n: 
         (2000, 300, 1, False, False, 16),
         (1, 600, 2100, False, False, 1),
         (1100, 600, 3, True, False, 1),
-        # Chunks that share panels, a sum too long to keep them, panels of the other factor.
+        # Chunks that share panels, one of both halves of the rows, a sum too long to keep them, panels of the other
+        # factor.
         (300, 700, 100, False, False, 1),
+        (71, 512, 300, False, True, 1),
         (200, 2100, 50, False, True, 1),
         (64, 784, 300, False, True, 1),
     ],
