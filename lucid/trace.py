@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,10 +149,15 @@ class Trace:
         return recorder.build([source for _, source in self.scalars], self.scalar_guards)
 
 
-def check_copied(arrays: Iterable[tuple[Array, Array]]) -> None:
-    """Raise where an array is not what it was when a tensor copied it: later calls would read what it is now."""
-    for now, before in arrays:
-        if now.tobytes() != before.tobytes():
+def checksum(array: Array) -> int:
+    """A number that is most likely another one where an array has other bytes."""
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def check_arrays(arrays: Iterable[tuple[Array, int]]) -> None:
+    """Raise where an array is not what it was when the trace met it: later calls would read what it is now."""
+    for array, before in arrays:
+        if checksum(array) != before:
             raise TraceError(
                 "an array was changed after a tensor was made of it, while a function is traced.",
                 hint="make the tensor of a copy: lucid.Tensor(array.copy()).",

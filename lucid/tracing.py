@@ -31,7 +31,7 @@ from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope, Scopes
 from lucid.side_effects import expect_no_write, refuse_deletion
 from lucid.tensor import Array, Tensor
-from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_copied, check_result
+from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_arrays, check_result, checksum
 from lucid.traced_gradients import TracedGradients
 from lucid.variables import Names
 
@@ -57,7 +57,7 @@ class Tracer:
         self._constants: dict[Value, Array] = {}
         self._created: dict[int, object] = {}  # tensors and modules made during the trace, kept alive
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
-        self._copied: list[tuple[Array, Array]] = []  # arrays, and what they were
+        self._sums: list[tuple[Array, int]] = []  # the checksums of these arrays, of when the trace met them
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
         self._names = Names()
         self._generator: Generator | None = None
@@ -105,17 +105,15 @@ class Tracer:
         return self._names.of(tensor) or "captured"
 
     def capture_array(self, array: Array) -> Tensor:
-        """The tensor that stands for a NumPy array used in the trace: its elements are read at each call."""
+        """The tensor that stands for a NumPy array used in the trace: its elements are read at each call, so that they
+        are to be the same when the trace ends."""
         if id(array) not in self._arrays:
             tensor = tensor_over(array)
             self._created.pop(id(tensor), None)
             tensor.name = self._names.of(tensor, array)
             self._arrays[id(array)] = array, tensor
+            self._sums.append((array, checksum(array)))
         return self._arrays[id(array)][1]
-
-    def expect_to_last(self, array: Array) -> None:
-        """Note an array that a tensor copies, so that it is to have the same elements when the trace ends."""
-        self._copied.append((array, array.copy()))
 
     def note_created(self, thing: object) -> None:
         """Note a tensor, module or optimizer made during the trace: it belongs to the trace."""
@@ -315,7 +313,7 @@ class Tracer:
         """What the trace has recorded, from the flattened result of the function."""
         if self.refused is not None:  # the function caught it, and went on with a guess
             raise self.refused
-        check_copied(self._copied)
+        check_arrays(self._sums)
         for leaf in leaves:
             check_result(leaf)
         results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]

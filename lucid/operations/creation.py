@@ -13,14 +13,14 @@ from lucid.codegen.cuda.device import is_on_gpu
 from lucid.conversion import is_foreign_array, to_array
 from lucid.core import Number, TensorCore, tensor_over
 from lucid.eager import too_large
-from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, TraceError
 from lucid.ir.ops.elementwise import Detach, Equal, Less, Pow, Where
 from lucid.ir.ops.structure import Iota, normalized
 from lucid.ir.types import DType, Shape, TensorType, as_dtype, float32, float64, int64
 from lucid.modes import current_tracer
 from lucid.operations.arguments import as_flag, as_integer, as_number, as_shape, holds
 from lucid.operations.movement import stack
-from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, integers, is_weak
+from lucid.operations.operands import Operand, apply_op, as_tensor, broadcast_to, cast, common, integers
 from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
@@ -32,26 +32,65 @@ def _shape(shape: Any) -> Shape:
 
 
 def read_at_each_call(data: object, dtype: object = None) -> Tensor | None:
-    """What `Tensor(data, dtype)` holds in a trace where data may be other numbers at a later call: floats of the call
-    are among them, or they are the elements of an array. None for other data."""
+    """What `Tensor(data, dtype)` holds in a trace where data may be other numbers at a later call: it is an array, or
+    arrays or floats of the call are among its items. None for other data.
+
+    Raises TraceError for an object that makes an array of itself, of which a trace can't know where it is kept.
+    """
     tracer = current_tracer()
     if tracer is None:
         return None
-    if isinstance(data, np.ndarray) or (is_foreign_array(data) and not is_on_gpu(data)):
-        array = to_array(data)
-        tracer.expect_to_last(array)
-        return apply_op(Detach(), as_tensor(array, dtype))
-    return apply_op(Detach(), _stacked(data, dtype)) if _holds_scalar(data) else None
-
-
-def _holds_scalar(data: object) -> bool:
-    return any(map(_holds_scalar, data)) if isinstance(data, list | tuple) else type(data) is Scalar
-
-
-def _stacked(data: Any, dtype: object) -> Tensor:
+    if _is_array(data):
+        return apply_op(Detach(), as_tensor(to_array(data), dtype))
+    if not _changes(data):
+        return None
     if isinstance(data, list | tuple):
-        return stack([_stacked(item, dtype) for item in data])
-    return as_tensor(data, float32 if dtype is None and is_weak(data) else dtype)
+        return apply_op(Detach(), _stacked(data, dtype))
+    if type(data) is Scalar:
+        return apply_op(Detach(), as_tensor(data, float32 if dtype is None else dtype))
+    if tracer.runs_now:
+        return None
+    raise TraceError(
+        f"a {type(data).__name__} made an array of itself while a function is traced; later calls would not ask again.",
+        hint="call numpy.asarray outside the function: an array is read at each call.",
+    )
+
+
+def _is_array(data: object) -> bool:
+    return isinstance(data, np.ndarray) or (is_foreign_array(data) and not is_on_gpu(data))
+
+
+def _changes(data: object) -> bool:
+    """Whether data may be other numbers at a later call."""
+    if isinstance(data, list | tuple):
+        return any(map(_changes, data))
+    if type(data) is Scalar:
+        return True
+    if isinstance(data, TensorCore | bool | int | float | np.generic):
+        return False
+    return _is_array(data) or (hasattr(type(data), "__array__") and not is_on_gpu(data))
+
+
+def _stacked(data: Sequence[Any], dtype: object) -> Tensor:
+    """Nested sequences as one tensor, of NumPy's dtype for them first, as `to_array` has it."""
+    alike = _alike(data)
+    first, last = (as_dtype(to_array(alike, narrow).dtype) for narrow in (False, dtype is None))
+    return cast(_nested(data, first), last if dtype is None else as_dtype(dtype))
+
+
+def _alike(item: Any) -> Any:
+    """Nested sequences that become an array of the same shape and dtype, without the numbers of a call."""
+    if isinstance(item, list | tuple):
+        return [_alike(part) for part in item]
+    if isinstance(item, TensorCore):
+        return np.broadcast_to(np.zeros((), item.dtype.numpy), item.shape)
+    return 0.0 if type(item) is Scalar else to_array(item) if _is_array(item) else item
+
+
+def _nested(item: Any, dtype: DType) -> Tensor:
+    if isinstance(item, list | tuple) and any(isinstance(part, TensorCore) or _changes(part) for part in item):
+        return stack([_nested(part, dtype) for part in item])
+    return as_tensor(item, dtype)
 
 
 def _dtype_of(number: Any) -> DType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -63,10 +64,11 @@ def test_a_copy_of_an_array_is_the_functions_own() -> None:
     assert table.tolist() == [1.0, 1.0, 1.0]
 
 
-def test_an_array_that_changes_under_its_copies_is_refused() -> None:
+@pytest.mark.parametrize("use", [Tensor, lucid.as_tensor, lambda data: X + data, lambda data: Tensor([data])])
+def test_an_array_that_changes_after_its_use_is_refused(use: Callable[[Any], Tensor]) -> None:
     def step(x: Tensor) -> Tensor:
         scratch = np.zeros(3, np.float32)
-        first = Tensor(scratch)
+        first = use(scratch)
         scratch[0] = float("nan")
         return x + first
 
@@ -87,3 +89,62 @@ def test_a_copy_has_a_gradient_of_its_own() -> None:
     assert slope(lucid.ones(3)).tolist() == [2.0, 4.0, 6.0]
     table[0] = 5.0
     assert slope(lucid.ones(3)).tolist() == [10.0, 4.0, 6.0]
+
+
+T = np.array([0.1, 2.5], np.float64)
+LISTS: dict[str, Callable[[Any, Any, float], Any]] = {
+    "arrays": lambda a, b, f: [a, a],
+    "dtypes": lambda a, b, f: [a, b],
+    "float32": lambda a, b, f: [b, [True, 7]],
+    "float64": lambda a, b, f: [T, b],
+    "deep": lambda a, b, f: [([a, [1, 2.5]], [b, T])],
+    "floats": lambda a, b, f: [a, [f, 1]],
+    "items": lambda a, b, f: [b[1], a[:1].reshape(()), f],
+    "buffers": lambda a, b, f: [memoryview(a), array.array("i", [1, 2])],
+    "no elements": lambda a, b, f: [[], a[:0]],
+}
+
+
+@pytest.mark.parametrize("dtype", [None, "float64", "int32"])
+def test_arrays_in_lists(dtype: str | None) -> None:
+    a, b = np.array([3, 2**62 + 1]), np.array([1.7, -2.2], np.float32)
+
+    def build(f: float) -> dict[str, tuple[Tensor, Tensor]]:
+        lists = {name: make(a, b, f) for name, make in LISTS.items()}
+        return {name: (lucid.as_tensor(data, dtype), Tensor(data, dtype=dtype)) for name, data in lists.items()}
+
+    step = lucid.compile(build)
+    for f in (0.1, 0.3):
+        a[0], b[0] = int(f * 100), f
+        expected = build(f)
+        for name, tensors in step(f).items():
+            for got, eager in zip(tensors, expected[name], strict=True):
+                assert (name, got.dtype, got.tolist()) == (name, eager.dtype, eager.tolist())
+    assert len(step.programs) == 1
+
+
+class OfAnArray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize("make", [Tensor, lucid.as_tensor, lambda data: X + data, lambda data: Tensor([data])])
+def test_an_object_that_makes_an_array_of_itself_is_refused(make: Callable[[Any], Tensor]) -> None:
+    data = OfAnArray()
+    assert make(data).sum().item() == 3.0
+    with pytest.raises(TraceError) as caught:
+        lucid.compile(lambda x: x + make(data))(X)
+    assert caught.value.sentence == (
+        "a OfAnArray made an array of itself while a function is traced; later calls would not ask again."
+    )
+    assert caught.value.hint == "call numpy.asarray outside the function: an array is read at each call."
+
+
+def test_a_trace_copies_no_array() -> None:
+    table = np.ones(1 << 20, np.float32)
+    tracemalloc.start()
+    try:
+        lucid.compile(lambda x: Tensor(table)[:3] + x).lower(X)
+        assert tracemalloc.get_traced_memory()[1] < table.nbytes
+    finally:
+        tracemalloc.stop()
