@@ -12,8 +12,7 @@ def rematerialize(graph: Graph) -> Graph:
     """Decide, for each backward sweep, which values of its forward it recomputes rather than reads: see `choose`.
 
     The forward of a sweep is what does not depend on it. Recomputed nodes stand right before their first reader, belong
-    to the sweep, and keep their names. A graph whose backward reads little that is not in memory anyway stays as it is;
-    any other draws the masks of Dropout again.
+    to the sweep, and keep their names. A graph whose backward reads little that is not in memory anyway stays as it is.
     """
     for sweep in sorted({node.backward for node in graph.nodes} - {0}):
         graph = _rematerialize_for(graph, sweep)
