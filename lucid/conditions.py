@@ -57,9 +57,9 @@ def _source(frame: FrameType) -> ast.AST | None:
     lines = [linecache.getline(frame.f_code.co_filename, line).encode() for line in range(first, last + 1)]
     lines[-1] = lines[-1][:end]  # positions count bytes
     text = b"".join(lines)[start:]
-    for each in (
-        (text, b"(%b)" % text) if text else ()
-    ):  # an expression of several lines may stand in brackets that are not its own
+    if not text:
+        return None
+    for each in (text, b"(%b)" % text):  # what has several lines may stand in brackets that are not its own
         with contextlib.suppress(SyntaxError, ValueError):  # as where the file is no longer what runs
             (statement,) = ast.parse(each).body
             return statement.value if isinstance(statement, ast.Expr) else statement
