@@ -58,7 +58,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
     """A function that makes calls of a program whose arguments have the signature of `leaves` in the present grad
     mode; None where a leaf is of a kind that only the key of the cache can compare, or where the program takes no
     direct calls."""
-    scope = program.scope()
+    scope, guards = program.scope(), program.guards
     conditions = _signature(leaves, scope)
     parts = None if conditions is None else program.prepare_direct(leaves)
     if conditions is None or parts is None:
@@ -77,14 +77,14 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         *(f"{name} = {array}" for name, array in zip(held, arrays, strict=True)),  # alive until the native code returns
         "with lock:",
         "    if program.running or program.irregular or program.epoch != epoch.count: return UNLIKE",
-        *(f"    {line}" for line in program.guards.lines("UNLIKE")),
+        *(f"    {line}" for line in guards.lines("UNLIKE")),
         "    program.running = True",  # from here on, what a signal handler calls must not touch the frames
         "    try:",
         "        frame = frames[0]",
         "        record = frame.record",
         *(f"        {line}" for line in claiming(parts.frames[0].count)),
         *(f"        {line}" for line in noted),
-        *(f"        {line}" for line in program.lines_before()),
+        *(f"        {line}" for line in program.lines_before(map(guards.in_variables, guards.scalars))),
         "        try:",
         "            outcome = run(record.address)",
         "            if outcome and not ran(outcome): return UNLIKE",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -174,6 +175,9 @@ def _on_scalars(text: str) -> Condition:
     return Condition(text, text, text)
 
 
+_ITEM = re.compile(r"c\d+\['\w+'\]")  # of a group of an optimizer, which more than one guard and input may read
+
+
 class Guards:
     """The guards of a program: `holds` before each call, `holds_after_epoch` once the epoch has moved."""
 
@@ -191,6 +195,8 @@ class Guards:
         self.holds = self._function(self.always)
         self.holds_after_epoch = self._function(after_epoch)
         self.scalars = scalars  # expressions over the namespace and `leaves`
+        items = [source for source in dict.fromkeys(scalars) if _ITEM.fullmatch(source)]
+        self._variables = {source: f"s{number}" for number, source in enumerate(items)}
 
     def evaluator(self, expression: str) -> Callable[[Sequence[Any]], Any]:
         """A function of the leaves of a call that evaluates an expression over bound objects."""
@@ -198,11 +204,20 @@ class Guards:
         return function
 
     def lines(self, otherwise: str) -> list[str]:
-        """Lines that return `otherwise` from a function of `leaves` unless the guards of each call hold."""
-        return _lines(self.always, otherwise)
+        """Lines that return `otherwise` from a function of `leaves` unless the guards of each call hold. They read each
+        hyperparameter once: see `in_variables`."""
+        reads = [f"{name} = {source}" for source, name in self._variables.items()]
+        return _lines([self.in_variables(condition.text) for condition in self.always], otherwise, reads)
+
+    def in_variables(self, text: str) -> str:
+        """A text with the variables that `lines` has set in the place of what they were read from."""
+        for source, name in self._variables.items():
+            text = text.replace(source, name)
+        return text
 
     def _function(self, conditions: Sequence[Condition]) -> Callable[[Sequence[Any]], bool]:
-        return define("holds(leaves)", [*_lines(conditions, "False"), "return True"], dict(self.namespace))
+        lines = _lines([condition.text for condition in conditions], "False")
+        return define("holds(leaves)", [*lines, "return True"], dict(self.namespace))
 
     def broken(self, leaves: Sequence[Any]) -> list[Condition]:
         """The conditions that do not hold now."""
@@ -220,11 +235,13 @@ class Guards:
             return MISSING
 
 
-def _lines(conditions: Sequence[Condition], otherwise: str) -> list[str]:
-    tests = [f"    if not ({condition.text}): return {otherwise}" for condition in conditions]
-    if not tests:
+def _lines(conditions: Sequence[str], otherwise: str, before: Sequence[str] = ()) -> list[str]:
+    """Lines that return `otherwise` unless all conditions hold, behind others that may find something missing."""
+    lines = [*before, *(f"if not ({condition}): return {otherwise}" for condition in conditions)]
+    if not lines:
         return []
-    return ["try:", *tests, f"except (AttributeError, KeyError, IndexError, NameError, ValueError): return {otherwise}"]
+    missing = f"except (AttributeError, KeyError, IndexError, NameError, ValueError): return {otherwise}"
+    return ["try:", *(f"    {line}" for line in lines), missing]
 
 
 def define(signature: str, lines: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:

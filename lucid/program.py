@@ -6,7 +6,7 @@ import itertools
 import os
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -215,7 +215,9 @@ class Program(Readable, ABC):
         self._draws = trace.draws
         self._generator = trace.generator if trace.draws else None
         self._latest = trace.latest
-        self._begin = define("begin(leaves)", [*self.lines_before(), "return drawn_from"], self.scope())
+        self._begin = define(
+            "begin(leaves)", [*self.lines_before(self.guards.scalars), "return drawn_from"], self.scope()
+        )
         # What a call does behind its run: for `host_program`, `device_program` and the functions of `dispatch`.
         self.finish = define("finish(leaves, tensors, drawn_from)", self.lines_after(), self.scope())
         self.running = False
@@ -275,9 +277,9 @@ class Program(Readable, ABC):
     # What surrounds the native code, as lines of Python: each program has those that it needs. They are generated since
     # looking for what there is to do would take longer than to do it. They see `leaves`, `tensors` and `drawn_from`.
 
-    def lines_before(self) -> list[str]:
-        """Write down the scalars of a call; note the random state that it finds, if it draws."""
-        lines = [f"pack_scalars(scalar_words, 0, {', '.join(self.guards.scalars)})"] if self.guards.scalars else []
+    def lines_before(self, scalars: Iterable[str]) -> list[str]:
+        """Write down the scalars of a call, whose texts are given; note the random state that it finds, if it draws."""
+        lines = [f"pack_scalars(scalar_words, 0, {', '.join(scalars)})"] if self.guards.scalars else []
         draws = self._generator is not None
         return [*lines, f"drawn_from = {'seed_word.item(), draw_word.item()' if draws else 'None'}"]
 

@@ -8,6 +8,7 @@ import pytest
 
 import lucid
 import lucid.nn.functional as F
+import lucid.optim as optim
 from lucid.dispatch import UNLIKE, DirectCall
 from lucid.errors import CheckError
 
@@ -184,3 +185,22 @@ def test_direct_calls_renew_what_is_held_among_any_number_of_results_and_count_t
     assert step._fast.call((X[0],)) is not UNLIKE
     for turn, result in held:
         np.testing.assert_array_equal(result.numpy(), [2 * turn * (turn % count + 1)] * 3)
+
+
+def test_a_call_reads_each_hyperparameter_once() -> None:
+    weight = lucid.Tensor(np.ones(3, np.float32), requires_grad=True)
+    optimizer = optim.SGD([weight], lr=0.1, momentum=0.9)
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    program = step.lower(np.ones(3, np.float32))
+    guards = program.guards
+    text = "\n".join([*guards.lines("UNLIKE"), *program.lines_before(map(guards.in_variables, guards.scalars))])
+    hyperparameters = "lr", "momentum", "dampening", "weight_decay"
+    assert [text.count(f"['{key}']") for key in hyperparameters] == [1, 1, 1, 1]
