@@ -92,10 +92,10 @@ def user_frame(folder: str | None = None) -> tuple[str, int] | None:
     return None
 
 
-def user_frames() -> Iterator[FrameType]:
-    """The frames outside Lucid and Python's own modules, innermost first."""
+def user_frames(caller: str = _SHELL) -> Iterator[FrameType]:
+    """The frames outside Lucid and Python's own modules, innermost first, up to the code of a file that called them."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != _SHELL:
+    while frame is not None and frame.f_code.co_filename != caller:
         if _is_users(frame.f_code.co_filename):
             yield frame
         frame = frame.f_back
@@ -103,11 +103,7 @@ def user_frames() -> Iterator[FrameType]:
 
 def running_frames() -> Iterator[FrameType]:
     """The frames of the user's functions that a trace runs, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != _TRACED_CALL:
-        if _is_users(frame.f_code.co_filename):
-            yield frame
-        frame = frame.f_back
+    return user_frames(_TRACED_CALL)
 
 
 def _is_users(filename: str) -> bool:
