@@ -278,6 +278,23 @@ def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
     assert not assembler._waiting
 
 
+def test_an_error_inside_leaves_the_jobs_of_the_outside() -> None:
+    jobs: list[Job] = []
+
+    def failing() -> None:
+        with helped():
+            jobs.append(submit(lambda: b"inner"))
+            raise KeyError
+
+    set_num_threads(1)
+    with helped():
+        jobs.append(submit(lambda: b"outer"))
+        with pytest.raises(KeyError):
+            failing()
+    assert [job.is_done for job in jobs] == [True, False]
+    assert jobs[0].result() == b"outer"
+
+
 def test_ctrl_c_in_the_job_of_another_ends_the_call() -> None:
     def interrupt() -> bytes:
         raise KeyboardInterrupt

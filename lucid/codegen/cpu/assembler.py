@@ -119,21 +119,25 @@ def assemble_once(machine: Machine, source: str, text: Callable[[], str], level:
 
 @contextlib.contextmanager
 def helped() -> Iterator[None]:
-    """Jobs are submitted inside. When this ends, all are done, or where it ends with an error, none waits; and no
-    helper runs. It may be inside another."""
+    """Jobs are submitted inside. When this ends, all are done, or where it ends with an error, none of them waits; and
+    no helper runs. It may be inside another, whose jobs an error leaves waiting."""
+    with _lock:
+        before = {*_waiting}
     try:
         yield
         while (job := _take()) is not None:
             job.run()
     finally:
         with _lock:
+            left = [job for job in _waiting if job in before]
             _waiting.clear()
+            _waiting.extend(left)
         _await_helpers()
         with _lock:
-            done = {key: job for key, job in _begun.items() if job.is_done}
+            useful = {key: job for key, job in _begun.items() if job.is_done or job in _waiting}
             _begun.clear()
-            _begun.update(done)
-    for job in done.values():
+            _begun.update(useful)
+    for job in useful.values():
         job.kept()
 
 
