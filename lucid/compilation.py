@@ -19,6 +19,7 @@ from typing import Any
 
 from lucid.codegen import cache
 from lucid.codegen.target import Code, Executable, Target
+from lucid.codegen.threads import under_run_lock
 from lucid.ir.graph import Graph
 from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.meaning import meaning
@@ -129,6 +130,7 @@ def _meanings(graph: Graph) -> Iterator[str]:
 def _stages(parts: Callable[[], Parts], number: int, executable: Executable) -> Callable[[], Stages]:
     """The stages of an executable: those of the passes, then the memory plan of the target."""
 
+    @under_run_lock
     def made() -> Stages:
         passes = parts().stages[number]
         return Stages({**passes.graphs, PLANNED: executable.graph}, passes.milliseconds)

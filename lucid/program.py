@@ -17,7 +17,7 @@ import numpy.typing as npt
 import lucid.eager as eager
 import lucid.explorer as explorer
 from lucid.codegen.target import Executable
-from lucid.codegen.threads import RUN_LOCK
+from lucid.codegen.threads import RUN_LOCK, under_run_lock
 from lucid.compilation import Compiled
 from lucid.core import elements_of, gradient_of, here
 from lucid.errors import ArgumentError, CompileError
@@ -102,6 +102,7 @@ class Program(Readable, ABC):
         """The graph of a stage, the last one by default. Raises CompileError where there is no such stage."""
         return self._traced if stage == TRACED else super().graph(stage)  # no pass has to run for the traced one
 
+    @under_run_lock
     def explain(self, profile: bool = False) -> Explanation:
         """See `Readable.explain`. Where the backward is a program of its own, its explanation comes with it."""
         from lucid.explanation import kept, recomputed_in

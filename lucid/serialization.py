@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
+from lucid.codegen.threads import under_run_lock
 from lucid.conversion import to_array
 from lucid.errors import (
     ArgumentError,
@@ -177,6 +178,7 @@ def _expect_path(what: str, path: object) -> None:
         )
 
 
+@under_run_lock
 def _safetensors() -> ModuleType:
     """The package, which is imported when the first file is written or read."""
     try:

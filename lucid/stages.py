@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from lucid.codegen.threads import under_run_lock
 from lucid.compilation import PLANNED, Compiled
 from lucid.errors import ArgumentTypeError, CompileError
 from lucid.ir.graph import Graph, Node
@@ -71,12 +72,14 @@ class Readable:
         """The text of a stage, the last one by default. `lucid.ir.text.parse` reads it back to an equal graph."""
         return print_graph(self.graph(stage))
 
+    @under_run_lock
     def _repr_html_(self) -> str:
         """What a notebook shows: the stages, and the last one before the memory plan as a drawing."""
         from lucid.explorer.notebook import summary
 
         return summary(self)
 
+    @under_run_lock
     def explain(self, profile: bool = False) -> Explanation:
         """What the program does, a row a kernel: ops, modules and lines, bytes, operations; why neighbours are not
         fused; what is saved for the backward, and what is computed again. Printed, it is a set of tables.
@@ -111,19 +114,23 @@ class Readable:
     def _title(self) -> str:
         return self.graph().name
 
+    @under_run_lock
     def kernel(self, node: Node) -> Kernel:
         """The kernel that a node of the last stage was compiled as, where it is a loop nest."""
         return self._compiled.executable.kernel(node)
 
+    @under_run_lock
     def llvm_ir(self) -> str:
         """The LLVM IR of the executable. Raises CompileError where the target has none."""
         return self._compiled.executable.llvm_ir()
 
+    @under_run_lock
     def assembly(self) -> str:
         """The machine code of the executable, as text for this machine's assembler. Raises CompileError where the
         target has none."""
         return self._compiled.executable.assembly()
 
+    @under_run_lock
     def cuda_source(self) -> str:
         """The program as CUDA C, whatever the target: a file whose header says, in Python, how `cupy.RawKernel`
         launches it. Raises CompileError for an op that has no CUDA kernel."""

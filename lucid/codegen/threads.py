@@ -6,9 +6,14 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from lucid.codegen.cgroup import quota
 from lucid.errors import ArgumentError, ArgumentTypeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 THREADS_VARIABLE = "LUCID_NUM_THREADS"
 MAX_THREADS = 256
@@ -19,6 +24,19 @@ RUN_LOCK = threading.RLock()
 # A fork waits for a running executable, so that its child finds the pool at rest.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=RUN_LOCK.acquire, after_in_parent=RUN_LOCK.release, after_in_child=RUN_LOCK.release)
+
+
+def under_run_lock(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, run under RUN_LOCK. It imports what it needs when it is called, so a fork waits for it: the child
+    could not import what another thread was importing."""
+
+    @wraps(function)
+    def locked(*args: P.args, **kwargs: P.kwargs) -> R:
+        with RUN_LOCK:
+            return function(*args, **kwargs)
+
+    return locked
+
 
 _chosen: list[int] = []
 _listeners: list[Callable[[int], None]] = []

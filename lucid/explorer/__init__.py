@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lucid.codegen.threads import under_run_lock
 from lucid.errors import ArgumentError, ArgumentTypeError, file_error
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _seen: list[Program] = []  # what this process has compiled, where the variable 
 _process = 0
 
 
+@under_run_lock
 def explore(programs: Sequence[Program], path: str | os.PathLike[str]) -> Path:
     """Write the explorer page of some programs to a file, and return where that is. Raises FileError where it can't be
     written; a file that was there is then as before."""

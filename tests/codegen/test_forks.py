@@ -49,14 +49,18 @@ class Finder:
     def find_spec(self, name, path=None, target=None):
         if not RUN_LOCK._is_owned():
             unlocked.append(name)
-        if name == "lucid.codegen.cpu.target":
+        if name == sys.argv[1]:
             importing.set()
             time.sleep(0.05)
 
 def call():
     layer = lucid.nn.Conv2d(2, 3, 3)
     x = np.ones((1, 2, 4, 4), np.float32)
-    lucid.compile(lambda x: layer(x).sum())(x).backward()
+    step = lucid.compile(lambda x: layer(x).sum())
+    step(x).backward()
+    program = step.programs[0]
+    for read in sys.argv[2:]:
+        eval(read)
 
 sys.meta_path.insert(0, Finder())
 thread = threading.Thread(target=call)
@@ -79,11 +83,11 @@ def threads() -> Iterator[None]:
     set_num_threads(before)
 
 
-def run(script: str, folder: Path) -> list[str]:
-    """The lines that a script prints where nothing is in the disk cache."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]
-    environment = {**os.environ, "LUCID_CACHE_DIR": str(folder)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=4 * SECONDS)
+def run(script: str, folder: Path, *arguments: str) -> list[str]:
+    """The lines that a script prints that runs in a folder, with a disk cache there."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, *arguments]
+    environment = {**os.environ, "LUCID_CACHE_DIR": str(folder / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=4 * SECONDS)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -94,7 +98,27 @@ def test_a_traced_function_may_fork(tmp_path: Path) -> None:
 
 
 def test_a_fork_waits_for_what_a_first_call_imports(tmp_path: Path) -> None:
-    assert run(IN_AN_IMPORT, tmp_path) == ["0 []"]
+    assert run(IN_AN_IMPORT, tmp_path, "lucid.codegen.cpu.target") == ["0 []"]
+
+
+@pytest.mark.parametrize(
+    ("module", "read"),
+    [
+        ("lucid.explanation", "program.explain(profile=True)"),
+        ("lucid.codegen.cpu.timed", "program.explain(profile=True)"),
+        ("lucid.codegen.cpu.module", "program.llvm_ir(), program.assembly()"),
+        ("lucid.codegen.cpu.module", "program.ir()"),
+        ("lucid.codegen.cuda.source", "program.cuda_source()"),
+        ("lucid.explorer.page", "program.explore('page.html')"),
+        ("lucid.explorer.notebook", "program._repr_html_()"),
+        ("safetensors", "lucid.save('weights.safetensors', layer)"),
+    ],
+)
+def test_a_fork_waits_for_what_reading_a_program_imports(module: str, read: str, tmp_path: Path) -> None:
+    run(
+        IN_AN_IMPORT, tmp_path, "lucid.codegen.cpu.target"
+    )  # from now on, what writes code is imported for readers only
+    assert run(IN_AN_IMPORT, tmp_path, module, read) == ["0 []"]
 
 
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
