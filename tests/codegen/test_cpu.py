@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import math
-import platform
 import warnings
 from typing import Any
 
@@ -13,8 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from lucid.codegen.cpu import named
-from lucid.codegen.cpu.machine import STATUS_WORDS, machine
+from lucid.codegen.cpu.machine import STATUS_WORDS
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.errors import CompileError
 from lucid.ir import philox
@@ -28,6 +26,7 @@ from lucid.ir.passes.order import order
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.text import parse
 from lucid.ir.types import as_dtype, int32, int64, uint8
+from tests.codegen.processors import need, on_x86
 from tests.guarded import guarded_copy
 from tests.ir.graphs import graphs, random_inputs
 from tests.oracle import Array, assert_compiled_matches, assert_same_bits, bits, run_compiled
@@ -342,11 +341,10 @@ def test_the_ir_and_the_assembly_are_readable() -> None:
     assert "entry:" in executable.assembly()
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the processors named here are x86-64")
+@on_x86
 @pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v2", "x86-64-v3", "skylake-avx512"])
 def test_another_processor_gives_the_same_bits(cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if named.vector_bytes("LUCID_CPU", cpu) > machine().vector_bytes:
-        pytest.skip("this one could not run its code")
+    need(cpu)
     graph = fuse(
         parse(
             """graph(%x: f32[33, 50], %y: f32[50, 21], %b: f32[21], %p: f64[], %seed: u64[], %draw: u64[]) {
@@ -365,12 +363,11 @@ def test_another_processor_gives_the_same_bits(cpu: str, monkeypatch: pytest.Mon
     assert_compiled_matches(graph, inputs)
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the processor named here is x86-64")
+@on_x86
 @pytest.mark.parametrize(("rows", "columns"), [(257, 35), (263, 99)])
 def test_lanes_that_are_off_read_nothing(rows: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of the last part that are not there lie behind the array, and so do the lanes behind the last column."""
-    if named.vector_bytes("LUCID_CPU", "x86-64-v3") > machine().vector_bytes:
-        pytest.skip("this one could not run its code")
+    need("x86-64-v3")
     monkeypatch.setenv("LUCID_CPU", "x86-64-v3")
     graph = fuse(order(parse(f"graph(%x: f32[{rows}, {columns}]) {{ %r = sum %x, axes=(0,); return %r }}")))
     assert_compiled_matches(graph, [normal(rows, columns)])

@@ -1,15 +1,14 @@
 """Processors that `LUCID_CPU` names."""
 
-import platform
-
 import numpy as np
 import pytest
 
 import lucid
 from lucid.codegen.cpu import named
 from lucid.errors import ArgumentError
+from tests.codegen.processors import on_x86
 
-pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86-64 processors")
+pytestmark = on_x86
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +16,7 @@ from lucid.codegen.cpu.chunks import kernel_chunks
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse
+from tests.codegen.processors import runs_here
 from tests.guarded import guarded_copy
 from tests.oracle import Array
 
@@ -48,7 +48,7 @@ def test_streamed_results_have_the_same_bits_wherever_they_lie(columns: int, mon
     inputs = guarded_copy(x, np.dtype(np.float32)), guarded_copy(y.T, np.dtype(np.float32))
     before = lucid.get_num_threads()
     try:
-        for cpu in ("", "x86-64-v3") if os.uname().machine == "x86_64" else ("",):
+        for cpu in ("", "x86-64-v3") if runs_here("x86-64-v3") else ("",):
             monkeypatch.setenv("LUCID_CPU", cpu)
             executable = CPUTarget().compile(graph)
             text = executable.llvm_ir()

@@ -23,6 +23,7 @@ from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, R
 from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
+from tests.codegen.processors import need_wider_than, on_x86
 
 STEPS = 4
 
@@ -39,7 +40,44 @@ def convolutional() -> tuple[nn.Module, tuple[int, ...]]:
     return nn.Sequential(*first, *second), (61, 2, 13, 14)
 
 
-NETS = {"perceptron": perceptron, "convolutional": convolutional}
+class Attention(nn.Module):
+    """Scores, softmax and mixtures, of heads whose rows no vector divides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(44, 4, 70, 0.1, activation="gelu", batch_first=True)
+        self.head = nn.Linear(44, 10)
+
+    def forward(self, x: lucid.Tensor) -> lucid.Tensor:
+        return self.head(self.layer(x).mean(1))
+
+
+class Recurrent(nn.Module):
+    """Two loops, one in each direction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.LSTM(21, 35, bidirectional=True, batch_first=True)
+        self.head = nn.Linear(70, 10)
+
+    def forward(self, x: lucid.Tensor) -> lucid.Tensor:
+        return self.head(self.layer(x)[0][:, -1])
+
+
+def attention() -> tuple[nn.Module, tuple[int, ...]]:
+    return Attention(), (37, 23, 44)
+
+
+def recurrent() -> tuple[nn.Module, tuple[int, ...]]:
+    return Recurrent(), (131, 7, 21)
+
+
+NETS = {
+    "perceptron": perceptron,
+    "convolutional": convolutional,
+    "attention": attention,
+    "recurrent": recurrent,
+}
 
 
 def training_bits(name: str) -> str:
@@ -106,9 +144,10 @@ def test_the_number_of_threads_changes_no_bit(name: str) -> None:
     assert len(set(found)) == 1
 
 
+@on_x86
 @pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3"])
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names x86 processors")
 def test_the_width_of_vectors_changes_no_bit(cpu: str) -> None:
+    need_wider_than(cpu)
     code = "from tests.codegen.test_threads import NETS, training_bits; print(*map(training_bits, NETS))"
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LUCID_CPU": cpu})
