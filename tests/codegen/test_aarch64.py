@@ -1,66 +1,113 @@
 """Code for ARM, as it can be read on any processor: vectors of NEON, and sums that stay in registers."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding as llvm
 import pytest
 
 from lucid.codegen.cpu import llvm_ir as ir
+from lucid.codegen.cpu.channels import ConvolveChannels
+from lucid.codegen.cpu.convolution import Convolve, Weigh
+from lucid.codegen.cpu.convolution_tiles import write_tasks
 from lucid.codegen.cpu.dots import Dots
 from lucid.codegen.cpu.gemm import Gemm
-from lucid.codegen.cpu.machine import QUICK
+from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
+from lucid.codegen.cpu.library import TILES
+from lucid.codegen.cpu.machine import LEVEL, QUICK, Machine
 from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.codegen.cpu.team_text import team_text
-from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.types import DType, float32, float64
+from tests.codegen.test_assembly import compiled, dropout_program, function, kernels
 
-VECTOR_BYTES = 16
 TILE_LANES = {float32: "4s", float64: "2d"}
 
 
-@pytest.fixture(scope="module")
-def target_machine() -> llvm.TargetMachine:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    return llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(cpu="neoverse-n1", opt=2)
+class Arm(Machine):
+    """A processor of ARM's, for which LLVM makes code anywhere."""
+
+    def target_machine(self, level: int = LEVEL) -> Any:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")
+        return target.create_target_machine(cpu=self.cpu, features=self.features, opt=level, reloc="pic")
+
+
+NEON = Arm("neoverse-n1", "", 16)
+GEMM = Gemm(float32, NEON.vector_bytes)
+
+
+def loops(text: str) -> list[str]:
+    """The bodies of innermost loops, as in `test_assembly.py`."""
+    jump = r"(?:b(?:\.\w+)?|cbn?z|tbn?z)\s[^\n]*\1"
+    found = re.findall(rf"^(\.L\w+):.*\n((?:(?!\.L)[^\n]*\n)*?\s+{jump})\n", text, re.MULTILINE)
+    return [body for _, body in found]
+
+
+def assert_in_registers(text: str, dtype: DType, sums: int | None) -> None:
+    """The innermost loop of a function multiplies and adds in vectors, to so many sums, and spills none."""
+    inner = max(loops(text), key=lambda loop: loop.count("fmla"))
+    multiply_adds = re.findall(r"fmla\s+v\d+\.(\w+)", inner)
+    assert set(multiply_adds) == {TILE_LANES[dtype]}
+    assert sums is None or len(multiply_adds) == sums
+    assert not re.search(r"\bq\d+, \[sp", inner)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+@pytest.mark.parametrize(("rows", "vectors"), [shape for shape in TILES if shape[0] <= GEMM.rows])
+def test_the_sums_of_each_tile_stay_in_registers(rows: int, vectors: int, dtype: DType) -> None:
+    """Of those for whole panels and those for the edges of a product."""
+    product = Gemm(dtype, NEON.vector_bytes)
+    text = compiled(NEON, lambda module: product.write_one_tile(module, "tile", rows, vectors))
+    assert_in_registers(function(text, "tile"), dtype, rows * vectors)
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
 @pytest.mark.parametrize(
-    ("product", "tile", "sums"),
+    ("write", "tile", "sums"),
     [
-        (Gemm, "tile_4x3", 12),
-        (lambda *machine: Dots(*machine, 16, 1), "tile", None),
-        (Sweeps, f"sweep_{PRODUCTS}", PRODUCTS),
-        (Small, "tile", ROWS),
+        (lambda module, *shape: Gemm(*shape).write(module, "product"), f"tile_{GEMM.rows}x{GEMM.vectors}", 12),
+        (lambda module, *shape: Dots(*shape, 16, 1).write(module, "product"), "tile", None),
+        (lambda module, *shape: Sweeps(*shape).write(module, "product"), f"sweep_{PRODUCTS}", PRODUCTS),
+        (lambda module, *shape: Small(*shape).write(module, "product"), "tile", ROWS),
+        (
+            lambda module, *shape: write_tasks(
+                module, *shape, {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
+            ),
+            f"tile_{GEMM.rows}x{GEMM.vectors}",
+            12,
+        ),
     ],
+    ids=["product", "with lanes", "that sweeps", "small", "convolution"],
 )
-def test_products_are_vectors_of_neon_and_sums_stay_in_registers(
-    target_machine: llvm.TargetMachine, product: type[Tiles], tile: str, sums: int | None, dtype: DType
+def test_the_sums_of_products_and_convolutions_stay_in_registers(
+    write: Callable[[ir.Module, DType, int], None], tile: str, sums: int | None, dtype: DType
 ) -> None:
-    functions = product(dtype, VECTOR_BYTES)
-    module = ir.Module("product")
-    module.triple, module.data_layout = target_machine.triple, str(target_machine.target_data)
-    functions.write(module, "product")
-    text = target_machine.emit_assembly(llvm.parse_assembly(str(module)))
-    body = text[text.index(f"\n{tile}:") :]
-    body = body[: body.index(".cfi_endproc")]
-    loops = re.findall(
-        r"^(\.L\w+):.*\n((?:(?!\.L)[^\n]*\n)*?\s+(?:b\.\w+|cbn?z|tbn?z)\s[^\n]*\1)\n", body, re.MULTILINE
-    )
-    inner = max((loop for _, loop in loops), key=lambda loop: loop.count("fmla"))
-    multiply_adds = re.findall(r"fmla\s+v\d+\.(\w+)", inner)
-    assert set(multiply_adds) == {TILE_LANES[dtype]}
-    assert sums is None or len(multiply_adds) == sums
-    assert not re.search(r"\bq\d+, \[sp", inner)  # no vector is spilled
+    text = compiled(NEON, lambda module: write(module, dtype, NEON.vector_bytes))
+    assert_in_registers(function(text, tile), dtype, sums)
+
+
+@pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])
+def test_the_sums_of_a_grouped_convolution_stay_in_registers(tile: str, sums: int) -> None:
+    tasks = {"convolve": ConvolveGrouped, "weigh": WeighGrouped}
+    text = compiled(NEON, lambda module: write_tasks(module, float32, NEON.vector_bytes, tasks))
+    assert_in_registers(function(text, f"{tile}_{sums}"), float32, None)
+
+
+def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
+    (text,) = kernels(dropout_program(), NEON).values()
+    (rounds,) = (loop for loop in loops(text) if "umull" in loop)
+    assert len(re.findall(r"umull2?\s+v\d+\.2d", rounds)) == 2 * 8  # of 16 quads, a word of each in 64 bits
+    assert not re.search(r"\bumull\s+x|\bmul\s|\bbl\s", rounds)  # no word is computed by itself
+    assert not re.search(r"\bf\w+\s+[sd]\d.*, [sd]\d", text)  # nor an element
+    assert len(re.findall(r"\bstp\s+q.*\[x", text)) == 2 * 8  # of both results, two vectors of 64 elements
 
 
 def test_the_workers_of_the_pool_are_compiled_quickly_with_what_the_processor_has() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    machine = llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(opt=QUICK, reloc="pic")
-    text = machine.emit_assembly(llvm.parse_assembly(team_text(machine.triple, str(machine.target_data))))
+    oldest = Arm("generic", "", NEON.vector_bytes)
+    text = oldest.target_machine(QUICK).emit_assembly(llvm.parse_assembly(team_text(*oldest.layout())))
     called = set(re.findall(r"\bbl\s+(\w+)", text)) - set(re.findall(r"^(\w+):", text, re.MULTILINE))
     assert all(name.startswith(("pthread_", "sched_", "clock_", "mem")) for name in called), called
     assert "stlxr" in text  # the claiming of a chunk
