@@ -239,7 +239,7 @@ class CompiledFunction:
         between the calls; tensors among the results are stacked along a new leading axis. Floats and other arguments
         stay the same for all calls; so do the hyperparameters of optimizers. Raises ShapeError where the leading axes
         differ or are empty, CompileError where a call would find the `.grad` of the one before, and CheckError where a
-        call fails, with everything as it was before the first.
+        call fails: it says which, counted from 0, and everything is as it was before the first.
         """
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")

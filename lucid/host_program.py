@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lucid.codegen.target import Like
 from lucid.core import elements_of, gradient_of, has_elements, tensor_over
@@ -125,15 +126,19 @@ class HostProgram(Program):
         tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
+        start = frame.table[slots]
         try:
             if self._trap or modes.trap:
                 self._run_watched(leaves, times, frame, (slots, strides), stacked)
             else:
                 executable.repeat(frame.table_address, times, slots, strides)
-        except CheckError:
+        except CheckError as error:
             for tensor, array in zip(self._written, before, strict=True):
                 np.copyto(array_of(tensor), array)
-            raise
+            if not strides.any():  # arrays without elements: nothing tells how far it came
+                raise
+            run = _runs_between(start, frame.table[slots], strides)
+            raise CheckError(f"in run {run} of repeat, {error.sentence}", hint=error.hint) from None
         except KeyboardInterrupt:
             if executable.is_done:
                 self.finish(leaves, tensors, drawn_from)
@@ -156,7 +161,7 @@ class HostProgram(Program):
                 stacked[number][run] if number in stacked else array_of(tensor)
                 for number, tensor in enumerate(frame.tensors[: self._shown.start])
             ]
-            problem = watch.problem(outputs)
+            problem = watch.problem(outputs, f" in run {run} of repeat")
             if problem is not None:
                 start.restore()
                 raise problem
@@ -175,6 +180,12 @@ class HostProgram(Program):
     def _is_plain(self, array: Array) -> bool:
         """Whether the program may read an array where it lies, whatever captured tensors it writes."""
         return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
+
+
+def _runs_between(start: npt.NDArray[np.uint64], now: npt.NDArray[np.uint64], strides: npt.NDArray[np.int64]) -> int:
+    """How many runs have ended while addresses that grow by these strides grew to what they are now."""
+    number = int(strides.argmax())
+    return int(now[number] - start[number]) // int(strides[number])
 
 
 def _writable(array: Array) -> Array:

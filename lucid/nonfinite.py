@@ -169,14 +169,15 @@ class Watch:
             self.restore()
             raise problem
 
-    def problem(self, outputs: Sequence[Array]) -> NonFiniteError | None:
+    def problem(self, outputs: Sequence[Array], place: str = "") -> NonFiniteError | None:
         """The error of a call that has given these, the first of its outputs, and has updated states; None where all
-        are finite."""
+        are finite. `place` follows the name of what is not."""
         results = ["the result"] if len(outputs) == 1 else map("result {}".format, itertools.count())
         names = [
             value.name or result for value, result in zip(self.graph.outputs[: len(outputs)], results, strict=False)
         ]
         names += [state.name or "a state" for state, _ in self.graph.updates]
+        names = [f"{name}{place}" for name in names]
         found = (*outputs, *self.states)
         bad = [number for number, array in enumerate(found) if kind_of(array) is not None]
         if not bad:

@@ -1,5 +1,6 @@
 """`step.repeat(xs, ys)` is a loop over the step, in one native call."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -75,9 +76,23 @@ def test_a_failing_call_undoes_those_before_it() -> None:
     before = everything(model, optimizer)
     bad = YS.copy()
     bad[3, 2] = 7
-    with pytest.raises(CheckError, match="target 7 at position 2 is out of range"):
-        step.repeat(XS, bad)
-    assert everything(model, optimizer) == before
+    for trap in (contextlib.nullcontext(), lucid.debug.trap_nan()):
+        with trap, pytest.raises(CheckError, match="^in run 3 of repeat, target 7 at position 2 is out of range"):
+            step.repeat(XS, bad)
+        assert everything(model, optimizer) == before
+
+
+def test_a_failing_call_of_arrays_without_elements_is_not_numbered() -> None:
+    table, position = lucid.zeros(3), lucid.zeros((), dtype="int64")
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        position.copy_(position + 1)
+        return x * table[position]
+
+    with pytest.raises(CheckError, match="^index 3 is out of range"):
+        step.repeat(np.zeros((4, 0), np.float32))
+    assert position.item() == 0
 
 
 def test_a_changed_learning_rate_is_used() -> None:

@@ -115,7 +115,7 @@ def test_repeat_stops_at_the_first_run_at_fault() -> None:
     with trap_nan():
         losses = compiled.repeat(xs[:2])
         before = state_of(model, optimizer)
-        with pytest.raises(NonFiniteError, match=r"`sqrt` in Root gives nan in 4 of 4 elements"):
+        with pytest.raises(NonFiniteError, match=r"in run 2 of repeat becomes nan: `sqrt` in Root gives nan in 4"):
             compiled.repeat(xs)
         assert state_of(model, optimizer) == before
     other, alone, _ = training()
