@@ -11,7 +11,7 @@ import copy
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
@@ -20,6 +20,7 @@ from lucid.modes import epoch as global_epoch
 from lucid.observed import MISSING, Observed
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+_COLUMNS = frozenset({bool, int, float, str, bytes, type(None), type(Ellipsis)})  # that one look at all of them tells
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded by what they hold
 
@@ -38,12 +39,21 @@ def describe(value: object, depth: int = 0) -> object:
         if isinstance(value, bytearray):
             return type(value), bytes(value)
         if isinstance(value, list | tuple | deque):
-            return type(value), tuple(describe(item, depth + 1) for item in value)
+            return type(value), *_describe_items(value, depth)
         if isinstance(value, dict):
-            return type(value), tuple((describe(k, depth + 1), describe(v, depth + 1)) for k, v in value.items())
+            return type(value), *_describe_items(value, depth), *_describe_items(value.values(), depth)
         if isinstance(value, set | frozenset):
             return type(value), frozenset(describe(item, depth + 1) for item in value)
     return type(value), id(value)
+
+
+def _describe_items(items: Collection[Any], depth: int) -> tuple[object, object]:
+    """An account of items in order. A container may have millions of plain ones: those are not taken one by one."""
+    kinds = tuple(map(type, items))
+    distinct = set(kinds)
+    if distinct <= _COLUMNS and (float not in distinct or (len(distinct) == 1 and not any(map(math.isnan, items)))):
+        return kinds, tuple(items)
+    return None, tuple(describe(item, depth + 1) for item in items)
 
 
 def identities(value: object, depth: int = 0) -> Iterator[object]:
@@ -53,8 +63,9 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
     if depth < 8 and isinstance(value, dict):
         value = [*value.keys(), *value.values()]
     if depth < 8 and isinstance(value, _CONTAINERS):
-        for item in value:
-            yield from identities(item, depth + 1)
+        if not _COLUMNS.issuperset(map(type, value)):
+            for item in value:
+                yield from identities(item, depth + 1)
     else:
         yield value
 

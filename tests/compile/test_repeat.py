@@ -77,7 +77,7 @@ def test_a_failing_call_undoes_those_before_it() -> None:
     bad = YS.copy()
     bad[3, 2] = 7
     for trap in (contextlib.nullcontext(), lucid.debug.trap_nan()):
-        with trap, pytest.raises(CheckError, match="^in run 3 of repeat, target 7 at position 2 is out of range"):
+        with trap, pytest.raises(CheckError, match=r"^in run 3 of repeat, target 7 at position 2 is out of range"):
             step.repeat(XS, bad)
         assert everything(model, optimizer) == before
 
@@ -90,7 +90,7 @@ def test_a_failing_call_of_arrays_without_elements_is_not_numbered() -> None:
         position.copy_(position + 1)
         return x * table[position]
 
-    with pytest.raises(CheckError, match="^index 3 is out of range"):
+    with pytest.raises(CheckError, match=r"^index 3 is out of range"):
         step.repeat(np.zeros((4, 0), np.float32))
     assert position.item() == 0
 
