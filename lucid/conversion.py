@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lucid.codegen.cuda.device import is_on_gpu
 from lucid.core import TensorCore
 from lucid.errors import ArgumentError, DTypeError
 from lucid.ir.scalar_numpy import NumpyScalars
@@ -16,22 +17,39 @@ from lucid.ir.types import as_dtype
 
 Array = npt.NDArray[Any]
 
+# What DLPack calls memory of the CPU: its own, and such that a GPU of NVIDIA's or AMD's reads by itself.
+_CPU_DEVICES = (1, 3, 11)
+
 
 def is_foreign_array(data: object) -> bool:
     """Whether data is an array of another library, such as a tensor of PyTorch, or a buffer of Python's."""
     if isinstance(data, TensorCore | np.ndarray):
         return False
-    return isinstance(data, memoryview | array.array) or hasattr(type(data), "__dlpack__")
+    if isinstance(data, memoryview | array.array):
+        return True
+    return hasattr(type(data), "__dlpack__") or hasattr(type(data), "__cuda_array_interface__")
 
 
-def to_array(data: object, narrow: bool = True) -> Array:
+def to_array(data: Any, narrow: bool = True) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it. Without `narrow`
     Python floats keep all of their digits."""
     if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
-    if isinstance(data, np.ndarray | np.generic | memoryview | array.array) or hasattr(data, "__array__"):
+    if isinstance(data, np.ndarray | np.generic | memoryview | array.array):
+        found = np.asarray(data)
+    elif is_on_gpu(data):
+        raise ArgumentError(
+            "an array on a GPU was given where one of the CPU is copied.",
+            hint="lucid.as_tensor(x) takes it where it is.",
+        )
+    elif hasattr(data, "__array__"):
         found = np.asarray(data)
     elif hasattr(data, "__dlpack__"):
+        if (kind := data.__dlpack_device__()[0]) not in _CPU_DEVICES:
+            raise ArgumentError(
+                f"an array is on a device of DLPack's kind {kind}, which is neither the CPU nor NVIDIA's.",
+                hint="copy it to the CPU.",
+            )
         found = np.from_dlpack(data)
     else:
         if isinstance(data, list | tuple):

@@ -8,12 +8,13 @@ them with the installed release). It shows nothing of what CuPy, or a GPU, does.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from unittest import mock
 
 import numpy as np
@@ -32,13 +33,30 @@ class FakeArray:
 
     def __init__(self, host: Any, order: Literal["C", "F"] = "C") -> None:
         host = np.asarray(host)
-        self._storage = Guarded(host.nbytes)
-        raw = (ctypes.c_char * host.nbytes).from_address(self._storage.address)
-        self._view = np.frombuffer(raw, host.dtype, host.size).reshape(host.shape, order=order)
+        storage = Guarded(host.nbytes)
+        strides = np.empty_like(host, order=order).strides
+        runtime.gpu_of[storage.address] = Device().id
+        self._lay_over(storage.address, host.shape, host.dtype, strides, storage)
         self._view[...] = host
-        self.shape, self.dtype, self.nbytes = host.shape, host.dtype, host.nbytes
-        self.data = SimpleNamespace(ptr=self._storage.address)
+
+    @classmethod
+    def over(cls, interface: dict[str, Any], owner: Any) -> FakeArray:
+        """The array that CUDA's array interface describes."""
+        array = cls.__new__(cls)
+        address, dtype = interface["data"][0], np.dtype(interface["typestr"])
+        array._lay_over(address, interface["shape"], dtype, interface.get("strides"), owner)
+        return array
+
+    def _lay_over(self, address: int, shape: Any, dtype: Any, strides: Any, owner: Any) -> None:
+        self._owner = owner
+        last = sum((n - 1) * abs(by) for n, by in zip(shape, strides, strict=True)) if strides else 0
+        self.nbytes = math.prod(shape) * dtype.itemsize
+        raw = (ctypes.c_char * (last + dtype.itemsize if strides else self.nbytes)).from_address(address)
+        self._view = np.ndarray(shape, dtype, raw if self.nbytes else b"", strides=strides if self.nbytes else None)
+        self.shape, self.dtype = self._view.shape, dtype
+        self.data = SimpleNamespace(ptr=address)
         self.flags = SimpleNamespace(c_contiguous=self._view.flags.c_contiguous)
+        self.device = Device(runtime.pointerGetAttributes(address).device)
 
     def get(self, stream: None = None, order: str = "C", out: None = None, blocking: bool = True) -> Any:
         assert (stream, order, out, blocking) == (None, "C", None, True)
@@ -52,6 +70,7 @@ class FakeArray:
             raise TypeError("only a numpy.ndarray of the same dtype can be set.")
         if arr.shape != self.shape:
             raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        expect_stable(arr)
         Stream.current.work()
         self._view[...] = arr
 
@@ -72,15 +91,25 @@ class FakeArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.data.ptr, False), "version": 3}
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self.data.ptr, False),
+            "strides": None if self.flags.c_contiguous else self._view.strides,
+            "stream": Stream.current.ptr,
+            "version": 3,
+        }
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
     ) -> Any:
+        """The capsule, here the array, for whoever goes on on a stream."""
+        if stream is not None and stream != Stream.current.ptr:
+            Stream.all[stream].wait_event(Stream.current.record())
         return SimpleNamespace(array=self)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return devices.CUDA_DEVICE, 0
+        return devices.CUDA_DEVICE, self.device.id
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
@@ -105,12 +134,15 @@ class Stream:
     """Runs what is launched at once, or keeps it while it is captured. No stream waits for another by itself."""
 
     current: Stream
+    all: ClassVar[dict[int, Stream]] = {}  # by what CUDA calls their pointers
     captured: list[Any] | None = None
 
     def __init__(
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
     ) -> None:
         self.before = self
+        self.ptr = len(self.all) + 1
+        self.all[self.ptr] = self
         self.follows = 0  # what waits for it comes behind so many works: all of them are in one order
 
     def __enter__(self) -> Stream:
@@ -244,15 +276,28 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, b
     assert (dtype, order, copy, blocking) == (None, None, None, False)
     if isinstance(a, FakeArray):
         return a
+    if hasattr(a, "__cuda_array_interface__"):
+        interface = a.__cuda_array_interface__
+        if (pointer := interface.get("stream")) is not None:  # CuPy waits for it
+            calls.synchronizations += 1
+            Stream.current.follows = max(Stream.current.follows, Stream.all[pointer].follows)
+        return FakeArray.over(interface, a)
     Stream.current.work()
     a = np.asarray(a)
+    expect_stable(a)
     return FakeArray(a, "C" if a.flags.c_contiguous or not a.flags.f_contiguous else "F")
 
 
+def expect_stable(array: np.ndarray[Any, Any]) -> None:
+    assert array.ctypes.data not in runtime.pinned, "its owner may write it before the GPU reads it"
+
+
 def from_dlpack(array: Any, *, device: Any = None, copy: Any = None) -> FakeArray:
-    found = array.__dlpack__(stream=None).array
-    assert isinstance(found, FakeArray)
-    return found
+    kind, number = array.__dlpack_device__()
+    assert kind in (devices.CUDA_DEVICE, devices.CUDA_MANAGED)
+    with Device(number):
+        found = array.__dlpack__(stream=Stream.current.ptr, max_version=(1, 0), copy=None).array
+    return FakeArray.over(found.__cuda_array_interface__, found)
 
 
 def is_available() -> bool:
@@ -272,18 +317,52 @@ def get_elapsed_time(start_event: Event, end_event: Event) -> float:
     return 0.5
 
 
-def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802  # CUDA's name
-    return {"name": b"an imitation", "multiProcessorCount": 2, "clockRate": 1_000_000}
-
-
 class Device:
-    """The GPU that is current."""
+    """A GPU by its number, or that which is current."""
 
     compute_capability = "80"
-    id = 0
+    current = 0  # the number of the one that is current
+    streams: ClassVar[dict[int, Stream]] = {}  # that were current on others
 
-    def __init__(self, device: None = None) -> None:
-        assert device is None
+    def __init__(self, device: int | None = None) -> None:
+        self.id = Device.current if device is None else device
+        self.before: list[int] = []
+
+    def __enter__(self) -> Device:
+        self.before.append(Device.current)
+        self.use()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Device(self.before.pop()).use()
+
+    def use(self) -> None:
+        """Make it current. Each GPU has a current stream of its own."""
+        if self.id != Device.current:
+            self.streams[Device.current] = Stream.current
+            Device.current = self.id
+            Stream.current = self.streams.get(self.id) or Stream()
+
+
+class runtime:  # noqa: N801  # a module of CuPy
+    """CUDA's own functions, under its names."""
+
+    memoryTypeHost = 1  # noqa: N815
+    gpu_of: ClassVar[dict[int, int]] = {}  # the number of the GPU, by the addresses of arrays there
+    pinned: ClassVar[set[int]] = set()  # addresses of NumPy arrays that a GPU reads by itself
+
+    @staticmethod
+    def getDevice() -> int:  # noqa: N802
+        return Device.current
+
+    @staticmethod
+    def pointerGetAttributes(ptr: int) -> Any:  # noqa: N802
+        kind = runtime.memoryTypeHost if ptr in runtime.pinned else 0
+        return SimpleNamespace(type=kind, device=runtime.gpu_of.get(ptr, Device.current))
+
+    @staticmethod
+    def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802
+        return {"name": b"an imitation", "multiProcessorCount": 2, "clockRate": 1_000_000}
 
 
 def make() -> Any:
@@ -305,7 +384,7 @@ def make() -> Any:
             get_current_stream=get_current_stream,
             get_elapsed_time=get_elapsed_time,
             graph=SimpleNamespace(Graph=Graph),
-            runtime=SimpleNamespace(getDeviceProperties=getDeviceProperties),
+            runtime=runtime,
         ),
     )
 

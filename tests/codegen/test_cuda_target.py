@@ -20,10 +20,11 @@ from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.simulator.memory import Guarded
-from lucid.errors import CheckError
+from lucid.errors import ArgumentError, CheckError
 from lucid.pytree import flatten
 from tests.codegen import fake_cupy
-from tests.codegen.fake_cupy import Calls, Stream
+from tests.codegen.fake_cupy import Calls, Stream, installed
+from tests.codegen.simulated import need_compiler
 from tests.codegen.trained import X, Y, state, trained
 from tests.compile.steps import STEPS, Make
 
@@ -104,10 +105,11 @@ def test_a_graph_is_captured_once_and_replayed(calls: Calls, monkeypatch: pytest
         add(x)
     assert (calls.captures, calls.replays) == (1, 4)
     assert total.tolist() == [5.0, 10.0, 15.0]
-    for number in range(10):
-        add(lucid.Tensor([float(number)] * 3).to("cuda"))
-    executable = add.programs[0]._compiled.executable
-    assert len(executable._graphs) <= 8
+    kept = [lucid.Tensor([float(number)] * 3).to("cuda") for number in range(10)]
+    for other in (*kept, kept[-1], kept[0]):
+        add(other)
+    assert (calls.captures, calls.replays) == (2, 5), "the graph of the latest is kept, and that of the first is not"
+    assert len(add.programs[0]._compiled.executable._graphs) == 8
 
 
 class Pooled:
@@ -186,6 +188,71 @@ def test_reads_and_other_programs_wait_for_the_stream_of_a_step(calls: Calls) ->
     assert [loss.item() for loss in losses] == [loss.item() for loss in expected[3]]
     assert state(model, optimizer) == state(*expected[:2])
     assert copy.tolist() == evaluated.tolist()
+
+
+def test_a_program_that_is_given_nothing_waits_for_the_stream_before(calls: Calls) -> None:
+    count = lucid.zeros(())
+
+    @lucid.compile(target="cuda")
+    def add():
+        with lucid.no_grad():
+            count.copy_(count + 1.0)
+
+    for _ in range(3):
+        with Stream():
+            add()
+    assert count.item() == 3.0
+
+
+def test_another_gpu_that_is_current_is_noticed(calls: Calls) -> None:
+    model, optimizer, step, losses = trained("cuda", steps=1)
+    fresh = lucid.compile(lambda: (losses[0].detach() * 2.0).exp().sum(), target="cuda")
+    before = state(model, optimizer)
+    uses = (
+        *(lambda: step(X, Y), lambda: step.repeat(X[None], Y[None]), fresh, losses[0].item),
+        *(lambda: lucid.ones(2).to("cuda"), lambda: lucid.as_tensor(losses[0]._array), losses[0].__dlpack__),
+    )
+    with fake_cupy.Device(1):
+        launched = len(calls.launches)
+        for use in uses:
+            with mock.patch.object(devices.Device, "reserve", pytest.fail), pytest.raises(ArgumentError) as raised:
+                use()
+            assert raised.value.sentence == (
+                "GPU 1 is current in CuPy, and Lucid works on GPU 0, the first that it found current there."
+            )
+            assert raised.value.hint == (
+                "call it inside of `with cupy.cuda.Device(0):`; each thread has a current GPU."
+            )
+        assert len(calls.launches) == launched
+        with fake_cupy.Device(0):
+            losses.append(step(X, Y))
+    assert fresh().item() == pytest.approx(np.exp(2 * losses[0].item()))
+    expected = trained("cpu", steps=2)
+    assert [loss.item() for loss in losses] == [loss.item() for loss in expected[3]]
+    assert state(model, optimizer) == state(*expected[:2]) != before
+
+
+def test_lucid_works_on_the_gpu_that_is_current_when_it_is_first_used() -> None:
+    need_compiler()
+    with fake_cupy.Device(1), installed():
+        assert lucid.ones(2).to("cuda")._array.device.id == 1
+        with (
+            fake_cupy.Device(0),
+            pytest.raises(ArgumentError, match="GPU 0 is current in CuPy, and Lucid works on GPU 1"),
+        ):
+            lucid.ones(2).to("cuda")
+
+
+def test_an_array_in_pinned_memory_is_copied_before_its_owner_writes_the_next_batch(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The imitation insists that the GPU does not get the array itself."""
+    batch = X.copy()
+    monkeypatch.setattr(fake_cupy.runtime, "pinned", {batch.ctypes.data})
+    double = lucid.compile(lambda x: x * 2.0, target="cuda")
+    there = lucid.zeros(*X.shape).to("cuda").copy_(batch)
+    for x in (batch, lucid.as_tensor(batch), lucid.as_tensor(batch).to("cuda"), there):
+        assert double(x).tolist() == (X * 2).tolist()
 
 
 @pytest.fixture

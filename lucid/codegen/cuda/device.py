@@ -22,14 +22,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
-from lucid.errors import CompileError
+from lucid.errors import ArgumentError, CompileError
 from lucid.ir.ops.structure import Check
-from lucid.ir.types import BY_SHORT_NAME, TensorType
+from lucid.ir.types import BY_SHORT_NAME, TensorType, as_dtype
 
 ARCHITECTURE_VARIABLE = "LUCID_CUDA_ARCH"
 DEFAULT_ARCHITECTURE = "sm_80"  # where there is no GPU to ask
 
-CUDA_DEVICE = 2  # what DLPack calls the memory of an NVIDIA GPU
+# What DLPack calls the memory of an NVIDIA GPU, and that which it shares with the CPU.
+CUDA_DEVICE, CUDA_MANAGED = 2, 13
 
 Functions = Mapping[str, Callable[..., None]]
 
@@ -55,8 +56,12 @@ def gpu() -> Device:
 
 
 def is_on_gpu(array: Any) -> bool:
-    """Whether an array of another library is in the memory of a GPU, as DLPack tells."""
-    return hasattr(type(array), "__dlpack_device__") and array.__dlpack_device__()[0] == CUDA_DEVICE
+    """Whether an array of another library is in the memory of an NVIDIA GPU: DLPack tells, or else that it has CUDA's
+    array interface."""
+    if hasattr(type(array), "__dlpack_device__"):
+        return array.__dlpack_device__()[0] in (CUDA_DEVICE, CUDA_MANAGED)
+    # Of the class, as mocks have any attribute, and of the object, as a class may be that of arrays on the CPU, too.
+    return hasattr(type(array), "__cuda_array_interface__") and hasattr(array, "__cuda_array_interface__")
 
 
 def architecture() -> str:
@@ -76,10 +81,11 @@ def architecture() -> str:
 
 
 class Device:
-    """A GPU with its memory and its status: see `lucid.codegen.cuda.plan`."""
+    """The GPU that is current in CuPy, with its memory and its status: see `lucid.codegen.cuda.plan`."""
 
     def __init__(self, cupy: Any) -> None:
         self._cupy = cupy
+        self.number = cupy.cuda.runtime.getDevice()
         self.architecture = f"sm_{cupy.cuda.Device().compute_capability}"
         self._lock = threading.Lock()
         self._latest = cupy.cuda.get_current_stream()  # the stream that Lucid used last
@@ -107,9 +113,16 @@ class Device:
         """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
         itself where it is contiguous."""
         self.follow()
-        there = array if self.holds(array) else self._cupy.asarray(_native(array))
+        there = array if self.holds(array) else self._cupy.asarray(self._stable(_native(array)))
         # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
         return there if there.flags.c_contiguous else there.copy()
+
+    def _stable(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """A NumPy array whose elements nobody will change. CuPy copies them at once, but leaves an array in pinned
+        memory to the GPU, which reads it when it gets there: its owner may have written the next batch by then."""
+        runtime = self._cupy.cuda.runtime
+        pinned = runtime.pointerGetAttributes(array.ctypes.data).type == runtime.memoryTypeHost
+        return array.copy() if pinned else array
 
     def write(self, target: Any, source: Any) -> None:
         """Copy elements, from either memory, into an array on the GPU."""
@@ -117,7 +130,7 @@ class Device:
         if self.holds(source):
             target[...] = source
         else:
-            target.set(np.asarray(source, target.dtype, order="C"))
+            target.set(self._stable(np.asarray(source, target.dtype, order="C")))
 
     def copy(self, array: Any) -> Any:
         """A new array on the GPU with the elements of one there."""
@@ -148,11 +161,23 @@ class Device:
         raise Check(message).error(position, value)
 
     def foreign(self, array: Any) -> Any:
-        """The array over the memory of another library's array on the GPU."""
-        self.follow()  # CuPy has the current stream wait for that library
-        if hasattr(array, "__cuda_array_interface__"):
-            return self._cupy.asarray(array)
-        return self._cupy.from_dlpack(array)
+        """The array over the memory of another library's array on the GPU. Raises ArgumentError for one on another GPU,
+        and DTypeError for an element type that Lucid does not have."""
+        self.follow()
+        if self.holds(array):
+            found = array
+        elif hasattr(type(array), "__dlpack__"):  # CuPy has the current stream wait for that library
+            found = self._cupy.from_dlpack(array)
+        else:  # CuPy waits for the stream that the interface names
+            found = self._cupy.asarray(array)
+        if found.device.id != self.number:
+            raise ArgumentError(
+                f"an array is on GPU {found.device.id}, and Lucid works on GPU {self.number}, the first that it found "
+                "current in CuPy.",
+                hint=f"copy it, for instance with cupy.array(x) inside of `with cupy.cuda.Device({self.number}):`.",
+            )
+        as_dtype(found.dtype)
+        return found
 
     @staticmethod
     def address(array: Any) -> int:
@@ -195,7 +220,14 @@ class Device:
 
     def follow(self) -> None:
         """Have the current stream wait for all that Lucid has put on others. Whoever is about to put something there, a
-        read too, calls this first: the arrays of a program may be read and written on any stream."""
+        read too, calls this first: the arrays of a program may be read and written on any stream. Raises ArgumentError
+        where another GPU is current, whose streams and memory these would be."""
+        if (current := self._cupy.cuda.runtime.getDevice()) != self.number:
+            raise ArgumentError(
+                f"GPU {current} is current in CuPy, and Lucid works on GPU {self.number}, the first that it found "
+                "current there.",
+                hint=f"call it inside of `with cupy.cuda.Device({self.number}):`; each thread has a current GPU.",
+            )
         stream = self._cupy.cuda.get_current_stream()
         with self._lock:
             if stream != self._latest:

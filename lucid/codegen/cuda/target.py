@@ -72,6 +72,7 @@ class CUDAExecutable(PlannedExecutable):
         """Launch once on the arrays of the table at an address: see `Executable.run`."""
         self.is_done = False
         device = gpu()
+        device.follow()  # before anything is allocated, which is on the GPU that is current
         functions, addresses, first_check = self.loaded()
         given = self.given(table)
         addresses[: self.plan.slots] = given
@@ -81,7 +82,6 @@ class CUDAExecutable(PlannedExecutable):
                 device.launch(functions[step.function], step, addresses, first_check)
 
         with uninterrupted():
-            device.follow()
             if os.environ.get(GRAPHS_VARIABLE) == "1":
                 self._replay(tuple(given), launch)
             else:
