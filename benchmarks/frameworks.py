@@ -28,7 +28,7 @@ class Framework:
     arguments: tuple[str, ...] = ()
     random: bool = False  # differs from the one before in its random numbers alone
     images: bool = False  # differs from the one before in the order of an image's elements alone
-    cached: bool = False  # by default a later process finds on disk what an earlier one has compiled, and loads fast
+    cached: bool = False  # a later process finds on disk what an earlier one has compiled
 
     @property
     def installed(self) -> bool:
@@ -46,11 +46,12 @@ FRAMEWORKS = (
     Framework("lucid", "lucid", cached=True),
     Framework("torch", "torch"),
     Framework("torch nhwc", "torch", ("channels_last",), images=True),
-    Framework("torch.compile", "torch", ("default",)),
-    Framework("torch.compile nhwc", "torch", ("default", "channels_last"), images=True),
-    Framework("torch.compile tuned", "torch", ("max-autotune",)),
-    Framework("jax", "jax", ("threefry2x32",)),
-    Framework("jax rbg", "jax", ("unsafe_rbg",), random=True),
+    Framework("torch.compile", "torch", ("default",), cached=True),
+    Framework("torch.compile nhwc", "torch", ("default", "channels_last"), images=True, cached=True),
+    Framework("torch.compile tuned", "torch", ("max-autotune",), cached=True),
+    Framework("jax", "jax", ("threefry2x32",), cached=True),
+    Framework("jax rbg", "jax", ("rbg",), random=True, cached=True),
+    Framework("jax unsafe_rbg", "jax", ("unsafe_rbg",), random=True, cached=True),
     Framework("numpy", "numpy"),
 )
 
@@ -110,8 +111,9 @@ class Process:
 def environment(threads: int, caches: Path) -> dict[str, str]:
     """The variables of a process: so many threads, caches of its own, and the kernels that a BLAS picks by itself.
 
-    Where TORCHINDUCTOR_CACHE_DIR is set, torch.compile keeps there what it has compiled, which takes it minutes: then
-    later runs start sooner, and its first calls are no measure.
+    Lucid and torch.compile keep what they compile on disk by default. JAX does when it is told where, and then what
+    took it a second or more: here, all of it. Where TORCHINDUCTOR_CACHE_DIR is set, torch.compile keeps there what it
+    has compiled, which takes it minutes: then later runs start sooner, and its first calls are no measure.
     """
     forced = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some systems set them; they would slow NumPy down
     kept = {name: value for name, value in os.environ.items() if name not in forced}
@@ -123,6 +125,8 @@ def environment(threads: int, caches: Path) -> dict[str, str]:
         **folders,
         "XDG_CACHE_HOME": str(caches),
         "LUCID_CACHE_DIR": str(caches / "lucid"),
+        "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
 
 

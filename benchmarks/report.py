@@ -27,7 +27,7 @@ HEADINGS = {
 PEERS = {
     "torch": ("torch", "torch nhwc"),
     "torch.compile": ("torch.compile", "torch.compile nhwc", "torch.compile tuned"),
-    "JAX": ("jax", "jax rbg"),
+    "JAX": ("jax", "jax rbg", "jax unsafe_rbg"),
     "NumPy": ("numpy",),
 }
 
