@@ -29,8 +29,9 @@ def tables(result: dict[str, Any]) -> str:
     rows, roofs = result["rows"], machine.best(result["roofs"])
     steps = [row for row in rows if row["kind"] != "product" and report.speed(row)]
     quiet = [row for row in steps if row["condition"] == "quiet"]
-    blocks = [_summary(quiet, rows, roofs), _workloads(quiet), _setting(result), _steps(quiet, rows, roofs)]
-    blocks += [*_threads(quiet), *_busy(steps), _imports(result["imports"])]
+    blocks = [_summary(quiet, rows, roofs), _slower_products(rows, roofs), _workloads(quiet), _setting(result)]
+    blocks += [_steps(quiet, rows, roofs), *_threads(quiet), *_busy(steps), _first_calls(quiet)]
+    blocks += [_imports(result["imports"])]
     return "\n\n".join(filter(None, blocks))
 
 
@@ -169,6 +170,43 @@ def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
             "`numpy.matmul` writes into an old one: it counts where a product takes 10 us. `products.py` calls both in "
             "native loops, with other figures: [matrix products](#matrix-products)."
         )
+
+
+def _slower_products(rows: list[Row], roofs: dict[str, Any]) -> str:
+    """The products that the BLAS computes faster, the worst first."""
+    chosen = [row for threads in roofs for row in report.product_rows(rows, threads)]
+    lines = []
+    for row in sorted(chosen, key=lambda row: report.speed(row) or 0.0):
+        ratio = report.speed(row) or 0.0
+        if ratio < 1:
+            times = (report.duration(row["results"][name]["median"]) for name in (LUCID, "numpy"))
+            lines.append(
+                (row["title"], str(row["threads"]), *times, f"{ratio:.2f}", f"{report.speed_at_best(row):.2f}")
+            )
+    heading = ("product", "threads", "Lucid", "NumPy", "times as fast", "at best")
+    note = "The products that are slower than NumPy's; T marks a factor that is read transposed:"
+    return f"{note}\n\n{_table(heading, lines)}" if lines else ""
+
+
+def _first_calls(chosen: list[Row]) -> str:
+    """What compiling takes with nothing on disk, and in a later process."""
+    compiling = {"Lucid": (LUCID,), **{peer: PEERS[peer] for peer in ("torch.compile", "JAX")}}
+    lines = []
+    for row in chosen:
+        cells = []
+        for names in compiling.values():
+            found = [row["results"][name] for name in names if name in row["results"]]
+            for kind in ("cold", "cached"):
+                times = [one[kind] for one in found if one[kind] is not None]
+                cells.append(report.duration(min(times)) if times else "")
+        lines.append((row["name"], str(row["threads"]), *cells))
+    heading = ("step", "threads", *(cell for name in compiling for cell in (name, "from disk")))
+    note = (
+        "The first call in a process whose modules are imported: with nothing on disk, and where an earlier process "
+        "has left there what it compiled, as JAX does only where it is told to. One process each; of ways to run a "
+        "peer, the fastest."
+    )
+    return f"{note}\n\n{_table(heading, lines)}" if lines else ""
 
 
 def _imports(imports: dict[str, Any]) -> str:

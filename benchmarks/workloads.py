@@ -296,7 +296,9 @@ class Product:
 
     @property
     def title(self) -> str:
-        return f"{self.form}, batch {self.m}, {self.k} -> {self.n}"
+        m, k, n = self.m, self.k, self.n
+        shapes = {"forward": f"{m}x{k} by {k}x{n}T", "weight": f"{n}x{m}T by {m}x{k}", "input": f"{m}x{n} by {n}x{k}"}
+        return f"{self.form}, {shapes[self.form]}"
 
     @property
     def updates(self) -> int:

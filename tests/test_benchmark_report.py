@@ -81,7 +81,8 @@ def test_the_page_shows_for_each_peer_the_fastest_way_to_run_it(page: ModuleType
     file = tmp_path / "page.md"
     file.write_text(f"before\n{page.BEGIN}\nreplaced\n{page.END}\nbehind\n")
     rows = [row("cnn", 3.0, lucid=2.0, torch=8.0) | {"target": 3.0}]
-    rows[0]["results"] |= {"torch nhwc": {"median": 7.0}, "jax": {"median": 5.0}}
+    start = {"cold": 1.0, "cached": None}
+    rows[0]["results"] |= {"torch nhwc": {"median": 7.0, **start}, "jax": {"median": 5.0, **start}}
     page.put(result(rows), file)
     text = file.read_text()
     assert "| cnn | 2 | 2 s (2 s to 2 s) | 7 s (nhwc) |  | **5 s** |  | 2.50 | 3 | 50% |" in text
@@ -110,13 +111,38 @@ def test_the_page_begins_with_a_summary_and_with_what_the_steps_are(page: Module
     assert "1 of 1 are slower than NumPy's" in summary
     assert summary.count("`products.py` calls both in native loops") == 1
     assert rest.startswith(" `-off` is the same without Dropout")
-    assert [line for line in rest.splitlines() if "what" in line] == [
+    assert [line for line in rest.splitlines() if line.startswith("|") and "what" in line] == [
         "| step | what it is | FLOPs | bytes that move at least |",
         "| mlp | what mlp is | 4 G | 1 |",
         "| cnn | what cnn is | 4 G | 1 |",
         "| alone-off | what alone-off is | 4 G | 1 |",
     ]
     assert "Measured with lucid 1, torch 2, jax 3, on a processor, Python 3.11." in rest
+
+
+def test_the_products_that_are_slower_come_first_and_are_named_with_their_ratios(page: ModuleType) -> None:
+    names = {"half": 1.0, "most": 1.8, "equal": 2.0}
+    rows = [row(name, None, lucid=2.0, numpy=time) | {"kind": "product"} for name, time in names.items()]
+    text = page.tables(result([row("mlp", None, lucid=2.0, jax=1.0), *rows]))
+    _, _, slower = text.partition(
+        "The products that are slower than NumPy's; T marks a factor that is read transposed:"
+    )
+    assert slower.partition("The steps;")[0].splitlines()[4:] == [
+        "| what half is | 2 | 2 s | 1 s | 0.50 | 0.50 |",
+        "| what most is | 2 | 2 s | 1.8 s | 0.90 | 0.90 |",
+        "",
+    ]
+    assert "The products that are slower" not in page.tables(result([rows[-1]]))
+
+
+def test_first_calls_stand_beside_those_that_find_their_code_on_disk(page: ModuleType) -> None:
+    rows = [row("mlp", None, lucid=2.0, jax=1.0, torch=3.0)]
+    rows[0]["results"]["lucid"] |= {"cold": 0.2, "cached": 0.01}
+    rows[0]["results"]["jax rbg"] = {**rows[0]["results"]["jax"], "cold": 0.5, "cached": 0.25}
+    rows[0]["results"]["jax"] |= {"cold": 0.75, "cached": None}
+    text = page.tables(result(rows))
+    assert "| step | threads | Lucid | from disk | torch.compile | from disk | JAX | from disk |" in text
+    assert "| mlp | 2 | 200 ms | 10 ms |  |  | 500 ms | 250 ms |" in text
 
 
 def test_headlines_say_why_they_are_in_doubt(report: ModuleType) -> None:
