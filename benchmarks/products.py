@@ -31,6 +31,7 @@ from lucid.ir.text import parse
 SAMPLE_SECONDS = 5e-4
 SAMPLES = 15
 TURNS = 3
+LONG = 0.1  # seconds of a product that is sampled once a turn
 PAUSE = 0.2  # seconds between turns of several threads: OpenBLAS's idle ones spin for 0.11, and hold their cores
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # of the CBLAS
@@ -145,8 +146,15 @@ def squares() -> Iterator[Product]:
         yield from transposed(1, m, k, n)
 
 
+def large() -> Iterator[Product]:
+    """Beyond the caches, as a Linear has them."""
+    for size in (1536, 2048, 3072, 4096):
+        yield Product(1, size, size, size, b=True)
+
+
 GROUPS: dict[str, Callable[[], Iterator[Product]]] = {
-    function.__name__: function for function in (linears, short, squares, batches, narrow, shallow, vectors, tiny)
+    function.__name__: function
+    for function in (linears, short, squares, large, batches, narrow, shallow, vectors, tiny)
 }
 
 
@@ -271,6 +279,7 @@ def compare(product: Product, blas: Blas, cores: Cores, samples: int) -> tuple[f
         while (seconds := _seconds(run, count)) < SAMPLE_SECONDS:
             count = max(count + 1, min(8 * count, math.ceil(1.2 * count * SAMPLE_SECONDS / max(seconds, 1e-7))))
         counts.append(count)
+        samples = TURNS if seconds > LONG else samples
     times: list[list[float]] = [[], []]
     for _ in range(TURNS):
         for run, count, found in zip(runners, counts, times, strict=True):
