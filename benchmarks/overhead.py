@@ -34,6 +34,14 @@ import lucid, lucid.nn, lucid.optim
 print(time.perf_counter() - start)
 """
 
+# What a whole process is timed with, by what it is: a start of Python, and what `import lucid` adds to it.
+PROGRAMS = {
+    "python -c pass, the whole process": "pass",
+    "the same with import numpy": "import numpy",
+    "the same with import lucid": "import lucid",
+    "the same with llvmlite, which the first call of a compiled function imports": "import lucid, llvmlite.binding",
+}
+
 FIRST_CALL = """
 import time
 import numpy as np
@@ -101,6 +109,13 @@ def microseconds_of_a_call(step: Callable[[lucid.Tensor], lucid.Tensor]) -> floa
     return 1e6 * (time.perf_counter() - start) / CALLS
 
 
+def seconds_of_a_process(program: str) -> float:
+    """What a process takes from its start to its end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    return time.perf_counter() - start
+
+
 def seconds_printed_by(program: str, cache: str | None = None) -> float:
     """What a program prints, run in a fresh process, with the disk cache in a folder, or in a new one."""
     with tempfile.TemporaryDirectory() as empty:
@@ -132,6 +147,7 @@ def measure() -> list[Figure]:
         ),
         figure("the same call, from the disk cache", "s", seconds_from_disk(FIRST_CALL, 7)),
         figure("import lucid, after numpy, in a fresh process", "s", [seconds_printed_by(IMPORT) for _ in range(7)]),
+        *(figure(what, "s", [seconds_of_a_process(program) for _ in range(7)]) for what, program in PROGRAMS.items()),
     ]
 
 
