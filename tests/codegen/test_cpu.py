@@ -341,6 +341,14 @@ def test_the_ir_and_the_assembly_are_readable() -> None:
     assert "entry:" in executable.assembly()
 
 
+def test_every_kernel_begins_a_line_of_code() -> None:
+    graph = parse("graph(%x: f32[100]) { %e = neg %x; %s = sum %x, axes=(0,), lanes=16; return %e, %s }")
+    lines = CPUTarget().compile(graph).llvm_ir().splitlines()
+    heads = [line for line in lines if line.startswith("define void @kernel_")]
+    assert len(heads) == 2
+    assert all(head.endswith(" align 64 {") for head in heads)
+
+
 @on_x86
 @pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v2", "x86-64-v3", "skylake-avx512"])
 def test_another_processor_gives_the_same_bits(cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:

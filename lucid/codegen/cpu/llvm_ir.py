@@ -171,6 +171,7 @@ class Function(Value):
         self.signature = signature
         self.args = [Value(type, f"%a{number}") for number, type in enumerate(signature.args)]
         self.linkage = ""
+        self.alignment = 0  # what its address is a multiple of, in bytes; 0 where LLVM chooses
         self.blocks: list[Block] = []
         self.numbers = itertools.count()  # of its values and blocks
         module.globals[name] = self
@@ -185,7 +186,8 @@ class Function(Value):
         if not self.blocks:
             return f"declare {start}{', '.join([arg.type.text for arg in self.args])})"
         linkage = f"{self.linkage} " if self.linkage else ""
-        head = f"define {linkage}{start}{', '.join([f'{arg.type.text} {arg.text}' for arg in self.args])}) {{"
+        align = f" align {self.alignment}" if self.alignment else ""
+        head = f"define {linkage}{start}{', '.join([f'{arg.type.text} {arg.text}' for arg in self.args])}){align} {{"
         return "\n".join([head, *map(str, self.blocks), "}"])
 
 

@@ -46,6 +46,9 @@ VECTOR_BYTES = 64
 # How many of them a kernel computes on side by side where its neighbouring elements have work in common.
 REGISTERS = 4
 
+# A kernel begins a line of the code's cache: at some other addresses, large loops take twice as long.
+LINE = 64
+
 # A stage of so few steps is written out, where its loops would cost as much as what is in them.
 WRITTEN_OUT = 9
 
@@ -82,6 +85,7 @@ def write_kernel(
     """Append the function of a kernel with numbered draws to a module, for a machine whose vectors have so many bytes.
     Some buffers are written past the caches."""
     function = ir.Function(module, TASK, name)
+    function.alignment = LINE
     nest = _Nest(function, kernel, register, streamed)
     nest.write()
     return KernelFunction(function, nest.chunks)
