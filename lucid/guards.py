@@ -8,6 +8,7 @@ every write to such an attribute bumps it; the others run at each call.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import re
 from collections import deque
@@ -26,7 +27,7 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded b
 
 
 def describe(value: object, depth: int = 0) -> object:
-    """A hashable account of a value: plain values and containers by content, all else by identity.
+    """A hashable account of a value: plain values, containers and frozen dataclasses by content, all else by identity.
 
     >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
     (True, False)
@@ -44,7 +45,21 @@ def describe(value: object, depth: int = 0) -> object:
             return type(value), *_describe_items(value, depth), *_describe_items(value.values(), depth)
         if isinstance(value, set | frozenset):
             return type(value), frozenset(describe(item, depth + 1) for item in value)
+        if (held := frozen_fields(value)) is not None:
+            return type(value), *_describe_items(held, depth)
     return type(value), id(value)
+
+
+def frozen_fields(value: Any) -> tuple[object, ...] | None:
+    """What the fields of a frozen dataclass hold, where that is all that it has; None for all else."""
+    kind = type(value)
+    parameters = kind.__dict__.get("__dataclass_params__")
+    if parameters is None or not parameters.frozen:
+        return None
+    names = [field.name for field in dataclasses.fields(kind)]
+    if getattr(value, "__dict__", {}).keys() - names or not all(hasattr(value, name) for name in names):
+        return None
+    return tuple(getattr(value, name) for name in names)
 
 
 def _describe_items(items: Collection[Any], depth: int) -> tuple[object, object]:
@@ -62,6 +77,8 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
         return
     if depth < 8 and isinstance(value, dict):
         value = [*value.keys(), *value.values()]
+    if depth < 8 and (held := frozen_fields(value)) is not None:
+        value = held
     if depth < 8 and isinstance(value, _CONTAINERS):
         if not _COLUMNS.issuperset(map(type, value)):
             for item in value:

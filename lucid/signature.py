@@ -13,7 +13,7 @@ from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import is_foreign_array, to_array
 from lucid.core import tensor_over
 from lucid.errors import ArgumentError, leaked
-from lucid.guards import describe
+from lucid.guards import describe, frozen_fields
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
 from lucid.nn.module import Module
@@ -59,7 +59,7 @@ def leaf_key(leaf: Any) -> Any:
             f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
             hint="convert the argument, for instance with dict(x).",
         )
-    return _Same(leaf)
+    return _Same(leaf) if frozen_fields(leaf) is None else _Alike(leaf)
 
 
 class Key(NamedTuple):
@@ -83,6 +83,8 @@ def key_text(key: Any) -> str:
         case (tuple() as shape, np.dtype() as dtype, *flags):
             type = str(TensorType(as_dtype(dtype), shape))
             return f"{type} that requires a gradient" if any(flags[:1]) else type
+        case _Alike():
+            return repr(key.thing)
         case _Same():
             return f"{key.thing!r}, an object"
         case (_, value):
@@ -103,6 +105,22 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self.thing)
+
+
+class _Alike(_Same):
+    """A key that equals that of any frozen dataclass with the same fields."""
+
+    __slots__ = ("description",)
+
+    def __init__(self, thing: object) -> None:
+        super().__init__(thing)
+        self.description = describe(thing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Alike) and other.description == self.description
+
+    def __hash__(self) -> int:
+        return hash(self.description)
 
 
 def aliases(leaves: Sequence[Any]) -> tuple[int, ...] | None:

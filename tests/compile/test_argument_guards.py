@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,73 @@ def test_equal_python_arguments_share_a_program() -> None:
         fast(Tensor(ONE), 3, ["a", ("b", "c")])
         fast(Tensor(ONE), np.int32(3), {"a", "b"})
     assert len(fast.programs) == 2
+
+
+class Inner:
+    def __init__(self, width: float) -> None:
+        self.width = width
+
+
+@dataclass(frozen=True)
+class Settings:
+    scale: float
+    sizes: list[int] = field(default_factory=lambda: [1])
+    inner: Inner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    scale: float
+
+
+@dataclass
+class Loose:
+    scale: float
+
+
+def test_frozen_dataclasses_count_field_by_field() -> None:
+    fast = lucid.compile(lambda x, s: x * s.scale * sum(s.sizes))
+    for settings, expected, programs in (
+        (Settings(2.0), 2.0, 1),
+        (Settings(2.0), 2.0, 1),
+        (Settings(3.0), 3.0, 2),
+        (Settings(3.0, [1, 1]), 6.0, 3),
+        (Settings(2.0), 2.0, 3),
+    ):
+        assert (value(fast, settings), len(fast.programs)) == (expected, programs)
+    settings.sizes.append(4)
+    assert value(fast, settings) == 10.0
+    rows = str(fast.explain(recompiles=True))
+    assert "s was Settings(scale=2.0, sizes=[1], inner=None), is Settings(scale=3.0" in rows
+
+
+def test_a_frozen_dataclass_of_another_class_is_another_argument() -> None:
+    fast = lucid.compile(lambda x, s: x * s.scale)
+    for settings in (Slotted(2.0), Slotted(2.0), Settings(2.0), Slotted(2.0)):
+        assert value(fast, settings) == 2.0
+    assert len(fast.programs) == 2
+
+
+def test_what_may_change_in_a_frozen_dataclass_is_noticed() -> None:
+    fast = lucid.compile(lambda x, s: x * s.inner.width)
+    inner = Inner(2.0)
+    assert value(fast, Settings(1.0, inner=inner)) == 2.0
+    inner.width = 3.0
+    assert value(fast, Settings(1.0, inner=inner)) == 3.0
+    for width in (4.0, 5.0, 6.0):  # one after the other, in the same memory
+        assert value(fast, Settings(1.0, inner=Inner(width))) == width
+
+
+def test_other_dataclasses_count_by_identity() -> None:
+    fast = lucid.compile(lambda x, s: x * s.scale)
+    kept = Loose(2.0)
+    assert value(fast, kept) == 2.0
+    kept.scale = 3.0
+    assert value(fast, kept) == 3.0
+    extended = Settings(2.0)
+    object.__setattr__(extended, "other", 1)
+    fast = lucid.compile(lambda x, s: x * getattr(s, "other", 5.0))
+    assert [value(fast, s) for s in (Settings(2.0), extended, Settings(2.0))] == [5.0, 1.0, 5.0]
 
 
 def test_a_list_that_is_changed_in_place() -> None:
