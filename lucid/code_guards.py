@@ -8,6 +8,7 @@ library is scanned for names that it loads, and each becomes a guard on its valu
 from __future__ import annotations
 
 import dis
+import functools
 import gc
 import inspect
 import sys
@@ -197,6 +198,8 @@ class CodeObserver:
 
     def guard(self, guards: GuardRecorder) -> None:
         """Add the guards of everything that was noted."""
+        if isinstance(self._root, functools.partial):
+            guards.guard(guards.bind(self._root), self._root, "the compiled function")
         functions = _functions_in(self._root)
         nested = {const for code in self._ran for const in code.co_consts if isinstance(const, CodeType)}
         for code, ran in self._ran.items():

@@ -14,6 +14,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -27,7 +28,8 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded b
 
 
 def describe(value: object, depth: int = 0) -> object:
-    """A hashable account of a value: plain values, containers and frozen dataclasses by content, all else by identity.
+    """A hashable account of a value: plain values, containers, frozen dataclasses and functools.partial by content, all
+    else by identity.
 
     >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
     (True, False)
@@ -45,19 +47,22 @@ def describe(value: object, depth: int = 0) -> object:
             return type(value), *_describe_items(value, depth), *_describe_items(value.values(), depth)
         if isinstance(value, set | frozenset):
             return type(value), frozenset(describe(item, depth + 1) for item in value)
-        if (held := frozen_fields(value)) is not None:
+        if (held := parts_of(value)) is not None:
             return type(value), *_describe_items(held, depth)
     return type(value), id(value)
 
 
-def frozen_fields(value: Any) -> tuple[object, ...] | None:
-    """What the fields of a frozen dataclass hold, where that is all that it has; None for all else."""
+def parts_of(value: Any) -> tuple[object, ...] | None:
+    """What a frozen dataclass or a functools.partial is made of, where that is all that it has; None for all else."""
     kind = type(value)
+    attributes = getattr(value, "__dict__", {}).keys()
+    if kind is partial:
+        return None if attributes else (value.func, value.args, value.keywords)
     parameters = kind.__dict__.get("__dataclass_params__")
     if parameters is None or not parameters.frozen:
         return None
     names = [field.name for field in dataclasses.fields(kind)]
-    if getattr(value, "__dict__", {}).keys() - names or not all(hasattr(value, name) for name in names):
+    if attributes - names or not all(hasattr(value, name) for name in names):
         return None
     return tuple(getattr(value, name) for name in names)
 
@@ -77,7 +82,7 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
         return
     if depth < 8 and isinstance(value, dict):
         value = [*value.keys(), *value.values()]
-    if depth < 8 and (held := frozen_fields(value)) is not None:
+    if depth < 8 and (held := parts_of(value)) is not None:
         value = held
     if depth < 8 and isinstance(value, _CONTAINERS):
         if not _COLUMNS.issuperset(map(type, value)):
@@ -91,7 +96,7 @@ def is_mutable(value: object) -> bool:
     """Whether the content of a value can change without a write to the attribute that holds it."""
     if isinstance(value, tuple | frozenset):
         return any(map(is_mutable, value))
-    return isinstance(value, _CONTAINERS)
+    return isinstance(value, _CONTAINERS) or type(value) is partial
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class GuardRecorder:
             text = f"describe({expression}) == {self._constant(describe(value))}"
         elif type(value) in (int, float, str, bytes):
             text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
-        elif isinstance(value, _CONTAINERS):
+        elif isinstance(value, _CONTAINERS) or type(value) is partial:
             text = f"describe({expression}) == {self._constant(describe(value))}"
             for thing in identities(value):  # an identity stays unique while its object lives
                 self.bind(thing)

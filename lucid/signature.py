@@ -13,7 +13,7 @@ from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import is_foreign_array, to_array
 from lucid.core import tensor_over
 from lucid.errors import ArgumentError, leaked
-from lucid.guards import describe, frozen_fields
+from lucid.guards import describe, parts_of
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
 from lucid.nn.module import Module
@@ -59,7 +59,7 @@ def leaf_key(leaf: Any) -> Any:
             f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
             hint="convert the argument, for instance with dict(x).",
         )
-    return _Same(leaf) if frozen_fields(leaf) is None else _Alike(leaf)
+    return _Same(leaf) if parts_of(leaf) is None else _Alike(leaf)
 
 
 class Key(NamedTuple):
@@ -108,7 +108,7 @@ class _Same:
 
 
 class _Alike(_Same):
-    """A key that equals that of any frozen dataclass with the same fields."""
+    """A key that equals that of any frozen dataclass, or functools.partial, with the same parts."""
 
     __slots__ = ("description",)
 

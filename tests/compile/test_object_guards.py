@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from enum import Enum
 
@@ -190,3 +191,32 @@ def test_an_argument_that_is_left_out_or_given() -> None:
     for _ in range(3):
         assert [fast(x).item(), fast(x, 3.0).item()] == [2.0, 3.0]
     assert [fast(x, 3.0, 1.0, 2.0).item(), fast(x, extra=5.0).item(), fast(x=x).item()] == [6.0, 10.0, 2.0]
+
+
+def scaled(x: Tensor, by: float) -> Tensor:
+    return x * by
+
+
+DOUBLE = functools.partial(scaled, by=2.0)
+
+
+def test_what_a_partial_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = nn.Identity()
+    holder.act = functools.partial(scaled, by=2.0)
+    as_argument = functools.partial(scaled, by=2.0)
+    for function, held in (
+        (lambda x: DOUBLE(x), DOUBLE),
+        (DOUBLE, DOUBLE),
+        (lambda x: holder.act(x), holder.act),
+    ):
+        check(
+            function,
+            (lambda held=held: held.keywords.update(by=3.0), 3.0),
+            (lambda held=held: held.keywords.update(by=2.0), 2.0),
+            first=2.0,
+        )
+    fast = lucid.compile(lambda x, f: f(x))
+    assert [value(fast, f) for f in (as_argument, functools.partial(scaled, by=2.0))] == [2.0, 2.0]
+    assert len(fast.programs) == 1
+    as_argument.keywords["by"] = 3.0
+    assert value(fast, as_argument) == 3.0
