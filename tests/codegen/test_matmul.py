@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lucid
+from lucid.codegen.cpu import chunks
 from lucid.codegen.cpu.chunks import product_chunks
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.library import PRODUCT, SMALL
@@ -260,6 +261,37 @@ def test_products_have_the_same_bits_with_any_threads_and_vectors(
         lucid.set_num_threads(before)
     for result in results[1:]:
         np.testing.assert_array_equal(bits(result), bits(results[0]))
+
+
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (False, True), (True, False)])
+def test_rows_in_parts_that_a_cache_holds_change_no_bit(
+    transpose_a: bool, transpose_b: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = operands(203, 600, 170, transpose_a, transpose_b)
+    graph = order(product_graph(a, b, transpose_a, transpose_b, 0))
+    whole = run_compiled(graph, [a, b]).outputs[0]
+    monkeypatch.setattr(chunks, "CACHED", 30_000)
+    monkeypatch.setattr(chunks, "LOWEST", 2)
+    gemm = Gemm(float32, machine().vector_bytes)
+    down, _ = product_chunks(1, 203, 170, 600, gemm.rows, gemm.panels(203, 170))
+    assert down * gemm.rows * 600 <= 30_000
+    before = lucid.get_num_threads()
+    try:
+        for threads in (1, 3):
+            lucid.set_num_threads(threads)
+            np.testing.assert_array_equal(bits(run_compiled(graph, [a, b]).outputs[0]), bits(whole))
+    finally:
+        lucid.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(4096, 4096, 4096), (8192, 2048, 2048), (3000, 3000, 3000)])
+def test_the_rows_of_a_large_product_are_in_equal_parts_that_a_cache_holds(m: int, n: int, k: int) -> None:
+    gemm = Gemm(float32, 64)
+    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n))
+    tiles = -(-m // gemm.rows)
+    assert down * gemm.rows * k <= 1 << 21
+    assert -(-tiles // down) * down - tiles < -(-tiles // down)
+    assert list(cuts) == sorted(set(cuts))
 
 
 @pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128), (71, 300)])

@@ -22,6 +22,10 @@ MOST = 64  # chunks of one kernel
 # many tiles at least are worth a stretch, whose panel may have to be packed for them.
 HALVES, SHORTEST_STRETCH = 2, 8
 
+# Elements of A in a part of its rows, so that each panel finds them in the last cache; and the tiles that it has at
+# least, so that packing each panel again for it costs little.
+CACHED, LOWEST = 1 << 21, 32
+
 # Columns of a unit of a product that sweeps over several rows, and over one: a multiple, since memory is read the
 # slower, the shorter the pieces are, and the most.
 SWEPT_OF_SEVERAL, SWEPT, MOST_SWEPT = 512, 1024, 4096
@@ -107,9 +111,10 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
     part of its rows, and the tiles that its stretches begin with, and the one behind all. Tiles are counted part by
     part, panel by panel in each, as if all parts were full.
 
-    Stretches follow panels, since a panel of B is packed once for all rows. Where there are few panels, rows are
-    divided first. All stretches have about as many vectors, so that workers have equal shares, though panels may be
-    few, the last ones narrow, and the last part low.
+    Stretches follow panels, since a panel of B is packed once for all rows of a part. Where there are few panels,
+    rows are divided first, and where A is large, so that it comes from memory once and not for each panel. All
+    stretches have about as many vectors, so that workers have equal shares, though panels may be few, the last ones
+    narrow, and the last part low.
     """
     tiles = -(-m // rows)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
@@ -117,6 +122,9 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
         return tiles, (0, tiles * len(panels))
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
     down = tiles if len(panels) * batch >= min(wanted, 8) else -(-tiles // HALVES)
+    most = max(CACHED // max(rows * k, 1), LOWEST)
+    if down > most:
+        down = -(-tiles // -(-tiles // most))
     parts = [min(down, tiles - first) for first in range(0, tiles, down)]
     stretches = min(-(-wanted // (batch * len(parts))), down * len(panels) // SHORTEST_STRETCH)
     stretches = len(parts) * max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
