@@ -147,9 +147,11 @@ def squares() -> Iterator[Product]:
 
 
 def large() -> Iterator[Product]:
-    """Beyond the caches, as a Linear has them."""
-    for size in (1536, 2048, 3072, 4096):
-        yield Product(1, size, size, size, b=True)
+    """Beyond the caches, as a Linear has them, forward and for both gradients."""
+    for m, k, n in ((1536, 1536, 1536), (2048, 2048, 2048), (4096, 4096, 4096), (8192, 2048, 2048)):
+        yield Product(1, m, k, n, b=True)
+        yield Product(1, n, m, k, a=True)
+        yield Product(1, m, n, k)
 
 
 GROUPS: dict[str, Callable[[], Iterator[Product]]] = {
