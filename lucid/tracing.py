@@ -325,7 +325,8 @@ class Tracer:
         draws = self.scopes.whole.draws
         if draws and self._generator is not None:
             draw = self._capture(self._generator.draw_state)
-            self.builder.location = None  # no line of the user's
+            reads = [node for node in self.builder.nodes if draw.initial in node.inputs]
+            self.builder.location = reads[-1].location  # the generator is moved behind the last draw
             (count,) = self.builder.add(Const(draws, TensorType(uint64, ())))
             (following,) = self.builder.add(Add(), draw.initial, count)
             updates.append((draw.initial, following))

@@ -109,6 +109,7 @@ def _separate_results(graph: Graph) -> Graph:
     Inputs are copied before anything else, so that a state's old value is read before the new one is written.
     """
     taken: set[Value] = set(graph.inputs)
+    makers = graph.producers()
     early: list[Node] = []
     late: list[Node] = []
 
@@ -117,7 +118,10 @@ def _separate_results(graph: Graph) -> Graph:
             taken.add(value)
             return value
         copy = Value(value.type, value.name)
-        (early if value in graph.inputs else late).append(Node(Detach(), (value,), (copy,)))
+        if value in makers:
+            late.append(Node(Detach(), (value,), (copy,), makers[value].location))
+        else:
+            early.append(Node(Detach(), (value,), (copy,)))
         return copy
 
     updates = tuple((state, own(new)) for state, new in graph.updates if new is not state)

@@ -319,7 +319,11 @@ def optimizers() -> Iterator[str]:
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHORTENED = {"01_train_digits.py": ("--epochs", "1"), "04_lstm_adding.py": ("--length", "8", "--steps", "50")}
+SHORTENED = {
+    "01_train_digits.py": ("--epochs", "1"),
+    "03_cnn.py": ("--data", "digits"),
+    "04_lstm_adding.py": ("--length", "8", "--steps", "50"),
+}
 
 
 def example(name: str) -> Program:

@@ -126,7 +126,7 @@ def test_equal_kernels_are_printed_once_with_the_lines_of_all() -> None:
         )
     )
     assert text.count("__global__") == 1
-    assert "// 0: ReLU  a.py:1\n// 1: ReLU  a.py:2\n// kernel(b0" in text
+    assert "// 0: ReLU  a.py:1\n// 1: ReLU  a.py:2\n// graph (%0: f32[4]) {\n" in text
 
 
 def test_a_comment_ends_with_its_line() -> None:
@@ -135,7 +135,7 @@ def test_a_comment_ends_with_its_line() -> None:
     node = replace(node, location=Location("evil\nint x;\\\r\u2028", "", 0))
     text = written(replace(graph, name="two\nlines\\", nodes=(node,)))
     assert text.startswith("// two lines: compile with --fmad=false")
-    assert "// evil int x;\n// kernel(" in text
+    assert "// evil int x;\n// graph (" in text
 
 
 def test_what_needs_no_kernel_gets_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,14 +12,18 @@ import numpy as np
 import pytest
 
 import lucid
+import lucid.nn.functional as F
+from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.simulator.library import Library, build
 from lucid.codegen.cuda.source import cuda_source
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
+from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
 from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import need_compiler, same_bits
+from tests.codegen.test_cuda_programs import PROGRAMS, program_runs
 from tests.compile.steps import STEPS, Make, inputs_for
 from tests.oracle import run_compiled
 
@@ -131,14 +136,69 @@ def test_no_name_hides_what_the_header_uses(name: str, tmp_path: Path, monkeypat
     assert same_bits(expected, type(expected)(found, ()))
 
 
-def test_every_function_shows_its_kernel_and_the_lines_of_the_user() -> None:
-    step, batch = STEPS[0]()
-    text = lucid.compile(step).lower(*batch).cuda_source()
-    functions = re.findall(r"((?:^// .*\n)+)^extern", text, re.MULTILINE)
-    assert len(functions) == text.count("__global__")
-    assert all(re.search(r"^// (kernel\(|C = A B|Check )", comment, re.MULTILINE) for comment in functions)
-    assert sum(bool(re.search(r"^// .*training.py:\d+$", comment, re.MULTILINE)) for comment in functions) > 15
-    assert "-ftz=true" in text
+PLACE = re.compile(r"^(?:.*  )?(\w+\.py:\d+)$", re.MULTILINE)
+
+
+def comments(graph: Graph) -> Iterator[tuple[list[str], Graph]]:
+    """The user's lines over each function of a graph, and the first IR over it."""
+    for text in write_module(graph).functions.values():
+        comment = re.sub("^// ", "", text[: text.index('extern "C"')], flags=re.MULTILINE)
+        ir = re.search(r"^graph \(.*?^}$", comment, re.MULTILINE | re.DOTALL)
+        assert ir, comment
+        yield PLACE.findall(comment), parse(ir[0])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_function_shows_its_ir_and_the_lines_of_the_user(program: str) -> None:
+    """An argument that is a result as it is, no line computes: what copies it has none."""
+    for graph in dict.fromkeys(run.graph for run in program_runs()[program]):
+        for places, ir in comments(graph):
+            copies = [node.op.name for node in ir.nodes] == ["detach"] and not set(graph.inputs).isdisjoint(
+                graph.results
+            )
+            assert places or copies, ir
+
+
+def test_a_function_shows_all_that_it_computes_and_where_that_is_from() -> None:
+    graph = parse("""graph @g(%x: f32[300, 40], %w: f32[40, 300], %v: f32[40, 200], %b: f32[300, 300]) {
+  %0: f32[300, 300] = matmul %x, %w                      # 0: Linear  a.py:1
+  %1: f32[300, 300] = add %0, %b                         # 1: ReLU  a.py:2
+  %2: f32[300, 200] = matmul %x, %v                      # a.py:3
+  %3: f32[200, 300] = transpose %2, permutation=(1, 0)
+  %4: f32[200, 300] = exp %3                             # a.py:4
+  return %1, %2, %4
+}""")
+    found = [(places, [node.op.name for node in ir.nodes]) for places, ir in comments(run_pipeline(graph).final)]
+    assert found == [
+        (["a.py:1", "a.py:2"], ["matmul", "add"]),
+        (["a.py:3"], ["matmul"]),
+        (["a.py:4"], ["transpose", "exp"]),
+    ]
+
+
+def test_a_function_of_several_nodes_shows_the_ir_of_each_once() -> None:
+    graph = parse("""graph @g(%x: f32[300, 400], %w: f32[400, 300], %v: f32[400, 200]) {
+  %0: f32[300, 300] = matmul %x, %w  # a.py:1
+  %1: f32[300, 200] = matmul %x, %v  # a.py:2
+  %2: f32[300, 300] = matmul %x, %w  # a.py:3
+  return %0, %1, %2
+}""")
+    (text,) = write_module(graph).functions.values()
+    assert re.findall(r"^// (a\.py.*|.* = matmul .*)$", text, re.MULTILINE) == [
+        *("a.py:1", "a.py:2", "a.py:3"),
+        *("  %2: f32[300, 300] = matmul %0, %1", "  %2: f32[300, 200] = matmul %0, %1"),
+    ]
+
+
+def test_the_random_state_moves_on_at_the_line_of_the_last_draw() -> None:
+    def step(x: Any) -> Any:
+        kept = F.dropout(x, 0.5)
+        return F.dropout(kept.exp(), 0.2)
+
+    graph = lucid.compile(step).lower(np.ones(5, np.float32)).graph("traced")
+    drawn = [node.location for node in graph.nodes if node.op.name == "random_keep"]
+    ((_, new),) = graph.updates
+    assert graph.producers()[new].location == drawn[-1] != drawn[0]
 
 
 def test_nvrtc_compiles_the_file() -> None:

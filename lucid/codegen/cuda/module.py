@@ -32,7 +32,7 @@ from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, lower_factor, where
 from lucid.codegen.memory import arena_size, around_body, home, is_view, plan
-from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.ops.base import Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionOp, ConvolutionWeight
@@ -42,6 +42,7 @@ from lucid.ir.ops.indexing import Argsort, ScatterAdd
 from lucid.ir.ops.loop import Scan
 from lucid.ir.ops.structure import Check, Fused, Grad
 from lucid.ir.passes.epilogues import join_epilogues
+from lucid.ir.text_print import print_graph
 from lucid.ir.types import TensorType
 from lucid.ir.verify import verify
 
@@ -109,12 +110,12 @@ class _Writer:
         self.states = {slots[state] for state, _ in graph.updates}
 
     def write(self) -> Module:
-        graph, slots = self.graph, self.scope.storages
+        graph, slots, makers = self.graph, self.scope.storages, self.graph.producers()
         for node in graph.nodes:
             handler_of(node, HANDLERS, "CUDA", UNSUPPORTED)(self, node)
         for state, new in graph.updates:
             if home(graph, new) is not state:
-                self.copy(state, new)
+                self.copy(state, new, makers[new].location)
         plan = LaunchPlan(
             tuple(str(value.type) for value in graph.inputs),
             tuple(str(value.type) for value in graph.outputs),
@@ -148,7 +149,8 @@ class _Writer:
 
     def text(self, key: tuple[Function, bool], name: str) -> str:
         (function, guarded), nodes = key, self.nodes_of[key]
-        return "".join(f"// {line}\n" for line in _origins(nodes)) + function.text(name, guarded, where(nodes[0]))
+        comment = (*_origins(nodes), *_statements(nodes))
+        return "".join(f"// {line}\n" for line in comment) + function.text(name, guarded, where(nodes[0]))
 
     # Storages and functions.
 
@@ -237,8 +239,8 @@ class _Writer:
                 launch = product_launch(product.op, a, b, where(node))
                 self.launch(node, function, *launch, values=[*factors, *computed])
 
-    def copy(self, to: Value, source: Value) -> None:
-        self.loops(Node(Detach(), (source,), (to,)))
+    def copy(self, to: Value, source: Value, location: Location | None) -> None:
+        self.loops(Node(Detach(), (source,), (to,), location))
 
     def contraction(self, node: Node) -> None:
         assert isinstance(node.op, Matmul)
@@ -294,7 +296,7 @@ class _Writer:
         body, count = scan.body, scan.carries
         for start, result in zip(node.inputs, node.outputs[:count], strict=False):
             if home(outer.graph, start) is not home(outer.graph, result):
-                self.copy(result, start)
+                self.copy(result, start, node.location)
         whole, stacked = around_body(node)
         elements = tuple(Element(self.storage(stack, outer), inside.type.nbytes) for inside, stack in stacked)
         first = -1 - len(self.elements)
@@ -303,10 +305,11 @@ class _Writer:
         storages |= {inside: first - number for number, (inside, _) in enumerate(stacked)}
         self.scope, self.steps = _Scope(body, storages), []
         for inner in body.nodes:
-            handler_of(inner, HANDLERS, "CUDA", UNSUPPORTED)(self, inner)
+            located = inner if inner.location is not None else replace(inner, location=node.location)
+            handler_of(located, HANDLERS, "CUDA", UNSUPPORTED)(self, located)
         for argument, new in zip(body.arguments, body.outputs[:count], strict=False):
             if home(body, new) is not argument:
-                self.copy(argument, new)
+                self.copy(argument, new, node.location)
         loop = Loop(scan.length, scan.reverse, first, elements, tuple(self.steps))
         self.scope, self.steps = outer, [*steps, loop]
 
@@ -354,6 +357,18 @@ def _origins(nodes: list[Node]) -> Iterator[str]:
     inner = (part for node in nodes for part in (node.op.body.nodes if isinstance(node.op, Fused) else (node,)))
     found = dict.fromkeys(printable(str(part.location)) for part in inner if part.location is not None)
     return (line for line in found if line)
+
+
+def _statements(nodes: list[Node]) -> Iterator[str]:
+    """The IR of some nodes, each as a graph of its own; equal ones once."""
+    graphs = (
+        node.op.body
+        if isinstance(node.op, Fused)
+        else Graph("", tuple(dict.fromkeys(node.inputs)), (), (node,), node.outputs)
+        for node in nodes
+    )
+    for text in dict.fromkeys(print_graph(graph, locations=False, names=False) for graph in graphs):
+        yield from text.splitlines()
 
 
 def printable(text: str) -> str:

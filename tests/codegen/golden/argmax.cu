@@ -1,6 +1,10 @@
 // argmax: compile with --fmad=false --ftz=false --prec-div=true --prec-sqrt=true
 
 // train.py:20
+// graph (%0: f32[5, 4, 10]) {
+//   %1: i64[5] = argmax %0, axes=(1, 2), lanes=16
+//   return %1
+// }
 // kernel(b0: f32[5, 4, 10]) -> (b1: i64[5])
 //   parallel i0 < 5:
 //     stage 0:

@@ -2,6 +2,12 @@
 
 // 0: ReLU  train.py:14
 // 0: Linear  train.py:14
+// graph (%0: f32[20, 7], %1: bool[20, 7]) {
+//   %2: f32[20, 7] = cast %1
+//   %3: f32[20, 7] = mul %0, %2
+//   %4: f32[7] = sum %3, axes=(0,), lanes=1
+//   return %3, %4
+// }
 // kernel(b0: f32[20, 7], b1: bool[20, 7]) -> (b2: f32[20, 7], b3: f32[7])
 //   parallel i1 < 7:
 //     stage 0:

@@ -1,6 +1,11 @@
 // long_rows: compile with --fmad=false --ftz=false --prec-div=true --prec-sqrt=true
 
 // train.py:30
+// graph (%0: f32[2, 5000]) {
+//   %1: f32[2, 5000] = exp %0
+//   %2: f32[2] = sum %1, axes=(1,), lanes=32
+//   return %2
+// }
 // kernel(b0: f32[2, 5000]) -> (b1: f32[2])
 //   parallel i0 < 2:
 //     stage 0:
@@ -89,6 +94,11 @@ extern "C" __global__ void __launch_bounds__(256) rows_0(const float* b0, float*
 
 // train.py:31
 // train.py:32
+// graph (%0: f32[40, 3, 50]) {
+//   %1: f32[3] = max %0, axes=(0, 2), lanes=16
+//   %2: i64[3] = argmax %0, axes=(0, 2), lanes=16
+//   return %1, %2
+// }
 // kernel(b0: f32[40, 3, 50]) -> (b1: f32[3], b2: i64[3])
 //   parallel i1 < 3:
 //     stage 0:

@@ -2,6 +2,12 @@
 
 // train.py:3
 // train.py:4
+// graph (%0: u64[], %1: u64[], %2: f64[], %3: f64[14]) {
+//   %4: bool[14] = random_keep %0, %1, %2, draw=1
+//   %5: f64[14] = cast %4
+//   %6: f64[14] = mul %3, %5
+//   return %4, %6
+// }
 // kernel(b0: u64[], b1: u64[], b2: f64[], b3: f64[14]) -> (b4: bool[14], b5: f64[14])
 //   v0: u64 = load b0[0]
 //   v1: u64 = load b1[0]

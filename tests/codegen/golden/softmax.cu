@@ -1,6 +1,10 @@
 // softmax: compile with --fmad=false --ftz=false --prec-div=true --prec-sqrt=true
 
 // loss.py:7
+// graph (%0: f32[6, 300]) {
+//   %1: f32[6] = max %0, axes=(1,), lanes=32
+//   return %1
+// }
 // kernel(b0: f32[6, 300]) -> (b1: f32[6])
 //   parallel i0 < 6:
 //     stage 0:
@@ -46,6 +50,14 @@ extern "C" __global__ void kernel_0(const float* b0, float* b1) {
 
 // loss.py:7
 // loss.py:8
+// graph (%0: f32[6, 300], %1: f32[6]) {
+//   %2: f32[6, 1] = reshape %1
+//   %3: f32[6, 300] = broadcast %2
+//   %4: f32[6, 300] = sub %0, %3
+//   %5: f32[6, 300] = exp %4
+//   %6: f32[6] = sum %5, axes=(1,), lanes=32
+//   return %5, %6
+// }
 // kernel(b0: f32[6, 300], b1: f32[6]) -> (b2: f32[6, 300], b3: f32[6])
 //   parallel i0 < 6:
 //     v1: f32 = load b1[i0]
@@ -117,6 +129,12 @@ extern "C" __global__ void kernel_1(const float* b0, const float* b1, float* b2,
 }
 
 // loss.py:9
+// graph (%0: f32[6, 300], %1: f32[6]) {
+//   %2: f32[6, 1] = reshape %1
+//   %3: f32[6, 300] = broadcast %2
+//   %4: f32[6, 300] = div %0, %3
+//   return %4
+// }
 // kernel(b0: f32[6, 300], b1: f32[6]) -> (b2: f32[6, 300])
 //   parallel i0 < 6:
 //     v1: f32 = load b1[i0]
