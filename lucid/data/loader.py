@@ -22,10 +22,10 @@ from lucid.data.sampler import (
     SequentialSampler,
     as_sampler,
     checked_indices,
+    refuse_epoch_in_trace,
 )
-from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, TraceError, argument_error
+from lucid.errors import ArgumentError, ArgumentTypeError, StateDictError, argument_error
 from lucid.missing_names import refuse_attribute
-from lucid.modes import current_tracer
 from lucid.operations.arguments import as_flag
 from lucid.random import checked_seed
 from lucid.state_dicts import check_counter, check_names
@@ -153,11 +153,11 @@ class DataLoader:
 
         Raises TraceError while a function is traced: later calls would begin none, and get the batches of the first.
         """
-        if current_tracer() is not None:
-            raise TraceError(
-                "a DataLoader began an epoch while a function is traced; later calls would get the same batches.",
-                hint="loop outside the compiled function, and pass it a batch: for x, y in loader: step(x, y).",
-            )
+        refuse_epoch_in_trace(
+            "a DataLoader",
+            "batches",
+            "loop outside the compiled function, and pass it a batch: for x, y in loader: step(x, y).",
+        )
         before = self._progress
         progress = _Progress(before.epoch + 1, 0) if before.begun else _Progress(before.epoch, before.batch)
         progress.begun = True

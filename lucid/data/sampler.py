@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lucid.errors import ArgumentError, ArgumentTypeError, argument_error
+from lucid.errors import ArgumentError, ArgumentTypeError, TraceError, argument_error
 from lucid.ir import philox
+from lucid.modes import current_tracer
 from lucid.operations.arguments import as_flag
 from lucid.random import checked_seed
 
@@ -57,12 +58,15 @@ class IterableSampler(Sampler):
     """A sampler that can be iterated over without a DataLoader, too: each iterator is the next epoch, from epoch 0 on.
 
     It gives Python's integers, or lists of them. A DataLoader asks for the orders of its own epochs, and neither sees
-    nor changes which is next here.
+    nor changes which is next here. Raises TraceError while a function is traced.
     """
 
     _iterators = 0
 
     def __iter__(self) -> Iterator[Any]:
+        refuse_epoch_in_trace(
+            f"a {type(self).__name__}", "indices", "pass them as an argument, or ask for one epoch: sampler.order(0)."
+        )
         order = self.order(self._iterators)
         self._iterators += 1
         return (part.tolist() for part in order)
@@ -173,6 +177,14 @@ def checked_indices(indices: object, count: int | None, owner: str) -> Indices:
         if outside.size:
             raise ArgumentError(f"{owner} got the index {outside[0]} into {count} samples.")
     return array.astype(np.int64)
+
+
+def refuse_epoch_in_trace(what: str, items: str, hint: str) -> None:
+    """Raise TraceError where an iterator begins an epoch while a function is traced: later calls would begin none."""
+    if current_tracer() is not None:
+        raise TraceError(
+            f"{what} began an epoch while a function is traced; later calls would get the same {items}.", hint=hint
+        )
 
 
 def _check_epoch(owner: str, epoch: object) -> None:

@@ -14,7 +14,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 from lucid import Tensor
-from lucid.data import DataLoader, TensorDataset
+from lucid.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 from lucid.errors import TraceError
 
 X = Tensor([1.0, 2.0])
@@ -222,3 +222,23 @@ def test_a_loader_that_begins_an_epoch() -> None:
         caught.value.hint == "loop outside the compiled function, and pass it a batch: for x, y in loader: step(x, y)."
     )
     assert loader.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [SequentialSampler(4), RandomSampler(4), BatchSampler(SequentialSampler(4), 1, drop_last=False)],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_a_sampler_that_begins_an_epoch(sampler: Any) -> None:
+    x = Tensor([1.0])
+    for function in (lambda x: next(x * i for i in sampler), lambda x: x * len(next(iter([*sampler])))):
+        with pytest.raises(TraceError) as caught:
+            lucid.compile(function)(x)
+        assert caught.value.sentence == (
+            f"a {type(sampler).__name__} began an epoch while a function is traced; "
+            "later calls would get the same indices."
+        )
+        assert caught.value.hint == "pass them as an argument, or ask for one epoch: sampler.order(0)."
+    first = np.ravel(list(sampler)).tolist()
+    assert first == np.ravel(list(sampler.order(0))).tolist(), "a refused call has begun no epoch"
+    assert lucid.compile(lambda x: x * len(list(sampler.order(0))))(x).tolist() == [4.0]
