@@ -11,6 +11,7 @@ import contextlib
 import dis
 import gc
 import inspect
+import reprlib
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -149,11 +150,11 @@ def expect_no_write(owner: object, name: str, value: object) -> None:
     hint = "keep what changes from step to step in a tensor: self.register_buffer(...), then self.name = ..."
     if name == "training":
         hint = "call train() and eval() outside the compiled function, which is compiled once for each mode."
+    new = f" to {reprlib.repr(value)}"
     if name == "param_groups":
-        hint = "call add_param_group outside the compiled function."
+        hint, new = "call add_param_group outside the compiled function.", ""
     raise TraceError(
-        f"{type(owner).__name__}.{name} was set to {value!r} while a function is traced; later calls would not set "
-        "it again.",
+        f"{type(owner).__name__}.{name} was set{new} while a function is traced; later calls would not set it again.",
         hint=hint,
     )
 

@@ -123,8 +123,8 @@ class Optimizer(Observed):
             for kind, tensor in self.initial_state(complete, parameter).items():
                 tensor.name = f"{kind}.{number}"
                 created[tensor.name] = tensor
-        self.state = {**self.state, **created}
         self.param_groups = [*self.param_groups, complete]
+        self.state = {**self.state, **created}
         self._members = Members((*self._members, members))
 
     def check(self, group: Group) -> None:
