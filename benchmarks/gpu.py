@@ -4,7 +4,8 @@
     python benchmarks/gpu.py --table    # the table alone
 
 The table has a row a launch: its time, the bytes that its arrays hold against what a copy of 256 MiB reaches, and for
-matrix products and convolutions the arithmetic against two operations a cycle of each lane for float32.
+matrix products and convolutions the arithmetic against two operations a cycle of each lane for their dtype. Its graphs,
+in `gpu_graphs.py`, have kernels of every kind.
 Nobody has run this on a GPU yet.
 """
 
@@ -13,19 +14,23 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gpu_graphs import GRAPHS
 
 from lucid.codegen.cuda.device import Device, gpu
-from lucid.codegen.cuda.plan import Launch
+from lucid.codegen.cuda.plan import Launch, Step
 from lucid.codegen.cuda.target import CUDATarget
 from lucid.errors import CompileError
-from lucid.ir.graph import Graph
+from lucid.ir.graph import Graph, Node
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
+from lucid.ir.types import DType, float32, float64
 
 ROOT = Path(__file__).parents[1]
 TESTS = (
@@ -35,49 +40,18 @@ TESTS = (
 REPEATS = 20
 COPIED = 256 << 20  # bytes
 
-# Kernels of all kinds, at sizes that keep a GPU busy.
-GRAPHS = {
-    "map": "graph(%x: f32[16777216]) { %y = tanh %x; return %y }",
-    "dropout": """graph(%x: f32[16777216], %seed: u64[], %draw: u64[], %p: f64[]) {
-  %k: bool[16777216] = random_keep %seed, %draw, %p, draw=0, shape=(16777216,)
-  %m: f32[16777216] = cast %k, dtype=f32; %y = mul %x, %m; return %y }""",
-    "rows": "graph(%x: f32[65536, 256]) { %s: f32[65536] = sum %x, axes=(1,); return %s }",
-    "long rows": "graph(%x: f32[1024, 16384]) { %s: f32[1024] = sum %x, axes=(1,); return %s }",
-    "columns": "graph(%x: f32[65536, 256]) { %s: f32[256] = sum %x, axes=(0,); return %s }",
-    "matmul": "graph(%x: f32[4096, 4096], %y: f32[4096, 4096]) { %z = matmul %x, %y; return %z }",
-    "matmul^T": "graph(%x: f32[4096, 4096], %y: f32[4096, 4096]) { %z = matmul %x, %y, transpose_b=true; return %z }",
-    "convolution": """graph(%x: f32[32, 64, 56, 56], %w: f32[64, 64, 3, 3]) {
-  %y = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1; return %y }""",
-    "to weight": """graph(%x: f32[32, 64, 56, 56], %g: f32[32, 64, 56, 56]) {
-  %w = convolution_weight %x, %g, stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1, kernel=(3, 3)
-  return %w }""",
-    "layer": """graph(%x: f32[4096, 1024], %w: f32[4096, 1024], %b: f32[4096]) {
-  %h = matmul %x, %w, transpose_b=true; %c: f32[4096, 4096] = broadcast %b
-  %s = add %h, %c; %y = tanh %s; return %y }""",
-    "bytes": """graph(%x: u8[65536, 784], %w: f32[64, 784], %by: f32[]) {
-  %f: f32[65536, 784] = cast %x; %s: f32[65536, 784] = broadcast %by; %h = mul %f, %s
-  %y = matmul %h, %w, transpose_b=true; return %y }""",
-    "narrow": "graph(%x: f32[65536, 1024], %w: f32[2, 1024]) { %y = matmul %x, %w, transpose_b=true; return %y }",
-    "softmax": """graph(%x: f32[65536, 256]) {
-  %m: f32[65536] = max %x, axes=(1,); %mk: f32[65536, 1] = reshape %m; %mb: f32[65536, 256] = broadcast %mk
-  %d = sub %x, %mb; %e = exp %d; %s: f32[65536] = sum %e, axes=(1,); %sk: f32[65536, 1] = reshape %s
-  %sb: f32[65536, 256] = broadcast %sk; %y = div %e, %sb; return %y }""",
-    "gather": """graph(%x: f32[50000, 512], %i: i64[8192, 1]) { %y = gather %x, %i, axis=0; return %y }""",
-    "scatter_add": "graph(%g: f32[8192, 512], %i: i64[8192, 1]) "
-    "{ %y = scatter_add %g, %i, axis=0, extent=50000; return %y }",
-    "sort": "graph(%x: f32[64, 4096]) { %i: i64[64, 4096] = argsort %x; return %i }",
+# What the names of functions begin with that do the arithmetic of a graph.
+PRODUCTS = ("product_", "dots_", "gathered_")
+
+# Multiply-adds of float32 and of float64 in a cycle of a multiprocessor, by compute capability: "Arithmetic
+# Instructions" in NVIDIA's CUDA C++ Programming Guide.
+LANES = {
+    **dict.fromkeys(("50", "52", "53", "61", "62"), (128, 4)),
+    **dict.fromkeys(("60", "70", "72", "80"), (64, 32)),
+    "75": (64, 2),
+    **dict.fromkeys(("90", "100"), (128, 64)),
 }
-
-PRODUCTS = (
-    "product_",
-    "dots_",
-    "gathered_",
-)  # what the names of functions begin with that do the arithmetic of a graph
-
-# Multiply-adds of float32 in a cycle of a multiprocessor, by compute capability: "Arithmetic Instructions" in NVIDIA's
-# CUDA C++ Programming Guide.
-LANES = {"60": 64, "70": 64, "72": 64, "75": 64, "80": 64}
-OTHER_LANES = 128
+OTHER_LANES = (128, 2)
 
 Timer = Callable[[Callable[[], None]], float]
 
@@ -99,13 +73,32 @@ def timer(cupy: Any) -> Timer:
     return time
 
 
+def products(graph: Graph) -> Iterator[Node]:
+    """The products of a graph, those in loops included."""
+    for node in graph.nodes:
+        if node.op.products([value.type for value in node.inputs]):
+            yield node
+        for region in node.op.regions():
+            yield from products(region)
+
+
 def operations(graph: Graph) -> int:
-    """The additions and multiplications of the products of a graph."""
-    return sum(2 * node.op.products([value.type for value in node.inputs]) for node in graph.nodes)
+    """The additions and multiplications of the products of a graph, where each is launched once."""
+    return sum(2 * node.op.products([value.type for value in node.inputs]) for node in products(graph))
 
 
-def launches(device: Device, time: Timer, graph: Graph) -> Iterator[tuple[str, int, float]]:
-    """The function, the bytes of its arrays and the milliseconds of each launch of a graph."""
+@dataclass(frozen=True)
+class Row:
+    """A launch: its function, how many times a loop of the plan makes it, the bytes of its arrays, its milliseconds."""
+
+    function: str
+    times: int
+    moved: int
+    milliseconds: float
+
+
+def rows(device: Device, time: Timer, graph: Graph) -> Iterator[Row]:
+    """Each launch of a graph; of a loop, those of its first step."""
     executable = CUDATarget().compile(graph)
     generator = np.random.default_rng(0)
     held = []
@@ -117,31 +110,38 @@ def launches(device: Device, time: Timer, graph: Graph) -> Iterator[tuple[str, i
     table = executable.new_table()
     table[:] = [device.address(array) for array in held]
     executable.run(table.ctypes.data)
-    functions, addresses, _ = executable.loaded()
-    plan = executable.plan
-    sizes = [array.nbytes for array in held] + [stretch.size for stretch in plan.stretches]
-    for step in plan.steps:
-        if isinstance(step, Launch):
-            moved = sum(sizes[buffer] for buffer in step.buffers if buffer < len(sizes))
-            yield (
-                step.function,
-                moved,
-                time(lambda step=step: device.launch(functions[step.function], step, addresses, 0)),
-            )
+    device.check()
+    functions, addresses, first_check = executable.loaded()
+    sizes = dict(enumerate([*(array.nbytes for array in held), *(part.size for part in executable.plan.stretches)]))
+
+    def measured(steps: Sequence[Step], times: int) -> Iterator[Row]:
+        for step in steps:
+            if isinstance(step, Launch):
+                moved = sum(sizes.get(buffer, 0) for buffer in step.buffers)  # but for the status
+                launch = partial(device.launch, functions[step.function], step, addresses, first_check)
+                yield Row(step.function, times, moved, time(launch))
+                continue
+            for number, element in enumerate(step.elements, step.first):
+                sizes[number] = element.size
+                addresses[number] = addresses[element.storage] + step.places()[0] * element.size
+            yield from measured(step.steps, times * step.length)
+
+    yield from measured(executable.plan.steps, 1)
 
 
-def table(device: Device, time: Timer, bandwidth: float, peak: float) -> Iterator[str]:
-    """The rows of the table; bandwidth in GB/s, the peak in GFLOP/s."""
+def table(device: Device, time: Timer, bandwidth: float, peaks: Mapping[DType, float]) -> Iterator[str]:
+    """The rows of the table; bandwidth in GB/s, the peaks in GFLOP/s."""
     yield "| graph | function | ms | GB/s | of a copy | GFLOP/s | of the peak |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, text in GRAPHS.items():
         graph = run_pipeline(parse(text)).final
-        work = operations(graph)
-        for function, moved, milliseconds in launches(device, time, graph):
-            speed = moved / milliseconds / 1e6
-            row = f"| {name} | {function} | {milliseconds:.3f} | {speed:.0f} | {speed / bandwidth:.0%} |"
-            rate = work / milliseconds / 1e6
-            yield f"{row} {rate:.0f} | {rate / peak:.0%} |" if function.startswith(PRODUCTS) else f"{row} | |"
+        work, peak = operations(graph), max((peaks[node.output.type.dtype] for node in products(graph)), default=0.0)
+        for row in rows(device, time, graph):
+            function = row.function if row.times == 1 else f"{row.function}, {row.times} times"
+            speed, rate = row.moved / row.milliseconds / 1e6, work / row.milliseconds / 1e6
+            line = f"| {name} | {function} | {row.milliseconds:.3f} | {speed:.0f} | {speed / bandwidth:.0%} |"
+            is_product = row.function.startswith(PRODUCTS)
+            yield f"{line} {rate:.0f} | {rate / peak:.0%} |" if is_product else f"{line} | |"
 
 
 def main() -> int:
@@ -164,9 +164,11 @@ def main() -> int:
     bandwidth = 2 * COPIED / time(lambda: cupy.copyto(target, source)) / 1e6
     properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     lanes = LANES.get(cupy.cuda.Device().compute_capability, OTHER_LANES)
-    peak = properties["multiProcessorCount"] * lanes * 2 * properties["clockRate"] / 1e6
-    print(f"\n{properties['name'].decode()}: a copy reaches {bandwidth:.0f} GB/s; the peak is {peak:.0f} GFLOP/s\n")
-    for row in table(device, time, bandwidth, peak):
+    billions = properties["multiProcessorCount"] * properties["clockRate"] / 1e6  # of cycles a second, of all
+    peaks = {dtype: 2 * lane * billions for dtype, lane in zip((float32, float64), lanes, strict=True)}
+    reached = " and ".join(f"{peak:.0f} GFLOP/s of {dtype}" for dtype, peak in peaks.items())
+    print(f"\n{properties['name'].decode()}: a copy reaches {bandwidth:.0f} GB/s; the peaks are {reached}\n")
+    for row in table(device, time, bandwidth, peaks):
         print(row)
     return status  # of the tests: the table is there whether they passed or not
 

@@ -6,20 +6,23 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
-from lucid.codegen.cuda import target
+from lucid.codegen.cuda import functions, module, target
 from lucid.codegen.cuda.module import write_module
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
+from lucid.ir.types import float32, float64
 from tests.codegen.fake_cupy import installed, make
 from tests.codegen.simulated import need_compiler
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+AROUND = ("", "_epilogue", "_fused")
 
 
 def test_without_a_gpu_it_says_what_is_missing() -> None:
@@ -33,6 +36,15 @@ def test_without_a_gpu_it_says_what_is_missing() -> None:
 SMALL = {
     "map": "graph(%x: f32[50]) { %y = exp %x; return %y }",
     "matmul": "graph(%x: f32[4, 6], %y: f32[6, 5]) { %z = matmul %x, %y; return %z }",
+    "matmul f64": "graph(%x: f64[4, 6], %y: f64[6, 5]) { %z = matmul %x, %y; return %z }",
+    "loop": """graph(%h: f32[2, 3], %x: f32[4, 2, 3], %w: f32[3, 3]) {
+  %last, %ys = scan %h, %x, %w, length=4, carries=1, sequences=1 (%h: f32[2, 3], %x: f32[2, 3], %w: f32[3, 3]) {
+    %p = matmul %h, %w; %n = add %p, %x; return %n, %p
+  }
+  return %last, %ys }""",
+    "check": """graph(%i: i64[50]) {
+  %n: i64[50] = const value=100; %ok = less %i, %n; %p: i64[] = first_false %ok, axes=(0,)
+  check %p, %i, message="index {value}"; return %p }""",
     "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",
 }
 
@@ -49,12 +61,26 @@ def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.001
 
     with installed() as calls, mock.patch.object(script, "GRAPHS", SMALL):
-        rows = list(script.table(target.gpu(), time, bandwidth=1.0, peak=1.0))
-    functions = [["| map", "kernel_0"], ["| matmul", "product_f32_nn"], ["| sort", "argsort_0"]]
-    assert [row.split(" | ")[:2] for row in rows[2:]] == functions
-    assert "0 | 40% |" in rows[2]
-    assert "24% |" in rows[3]
-    assert len(calls.launches) == 6
+        found = list(script.table(target.gpu(), time, bandwidth=1.0, peaks={float32: 1.0, float64: 0.5}))
+        launched = len(calls.launches)
+    rows = [row.strip("| ").split(" | ") for row in found[2:]]
+    assert [row[:2] for row in rows] == [
+        ["map", "kernel_0"],
+        ["matmul", "product_f32_nn"],
+        ["matmul f64", "product_f64_nn"],
+        ["loop", "kernel_0"],
+        ["loop", "product_f32_nn_epilogue_0, 4 times"],
+        ["loop", "kernel_0, 4 times"],
+        ["check", "kernel_0"],
+        ["check", "check_i64"],
+        ["sort", "argsort_0"],
+    ]
+    assert rows[0][3:] == ["0", "40%"], "400 bytes in a microsecond, of which a copy would do 1000"
+    assert rows[1][5:] == ["0", "24%"], "240 operations"
+    assert rows[2][5:] == ["0", "48%"], "of half the peak"
+    assert rows[4][3:] == ["0", "13%", "0", "4%"], "elements of what the loop reads and stacks, and 36 operations"
+    assert rows[5][3:] == ["0", "5%"]
+    assert launched == 15 + 9, "each graph once, with four steps of the loop, and each row"
 
 
 def test_all_of_it_runs_on_the_imitation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,18 +99,42 @@ def test_all_of_it_runs_on_the_imitation(monkeypatch: pytest.MonkeyPatch, capsys
         monkeypatch.setattr(script, "COPIED", 4096)
         assert script.main() == 1, "the table is there even so"
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "an imitation: a copy reaches 0 GB/s; the peak is 256 GFLOP/s"
+    assert lines[1] == (
+        "an imitation: a copy reaches 0 GB/s; the peaks are 256 GFLOP/s of float32 and 128 GFLOP/s of float64"
+    )
     assert lines[-1].startswith("| sort | argsort_0 | 0.500 | ")
 
 
 def test_its_graphs_have_kernels_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All classes of functions, all names that these have, and whatever the page has of all programs of the tests."""
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     import gpu as script
 
-    kinds = {
-        re.sub(r"_\d+$", "", name)
-        for text in script.GRAPHS.values()
-        for name in write_module(run_pipeline(parse(text)).final).functions
+    classes, names, named = set(), set(), module._Writer.new_name
+
+    def new_name(self: module._Writer, function: functions.Function, guarded: bool) -> str:
+        name = named(self, function, guarded)
+        classes.add(type(function))
+        names.add(name.removesuffix("_guarded"))
+        return name
+
+    monkeypatch.setattr(module._Writer, "new_name", new_name)
+    for text in script.GRAPHS.values():
+        write_module(run_pipeline(parse(text)).final)
+    assert classes == {
+        kind for kind in vars(functions).values() if is_dataclass(kind) and kind.__module__ == functions.__name__
     }
-    expected = {"kernel", "rows", "product_f32_nn", "product_f32_nt", "product_f32_nt_epilogue", "product_f32_nt_fused"}
-    assert kinds == expected | {"dots_f32_nt", "gathered", "scatter_add", "argsort", "merge"}
+    # The last digits of some are those of lanes and dtypes; all others are numbered in each module.
+    kinds = {name if name.startswith(("dots_", "check_")) else re.sub(r"_\d+$", "", name) for name in names}
+    dtypes, layouts = ("f32", "f64"), ("nn", "nt", "tn", "tt")
+    expected = {
+        *("kernel", "rows", "scatter_add", "argsort", "merge", "check_i64", "check_bool"),
+        *(f"product_{dtype}_{layout}{around}" for dtype in dtypes for layout in layouts for around in AROUND),
+        *(f"dots_{dtype}_{layout}_{lanes}" for dtype in dtypes for layout in layouts for lanes in (16, 32)),
+        *(f"gathered{around}" for around in AROUND),
+    }
+    assert kinds == expected
+    page = (SCRIPT.parents[1] / "docs" / "gpu-kernels.md").read_text()
+    of_tests = set(re.findall(r"^\| `(\w+)` \| sm_80 ", page, re.MULTILINE))
+    assert len(of_tests) > 20
+    assert of_tests <= expected
