@@ -18,8 +18,8 @@ TARGET = 10_000  # nanoseconds of a chunk
 SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
 MOST = 64  # chunks of one kernel
 
-# The rows of a product are divided in two halves, if at all: two workers share the rows, too, as in other kernels. So
-# many tiles at least are worth a stretch, whose panel may have to be packed for them.
+# The rows of a product are divided in two halves where they are for workers: two share the rows, too, as in other
+# kernels. So many tiles at least are worth a stretch, whose panel may have to be packed for them.
 HALVES, SHORTEST_STRETCH = 2, 8
 
 # Elements of A in a part of its rows, so that each panel finds them in the last cache; and the tiles that it has at
