@@ -241,21 +241,23 @@ def test_a_worker_is_brought_to_the_callers_core_and_may_still_run_anywhere() ->
     here, elsewhere, *_ = sorted(allowed)
     numbers = np.random.default_rng(0).random(1_000_000)
 
-    def sort(started: threading.Event) -> None:
+    def sort(started: threading.Event, seen: threading.Event) -> None:
         os.sched_setaffinity(0, {elsewhere})
         os.sched_setaffinity(0, allowed)
         started.set()
         np.sort(numbers)
+        seen.wait()  # who has brought it here may not get this core before it has sorted
 
     def comes() -> bool:
-        started = threading.Event()
-        thread = threading.Thread(target=sort, args=(started,))
+        started, seen = threading.Event(), threading.Event()
+        thread = threading.Thread(target=sort, args=(started, seen), daemon=True)
         thread.start()
         started.wait()
         bring(thread.ident)
         assert os.sched_getaffinity(thread.native_id or 0) == allowed
         with open(f"/proc/self/task/{thread.native_id}/stat") as stat:
             core = int(stat.read().rsplit(")", 1)[1].split()[36])
+        seen.set()
         thread.join()
         return core == here
 
