@@ -67,6 +67,56 @@ def test_nothing_is_spilled(dtype: str, architecture: str) -> None:
             assert figure.spilled == figure.stack == 0, (name, count)
 
 
+# The types of the factors and of the result of a product, and its text.
+PRODUCTS = {
+    "matmul": ("f32[64, 64]", "f32[64, 64]", "f32[64, 64]", "matmul %a, %b, chunk=64"),
+    "convolution": (
+        *("f32[2, 3, 24, 24]", "f32[8, 3, 3, 3]", "f32[2, 8, 22, 22]"),
+        "convolution %a, %b, stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1",
+    ),
+}
+
+
+def beside_product(product: str, front: int, behind: int) -> Graph:
+    """A product with a map in front of each factor that reads so many arrays, and one behind it that reads and writes
+    so many beside its result, none of which it can forget until it has read all."""
+    *types, text = PRODUCTS[product]
+    arguments, lines = [], []
+    for name, type in zip("ab", types, strict=False):
+        names = [f"{name}{n}" for n in range(front)] or [name]
+        arguments += [f"%{x}: {type}" for x in names]
+        sums = [names[0], *(f"{name}_{n}" for n in range(2, front)), name]
+        lines += [f"%{new}: {type} = add %{old}, %{x}" for old, new, x in zip(sums, sums[1:], names[1:], strict=False)]
+    lines.append(f"%c: {types[2]} = {text}")
+    sums = ["c", *(f"c_{n}" for n in range(behind))]
+    lines += [f"%{new} = add %{old}, %x{n}" for n, (old, new) in enumerate(pairwise(sums))]
+    lines += [f"%t{n} = mul %x{n}, %{sums[-1]}; %y{n} = mul %t{n}, %x{n}" for n in range(behind)]
+    arguments += [f"%x{n}: {types[2]}" for n in range(behind)]
+    results = ", ".join(f"%y{n}" for n in range(behind)) or "%c"
+    return fuse(parse(f"graph({', '.join(arguments)}) {{ {'; '.join(lines)}; return {results} }}"))
+
+
+@pytest.mark.parametrize(
+    ("product", "front", "behind", "functions"),
+    [
+        *(("matmul", 0, 11, 1), ("matmul", 0, 12, 2), ("matmul", 23, 0, 1), ("matmul", 24, 0, 2)),
+        *(("matmul", 23, 11, 1), ("convolution", 0, 11, 1), ("convolution", 0, 12, 2)),
+    ],
+)
+def test_a_product_computes_narrow_maps_alone(product: str, front: int, behind: int, functions: int) -> None:
+    assert len(write_module(beside_product(product, front, behind)).functions) == functions
+
+
+@pytest.mark.parametrize("architecture", ["sm_70", "sm_80", "sm_90"])
+@pytest.mark.parametrize(
+    ("product", "front", "behind"), [("matmul", 23, 11), ("matmul", 40, 60), ("convolution", 0, 11)]
+)
+def test_products_spill_nothing_of_what_they_compute(product: str, front: int, behind: int, architecture: str) -> None:
+    text = write_module(beside_product(product, front, behind)).text
+    for name, figure in compile_with_nvrtc(text, architecture).figures.items():
+        assert figure.spilled == figure.stack == 0, name
+
+
 def test_the_parts_have_the_bits_of_the_cpu_target() -> None:
     graph = many(150, "abs")
     arrays = random_inputs(graph, seed=0)

@@ -27,7 +27,7 @@ from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.codegen.cuda.scatter import scatter_threads
 from lucid.codegen.cuda.sort import merges, sort_grid
 from lucid.codegen.cuda.tiles import Around
-from lucid.codegen.cuda.wide_maps import cut_wide_maps
+from lucid.codegen.cuda.wide_maps import cut_wide_maps, is_narrow
 from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED, lower, lower_factor, where
@@ -71,13 +71,13 @@ class Module:
 def write_module(graph: Graph, prefix: str = "") -> Module:
     """The module of a graph, planned or not. The names of its functions begin with the prefix.
 
-    Where it is not planned, maps that keep too many values are cut, and products take what reads their results as
-    epilogues, and what makes a factor as prologues: elements then need not go through memory, which bounds a GPU. Nodes
-    with equal kernels share a function. Raises CompileError for an op that has no CUDA kernel.
+    Where it is not planned, maps that keep too many values are cut, and products take narrow maps that read their
+    results as epilogues, and those that make a factor as prologues: elements then need not go through memory, which
+    bounds a GPU. Nodes with equal kernels share a function. Raises CompileError for an op that has no CUDA kernel.
     """
     kernel_of = functools.cache(lower)  # asked by the plan, then by the writer
     if not graph.places:
-        graph = plan(join_prologues(join_epilogues(cut_wide_maps(graph))), kernel_of)
+        graph = plan(join_prologues(join_epilogues(cut_wide_maps(graph), is_narrow)), kernel_of)
         verify(graph)
     return _Writer(graph, prefix, kernel_of).write()
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from lucid.codegen.cuda.convolution import convolution_products
 from lucid.codegen.cuda.tiles import TILE
+from lucid.codegen.cuda.wide_maps import is_narrow
 from lucid.codegen.work import work_of
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Product
@@ -19,7 +20,7 @@ from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import ConvolutionOp
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.structure import Fused
-from lucid.ir.passes.epilogues import inlined, is_map
+from lucid.ir.passes.epilogues import inlined
 from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import isolated, states_last
 
@@ -28,12 +29,11 @@ SHARE = 8  # what is computed again takes at most this part of the operations of
 
 @in_loops_too
 def join_prologues(graph: Graph) -> Graph:
-    """Join each map that a product reads as a factor, and nothing else reads, with the products that do, as their
-    prologue."""
+    """Join each narrow map that products read as a factor, and nothing else reads, with these, as their prologue."""
     producer, users, results = graph.producers(), graph.users(), set(graph.results)
     maps: dict[Value, Node] = {}
     for value, node in producer.items():
-        if len(node.outputs) == 1 and value not in results and is_map(node) and not _draws(node):
+        if len(node.outputs) == 1 and value not in results and is_narrow(node) and not _draws(node):
             readers = list(dict.fromkeys(users[value]))
             if readers and all(_multiplies(reader, value) for reader in readers) and _pays(node, readers):
                 maps[value] = node

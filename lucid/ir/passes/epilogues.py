@@ -6,6 +6,7 @@ has the figures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from lucid.ir.graph import Graph, Node, Value
@@ -17,18 +18,28 @@ from lucid.ir.passes.loops import in_loops_too
 from lucid.ir.passes.outline import SOURCES, VIEWS, outline
 
 
-@in_loops_too
-def join_epilogues(graph: Graph) -> Graph:
+def is_map(node: Node) -> bool:
+    """Whether a node of a fused graph is a map: an elementwise op, or a fused node without reductions and products."""
+    if isinstance(node.op, Fused):
+        return node.op.product is None and not any(isinstance(inner.op, Reduction) for inner in node.op.body.nodes)
+    return isinstance(node.op, Elementwise)
+
+
+def join_epilogues(graph: Graph, may_join: Callable[[Node], bool] = is_map) -> Graph:
     """Join each product of a fused graph with the first map that reads its result in place, as its epilogue.
 
-    A map is an elementwise op, or a fused node without reductions, as `fuse` leaves them. What others read of the
-    product's result is stored beside what the map computes.
+    A map is an elementwise op, or a fused node without reductions, as `fuse` leaves them; those that `may_join` says no
+    to stay apart. What others read of the product's result is stored beside what the map computes.
     """
+    return in_loops_too(lambda part: _joined(part, may_join))(graph)
+
+
+def _joined(graph: Graph, may_join: Callable[[Node], bool]) -> Graph:
     number = {value: place for place, node in enumerate(graph.nodes) for value in node.outputs}
     groups = Groups([[number[value] for value in node.inputs if value in number] for node in graph.nodes])
     epilogues: dict[Node, Node] = {}  # of products
     for place, node in enumerate(graph.nodes):
-        for value in node.inputs if is_map(node) else ():
+        for value in node.inputs if may_join(node) else ():
             product = graph.nodes[number[value]] if value in number else None
             if product is None or not isinstance(product.op, Product) or product in epilogues:
                 continue
@@ -47,13 +58,6 @@ def join_epilogues(graph: Graph) -> Graph:
     units = [[node, *bodies.get(epilogues[node], ())] if node in epilogues else [node] for node in graph.nodes]
     units = [[part for part in unit if part not in repeated] for unit in units if unit[0] not in joined]
     return outline(graph.with_nodes(nodes), units, repeated)
-
-
-def is_map(node: Node) -> bool:
-    """Whether a node of a fused graph is a map: an elementwise op, or a fused node without reductions and products."""
-    if isinstance(node.op, Fused):
-        return node.op.product is None and not any(isinstance(inner.op, Reduction) for inner in node.op.body.nodes)
-    return isinstance(node.op, Elementwise)
 
 
 def _reads_in_place(node: Node, value: Value) -> bool:
