@@ -17,11 +17,18 @@ help: ## Show the targets
 demo: $(VENV)/installed-demo ## Train a classifier of scanned digits through one compiled step
 	$(VENV)/bin/python examples/01_train_digits.py
 
-test: $(VENV)/installed-dev ## Run the tests; those against PyTorch are skipped without it
-	$(VENV)/bin/python -m pytest
+# Where NVIDIA's driver lists a GPU ("GPU 0: ..."), the whole suite runs once more, on it, which takes CuPy.
+GPU := $(filter GPU,$(shell nvidia-smi --list-gpus 2>/dev/null))
+INSTALLED_FOR_GPU := $(if $(GPU),$(VENV)/installed-cuda)
+TEST_ON_GPU = $(if $(GPU),$(VENV)/bin/python -m pytest --target cuda)
 
-test-all: $(VENV)/installed-dev $(VENV)/installed-torch-parity ## Install PyTorch and run the tests, those against it included
+test: $(VENV)/installed-dev $(INSTALLED_FOR_GPU) ## Run the tests, on a GPU too if there is one; without PyTorch, those against it are skipped
 	$(VENV)/bin/python -m pytest
+	$(TEST_ON_GPU)
+
+test-all: $(VENV)/installed-dev $(VENV)/installed-torch-parity $(INSTALLED_FOR_GPU) ## Install PyTorch and run the tests, those against it included
+	$(VENV)/bin/python -m pytest
+	$(TEST_ON_GPU)
 
 lint: $(VENV)/installed-dev ## Check style and layout
 	$(VENV)/bin/python -m ruff check .

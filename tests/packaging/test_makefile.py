@@ -15,24 +15,28 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     # `make test` leaves its own flags in the environment, where this make would take them for its own.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment |= variables
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def command(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    path.chmod(0o755)
 
 
 def interpreter(folder: Path, version: tuple[int, int, int]) -> Path:
     """A command that answers like a Python of some version."""
-    command = folder / "python"
-    dotted = ".".join(map(str, version))
-    command.write_text(
-        "#!/bin/sh\n"
-        f'if [ "$1" = --version ]; then echo "Python {dotted}"; exit; fi\n'
-        f'exec "{sys.executable}" -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2"\n'
+    path, dotted = folder / "python", ".".join(map(str, version))
+    command(
+        path,
+        f'if [ "$1" = --version ]; then echo "Python {dotted}"; exit; fi',
+        f'exec "{sys.executable}" -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2"',
     )
-    command.chmod(0o755)
-    return command
+    return path
 
 
 def test_help_is_the_default_and_lists_every_target() -> None:
@@ -57,6 +61,39 @@ def test_an_interpreter_that_is_missing_is_refused(tmp_path: Path) -> None:
     run = make("demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
     assert run.returncode != 0
     assert f"Lucid needs Python 3.11 or newer; `{python} --version` says:" in run.stderr
+
+
+@pytest.mark.parametrize("target", ["test", "test-all"])
+@pytest.mark.parametrize(
+    ("driver", "on_gpu"),
+    [
+        ("echo 'GPU 0: An imitation (UUID: GPU-0)'", True),
+        ("echo 'No devices were found'; exit 6", False),
+        ("echo 'NVIDIA-SMI has failed because it could not talk to the NVIDIA driver.'; exit 9", False),
+        ("exec no-such-command", False),
+    ],
+)
+def test_where_there_is_a_gpu_the_suite_runs_on_it_too(target: str, driver: str, on_gpu: bool, tmp_path: Path) -> None:
+    command(tmp_path / "bin" / "nvidia-smi", driver)
+    command(venv_python := tmp_path / "venv" / "bin" / "python", 'echo "$@" >> "$0.log"')
+    (tmp_path / "venv" / "created").touch()
+    run = make(target, f"VENV={tmp_path / 'venv'}", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert run.returncode == 0, run.stderr
+    installed, tests = [], []
+    for line in (venv_python.parent / "python.log").read_text().splitlines():
+        installed += re.findall(r"--editable \.\[([\w-]+)\]", line)
+        tests += re.findall(r"^-m pytest.*", line)
+    assert tests == ["-m pytest", "-m pytest --target cuda"][: 1 + on_gpu]
+    assert installed == ["dev", *["torch-parity"] * (target == "test-all"), *["cuda"] * on_gpu]
+
+
+def test_a_failure_on_the_gpu_is_a_failure(tmp_path: Path) -> None:
+    command(tmp_path / "bin" / "nvidia-smi", "echo 'GPU 0: An imitation (UUID: GPU-0)'")
+    command(tmp_path / "venv" / "bin" / "python", 'case "$*" in *"--target cuda") exit 1;; esac')
+    (tmp_path / "venv" / "created").touch()
+    run = make("test", f"VENV={tmp_path / 'venv'}", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert run.returncode != 0
+    assert "pytest --target cuda" in run.stdout
 
 
 def test_the_check_names_the_python_that_the_package_requires() -> None:
