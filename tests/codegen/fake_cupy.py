@@ -52,7 +52,8 @@ class FakeArray:
         last = sum((n - 1) * abs(by) for n, by in zip(shape, strides, strict=True)) if strides else 0
         self.nbytes = math.prod(shape) * dtype.itemsize
         raw = (ctypes.c_char * (last + dtype.itemsize if strides else self.nbytes)).from_address(address)
-        self._view = np.ndarray(shape, dtype, raw if self.nbytes else b"", strides=strides if self.nbytes else None)
+        memory, steps = (raw, strides) if self.nbytes else (bytearray(), None)
+        self._view = np.ndarray(shape, dtype, memory, strides=steps)
         self.shape, self.dtype = self._view.shape, dtype
         self.data = SimpleNamespace(ptr=address)
         self.flags = SimpleNamespace(c_contiguous=self._view.flags.c_contiguous)

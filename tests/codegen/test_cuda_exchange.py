@@ -101,6 +101,12 @@ def test_arrays_in_columns_are_put_in_rows(kind: type[Foreign], calls: Calls) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_arrays_without_elements(kind: type[Foreign], calls: Calls) -> None:
+    assert double(kind(VALUES[:0])).shape == (0, 3)
+    assert lucid.as_tensor(kind(VALUES[:, :0])).tolist() == [[], []]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_arrays_that_a_function_captures_are_read_where_they_are(kind: type[Foreign], calls: Calls) -> None:
     array = kind(VALUES)
     captured = lucid.as_tensor(array)
