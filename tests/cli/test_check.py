@@ -46,6 +46,7 @@ def invalid(graph):
     return replace(graph, nodes=graph.nodes[1:]) if len(graph.nodes) > 5 else graph
 """
 STEP = ("train.py:train_step", "--input", "x=6x8xf32", "--input", "y=6xi64", "--stage", "traced")
+PATIENTLY = ("--seconds", "1000")  # however busy the machine is, shrinking goes on to the end
 PASSES = "differentiate,simplify,wrong.py:{},order,fuse"
 
 
@@ -71,7 +72,7 @@ def test_a_right_compiler_agrees_with_the_interpreter(step: Path, command: Calla
 
 
 def test_a_planted_wrong_rewrite_is_found_and_shrunk(step: Path, command: Callable[..., object]) -> None:
-    done = command("check", "step.ir", "--passes", PASSES.format("wrong"), code=1)
+    done = command("check", "step.ir", *PATIENTLY, "--passes", PASSES.format("wrong"), code=1)
     assert done.output.startswith("wrong is the first step at fault.\n  output %")
     small = parse(Path("step.shrunk.ir").read_text())
     verify(small)
@@ -82,7 +83,7 @@ def test_a_planted_wrong_rewrite_is_found_and_shrunk(step: Path, command: Callab
 
 
 def test_machines_read_the_same(step: Path, command: Callable[..., object]) -> None:
-    arguments = ("check", "step.ir", "--passes", PASSES.format("wrong"), "--json", "--output", "small.ir")
+    arguments = ("check", "step.ir", *PATIENTLY, "--passes", PASSES.format("wrong"), "--json", "--output", "small.ir")
     found = json.loads(command(*arguments, code=1).output)
     assert (found["agrees"], found["at_fault"]) == (False, "wrong")
     assert found["shrunk"]["nodes"] == 1 < found["nodes"]
@@ -96,7 +97,7 @@ def test_machines_read_the_same(step: Path, command: Callable[..., object]) -> N
 def test_passes_that_fail_are_found_too(
     name: str, nodes: int, message: str, step: Path, command: Callable[..., object]
 ) -> None:
-    output = command("check", "step.ir", "--passes", PASSES.format(name), code=1).output
+    output = command("check", "step.ir", *PATIENTLY, "--passes", PASSES.format(name), code=1).output
     assert output.startswith(f"{name} is the first step at fault.\n")
     assert message in output
     assert len(parse(Path("step.shrunk.ir").read_text()).nodes) <= nodes
@@ -105,7 +106,7 @@ def test_passes_that_fail_are_found_too(
 def test_wrong_code_is_told_from_wrong_passes(step: Path, command: object, monkeypatch: pytest.MonkeyPatch) -> None:
     subtract = LLVMScalars.subtract
     monkeypatch.setattr(LLVMScalars, "subtract", lambda self, x, y: subtract(self, y, x))
-    output = command("check", "step.ir", code=1).output
+    output = command("check", "step.ir", *PATIENTLY, code=1).output
     assert output.startswith("unfused code is the first step at fault.\n")
     assert len(parse(Path("step.shrunk.ir").read_text()).nodes) == 1
 
@@ -144,7 +145,7 @@ def test_code_that_ends_its_process_is_found_and_shrunk(
 
     tests = os.getpid()
     monkeypatch.setattr(CPUExecutable, "run", crash)
-    output = command("check", "step.ir", code=1).output
+    output = command("check", "step.ir", *PATIENTLY, code=1).output
     assert output.startswith(
         "unfused code is the first step at fault.\n  the process that runs it is ended by SIGKILL.\n"
     )
