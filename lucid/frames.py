@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from lucid.codegen.target import ALIGNMENT, Record
 from lucid.core import renewal_text, tensor_over
+from lucid.eager import too_large
 from lucid.guards import define
-from lucid.ir.types import Shape, TensorType
+from lucid.ir.types import Shape, TensorType, as_dtype
 from lucid.tensor import Array, Tensor
 
 # The reference counts, as `sys.getrefcount` sees them in `claiming`, of what a frame alone holds: a tensor by its
@@ -68,11 +69,15 @@ def native(array: Array) -> Array:
 
 
 def new_array(shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """An array for a result. A large one is aligned, as NumPy's need not be: see `lucid.codegen.cpu.streamed`."""
+    """An array for a result. A large one is aligned, as NumPy's need not be: see `lucid.codegen.cpu.streamed`. Raises
+    AllocationError where there is no memory for it."""
     size = math.prod(shape) * dtype.itemsize
     if size < ALIGNED:
         return np.empty(shape, dtype)
-    memory = np.empty(size + ALIGNMENT, np.uint8)
+    try:
+        memory = np.empty(size + ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than any array may have
+        raise too_large([TensorType(as_dtype(dtype), shape)]) from error
     # A view of an array that is a view has the first one for its base, and would be no reference to the array itself.
     block = (ctypes.c_char * size).from_buffer(memory.data, -address(memory) % ALIGNMENT)
     return np.ndarray(shape, dtype, block)  # type: ignore[arg-type]  # it has a buffer

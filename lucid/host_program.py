@@ -12,7 +12,7 @@ from lucid.codegen.target import Like
 from lucid.core import elements_of, gradient_of, has_elements, tensor_over
 from lucid.debug.lines import write_lines
 from lucid.errors import ArgumentError, CheckError
-from lucid.frames import Frame, address, is_native, native
+from lucid.frames import Frame, address, is_native, native, new_array
 from lucid.modes import epoch, modes
 from lucid.nonfinite import Watch
 from lucid.program import DirectParts, Program, array_of
@@ -111,7 +111,7 @@ class HostProgram(Program):
         types = executable.output_types
         frame = Frame(types, self._frames[0].table.copy(), first)
         stacking = (*range(self._result_count), *self._shown)
-        stacked = {n: np.empty((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
+        stacked = {n: new_array((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
         inputs = [(slot, self._readable(array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
         moving = [*inputs, *((first + number, array) for number, array in stacked.items())]
         held = [(slot, self._readable(array, ())) for slot, array in self.irregular]

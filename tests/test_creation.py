@@ -10,7 +10,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import ArgumentError, DTypeError
+from lucid.errors import AllocationError, ArgumentError, DTypeError
 
 LIKE = np.ones((2, 3))
 CASES: dict[str, tuple[Callable[[], Tensor], Any]] = {
@@ -86,3 +86,9 @@ def test_floats_become_integers_as_a_cast_has_it(dtype: str) -> None:
     for make in (Tensor, lucid.as_tensor):
         one = lucid.compile(lambda value, make=make: make(value, dtype=dtype))
         assert [one(value).item() for value in floats] == [make(value, dtype=dtype).item() for value in floats] == cast
+
+
+def test_what_does_not_fit_into_memory_is_told_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "arange", lambda *arguments: pytest.fail("of 2^28 elements"))
+    with pytest.raises(AllocationError):
+        lucid.eye(2**28)

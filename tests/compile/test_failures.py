@@ -14,7 +14,16 @@ import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.errors import ArgumentError, CheckError, DTypeError, GradientError, LucidError, ShapeError, TraceError
+from lucid.errors import (
+    AllocationError,
+    ArgumentError,
+    CheckError,
+    DTypeError,
+    GradientError,
+    LucidError,
+    ShapeError,
+    TraceError,
+)
 from tests.compile.worlds import normal
 
 
@@ -335,3 +344,19 @@ def test_an_interrupt_behind_the_native_run_leaves_a_whole_step(direct: bool) ->
     assert model[1].mask.tolist() == mask.mask.tolist()
     kept = np.array(mask.mask.tolist()) * 2
     np.testing.assert_array_equal(model[0].bias.grad.numpy(), kept.sum(0))
+
+
+def test_results_that_do_not_fit_into_memory() -> None:
+    count = lucid.zeros(())
+
+    @lucid.compile
+    def f(x: Tensor) -> Tensor:
+        count.copy_(count + 1.0)
+        return x + lucid.zeros(2**20)
+
+    with pytest.raises(AllocationError, match=r"a tensor of type f32\[1125899906842624\] takes more"):
+        lucid.compile(lambda: lucid.ones(2**50))()
+    f(np.float32(1.0))
+    with pytest.raises(AllocationError, match=r"a tensor of type f32\[16777216, 1048576\] takes more memory"):
+        f.repeat(np.zeros(2**24, np.float32))
+    assert count.item() == 1.0

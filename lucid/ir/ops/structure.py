@@ -65,8 +65,9 @@ class Iota(Op):
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         shape = [1] * self.type.rank
         shape[self.axis] = self.type.shape[self.axis]
-        line = np.arange(self.type.shape[self.axis]).astype(self.type.dtype.numpy)
-        return (np.broadcast_to(line.reshape(shape), self.type.shape),)
+        result = np.empty(self.type.shape, self.type.dtype.numpy)  # first: there may be no memory for it
+        result[...] = np.arange(self.type.shape[self.axis]).astype(result.dtype, copy=False).reshape(shape)
+        return (result,)
 
 
 @op
