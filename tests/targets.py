@@ -55,6 +55,7 @@ OTHERWISE: dict[str, str] = {
     "tests/compile/test_repeat.py::test_a_failing_call_undoes": "the number of a run, which a GPU does not tell",
     "tests/compile/test_state.py::test_parameters_are_updated_where_they_are": SHARED,
     "tests/compile/test_captured.py::test_an_array_that_overlaps_what_is_written": SHARED,
+    "tests/serialization/test_resuming.py::TestResuming::test_parameters_stay_where_they_are": SHARED,
     "tests/compile/test_what_must_not_happen.py::test_a_part_of_an_output_that_the_next_call_overwrites[7]": (
         "NumPy's from_dlpack, which takes what is in the memory of the process"
     ),

@@ -51,12 +51,19 @@ class TestResuming:
         lucid.save(path, **training.parts())
         losses = training.train(10)
         expected = training.state()
-        addresses = [parameter.numpy().ctypes.data for parameter in training.model.parameters()]
 
         training.load(path)
         assert training.train(10) == losses
         assert training.state() == expected
         assert len(training.step.programs) == 1
+
+    def test_parameters_stay_where_they_are(self, path: Path) -> None:
+        training = Training(seed=1)
+        training.train(1)
+        lucid.save(path, **training.parts())
+        addresses = [parameter.numpy().ctypes.data for parameter in training.model.parameters()]
+        training.load(path)
+        training.train(1)
         assert [parameter.numpy().ctypes.data for parameter in training.model.parameters()] == addresses
 
     def test_a_setting_of_the_file_is_obeyed_by_compiled_steps(self, path: Path) -> None:
