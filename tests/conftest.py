@@ -30,10 +30,16 @@ def pytest_configure(config: pytest.Config) -> None:
     import lucid.ir.verify
     from lucid.ir.passes import pipeline
     from tests import targets
+    from tests.codegen import written
 
+    written.record()
     targets.use(config)
 
     pipeline.verify = lucid.ir.verify.verify = and_read_back(lucid.ir.verify.verify)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 def and_read_back(verify: Callable[[Graph, set[Node] | None], None]) -> Callable[..., None]:

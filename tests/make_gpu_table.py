@@ -1,6 +1,7 @@
 """The tables of what the kernels take on a GPU, from NVRTC, which needs none, and of the time that making them takes.
 
-`python -m tests.make_gpu_table` writes docs/gpu-kernels.md; with `--times`, only its second table.
+`python -m tests.make_gpu_table` writes docs/gpu-kernels.md, after a run of the tests that write the kernels: of all, or
+of those that are named. With `--times` it writes the second table only.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.nvrtc import Figures, nvrtc
 from lucid.codegen.cuda.simulator.library import FORWARD, build
 from lucid.codegen.cuda.simulator.target import SimulatorExecutable
 from lucid.codegen.target import Code
 from tests.codegen.cuda_programs import example, recorded
-from tests.codegen.test_cuda_programs import ARCHITECTURES, figures
+from tests.codegen.nvrtc import ARCHITECTURES
+from tests.codegen.test_cuda_every_function import figures
 from tests.oracle import run_executable
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu-kernels.md"
@@ -25,10 +29,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "gpu-kernels.md"
 HEAD = """\
 # What the kernels take on a GPU, as NVRTC reports it
 
-`python -m tests.make_gpu_table` writes this page: what NVRTC {version} says of every CUDA function of the test-suite,
-that is of each op, module, loss and optimizer at small shapes, of the examples, and of a few more graphs. No GPU is
-needed for that. `tests/codegen/test_cuda_programs.py` holds every function to no spills, at most 48 KiB of shared
-memory, and registers for a block of 256 threads.
+`python -m tests.make_gpu_table` writes this page: what NVRTC {version} says of every CUDA function that a test writes,
+that is of each op, module, loss and optimizer at small shapes, of the examples, of random graphs, and of what the tests
+of each kind of kernel are about. No GPU is needed for that. `tests/codegen/test_cuda_every_function.py` holds every
+function to no spills, no arrays in memory, at most 48 KiB of shared memory, and registers for as many threads as a
+block has.
 
 Loop nests have 256 threads a block, or fewer where there is less to do. A multiprocessor has 65536 registers: up to 32
 a thread it is full of threads; with 128 it holds 512 of them. Long rows and products have 256 threads a block too.
@@ -104,9 +109,12 @@ def _times() -> Iterator[str]:
 
 
 def main() -> None:
+    times_alone = sys.argv[1:] == ["--times"]
+    if not times_alone and pytest.main(sys.argv[1:] or ["tests"]):
+        sys.exit("The page was not written: a test has failed.")
     times = TIMES + "".join(_times())
     kept = PAGE.read_text().split(TIMES.splitlines()[1])[0]
-    found = kept if "--times" in sys.argv else page(figures())
+    found = kept if times_alone else page(figures())
     PAGE.write_text(found.rstrip("\n") + "\n" + times)
 
 

@@ -11,6 +11,8 @@ from lucid.codegen.cuda.nvrtc import Cubin, nvrtc
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
 from lucid.errors import CompileError
 
+ARCHITECTURES = ("sm_70", "sm_80", "sm_90")  # that all code is compiled for
+
 
 def compile_with_nvrtc(text: str, architecture: str) -> Cubin:
     """Compile CUDA C with our options, without errors; the test is skipped where there is no NVRTC."""

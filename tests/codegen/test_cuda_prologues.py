@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.prologues import join_prologues
 from lucid.codegen.lowering import lower, lower_factor
@@ -16,7 +15,6 @@ from lucid.ir.passes.epilogues import join_epilogues
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
-from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
 from tests.oracle import run_compiled
 from tests.passes.rewriting import assert_equal_values
@@ -161,10 +159,3 @@ def test_prologues_have_the_bits_of_kernels_apart(
     assert any("_fused_" in function for function in functions)
     assert not any("kernel" in function for function in functions), "a map was left"
     assert same_bits(simulated.run(graph, arrays, order), run_compiled(graph, arrays))
-
-
-@pytest.mark.parametrize("number", range(len(PROGRAMS)))
-@pytest.mark.parametrize("architecture", ["sm_70", "sm_90"])
-def test_prologues_compile_without_spills(number: int, architecture: str, graphs: list[Graph]) -> None:
-    for name, figures in compile_with_nvrtc(write_module(graphs[number]).text, architecture).figures.items():
-        assert figures.spilled == 0, name

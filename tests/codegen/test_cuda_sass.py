@@ -15,7 +15,7 @@ from lucid.ir.text import parse
 from tests.codegen.cuda_graphs import fused
 from tests.codegen.nvdisasm import instructions
 from tests.codegen.nvrtc import compile_with_nvrtc
-from tests.codegen.test_cuda_programs import compiled
+from tests.codegen.test_cuda_every_function import compiled
 
 FUSED = re.compile(r"\bfmaf?\(")
 # A quotient or root of floats is a sequence of approximations, fused multiply-adds and a last rounding.
@@ -40,13 +40,14 @@ def faults(code: str, found: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.last
 @pytest.mark.parametrize(("architecture", "first"), [("sm_80", 0), ("sm_90", 1)])  # sm_70 has left the disassembler
 def test_floats_are_computed_as_the_source_says(architecture: str, first: int) -> None:
     """Of a third of all functions: to read them all would take as long as to compile them for another architecture."""
     parts = [(part, cubin) for compiled_for, part, cubin in compiled() if compiled_for == architecture][first::3]
     for part, cubin in parts:
         found = instructions(cubin.image)
-        assert {name: list(faults(text, found[name])) for name, text in part.items()} == {name: [] for name in part}
+        assert [(one, wrong) for one in part if (wrong := list(faults(one.text, found[one.name])))] == []
     assert sum(len(part) for part, _ in parts) > 100
 
 

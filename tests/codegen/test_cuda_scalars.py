@@ -12,7 +12,7 @@ import pytest
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm, CudaScalars
 from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
 from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise
-from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.nvrtc import ARCHITECTURES, compile_with_nvrtc
 from tests.codegen.simulated import compile_on_host
 from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 
@@ -109,8 +109,11 @@ def test_host_runs_the_text_with_the_bits_of_llvm(case: Case, host_library: ctyp
     assert_same_bits(run(host_library, case.name, result, operands), expected)
 
 
-def test_nvrtc_compiles_the_text() -> None:
-    compile_with_nvrtc("".join(source('extern "C" __global__', case) for case in CASES), "sm_80")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nvrtc_compiles_the_text(architecture: str) -> None:
+    found = compile_with_nvrtc("".join(source('extern "C" __global__', case) for case in CASES), architecture).figures
+    assert set(found) == {case.name for case in CASES}
+    assert all(figure.spilled == figure.stack == 0 for figure in found.values())
 
 
 def test_text_names_each_step() -> None:

@@ -13,7 +13,6 @@ from lucid.codegen.cuda.plan import Launch
 from lucid.ir.graph import Graph
 from lucid.ir.ops.indexing import Argsort
 from lucid.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, uint8, uint32, uint64
-from tests.codegen.nvrtc import compile_with_nvrtc
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
 from tests.codegen.test_cuda_convolution import alone
 from tests.oracle import Array, run_compiled
@@ -73,21 +72,14 @@ def test_more_runs_than_blocks_go_round(order: int) -> None:
     assert same_bits(simulated.run(graph, [x], order), run_compiled(graph, [x]))
 
 
-def functions_of(length: int) -> list[str]:
+def functions_of(dtype: DType, length: int) -> list[str]:
     """The functions that sort two rows of some length, in order."""
-    plan = write_module(alone(Argsort(), TensorType(float32, (2, length)))).plan
+    plan = write_module(alone(Argsort(), TensorType(dtype, (2, length)))).plan
     return [step.function for step in plan.steps if isinstance(step, Launch)]
 
 
-def test_long_rows_are_merged_from_runs_and_short_ones_are_not() -> None:
-    assert functions_of(1) == functions_of(2048) == ["argsort_0"]
-    assert functions_of(2049) == ["argsort_0", "merge_0"]
-    assert functions_of(8193) == ["argsort_0", *["merge_0"] * 3]
-
-
-@pytest.mark.parametrize("dtype", [bool_, float32, float64])
-def test_nvrtc_compiles_it_without_spills(dtype: DType) -> None:
-    text = write_module(alone(Argsort(), TensorType(dtype, (2, 5000)))).text
-    for figure in compile_with_nvrtc(text, "sm_70").figures.values():
-        assert figure.spilled == 0
-        assert figure.shared <= 48 << 10
+@pytest.mark.parametrize("dtype", [bool_, int64, float32, float64])
+def test_long_rows_are_merged_from_runs_and_short_ones_are_not(dtype: DType) -> None:
+    assert functions_of(dtype, 1) == functions_of(dtype, 2048) == ["argsort_0"]
+    assert functions_of(dtype, 2049) == ["argsort_0", "merge_0"]
+    assert functions_of(dtype, 8193) == ["argsort_0", *["merge_0"] * 3]
