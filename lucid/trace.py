@@ -150,8 +150,23 @@ class Trace:
 
 
 def checksum(array: Array) -> int:
-    """A number that is most likely another one where an array has other bytes."""
+    """A number that is most likely another one where an array has other bytes. Of one that nobody writes to, which may
+    be a file larger than memory, the bytes are not read."""
+    if not _may_change(array):
+        return 0
     return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _may_change(array: Array) -> bool:
+    """Whether somebody can write to an array: not where it and all that it is a view of is read-only, such as a file
+    that is mapped for reading."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    try:
+        return owner is not None and not memoryview(owner).readonly
+    except TypeError:  # what does not say
+        return True
 
 
 def check_arrays(arrays: Iterable[tuple[Array, int]]) -> None:

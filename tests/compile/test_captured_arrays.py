@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import tracemalloc
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,3 +150,29 @@ def test_a_trace_copies_no_array() -> None:
         assert tracemalloc.get_traced_memory()[1] < table.nbytes
     finally:
         tracemalloc.stop()
+
+
+def test_arrays_that_nobody_writes_to_are_not_read_in_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.arange(6, dtype=np.float32).tofile(tmp_path / "table.bin")
+    mapped = np.memmap(tmp_path / "table.bin", np.float32, "r")
+    owned = np.arange(6, dtype=np.float32)
+    owned.flags.writeable = False
+    packed = np.frombuffer(mapped.tobytes(), np.float32)
+    with monkeypatch.context() as patch:
+        patch.setattr(zlib, "crc32", lambda data: pytest.fail("its bytes are read"))
+        for table in (mapped, mapped[1:][::2], owned, owned.reshape(2, 3).T, packed):
+            assert lucid.compile(lambda: lucid.as_tensor(table) * 2.0)().tolist() == (table * 2).tolist()  # noqa: B023
+
+
+def test_a_read_only_view_of_an_array_that_changes_is_refused() -> None:
+    scratch = np.zeros(3, np.float32)
+    view = scratch[:]
+    view.flags.writeable = False
+
+    def step(x: Tensor) -> Tensor:
+        first = lucid.as_tensor(view)
+        scratch[0] += 1.0
+        return x + first
+
+    with pytest.raises(TraceError, match="an array was changed after a tensor was made of it"):
+        lucid.compile(step)(X)
