@@ -11,6 +11,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 from lucid import Tensor
+from lucid.errors import ArgumentError
 
 Pair = namedtuple("Pair", ["first", "second"])
 
@@ -218,3 +219,23 @@ def test_many_arguments() -> None:
     fast = lucid.compile(lambda xs: sum(x * float(i) for i, x in enumerate(xs)))
     xs = [np.full(3, float(i)) for i in range(200)]
     np.testing.assert_allclose(fast(xs).numpy(), sum(x * i for i, x in enumerate(xs)))
+
+
+class Sparse:
+    """An array of another library, which NumPy can't read."""
+
+    def __array__(self, *_: object, **options: object) -> None:
+        raise TypeError("got an unsupported layout")
+
+    def __dlpack__(self) -> None: ...
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+
+def test_an_array_that_numpy_cannot_read() -> None:
+    for function in (lucid.as_tensor, Tensor, lucid.compile(lambda x: x)):
+        with pytest.raises(ArgumentError) as caught:
+            function(Sparse())
+        assert caught.value.sentence == "NumPy can't read an array of type Sparse: got an unsupported layout."
+        assert caught.value.hint == "convert it first: one of PyTorch as in x.detach().float()."
