@@ -1,5 +1,9 @@
 """Graphs for tests of the CUDA printer, as text: those with golden text, and others that only run."""
 
+import re
+from unittest import mock
+
+from lucid.codegen.cuda.module import Module, write_module
 from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
@@ -221,7 +225,84 @@ graph @many_of_blocks(%x: f32[31, 4, 33], %b: bool[2048]) {
 """,
 }
 
+_WINDOWS = "stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1, chunk=4"
+# Functions of every kind, small enough for ThreadSanitizer.
+EVERY_KIND = {
+    "product": "graph(%x: f32[3, 20], %y: f32[20, 70]) { %z = matmul %x, %y, chunk=12; return %z }",
+    "transposed": "graph(%x: f64[20, 3], %y: f64[5, 20]) "
+    "{ %z = matmul %x, %y, transpose_a=true, transpose_b=true, chunk=20; return %z }",
+    "epilogue": "graph(%x: f32[3, 40], %y: f32[40, 70], %b: f32[3, 70]) "
+    "{ %z = matmul %x, %y, chunk=24; %s = add %z, %b; %e = tanh %s; return %e }",
+    "prologue": """graph(%x: u8[70, 33], %w: f32[30, 33], %bias: f32[30]) {
+  %c: f32[70, 33] = cast %x; %y = matmul %c, %w, transpose_b=true, chunk=20
+  %b: f32[70, 30] = broadcast %bias; %h = add %y, %b; %z = exp %h; return %z }""",
+    # The weight is the state that the product's epilogue updates.
+    "update": """graph(%w: state f32[3, 5], %x: f32[20, 3], %g: f32[20, 5]) {
+  %d = matmul %x, %g, transpose_a=true, chunk=20; %n = sub %w, %d; return ; %w <- %n }""",
+    "dots": "graph(%x: f32[3, 40], %y: f32[2, 40]) "
+    "{ %z = matmul %x, %y, transpose_b=true, chunk=24, lanes=16; return %z }",
+    "gathered": f"""graph(%x: f32[2, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
+  %y = convolution %x, %w, {_WINDOWS}; return %y }}""",
+    "gathered_epilogue": f"""graph(%x: f32[1, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
+  %y = convolution %x, %w, {_WINDOWS}; %z = tanh %y; return %z }}""",
+    "gathered_prologue": f"""graph(%x: u8[1, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
+  %f: f32[1, 3, 5, 4] = cast %x; %y = convolution %f, %w, {_WINDOWS}; return %y }}""",
+    "scatter": "graph(%x: f32[40, 3], %i: i64[40, 1]) { %y = scatter_add %x, %i, axis=0, extent=70; return %y }",
+    "sort": "graph(%x: f32[2, 100]) { %i: i64[2, 100] = argsort %x; return %i }",
+    "sums": "graph(%x: f32[7, 50], %b: bool[40, 5]) { %y = sum %x, axes=(1,), lanes=16; "
+    "%i: i64[40] = first_false %b, axes=(1,), lanes=4; %z = sum %x, axes=(0,); return %y, %i, %z }",
+    "row_of_one": OTHERS["row_of_one"],
+    "in_place": """graph(%x: f32[40, 1]) {
+  %y: f32[40, 1] = neg %x
+  %z: f32[40, 1], %s: f32[40] = fused %y @body(%a: f32[40, 1]) {
+    %d: f32[40, 1] = exp %a; %t: f32[40] = sum %d, axes=(1,), lanes=2; return %d, %t
+  }
+  %r: f32[40, 1] = neg %z; return %r, %s
+}""",
+    "softmax_in_one": OTHERS["softmax_in_one"],
+    "rows": OTHERS["softmax_of_blocks"].replace("[3, 2500]", "[2, 2100]").replace("[3", "[2"),
+    "quads": """graph(%x: f32[301], %b: bool[301], %s: state f64[301]) {
+  %m: f32[301] = cast %b; %y = mul %x, %m; %n = not %b; %t = neg %s; return %y, %n; %s <- %t }""",
+    "draws": GOLDEN["mask"],
+    "adam": GOLDEN["adam"],
+    "movements": OTHERS["movements"],
+    "lookups": OTHERS["lookups"],
+    "check": """graph(%total: state f32[40], %x: f32[40], %i: i64[40]) {
+  %ok: bool[40] = const value=true; %n = first_false %ok, axes=(0,); %p: i64[1] = reshape %n
+  check %n, %i, message="place {position}"
+  %s = add %total, %x; return ; %total <- %s }""",
+    "scan": """graph(%h: f32[40], %x: f32[3, 40], %w: f32[40]) {
+  %last: f32[40], %all: f32[3, 40] = scan %h, %x, %w, carries=1, sequences=1, length=3 @body(
+    %c: f32[40], %e: f32[40], %v: f32[40]
+  ) {
+    %a = mul %c, %v; %b = add %a, %e; return %b, %b }
+  return %last, %all }""",
+    "scan_of_products": """graph(%h: f32[2, 3], %x: f32[2, 2, 3], %w: f32[3, 3]) {
+  %last: f32[2, 3] = scan %h, %x, %w, carries=1, sequences=1, length=2 @body(
+    %c: f32[2, 3], %e: f32[2, 3], %v: f32[3, 3]
+  ) {
+    %a = matmul %c, %v, chunk=3; %b = add %a, %e; %n = tanh %b; return %n }
+  return %last }""",
+}
+# The kinds of functions that a module has, by how their names begin.
+KINDS = (
+    *("kernel", "rows", "product", "product_epilogue", "product_fused", "dots", "gathered", "gathered_epilogue"),
+    *("gathered_fused", "scatter_add", "argsort", "merge", "check"),
+)
+
 
 def fused(text: str) -> Graph:
     """The final graph of a text."""
     return run_pipeline(parse(text)).final
+
+
+def module_of(text: str, prefix: str = "") -> Module:
+    """The module of a text, whose sorts have runs of 32 elements, so that short ones are merged too."""
+    with mock.patch("lucid.codegen.cuda.sort.RUN", 32):
+        return write_module(fused(text), prefix)
+
+
+def kinds(module: Module) -> set[str]:
+    """The kinds of a module's functions: their names without dtypes, layouts, lanes and numbers."""
+    bare = (re.sub(r"_[fiu]\d+(_[nt]+(_\d+)?)?|_\d+$", "", name) for name in module.functions)
+    return {re.sub(r"_\d+$|_guarded$", "", name) for name in bare}

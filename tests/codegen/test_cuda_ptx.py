@@ -13,7 +13,7 @@ import pytest
 
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.scalars import NVRTC_OPTIONS
-from tests.codegen.cuda_graphs import GOLDEN, OTHERS, fused
+from tests.codegen.cuda_graphs import EVERY_KIND, GOLDEN, KINDS, OTHERS, fused, kinds, module_of
 from tests.codegen.nvrtc import ptx_of
 
 OPERATION = re.compile(r"\b((?:fma|mad|mul|add|sub|div|sqrt|rcp|rsqrt|ex2|lg2)(?:\.\w+)*\.f(?:32|64))\b")
@@ -82,9 +82,16 @@ def test_each_operation_rounds_once_to_the_nearest() -> None:
     assert set(OPERATION.findall(ptx_of(text, fusing))) == {"fma.rn.f32"}, "then this test could not fail"
 
 
-@pytest.mark.parametrize("name", [*GOLDEN, *OTHERS])
+SEARCHED = {**GOLDEN, **OTHERS, **EVERY_KIND}
+
+
+def test_functions_of_all_kinds_are_searched() -> None:
+    assert {kind for text in SEARCHED.values() for kind in kinds(module_of(text))} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", SEARCHED)
 def test_operations_are_fused_only_where_the_text_says_so_and_never_approximate(name: str) -> None:
-    text = cuda_c({**GOLDEN, **OTHERS}[name])
+    text = module_of(SEARCHED[name]).text
     found = set(OPERATION.findall(ptx_of(text)))
     said = bool(re.search(r"\bfmaf?\(", text))
     assert said == any(operation.startswith("fma.rn.") for operation in found)

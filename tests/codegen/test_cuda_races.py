@@ -9,84 +9,17 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
-from lucid.codegen.cuda.module import Module, write_module
 from lucid.codegen.cuda.simulator.library import compiler
-from lucid.ir.passes.pipeline import run_pipeline
-from lucid.ir.text import parse
-from tests.codegen.cuda_graphs import GOLDEN, OTHERS
+from tests.codegen.cuda_graphs import EVERY_KIND, KINDS, kinds, module_of
 from tests.codegen.simulated import need_compiler, on_grid
 
 FOLDER = Path(__file__).parent
 RACE = 66  # the exit status that ThreadSanitizer is asked for
 BLOCKS = 8  # of a launch at most
 
-_WINDOWS = "stride=(1, 1), dilation=(1, 1), low=(1, 1), high=(1, 1), groups=1, chunk=4"
-TEXTS = {
-    "product": "graph(%x: f32[3, 20], %y: f32[20, 70]) { %z = matmul %x, %y, chunk=12; return %z }",
-    "transposed": "graph(%x: f64[20, 3], %y: f64[5, 20]) "
-    "{ %z = matmul %x, %y, transpose_a=true, transpose_b=true, chunk=20; return %z }",
-    "epilogue": "graph(%x: f32[3, 40], %y: f32[40, 70], %b: f32[3, 70]) "
-    "{ %z = matmul %x, %y, chunk=24; %s = add %z, %b; %e = tanh %s; return %e }",
-    "prologue": """graph(%x: u8[70, 33], %w: f32[30, 33], %bias: f32[30]) {
-  %c: f32[70, 33] = cast %x; %y = matmul %c, %w, transpose_b=true, chunk=20
-  %b: f32[70, 30] = broadcast %bias; %h = add %y, %b; %z = exp %h; return %z }""",
-    # The weight is the state that the product's epilogue updates.
-    "update": """graph(%w: state f32[3, 5], %x: f32[20, 3], %g: f32[20, 5]) {
-  %d = matmul %x, %g, transpose_a=true, chunk=20; %n = sub %w, %d; return ; %w <- %n }""",
-    "dots": "graph(%x: f32[3, 40], %y: f32[2, 40]) "
-    "{ %z = matmul %x, %y, transpose_b=true, chunk=24, lanes=16; return %z }",
-    "gathered": f"""graph(%x: f32[2, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
-  %y = convolution %x, %w, {_WINDOWS}; return %y }}""",
-    "gathered_epilogue": f"""graph(%x: f32[1, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
-  %y = convolution %x, %w, {_WINDOWS}; %z = tanh %y; return %z }}""",
-    "gathered_prologue": f"""graph(%x: u8[1, 3, 5, 4], %w: f32[4, 3, 3, 3]) {{
-  %f: f32[1, 3, 5, 4] = cast %x; %y = convolution %f, %w, {_WINDOWS}; return %y }}""",
-    "scatter": "graph(%x: f32[40, 3], %i: i64[40, 1]) { %y = scatter_add %x, %i, axis=0, extent=70; return %y }",
-    "sort": "graph(%x: f32[2, 100]) { %i: i64[2, 100] = argsort %x; return %i }",
-    "sums": "graph(%x: f32[7, 50], %b: bool[40, 5]) { %y = sum %x, axes=(1,), lanes=16; "
-    "%i: i64[40] = first_false %b, axes=(1,), lanes=4; %z = sum %x, axes=(0,); return %y, %i, %z }",
-    "row_of_one": OTHERS["row_of_one"],
-    "in_place": """graph(%x: f32[40, 1]) {
-  %y: f32[40, 1] = neg %x
-  %z: f32[40, 1], %s: f32[40] = fused %y @body(%a: f32[40, 1]) {
-    %d: f32[40, 1] = exp %a; %t: f32[40] = sum %d, axes=(1,), lanes=2; return %d, %t
-  }
-  %r: f32[40, 1] = neg %z; return %r, %s
-}""",
-    "softmax_in_one": OTHERS["softmax_in_one"],
-    "rows": OTHERS["softmax_of_blocks"].replace("[3, 2500]", "[2, 2100]").replace("[3", "[2"),
-    "quads": """graph(%x: f32[301], %b: bool[301], %s: state f64[301]) {
-  %m: f32[301] = cast %b; %y = mul %x, %m; %n = not %b; %t = neg %s; return %y, %n; %s <- %t }""",
-    "draws": GOLDEN["mask"],
-    "adam": GOLDEN["adam"],
-    "movements": OTHERS["movements"],
-    "lookups": OTHERS["lookups"],
-    "check": """graph(%total: state f32[40], %x: f32[40], %i: i64[40]) {
-  %ok: bool[40] = const value=true; %n = first_false %ok, axes=(0,); %p: i64[1] = reshape %n
-  check %n, %i, message="place {position}"
-  %s = add %total, %x; return ; %total <- %s }""",
-    "scan": """graph(%h: f32[40], %x: f32[3, 40], %w: f32[40]) {
-  %last: f32[40], %all: f32[3, 40] = scan %h, %x, %w, carries=1, sequences=1, length=3 @body(
-    %c: f32[40], %e: f32[40], %v: f32[40]
-  ) {
-    %a = mul %c, %v; %b = add %a, %e; return %b, %b }
-  return %last, %all }""",
-    "scan_of_products": """graph(%h: f32[2, 3], %x: f32[2, 2, 3], %w: f32[3, 3]) {
-  %last: f32[2, 3] = scan %h, %x, %w, carries=1, sequences=1, length=2 @body(
-    %c: f32[2, 3], %e: f32[2, 3], %v: f32[3, 3]
-  ) {
-    %a = matmul %c, %v, chunk=3; %b = add %a, %e; %n = tanh %b; return %n }
-  return %last }""",
-}
-# The kinds of functions that a module has, by how their names begin.
-KINDS = (
-    *("kernel", "rows", "product", "product_epilogue", "product_fused", "dots", "gathered", "gathered_epilogue"),
-    *("gathered_fused", "scatter_add", "argsort", "merge", "check"),
-)
 _TILES = r"__syncthreads\(\);  // the tiles are written, and those before them have been read"
 _READ = r"__syncwarp\(mask\);  // all lanes have read what one may overwrite"
 # What is replaced in the text of a graph, by its place in a pattern, and by what.
@@ -125,13 +58,7 @@ PLANTED = (
     ("check", r"first = blockIdx\.x \* blockDim\.x \+ threadIdx\.x", "first = threadIdx.x"),
     ("scan", r"\(b0 \+ 4 \* i0\)", "(b0 + 4 * ((i0 + 1) % 10))"),  # a carry, which is written in place
 )
-CASES = (*((name, "", "") for name in TEXTS), *PLANTED)
-
-
-def module_of(name: str, prefix: str = "") -> Module:
-    """The module of a graph, whose sorts have runs of 32 elements."""
-    with mock.patch("lucid.codegen.cuda.sort.RUN", 32):
-        return write_module(run_pipeline(parse(TEXTS[name])).final, prefix)
+CASES = (*((name, "", "") for name in EVERY_KIND), *PLANTED)
 
 
 def shared_by_block(text: str) -> str:
@@ -149,7 +76,7 @@ def case(number: int) -> str:
     Loop nests run in three blocks. What is in the arena lies there, where one value may overwrite another.
     """
     name, old, new = CASES[number]
-    module = module_of(name, f"g{number}_")
+    module = module_of(EVERY_KIND[name], f"g{number}_")
     plan = on_grid(module.plan, 3, 32)
     text, count = re.subn(old, new, module.text) if old else (module.text, 1)
     assert count, f"{old} is not in the text of {name}"
@@ -208,17 +135,14 @@ def race_in(program: Path, number: int) -> str:
 
 
 def test_functions_of_all_kinds_are_searched() -> None:
-    found = {
-        re.sub(r"_[fiu]\d+(_[nt]+(_\d+)?)?|_\d+$", "", name) for text in TEXTS for name in module_of(text).functions
-    }
-    assert {re.sub(r"_\d+$|_guarded$", "", name) for name in found} == set(KINDS)
+    assert {kind for name in EVERY_KIND for kind in kinds(module_of(EVERY_KIND[name]))} == set(KINDS)
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_there_are_no_races(name: str, program: Path) -> None:
-    assert not race_in(program, list(TEXTS).index(name))
+    assert not race_in(program, list(EVERY_KIND).index(name))
 
 
 @pytest.mark.parametrize("number", range(len(PLANTED)), ids=[f"{name}-{old}" for name, old, _ in PLANTED])
 def test_planted_races_are_found(number: int, program: Path) -> None:
-    assert race_in(program, len(TEXTS) + number)
+    assert race_in(program, len(EVERY_KIND) + number)
