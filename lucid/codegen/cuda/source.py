@@ -32,7 +32,8 @@ def _header(module: Module) -> str:
         "",
         "The order of every sum stands in the text, so that the bits are those of Lucid's other targets where it is",
         f"compiled with {' '.join(NVRTC_OPTIONS)}.",
-        "RawKernel adds -ftz=true: then results are equal but for subnormal numbers, which become 0.",
+        "RawKernel adds -ftz=true, by which subnormal float32 are 0: then results are equal where no number on the way",
+        "to them is subnormal.",
     ]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines)
 
