@@ -30,7 +30,7 @@ from lucid.operations.arguments import as_list
 from lucid.program import Program
 from lucid.pytree import Spec
 from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
-from lucid.repeats import first_element, leading_extent
+from lucid.repeats import expect_no_list, first_element, leading_extent
 from lucid.signature import Key, argument_names, flatten_call, key_of, signature
 from lucid.targets import load_target, program_class
 from lucid.traced_call import trace_call
@@ -238,21 +238,18 @@ class CompiledFunction:
         `step.repeat(xs, ys)` does what `[step(x, y) for x, y in zip(xs, ys)]` does, without returning to Python
         between the calls; tensors among the results are stacked along a new leading axis. Floats and other arguments
         stay the same for all calls; so do the hyperparameters of optimizers. Raises ShapeError where the leading axes
-        differ or are empty, CompileError where a call would find the `.grad` of the one before, and CheckError where a
-        call fails: it says which, counted from 0, and everything is as it was before the first.
+        differ or are empty, ArgumentTypeError for a list of arrays, CompileError where a call would find the `.grad` of
+        the one before, and CheckError where a call fails: it says which, counted from 0, and everything is as it was
+        before the first.
         """
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")
+        expect_no_list([*args, *kwargs.values()])
         leaves, spec = flatten_call(args, kwargs)
-        try:
-            times = leading_extent(leaves)
-            first = [first_element(leaf) for leaf in leaves]
-            with RUN_LOCK:
-                return self._find(first, spec).repeat(leaves, times)
-        except Exception as error:
-            if any(isinstance(argument, list) for argument in args):
-                error.add_note("repeat takes an array for each argument: numpy.stack(xs) makes one of a list.")
-            raise
+        times = leading_extent(leaves)
+        first = [first_element(leaf) for leaf in leaves]
+        with RUN_LOCK:
+            return self._find(first, spec).repeat(leaves, times)
 
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else BoundFunction(self, owner)

@@ -7,8 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from lucid.errors import ArgumentError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
+from lucid.signature import flatten_call
 from lucid.tensor import Tensor
+
+
+def expect_no_list(arguments: Sequence[Any]) -> None:
+    """Raise for a list that holds arrays: it is taken for batches, which are to be one array."""
+    for argument in arguments:
+        leaves = flatten_call((argument,), {})[0] if isinstance(argument, list) else []
+        if any(isinstance(leaf, np.ndarray | Tensor) for leaf in leaves):
+            raise ArgumentTypeError(
+                f"repeat takes arrays with a leading axis, got a list of {len(argument)} that holds arrays.",
+                hint="numpy.stack(batches) or lucid.stack(batches) makes one array of a list of batches; "
+                "several arrays for one argument of the step are a tuple or a dict.",
+            )
 
 
 def leading_extent(leaves: Sequence[Any]) -> int:

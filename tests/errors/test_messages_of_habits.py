@@ -229,13 +229,20 @@ def test_a_group_is_added_outside() -> None:
 def test_a_list_of_batches_is_told_to_be_stacked() -> None:
     step = lucid.compile(lambda x, y: F.mse_loss(x, y))
     xs, ys = np.ones((3, 4), np.float32), np.zeros((3, 4), np.float32)
-    for arguments in ([[*zip(xs, ys, strict=True)]], [[*xs], [*ys]]):
-        with pytest.raises(Exception) as caught:  # noqa: PT011  of several classes
+    for arguments in ([[*zip(xs, ys, strict=True)]], [[*xs], [*ys]], [xs, [*map(lucid.Tensor, ys)]]):
+        with pytest.raises(ArgumentTypeError) as caught:
             step.repeat(*arguments)
-        assert caught.value.__notes__ == [
-            "repeat takes an array for each argument: numpy.stack(xs) makes one of a list."
-        ]
-    assert step.repeat(np.stack([*xs]), np.stack([*ys])).tolist() == [1.0, 1.0, 1.0]
+        sentence = "repeat takes arrays with a leading axis, got a list of 3 that holds arrays."
+        assert str(caught.value).splitlines()[0] == sentence
+        assert "step.repeat(*arguments)" in str(caught.value)
+        assert "numpy.stack(batches) or lucid.stack(batches) makes one array" in str(caught.value)
+    assert step.repeat(np.stack([*xs]), y=np.stack([*ys])).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_several_arrays_for_one_argument_of_a_repeated_step_are_a_tuple_or_a_dict() -> None:
+    pair, named = lucid.compile(lambda p: p[0] * p[1]), lucid.compile(lambda d: d["x"] + 1.0)
+    xs = np.ones((3, 4), np.float32)
+    assert pair.repeat((xs, xs)).shape == named.repeat({"x": xs}).shape == (3, 4)
 
 
 def test_a_compiled_function_is_copied_without_its_programs() -> None:
