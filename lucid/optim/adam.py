@@ -81,7 +81,7 @@ class Adam(Optimizer):
             mean.copy_(mean * beta1 + gradient * share1)
             square.copy_(square * beta2 + gradient * gradient * share2)
             if setting(group, "amsgrad"):
-                largest = self.state_of("max_exp_avg_sq", number)
+                largest = self.state_of("max_exp_avg_sq", number, "amsgrad")
                 largest.copy_(maximum(largest, square))
                 square = largest
             parameter.copy_(decayed - mean * rate / (sqrt(square) * correction + eps))

@@ -117,15 +117,28 @@ class Optimizer(Observed):
                 f"{name} has no hyperparameter {', '.join(unknown)}.", hint=hint_for(unknown[0], self.defaults)
             )
         self.check(complete)
-        first = sum(map(len, self._members))
-        created: dict[str, Tensor] = {}
-        for number, parameter in enumerate(members, first):
-            for kind, tensor in self.initial_state(complete, parameter).items():
-                tensor.name = f"{kind}.{number}"
-                created[tensor.name] = tensor
+        created = self._new_state(complete, members, sum(map(len, self._members)))
         self.param_groups = [*self.param_groups, complete]
         self.state = {**self.state, **created}
         self._members = Members((*self._members, members))
+
+    def _new_state(self, group: Group, members: Sequence[Tensor], first: int) -> dict[str, Tensor]:
+        """The state of parameters that are numbered from `first` on, by the names that it has in `state`."""
+        created: dict[str, Tensor] = {}
+        for number, parameter in enumerate(members, first):
+            for kind, tensor in self.initial_state(group, parameter).items():
+                tensor.name = f"{kind}.{number}"
+                created[tensor.name] = tensor
+        return created
+
+    def _add_state(self) -> None:
+        """Allocate what the settings of the groups need now beside the state that there is."""
+        needed: dict[str, Tensor] = {}
+        first = 0
+        for group, members in zip(self.param_groups, self._members, strict=True):
+            needed |= self._new_state(group, members, first)
+            first += len(members)
+        self.state = {**needed, **self.state}
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""
@@ -144,13 +157,14 @@ class Optimizer(Observed):
     def update(self, group: Group, members: Sequence[Member]) -> None:
         """One step for the parameters of a group that have a grad. Nothing is recorded for `backward`."""
 
-    def state_of(self, kind: str, number: int) -> Tensor:
-        """The state of a kind that belongs to a parameter. Raises ArgumentError where its group was made without."""
+    def state_of(self, kind: str, number: int, needed_by: str = "the setting that needs it") -> Tensor:
+        """The state of a kind that belongs to a parameter. Raises ArgumentError, which names the setting that it is
+        needed by, where its group was made without."""
         name = f"{kind}.{number}"
         if name not in self.state:
             raise ArgumentError(
-                f"{type(self).__name__} has no {kind} for this group, which was made without what needs it.",
-                hint="make the optimizer with the settings that it will need.",
+                f"{type(self).__name__} has no {kind} for this group, which was made without {needed_by}.",
+                hint=f"make the optimizer with {needed_by}, which is not for setting later.",
             )
         return self.state[name]
 

@@ -70,12 +70,12 @@ class RMSprop(Optimizer):
             square.copy_(square * alpha + gradient * gradient * (1.0 - alpha))
             variance = square
             if setting(group, "centered"):
-                mean = self.state_of("grad_avg", number)
+                mean = self.state_of("grad_avg", number, "centered")
                 mean.copy_(mean * alpha + gradient * (1.0 - alpha))
                 variance = square - mean * mean
             direction = gradient / (sqrt(variance) + eps)
             if momentum:
-                buffer = self.state_of("momentum_buffer", number)
+                buffer = self.state_of("momentum_buffer", number, "momentum")
                 buffer.copy_(buffer * momentum + direction)
                 direction = buffer
             parameter -= direction * lr

@@ -74,9 +74,9 @@ class SGD(Optimizer):
         for number, parameter, gradient in members:
             gradient = decayed_gradient(group, parameter, gradient, weight_decay)
             if momentum:
-                buffer = self.state_of("momentum_buffer", number)
+                buffer = self.state_of("momentum_buffer", number, "momentum")
                 if dampening:
-                    step = self.state_of("step", number)
+                    step = self.state_of("step", number, "dampening")
                     later = buffer * momentum + gradient * (1.0 - dampening)
                     buffer.copy_(where(step == 0, gradient, later))
                     step += 1

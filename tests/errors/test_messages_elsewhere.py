@@ -78,8 +78,8 @@ def test_an_optimizer_without_the_state_that_a_new_setting_needs() -> None:
     weight.grad = ones(1)
     with pytest.raises(ArgumentError) as caught:
         optimizer.step()
-    assert caught.value.sentence.endswith(" for this group, which was made without what needs it.")
-    assert caught.value.hint == "make the optimizer with the settings that it will need."
+    assert caught.value.sentence.endswith(" for this group, which was made without amsgrad.")
+    assert caught.value.hint == "make the optimizer with amsgrad, which is not for setting later."
 
 
 def test_a_tensor_with_the_name_of_the_metadata(tmp_path: Path) -> None:

@@ -121,6 +121,26 @@ def test_cycles(make: tuple[str, dict[str, Any]], options: dict[str, Any]) -> No
     assert_same_rates(ours, theirs, pair)
 
 
+@pytest.mark.parametrize("name", ["SGD", "RMSprop"])
+@pytest.mark.parametrize(
+    ("schedule", "options"),
+    [("OneCycleLR", {"max_lr": 0.1, "total_steps": 8}), ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1})],
+)
+def test_a_momentum_that_comes_with_the_schedule(name: str, schedule: str, options: dict[str, Any]) -> None:
+    trained = []
+    for module, (library, leaf) in zip((lr_scheduler, torch.optim.lr_scheduler), LIBRARIES, strict=True):
+        weight = leaf()
+        optimizer = getattr(library, name)([weight])
+        scheduler = getattr(module, schedule)(optimizer, **options)
+        for _ in range(8):
+            optimizer.zero_grad()
+            (weight * weight).sum().backward()
+            optimizer.step()
+            scheduler.step()
+        trained.append([*weight.tolist(), optimizer.param_groups[0]["momentum"]])
+    np.testing.assert_allclose(*trained, rtol=1e-5)
+
+
 def combined(library: Any, optimizer: Any, kind: str) -> Any:
     if kind == "chained":
         warm_up = library.ConstantLR(optimizer, 0.1, 4)

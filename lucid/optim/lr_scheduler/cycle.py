@@ -66,8 +66,9 @@ class OneCycleLR(LRScheduler):
     It starts at max_lr / div_factor, is max_lr after the share `pct_start` of the steps, and ends at the start divided
     by `final_div_factor`; with `three_phase`, it goes back to the start as fast as it went up, before it ends. The
     rate goes along half a cosine or, with anneal_strategy="linear", a line. With `cycle_momentum`, the momentum (or the
-    first of `betas`) goes the other way between `base_momentum` and `max_momentum`. `max_lr` and the momenta may be one
-    for each group. Smith and Topin, "Super-convergence", arXiv:1708.07120.
+    first of `betas`) goes the other way between `base_momentum` and `max_momentum`; an optimizer that was made without
+    gets it, as in PyTorch. `max_lr` and the momenta may be one for each group. Smith and Topin, "Super-convergence",
+    arXiv:1708.07120.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in optimizer.param_groups):
             raise ArgumentError("OneCycleLR takes an optimizer with momentum or betas, or cycle_momentum=False.")
         super().__init__(optimizer)
+        optimizer._add_state()  # that of the momentum, where the optimizer was made without
 
     def first_rate(self, group: Group, base: float) -> float:
         return self.next_rate(group, base)

@@ -21,8 +21,9 @@ class CyclicLR(LRScheduler):
     It is meant to be stepped after each batch. The height of a cycle stays ("triangular"), is halved each time
     ("triangular2"), or is multiplied by gamma^step ("exp_range"); or by `scale_fn` of the number of the cycle, from 1
     on, or of the step with scale_mode="iterations". With `cycle_momentum`, the momentum (or the first of `betas`) goes
-    the other way between `max_momentum` and `base_momentum`. Rates and momenta may be one for each group. Smith,
-    "Cyclical learning rates for training neural networks", arXiv:1506.01186.
+    the other way between `max_momentum` and `base_momentum`; an optimizer that was made without gets it, as in PyTorch.
+    Rates and momenta may be one for each group. Smith, "Cyclical learning rates for training neural networks",
+    arXiv:1506.01186.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CyclicLR(LRScheduler):
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in optimizer.param_groups):
             raise ArgumentError("CyclicLR takes an optimizer with momentum or betas, or cycle_momentum=False.")
         super().__init__(optimizer)
+        optimizer._add_state()  # that of the momentum, where the optimizer was made without
 
     def first_rate(self, group: Group, base: float) -> float:
         return self.next_rate(group, base)
