@@ -249,14 +249,23 @@ def relu(x: Operand) -> Tensor:
     return apply_op(ew.Where(), less_equal(a, zero), zero, a)
 
 
+def _compared(x: Operand, y: Operand) -> list[Tensor]:
+    if x is None or y is None:
+        raise DTypeError(
+            "the elements of a tensor are compared with numbers, got None.",
+            hint="write `x is None`, or any(x is y for y in ys) for `in`: == compares elements.",
+        )
+    return common((x, y))
+
+
 def equal(x: Operand, y: Operand) -> Tensor:
     """x == y, elementwise."""
-    return apply_op(ew.Equal(), *common((x, y)))
+    return apply_op(ew.Equal(), *_compared(x, y))
 
 
 def not_equal(x: Operand, y: Operand) -> Tensor:
     """x != y, elementwise."""
-    return apply_op(ew.NotEqual(), *common((x, y)))
+    return apply_op(ew.NotEqual(), *_compared(x, y))
 
 
 def less(x: Operand, y: Operand) -> Tensor:

@@ -19,6 +19,21 @@ from tests.errors.messages import Case, expect_message
 WEIGHT = ones(1).requires_grad_()
 
 CASES: list[Case] = [
+    *(
+        (
+            compare,
+            DTypeError,
+            "the elements of a tensor are compared with numbers, got None.",
+            "write `x is None`, or any(x is y for y in ys) for `in`: == compares elements.",
+        )
+        for compare in (
+            lambda: WEIGHT == None,  # noqa: E711
+            lambda: ones(1) != None,  # noqa: E711
+            lambda: WEIGHT in [None, WEIGHT],
+            lambda: lucid.compile(lambda x: x != None)(ones(1)),  # noqa: E711
+            lambda: lucid.equal(ones(1), None),
+        )
+    ),
     (lambda: Tensor(["a"]), DTypeError, "a tensor takes numbers, or nested lists of numbers, got ['a'].", None),
     (
         lambda: Tensor([1.0], dtype="complex64"),
