@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 import lucid.codegen.cuda.target as cuda
+import lucid.context
 import lucid.eager
 import lucid.host_program
 from lucid.compiler import CompiledFunction, compile
@@ -48,6 +49,9 @@ SHARED = "a tensor that shares the memory of an array: it no longer does when it
 OTHERWISE: dict[str, str] = {
     "tests/codegen/": "code generators, which tests name",
     "tests/test_targets.py": "this very option",
+    "tests/test_readme.py::test_code_prints_what_the_page_shows[explain.md]": "which kernels programs for the CPU have",
+    "tests/test_readme.py::test_code_prints_what_the_page_shows[errors.md]": "an error that a later backward changes",
+    "tests/cli/test_show.py::test_an_ir_file_goes_on_from_its_stage": "IR files, which commands compile for the CPU",
     "tests/compile/test_dispatch.py": "calls without Python between, which launch no GPU",
     "tests/compile/test_explain.py": "which kernels programs for the CPU have",
     "tests/compile/test_failures.py::test_an_interrupt_behind_the_native_run": "native code and Ctrl-C",
@@ -63,12 +67,18 @@ OTHERWISE: dict[str, str] = {
 }
 
 
+PRINTED = re.compile(r"^error: (.*)", re.MULTILINE)  # by a command, whose output a failing test shows
+
+
 def refusal(error: BaseException | None) -> str | None:
-    """What the target cannot do, where an error, or one that it came from, says so."""
+    """What the target cannot do, where an error, or one that it came from, says so, or what a command has printed."""
     while error is not None:
-        if isinstance(error, LucidError):
-            for what, sentence in REFUSALS.items():
-                if re.match(sentence, error.sentence):
+        sentences = [error.sentence] if isinstance(error, LucidError) else []
+        if isinstance(error, AssertionError):
+            sentences = PRINTED.findall(str(error))
+        for sentence in sentences:
+            for what, pattern in REFUSALS.items():
+                if re.match(pattern, sentence):
                     return what
         error = error.__context__
     return None
@@ -109,7 +119,14 @@ class OtherTarget:
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, Any, Any]:
+        return (yield from self._skipped_where_refused())
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
+        return (yield from self._skipped_where_refused())
+
+    def _skipped_where_refused(self) -> Generator[None, Any, Any]:
         try:
             return (yield)
         except Exception as error:
@@ -140,7 +157,11 @@ def at_once() -> Iterator[None]:
         finally:
             repeats.pop()
 
+    is_users = lucid.context._is_users
+
     with pytest.MonkeyPatch.context() as patch:
+        # Errors and the IR show the line that called, not one of this file in between.
+        patch.setattr(lucid.context, "_is_users", lambda filename: filename != __file__ and is_users(filename))
         patch.setattr(cuda.CUDAExecutable, "run", run_and_check)
         patch.setattr(cuda.CUDAExecutable, "repeat", repeat_unchecked)
         for module, name in ((lucid.eager, "_array"), (lucid.host_program, "array_of")):

@@ -32,6 +32,7 @@ TESTS = """
 import numpy as np
 import pytest
 import lucid
+from lucid.cli.main import main
 from lucid.errors import CheckError
 
 X = np.ones((2, 3), np.float32)
@@ -65,6 +66,23 @@ def test_a_later_backward():
     x = lucid.ones(3, requires_grad=True)
     lucid.compile(lambda x: x * x)(x).backward()
 
+@pytest.fixture
+def squares():
+    return lucid.compile(lambda x: x * x)(lucid.ones(3, requires_grad=True))
+
+def test_a_later_backward_of_what_a_fixture_computes(squares):
+    squares.backward()
+
+def test_a_command_prints_what_the_target_cannot_do(tmp_path, capsys):
+    (tmp_path / "train.py").write_text("def double(x): return x * 2.0")
+    code = main(["show", str(tmp_path / "train.py:double"), "--input", "x=3xf32", "--as", "asm"])
+    assert code == 0, capsys.readouterr().err
+
+def test_lines_are_those_of_the_test():
+    assert "test_some.py:" in lucid.compile(lambda x: x * 3.0).lower(X).ir()
+    with pytest.raises(lucid.errors.TraceError, match="test_some.py:"):
+        lucid.compile(lambda x: x.item())(X)
+
 def test_what_is_wrong():
     assert double(X).tolist() == X.tolist()
 """
@@ -74,10 +92,12 @@ def test_tests_run_on_the_target_and_fail_where_it_is_wrong(tmp_path: Path) -> N
     need_compiler()
     (path := tmp_path / "test_some.py").write_text(TESTS)
     counts, said = suite(*ELSEWHERE, "--target", "cuda-imitated", path)
-    assert counts == {"passed": 3, "skipped": 1, "failed": 1}, said
+    assert counts == {"passed": 4, "skipped": 3, "failed": 1}, said
+    assert "[2] tests/targets.py" in said
     assert "target 'cuda' cannot do it: a later backward" in said
+    assert "target 'cuda' cannot do it: LLVM IR and assembly" in said
     assert "___ test_what_is_wrong ___" in said
-    assert re.search(r"4 tests compiled \d programs for target 'cuda'", said), said
+    assert re.search(r"7 tests compiled \d programs for target 'cuda'", said), said
 
 
 def test_without_a_gpu_it_says_what_is_missing(tmp_path: Path) -> None:

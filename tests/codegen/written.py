@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from lucid.codegen.cuda import functions
 
@@ -37,8 +36,8 @@ def record() -> None:
 
 def _kept(write: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(write)
-    def write_and_keep(function: functions.Function, name: str, *details: Any) -> str:
-        text = write(function, name, *details)
+    def write_and_keep(function: functions.Function, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
+        text = write(function, name, guarded, where)
         code = "\n".join(line for line in text.splitlines() if not line.startswith("//"))
         test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
         _texts.setdefault(re.sub(rf"\b{name}\b", _NAME, code), (function.label, test))
