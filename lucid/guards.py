@@ -118,6 +118,7 @@ class GuardRecorder:
         self.always: dict[str, Condition] = {}
         self.after_epoch: dict[str, Condition] = {}
         self._names: dict[int, str] = {}
+        self._titles: dict[str, str] = {}  # what bound objects are called in texts for people
         self._structural: dict[str, tuple[object, int]] = {}  # what each was, and in which epoch, when last guarded
 
     def bind(self, thing: object) -> str:
@@ -127,6 +128,10 @@ class GuardRecorder:
             self._names[id(thing)] = name
             self.namespace[name] = thing
         return self._names[id(thing)]
+
+    def call(self, thing: object, title: str) -> None:
+        """Say what an object is called where an expression over it is told."""
+        self._titles[self.bind(thing)] = title
 
     def binds(self, thing: object) -> bool:
         """Whether a condition is about an object, by itself or inside a container."""
@@ -197,6 +202,7 @@ class GuardRecorder:
             tuple(self.after_epoch.values()),
             tuple(map(_on_scalars, scalar_conditions)),
             tuple(scalars),
+            dict(self._titles),
         )
 
 
@@ -221,6 +227,7 @@ class Guards:
         after_epoch: tuple[Condition, ...],
         scalar_conditions: tuple[Condition, ...],
         scalars: tuple[str, ...],
+        titles: dict[str, str],
     ) -> None:
         self.namespace = namespace
         self.always = always + scalar_conditions
@@ -228,6 +235,7 @@ class Guards:
         self.holds = self._function(self.always)
         self.holds_after_epoch = self._function(after_epoch)
         self.scalars = scalars  # expressions over the namespace and `leaves`
+        self._titles = titles
         items = [source for source in dict.fromkeys(scalars) if _ITEM.fullmatch(source)]
         self._variables = {source: f"s{number}" for number, source in enumerate(items)}
 
@@ -259,6 +267,11 @@ class Guards:
             if not self._function([condition])(leaves):
                 found.append(condition)
         return found
+
+    def subject(self, condition: Condition, names: Sequence[str]) -> str:
+        """What a condition is about, as the user writes it, given the names of the leaves of a call."""
+        text = re.sub(r"leaves\[(\d+)\]", lambda leaf: names[int(leaf[1])], condition.subject)
+        return re.sub(r"\bc\d+\b", lambda bound: self._titles.get(bound[0], bound[0]), text)
 
     def current(self, condition: Condition, leaves: Sequence[Any]) -> object:
         """What the guarded expression of a condition gives now; MISSING where it gives nothing."""

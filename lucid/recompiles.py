@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
@@ -55,8 +54,7 @@ class Recompilations:
 def broken_guard(guards: Guards, leaves: Sequence[Any], names: Sequence[str]) -> tuple[str, str, str]:
     """The first guard of a program that does not hold for the leaves of a call: what it is about, was and is."""
     for condition in guards.broken(leaves):
-        subject = re.sub(r"leaves\[(\d+)\]", lambda leaf: names[int(leaf[1])], condition.subject)
-        return subject, *_both_shown(condition.traced, guards.current(condition, leaves))
+        return guards.subject(condition, names), *_both_shown(condition.traced, guards.current(condition, leaves))
     return "whether an argument is also captured", "no", "yes"
 
 
@@ -106,17 +104,18 @@ def _both_shown(before: object, now: object) -> tuple[str, str]:
         for own, other in ((first, second), (second, first))
     ]
     another = "another " if apart[0] == apart[1] else ""
-    return _counted(first, apart[0], ""), _counted(second, apart[1], another)
+    kind = "a dict" if isinstance(before, dict) else "a list"
+    return f"{kind} of {_counted(first, apart[0], '')}", f"{kind} of {_counted(second, apart[1], another)}"
 
 
 def _counted(items: dict[Any, Any], apart: list[Any], another: str) -> str:
     held = f", with {another}{_cut(', '.join(map(repr, apart)))}" if apart else ""
-    return f"{len(items)} items{held}"
+    return f"{len(items)} item{'s' * (len(items) != 1)}{held}"
 
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= SHOWN and "\n" not in text else f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN and "\n" not in text else f"of type {type(value).__name__}"
 
 
 def _cut(text: str) -> str:

@@ -78,15 +78,16 @@ class ScalarInputs:
         """Guard group[key] by its value."""
         self._tracer.guards.guard(f"{self._tracer.guards.bind(group)}[{key!r}]", group[key])
 
-    def guard_group(self, group: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
+    def guard_group(self, group: dict[str, Any], title: str, check: Callable[[dict[str, Any]], None]) -> None:
         """Guard that what is a `hyperparameter` in a group passes the check of its optimizer, which the trace then
         raises where it does not; and all else by its value, for an optimizer may have read it directly."""
+        self._tracer.guards.call(group, title)
         read = [key for key in group if (id(group), key) in self._hyperparameters]
         if read:
             guards, checked = self._tracer.guards, CheckedGroup(group, read, check)
             known = guards.bind(checked.values)
             same = [f"{guards.bind(group)}[{key!r}] is {known}[{number}]" for number, key in enumerate(read)]
-            guards.require(f"({' and '.join(same)}) or {guards.bind(checked)}.holds()", "the hyperparameters")
+            guards.require(f"({' and '.join(same)}) or {guards.bind(checked)}.holds()", f"what {title} holds")
         for key in group:
             if key != "params" and (id(group), key) not in self._hyperparameters:
                 self.guard_item(group, key)

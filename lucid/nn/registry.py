@@ -27,10 +27,10 @@ class Registry(Observed):
     """What a Module is without its calls: attributes, some of which are registered under their names."""
 
     structural = {
-        "_parameters": "which parameters {} has",
-        "_buffers": "which buffers {} has",
-        "_modules": "which layers {} has",
-        "_not_saved": "which buffers of {} are not saved",
+        "_parameters": "what {} has as parameters",
+        "_buffers": "what {} has as buffers",
+        "_modules": "what {} has as layers",
+        "_not_saved": "what {} has as buffers that are not saved",
     }
 
     training: bool

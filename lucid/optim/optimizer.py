@@ -214,12 +214,12 @@ class Optimizer(Observed):
         for group in groups:
             self.check({**group})
         with no_grad(), Savepoint(later=is_ours):
-            for group, members in zip(groups, self._members, strict=True):
+            for position, (group, members) in enumerate(zip(groups, self._members, strict=True)):
                 found = [(i, p, p.grad) for i, p in enumerate(members, number)]
                 number += len(members)
                 update(group, [(i, p, grad) for i, p, grad in found if grad is not None])
                 if tracer is not None:
-                    tracer.scalars.guard_group(group, self.check)
+                    tracer.scalars.guard_group(group, f"{type(self).__name__}.param_groups[{position}]", self.check)
 
     def state_dict(self) -> dict[str, Any]:
         """The state as copies, in PyTorch's layout, {"state": {0: {"exp_avg": array, ...}, ...}, "param_groups": ...},

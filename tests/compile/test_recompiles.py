@@ -146,8 +146,32 @@ def test_a_module_that_was_added_or_replaced_is_named() -> None:
     model.add_module("extra", nn.Tanh())
     step(x)
     assert causes(step)[1:] == [
-        "which layers Sequential has was 4 items, is 5 items, with 'extra'",
-        "which layers Sequential has was 5 items, with 'extra', is 5 items, with another 'extra'",
+        "what Sequential has as layers was a dict of 4 items, is a dict of 5 items, with 'extra'",
+        "what Sequential has as layers was a dict of 5 items, with 'extra', is a dict of 5 items, with another 'extra'",
+    ]
+
+
+def test_a_setting_of_an_optimizer_is_named_as_it_is_set() -> None:
+    weights = [nn.Parameter(np.ones(2, np.float32)) for _ in range(2)]
+    optimizer = optim.Adam([{"params": [weight]} for weight in weights], lr=0.1)
+
+    @lucid.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        (weights[0] * weights[1]).sum().backward()
+        optimizer.step()
+
+    step()
+    optimizer.param_groups[1]["weight_decay"] = 0.5
+    step()
+    optimizer.param_groups[0]["maximize"] = True
+    step()
+    optimizer = optim.SGD(weights, lr=0.1)
+    step()
+    assert causes(step)[1:] == [
+        "(Adam.param_groups[1]['weight_decay'] != 0.0) was False, is True",
+        "Adam.param_groups[0]['maximize'] was False, is True",
+        "optimizer was of type Adam, is of type SGD",
     ]
 
 
