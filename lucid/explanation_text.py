@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AMOUNTS, TIMES = ("read", "written", "FLOPs", "a byte"), ("time", "share", "GB/s", "GFLOP/s")
+AROUND = "around the kernels"  # the call, and what is between them
 WHAT, LINES = 20, 14  # columns of a table that is cut: the least for what a kernel computes, the most for its lines
 
 
@@ -47,14 +48,20 @@ def _main_file(rows: Sequence[Row]) -> str:
 def _kernels(explanation: Explanation, shown: Sequence[Row], width: int | None) -> Iterator[str]:
     """The table of kernels, and below it their sums. Of one that is cut, times take the place of amounts; modules and
     lines have no column where there are none."""
-    times = TIMES if explanation.measurement else ()
+    measurement = explanation.measurement
+    times = TIMES if measurement else ()
     titles = (*times, "a byte") if times and width else (*AMOUNTS, *times)
-    cells = [_amounts(row.work) | _times(row, explanation.measurement) for row in shown]
-    sums = {"all": explanation.work}
+    cells = [_amounts(row.work) | _times(row.work, row.nanoseconds, measurement) for row in shown]
+    sums = {}
     if len(shown) < len(explanation.rows):
-        others = [row.work for row in explanation.rows if row not in shown]
-        sums = {f"{len(others)} more: see full()": total(others), **sums}
-    cells += map(_amounts, sums.values())
+        others = [row for row in explanation.rows if row not in shown]
+        work = total([row.work for row in others])
+        sums[f"{len(others)} more: see full()"] = _amounts(work) | _times(work, _duration(others), measurement)
+    if measurement:
+        rest = max(measurement.nanoseconds - _duration(explanation.rows), 0.0)  # medians do not add up exactly
+        sums[AROUND] = {title: _times(Work(0, 0, 0), rest, measurement)[title] for title in TIMES[:2]}
+    sums["all"] = _amounts(explanation.work)
+    cells += sums.values()
 
     prefix = f"{_main_file(explanation.rows)}:"
     lines = [[line.removeprefix(prefix) for line in row.lines] for row in shown]
@@ -173,13 +180,18 @@ def _amounts(work: Work) -> dict[str, str]:
     return dict(zip(AMOUNTS, (*cells, f"{work.intensity:.2f}"), strict=True))
 
 
-def _times(row: Row, measurement: Measurement | None) -> dict[str, str]:
+def _duration(rows: Iterable[Row]) -> float:
+    """The nanoseconds of some kernels together."""
+    return sum(row.nanoseconds or 0.0 for row in rows)
+
+
+def _times(work: Work, nanoseconds: float | None, measurement: Measurement | None) -> dict[str, str]:
     """The cells of what is measured, by the titles of their columns."""
-    if row.nanoseconds is None or measurement is None:
+    if nanoseconds is None or measurement is None:
         return {}
-    seconds = max(row.nanoseconds, 1.0) * 1e-9  # the clock's resolution
-    cells = (with_unit(seconds, "s"), f"{row.nanoseconds / measurement.nanoseconds:.0%}")
-    rates = (row.work.read + row.work.written, row.work.operations)
+    seconds = max(nanoseconds, 1.0) * 1e-9  # the clock's resolution
+    cells = (with_unit(seconds, "s"), f"{nanoseconds / measurement.nanoseconds:.0%}")
+    rates = (work.read + work.written, work.operations)
     return dict(zip(TIMES, (*cells, *(f"{amount / seconds / 1e9:.1f}" for amount in rates)), strict=True))
 
 
@@ -190,6 +202,6 @@ def _measured(measurement: Measurement, work: Work) -> Iterator[str]:
         f"{(work.read + work.written) / seconds / 1e9:.1f} GB/s, {work.operations / seconds / 1e9:.1f} GFLOP/s"
     )
     yield (
-        f"this machine at most: {measurement.peak_bytes / 1e9:.1f} GB/s in a large copy, "
-        f"{measurement.peak_operations / 1e9:.1f} GFLOP/s in fused multiply-adds of float32"
+        f"this machine just then: {measurement.peak_operations / 1e9:.1f} GFLOP/s in fused multiply-adds of float32,"
     )
+    yield f"{measurement.peak_bytes / 1e9:.1f} GB/s in a copy of more than its caches hold; data in a cache move faster"

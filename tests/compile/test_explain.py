@@ -194,10 +194,11 @@ def test_lines_of_the_main_file_are_numbers() -> None:
 def test_times_take_the_place_of_amounts() -> None:
     row = Row(0, "add", ("add",), (), (), 2, 5, Work(8000, 4000, 1000), 2000.0)
     explanation = Explanation("step(f32[])", (row,), (), measurement=Measurement(10, 4000.0, 1, 1e9, 1e9))
-    (title, head, first, *_), (_, whole, *_) = str(explanation).splitlines(), explanation.full().splitlines()
+    (title, head, first, rest, *_), (_, whole, *_) = str(explanation).splitlines(), explanation.full().splitlines()
     assert title == "step(f32[])"
     assert head.split() == ["kernel", "what", "time", "share", "GB/s", "GFLOP/s", "a", "byte"]
     assert first.split() == ["0", "back", "2", "add", "x", "5", "2", "us", "50%", "6.0", "0.5", "0.08"]
+    assert rest.split() == ["around", "the", "kernels", "2", "us", "50%"]  # of 4
     assert whole.split()[2:7] == ["read", "written", "FLOPs", "a", "byte"]
     assert whole.split()[7:] == ["time", "share", "GB/s", "GFLOP/s"]
 
