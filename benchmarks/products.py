@@ -262,7 +262,8 @@ def lucid_runner(product: Product, arrays: list[np.ndarray[Any, Any]]) -> Callab
     table = executable.new_table()
     table[:3] = [x.ctypes.data for x in arrays]
     nothing = np.zeros(0, np.int64)
-    return lambda times: executable.repeat(table.ctypes.data, times, nothing, nothing)
+    runs = ctypes.c_int64()
+    return lambda times: executable.repeat(table.ctypes.data, times, nothing, nothing, runs)
 
 
 def compare(product: Product, blas: Blas, cores: Cores, samples: int) -> tuple[float, float]:

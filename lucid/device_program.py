@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -119,9 +120,6 @@ class DeviceProgram(Program):
             shape = (times, *type.shape) if number in stacking else type.shape
             held[first + number] = device.empty(type.with_shape(shape))
         drawn_from = self._begin(leaves)
-        if drawn_from is not None:
-            seed, draw = drawn_from
-            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
         held |= self._scalar_arrays(device)
         for slot, array in held.items():
             table[slot] = device.address(array)
@@ -129,19 +127,29 @@ class DeviceProgram(Program):
             table[slot] += offset
         before = [device.copy(array) for array in written] if executable.may_fail else []
         strides = np.array([held[slot].nbytes // times for slot in moving], np.int64)
-        executable.repeat(table.ctypes.data, times, np.array(moving, np.int64), strides)
-        self._advance(times)
-        if executable.may_fail:
-            try:
-                device.check()
-            except CheckError:
-                for array, copy in zip(written, before, strict=True):
-                    device.write(array, copy)
-                if self._random is not None and drawn_from is not None:
-                    self._random.set(drawn_from[0], (drawn_from[1] - (times - 1) * self._draws) % 2**64)
-                raise
         tensors = [tensor_over(held[first + number]) for number in range(len(types))]
-        self.finish(leaves, tensors, drawn_from)
+        runs = ctypes.c_int64()
+
+        def finish() -> None:
+            self._advance(runs.value)
+            if executable.may_fail:
+                try:
+                    device.check()
+                except CheckError:
+                    for array, copy in zip(written, before, strict=True):
+                        device.write(array, copy)
+                    if self._random is not None and drawn_from is not None:
+                        self._random.set(*drawn_from)
+                    raise
+            self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
+
+        try:
+            executable.repeat(table.ctypes.data, times, np.array(moving, np.int64), strides, runs)
+        except KeyboardInterrupt:
+            if runs.value:  # they stay done, as in a loop of calls
+                finish()
+            raise
+        finish()
         if self._lines:
             shown = [device.download(held[first + number]) for number in self._shown]
             write_lines([Loop(self._lines, times, reverse=False)], shown)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lucid.codegen.target import Like
 from lucid.core import elements_of, gradient_of, has_elements, tensor_over
@@ -119,44 +119,37 @@ class HostProgram(Program):
             frame.table[slot] = address(array)
         drawn_from = self._begin(leaves)
         before = [array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
-        if drawn_from is not None:
-            seed, draw = drawn_from
-            drawn_from = seed, (draw + (times - 1) * self._draws) % 2**64  # by the last run
         results = [tensor_over(stacked[number]) for number in range(self._result_count)]
         tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
-        start = frame.table[slots]
+        runs = ctypes.c_int64()
         try:
             if self._trap or modes.trap:
-                self._run_watched(leaves, times, frame, (slots, strides), stacked)
+                self._run_watched(leaves, times, frame, (slots, strides, runs), stacked)
             else:
-                executable.repeat(frame.table_address, times, slots, strides)
+                executable.repeat(frame.table_address, times, slots, strides, runs)
         except CheckError as error:
             for tensor, array in zip(self._written, before, strict=True):
                 np.copyto(array_of(tensor), array)
-            if not strides.any():  # arrays without elements: nothing tells how far it came
-                raise
-            run = _runs_between(start, frame.table[slots], strides)
-            raise CheckError(f"in run {run} of repeat, {error.sentence}", hint=error.hint) from None
+            raise CheckError(f"in run {runs.value} of repeat, {error.sentence}", hint=error.hint) from None
         except KeyboardInterrupt:
-            if executable.is_done:
-                self.finish(leaves, tensors, drawn_from)
+            if runs.value:  # they stay done, as in a loop of calls
+                self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
             raise
-        self.finish(leaves, tensors, drawn_from)
+        self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
         if self._lines:  # else there is nothing to walk the runs for
             write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
         return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
 
     def _run_watched(
-        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, Any], stacked: Mapping[int, Array]
+        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, ...], stacked: Mapping[int, Array]
     ) -> None:
         """Run `times` times, each of them watched. Where one gives what is not finite, nothing has changed."""
         start = Watch(self._traced, self.inputs(leaves, 0))
-        slots, strides = moving
         for run in range(times):
             watch = Watch(self._traced, self.inputs(leaves, run))
-            self._compiled.executable.run(frame.table_address)
+            self._compiled.executable.repeat(frame.table_address, 1, *moving)
             outputs = [
                 stacked[number][run] if number in stacked else array_of(tensor)
                 for number, tensor in enumerate(frame.tensors[: self._shown.start])
@@ -165,7 +158,6 @@ class HostProgram(Program):
             if problem is not None:
                 start.restore()
                 raise problem
-            frame.table[slots] += strides.astype(np.uint64)
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
         """The array as the native code may read it: contiguous, native, and apart from what the program writes."""
@@ -180,12 +172,6 @@ class HostProgram(Program):
     def _is_plain(self, array: Array) -> bool:
         """Whether the program may read an array where it lies, whatever captured tensors it writes."""
         return is_native(array) and array.base is None and self._written_apart and id(array) not in self._written_ids
-
-
-def _runs_between(start: npt.NDArray[np.uint64], now: npt.NDArray[np.uint64], strides: npt.NDArray[np.int64]) -> int:
-    """How many runs have ended while addresses that grow by these strides grew to what they are now."""
-    number = int(strides.argmax())
-    return int(now[number] - start[number]) // int(strides[number])
 
 
 def _writable(array: Array) -> Array:

@@ -318,6 +318,13 @@ class Program(Readable, ABC):
             "results": self._all_results,
         }
 
+    def _drawn_by_last(self, drawn_from: tuple[int, int] | None, runs: int) -> tuple[int, int] | None:
+        """The random state that the last of some runs found, where the first has found `drawn_from`."""
+        if drawn_from is None:
+            return None
+        seed, draw = drawn_from
+        return seed, (draw + (runs - 1) * self._draws) % 2**64
+
     def _expect_repeatable(self) -> None:
         if self.backward is not None:
             raise CompileError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from lucid.ir.types import TensorType
 
 if TYPE_CHECKING:
     from lucid.codegen.kernel import Kernel
+
+Integers = npt.NDArray[np.int64]
 
 ALIGNMENT = 64  # in bytes, of an arena and of each value in it
 
@@ -86,9 +89,10 @@ class Executable(Protocol):
         """What runs with the table at an address on arrays like some others: `kept` are the slots and bytes of what the
         program keeps between calls. None where the target cannot look into arrays by itself."""
 
-    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
-        """Run `times` times in one native call. After each, the address in each slot of the table grows by its stride,
-        in bytes. Raises the CheckError of the first check that fails: the runs before it have updated states."""
+    def repeat(self, table: int, times: int, slots: Integers, strides: Integers, runs: ctypes.c_int64) -> None:
+        """Run `times` times. After each, the address in each slot of the table grows by its stride, in bytes, and
+        `runs` by 1. Raises the CheckError of the first check that fails, and KeyboardInterrupt between two runs:
+        those before have updated states."""
 
     def kernel(self, node: Node) -> Kernel:
         """The kernel of a node of the graph that is a loop nest, as it was compiled."""

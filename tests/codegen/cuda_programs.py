@@ -70,13 +70,13 @@ class RecordingTarget(CPUTarget):
             states = (_copied(addresses[graph.inputs.index(state)], state.type) for state, _ in graph.updates)
             self.runs.append(Run(graph, arrays, Outcome(tuple(outputs), tuple(states))))
 
-        def keep_the_first(table: int, times: int, *moves: Array) -> None:
+        def keep_the_first(table: int, times: int, slots: Array, strides: Array, runs: ctypes.c_int64) -> None:
             words = np.ctypeslib.as_array((ctypes.c_uint64 * executable.new_table().size).from_address(table))
-            slots, strides = moves
             for _ in range(min(times, 2)):
                 run_and_keep(table)
                 words[slots] += strides.astype(np.uint64)
-            repeat(table, max(times - 2, 0), slots, strides)
+                runs.value += 1
+            repeat(table, max(times - 2, 0), slots, strides, runs)
 
         executable.run = run_and_keep  # type: ignore[method-assign]
         executable.repeat = keep_the_first  # type: ignore[method-assign]

@@ -281,6 +281,25 @@ def test_ctrl_c_leaves_whole_steps(calls: Calls) -> None:
     assert state(model, optimizer) == state(*expected[:2])
 
 
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+def test_ctrl_c_ends_a_repeat_behind_a_whole_update(calls: Calls) -> None:
+    model, optimizer, step, _ = trained("cuda", steps=1)
+    before = per_step = len(calls.launches)
+    original = devices.Device.launch
+
+    def interrupted(self: Any, *arguments: Any) -> None:
+        if len(calls.launches) == before + per_step + 3:  # in the second of four
+            os.kill(os.getpid(), signal.SIGINT)
+        original(self, *arguments)
+
+    with mock.patch.object(devices.Device, "launch", interrupted), pytest.raises(KeyboardInterrupt):
+        step.repeat(np.stack([X] * 4), np.stack([Y] * 4))
+    assert len(calls.launches) == before + 2 * per_step
+    now = [*state(model, optimizer), lucid.get_state()]
+    expected = trained("cpu", steps=3)
+    assert now == [*state(*expected[:2]), lucid.get_state()]
+
+
 # Checks.
 
 

@@ -1,7 +1,11 @@
-"""`step.repeat(xs, ys)` is a loop over the step, in one native call."""
+"""`step.repeat(xs, ys)` is a loop over the step, without Python between its runs."""
 
 import contextlib
-from collections.abc import Callable
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
+from lucid.codegen.cpu import target
 from lucid.errors import CheckError, CompileError, ShapeError
 
 TIMES, BATCH = 5, 8
@@ -82,7 +87,61 @@ def test_a_failing_call_undoes_those_before_it() -> None:
         assert everything(model, optimizer) == before
 
 
-def test_a_failing_call_of_arrays_without_elements_is_not_numbered() -> None:
+@pytest.fixture
+def _ctrl_c_interrupts() -> Iterator[None]:
+    """Also where this process was started in the background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+@pytest.mark.parametrize("done", [0, 2, 4])
+def test_ctrl_c_leaves_the_updates_before_it_done(done: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = 0
+
+    def clock() -> float:
+        nonlocal times
+        times += 1
+        if times == 2 * done + 1:  # at the start of a piece
+            os.kill(os.getpid(), signal.SIGINT)
+        return float(times)  # so that a piece is of one update
+
+    step, model, optimizer = make()
+    before = everything(model, optimizer)
+    if done:
+        step.repeat(XS[:done], YS[:done])
+    expected, mask = everything(model, optimizer), model[1].mask
+    step, model, optimizer = make()
+    monkeypatch.setattr(target, "time", SimpleNamespace(perf_counter=clock))
+    with pytest.raises(KeyboardInterrupt):
+        step.repeat(XS, YS)
+    assert everything(model, optimizer) == expected
+    assert (expected == before) == (done == 0)
+    np.testing.assert_array_equal(model[1].mask, mask)
+
+
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+def test_ctrl_c_ends_a_long_repeat() -> None:
+    weight, count = lucid.Tensor(np.full((256, 256), 1 / 256, np.float32)), lucid.zeros((), dtype="int64")
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        count.copy_(count + 1)
+        weight.copy_(weight @ weight)
+        return x + weight.sum()
+
+    step.repeat(np.zeros((2, 1), np.float32))
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    times = 100_000  # half a minute
+    with pytest.raises(KeyboardInterrupt):
+        step.repeat(np.zeros((times, 1), np.float32))
+    timer.join()
+    assert 2 < count.item() < times // 2
+
+
+def test_a_failing_call_of_arrays_without_elements_is_numbered() -> None:
     table, position = lucid.zeros(3), lucid.zeros((), dtype="int64")
 
     @lucid.compile
@@ -90,7 +149,7 @@ def test_a_failing_call_of_arrays_without_elements_is_not_numbered() -> None:
         position.copy_(position + 1)
         return x * table[position]
 
-    with pytest.raises(CheckError, match=r"^index 3 is out of range"):
+    with pytest.raises(CheckError, match=r"^in run 2 of repeat, index 3 is out of range"):
         step.repeat(np.zeros((4, 0), np.float32))
     assert position.item() == 0
 

@@ -21,9 +21,12 @@ _REPEAT = """
 target triple = "{triple}"
 target datalayout = "{layout}"
 
-; Call entry(table, status) `times` times, and after each add strides[n] to table[slots[n]]. Stop at a call that fails.
-define i32 @lucid_repeat(ptr %entry, ptr %table, ptr %status, i64 %times, ptr %slots, ptr %strides, i64 %count) {{
+; Call entry(table, status) `times` times. After each add strides[n] to table[slots[n]], and 1 to what `runs` points to.
+; Stop at a call that fails.
+define i32 @lucid_repeat(ptr %entry, ptr %table, ptr %status, i64 %times, ptr %slots, ptr %strides, i64 %count,
+                         ptr %runs) {{
 start:
+  %before = load i64, ptr %runs
   br label %next
 next:
   %turn = phi i64 [ 0, %start ], [ %turns, %moved ]
@@ -52,6 +55,8 @@ one:
   br label %move
 moved:
   %turns = add i64 %turn, 1
+  %ended = add i64 %before, %turns
+  store i64 %ended, ptr %runs
   br label %next
 end:
   ret i32 0
@@ -220,10 +225,10 @@ def call_text(machine: Machine) -> str:
 
 @functools.cache
 def repeater(machine: Machine) -> Any:
-    """`lucid_repeat` as a function of entry, table, status, times, slots, strides and their count."""
+    """`lucid_repeat` as a function of entry, table, status, times, slots, strides, their number and runs."""
     triple, layout = machine.layout()
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    kind = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer, number, pointer, pointer, number)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, pointer, pointer, pointer, number, pointer, pointer, number, pointer)
     return _loaded(machine, _REPEAT.format(triple=triple, layout=layout), "lucid_repeat", kind)
 
 

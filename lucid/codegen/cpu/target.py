@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import itertools
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
@@ -18,7 +19,7 @@ from lucid.codegen.cpu.assembler import Job, helped, submit
 from lucid.codegen.cpu.calls import FAILED, UNLIKE, Record, caller, knows_arrays, repeater
 from lucid.codegen.cpu.library import begin, shared_function
 from lucid.codegen.cpu.pool import pool
-from lucid.codegen.target import ALIGNMENT, Code, Like
+from lucid.codegen.target import ALIGNMENT, Code, Integers, Like
 from lucid.errors import AllocationError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.ops.structure import Check
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lucid.codegen.cpu.timed import Timing
     from lucid.codegen.kernel import Kernel
     from lucid.codegen.rules import KernelRule
+
+UNNOTICED = 0.1  # seconds of a `repeat` for which Ctrl-C waits, where a run is not longer
 
 # int entry(void **table, int64_t *status); ctypes releases the interpreter's lock around the call.
 _EntryType = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -192,6 +195,7 @@ class CPUExecutable:
         self.arena = -(-storage.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._status = np.zeros(processors.STATUS_WORDS, np.int64)
         self._status_address = self._status.ctypes.data
+        self._runs_unnoticed = 1  # how many fit `UNNOTICED` seconds: the first one is timed
         self._entry_address = addresses[processors.ENTRY]
         self.entry = _EntryType(self._entry_address)
         self.entry.owns = (loaded, storage)  # type: ignore[attr-defined]
@@ -224,13 +228,18 @@ class CPUExecutable:
         """See `Executable.is_done`."""
         return bool(self._status[processors.DONE_WORD])
 
-    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
-        """Run many times, each on arrays further on: see `Executable.repeat`."""
+    def repeat(self, table: int, times: int, slots: Integers, strides: Integers, runs: ctypes.c_int64) -> None:
+        """Run many times, each on arrays further on: see `Executable.repeat`. Python, which notices Ctrl-C, has a look
+        every `UNNOTICED` seconds: so a native call makes as many runs as the one before says that fit."""
         run = repeater(self._machine)
-        self._status[processors.DONE_WORD] = 0
-        where = slots.ctypes.data, strides.ctypes.data, len(slots)
-        if run(self._entry_address, table, self._status_address, times, *where):
-            self._fail()
+        where = slots.ctypes.data, strides.ctypes.data, len(slots), ctypes.addressof(runs)
+        while times > 0:
+            piece = min(times, self._runs_unnoticed)
+            start = time.perf_counter()
+            if run(self._entry_address, table, self._status_address, piece, *where):
+                self._fail()
+            self._runs_unnoticed = 1 + int(piece * UNNOTICED / (time.perf_counter() - start + 1e-9))
+            times -= piece
 
     def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> Record | None:
         """See `Executable.record`."""

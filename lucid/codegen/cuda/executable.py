@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lucid.codegen.cuda.plan import LaunchPlan
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import lower
-from lucid.codegen.target import Code, Like
+from lucid.codegen.target import Code, Integers, Like
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
 from lucid.ir.types import tensor_type
@@ -69,11 +69,15 @@ class PlannedExecutable:
     def record(self, table: int, kept: Sequence[tuple[int, int]], arrays: Sequence[Like]) -> None:
         """See `Executable.record`: nothing here looks into arrays by itself."""
 
-    def repeat(self, table: int, times: int, slots: npt.NDArray[np.int64], strides: npt.NDArray[np.int64]) -> None:
+    def repeat(self, table: int, times: int, slots: Integers, strides: Integers, runs: ctypes.c_int64) -> None:
         """Run many times, each on arrays further on: see `Executable.repeat`."""
         given = self.given(table)
         for _ in range(times):
-            self.run(table)
+            self.is_done = False
+            try:
+                self.run(table)
+            finally:  # Ctrl-C that came during a run is raised when it is done
+                runs.value += self.is_done
             for slot, stride in zip(slots.tolist(), strides.tolist(), strict=True):
                 given[slot] += stride
 
