@@ -69,6 +69,9 @@ def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
         lucid.Tensor([1.0]).to("cuda")
     assert raised.value.sentence == "target 'cuda' runs its kernels through CuPy, which is not installed."
     assert 'pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU' in str(raised.value)
+    assert "with target='cpu', lower(...).cuda_source() shows them" in str(raised.value)
+    with mock.patch("lucid.codegen.cuda.nvrtc.nvrtc", side_effect=AssertionError("asked for NVRTC")):
+        assert "__global__" in lucid.compile(lambda x: x * 2.0, target="cpu").lower(X).cuda_source()
     double = lucid.compile(lambda x: x * 2.0, target="cuda")
     for call in (double, lambda x: double.repeat(x)):
         with (

@@ -111,7 +111,10 @@ def test_a_compiler_of_cuda_that_is_not_installed(monkeypatch: pytest.MonkeyPatc
     assert caught.value.sentence == (
         "compiling for CUDA needs NVRTC, and neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed."
     )
-    assert caught.value.hint == 'pip install "lucid-compiler[cuda-check]"; it needs no GPU.'
+    assert caught.value.hint == (
+        'pip install "lucid-compiler[cuda-check]"; it needs no GPU. '
+        "with target='cpu', lower(...).cuda_source() shows the kernels without it."
+    )
 
 
 def test_arguments_that_overlap_and_are_both_written() -> None:

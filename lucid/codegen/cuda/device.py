@@ -44,13 +44,13 @@ def gpu() -> Device:
         raise CompileError(
             "target 'cuda' runs its kernels through CuPy, which is not installed.",
             hint='pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU and its driver; '
-            "without one, lower(...).cuda_source() shows the kernels, and target='cuda-sim' executes them.",
+            "without one, target='cuda-sim' runs the kernels; with target='cpu', lower(...).cuda_source() shows them.",
         ) from None
     if not cupy.is_available():
         raise CompileError(
             "target 'cuda' needs an NVIDIA GPU and its driver, and CuPy finds none.",
             hint="nvidia-smi lists those that the driver sees; "
-            "without one, lower(...).cuda_source() shows the kernels, and target='cuda-sim' executes them.",
+            "without one, target='cuda-sim' runs the kernels; with target='cpu', lower(...).cuda_source() shows them.",
         )
     return Device(cupy)
 

@@ -96,7 +96,8 @@ def nvrtc() -> Nvrtc:
             continue
     raise CompileError(
         "compiling for CUDA needs NVRTC, and neither the wheel nvidia-cuda-nvrtc-cu12 nor CUDA 12 is installed.",
-        hint='pip install "lucid-compiler[cuda-check]"; it needs no GPU.',
+        hint='pip install "lucid-compiler[cuda-check]"; it needs no GPU. '
+        "with target='cpu', lower(...).cuda_source() shows the kernels without it.",
     )
 
 
