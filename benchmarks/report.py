@@ -16,9 +16,9 @@ Row = dict[str, Any]
 LUCID = "lucid"
 IDLE_LOAD = 0.5  # processes that ran before the benchmark did; with several threads, one more slows all down
 HEADINGS = {
-    "lost": "LOST: slower than the fastest peer",
-    "behind": "FASTER than every peer, but short of the target",
-    "met": "FASTER than every peer, and no target missed",
+    "lost": "LOST: slower than the fastest peer that ran ({peers})",
+    "behind": "FASTER than every peer that ran ({peers}), but short of the target",
+    "met": "FASTER than every peer that ran ({peers}), and no target missed",
     "missing": "NOT COMPARED: only Lucid was measured, or only others",
 }
 
@@ -43,6 +43,12 @@ def fastest(row: Row, names: Iterable[str]) -> str | None:
     """Which of these has the smallest median, of those that ran."""
     times = {name: row["results"][name]["median"] for name in names if name in row["results"]}
     return min(times, key=lambda name: times[name]) if times else None
+
+
+def peers(rows: Iterable[Row]) -> list[str]:
+    """The peers that ran in any of these rows."""
+    ran = {name for row in rows for name in row["results"]}
+    return [peer for peer, names in PEERS.items() if ran.intersection(names)]
 
 
 def fastest_peer(row: Row) -> str | None:
@@ -125,8 +131,9 @@ def text(result: dict[str, Any]) -> str:
     for kind, heading in HEADINGS.items():
         chosen = [row for row in rows if verdict(row, rows, roofs) == kind]
         if chosen:
+            shown = heading.format(peers=", ".join(peers(chosen)))
             doubt = f" (in doubt: {doubts})" if doubts and kind != "missing" else ""
-            blocks.append(f"{heading}{doubt}\n\n" + _summary(chosen, rows, roofs))
+            blocks.append(f"{shown}{doubt}\n\n" + _summary(chosen, rows, roofs))
     if result.get("skipped"):
         blocks.append("NOT MEASURED: none of the chosen frameworks runs " + ", ".join(result["skipped"]))
     blocks += [_details(row, roofs) for row in rows if row["kind"] != "product"]

@@ -147,7 +147,7 @@ def test_first_calls_stand_beside_those_that_find_their_code_on_disk(page: Modul
 
 def test_headlines_say_why_they_are_in_doubt(report: ModuleType) -> None:
     rows = [row("fast", None, lucid=1.0, jax=2.0), row("alone", None, lucid=1.0)]
-    headline = "FASTER than every peer, and no target missed"
+    headline = "FASTER than every peer that ran (JAX), and no target missed"
     assert f"{headline}\n" in report.text(result(rows))
     busy, both = report.text(result(rows, load=1.0)), report.text(result(rows, load=1.0, quick=True))
     assert f"{headline} (in doubt: the machine was busy before the run, load 1.0)\n" in busy
