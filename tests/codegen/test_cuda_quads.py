@@ -115,7 +115,11 @@ def test_the_bits_do_not_depend_on_addresses(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "condition"),
-    [("f32[8]", "aligned"), ("products", "a_quads"), ("products", "b_quads"), ("convolution", "b_quads")],
+    [
+        ("f32[8]", "aligned"),
+        *(("products", condition) for condition in ("a_quads", "b_quads", "c_quads")),
+        ("convolution", "b_quads"),
+    ],
 )
 def test_an_access_at_once_to_what_is_not_aligned_is_found(name: str, condition: str) -> None:
     graph = fused(TEXTS[name])

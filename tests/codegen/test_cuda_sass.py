@@ -85,6 +85,7 @@ def test_the_inner_loop_of_a_product_is_what_the_page_says() -> None:
     runs = " ".join(found).split(" BRA")
     loop = Counter(max(runs, key=lambda run: run.count("FFMA")).split())
     assert (loop["FFMA"], loop["LDS.128"]) == (64, 8)
-    # Of a tile of both factors, by a thread: four elements at once; or singly, as it reads its 16 of the result.
-    loads = Counter(name for name in found if name.startswith("LDG"))
-    assert loads == {"LDG.E.128": 2, "LDG.E": 8 + 16}
+    # Of a tile of both factors, by a thread, and of its 16 elements of the result: four at once, or singly. It stores
+    # sums of the first chunk in one place, and those that others are added to in another.
+    memory = Counter(name for name in found if name.startswith(("LDG", "STG")))
+    assert memory == {"LDG.E.128": 2 + 4, "LDG.E": 8 + 16, "STG.E.128": 2 * 4, "STG.E": 2 * 16}

@@ -150,7 +150,7 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
     if around is None:
         pointers.append(f"{type}* c")
         before, behind = "", ""
-        behind_chunk = store_sums("first", position, inside, f"c + {place}", type)
+        behind_chunk = store_sums("first", position, inside, f"c + {place}", product.dtype)
     else:
         pointers += around.parameters
         before = f"{INDENT * 2}{type} total[{EACH}][{EACH}];\n"

@@ -62,7 +62,7 @@ class Tile:
         zero, inside = dtype_words(self.dtype)["zero"], f"const bool inside = {self.inside};"
         singly = self.each([*self._place, inside, f"{self.element} = inside ? {array}[{place}] : {zero};"])
         zeros = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {self.element} = {zero};"]
-        vectors = self._vectors(f"{self.letter}_next", f"(const {{}}*)({array} + {place})")
+        vectors = copy_quad(self.dtype, f"{self.letter}_next", f"({array} + {place})")
         return self._in_quads([*zeros, *self._place, *_inside(f"if ({self.inside}) {{", vectors)], singly)
 
     def compute(self, prologue: Kernel, axes: Sequence[str], named: str = "") -> list[str]:
@@ -80,7 +80,7 @@ class Tile:
             element = f"{tile}[l + i][r] = {self.element};"
             quad = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {element}"]
         else:
-            quad = self._vectors(f"({tile}[l] + r)", f"({{}}*){self.letter}_next")
+            quad = copy_quad(self.dtype, f"({tile}[l] + r)", f"{self.letter}_next")
         return self._in_quads(quad, self.each([f"{tile}[l][r] = {self.element};"]))
 
     def _at(self, at: str) -> str:
@@ -91,11 +91,6 @@ class Tile:
     @property
     def _place(self) -> list[str]:
         return [self.position] if self.position else []
-
-    def _vectors(self, to: str, source: str) -> list[str]:
-        """Copy a quad to an address, from what is one for vectors, with their type in braces."""
-        vector, count = VECTORS[self.dtype]
-        return [f"(({vector}*){to})[{part}] = ({source.format(vector)})[{part}];" for part in range(count)]
 
     def _in_quads(self, quad: Sequence[str], singly: list[str]) -> list[str]:
         """Statements for a quad, the first of which is element r, l; others where neighbours are not read at once."""
@@ -158,6 +153,12 @@ def _after(named: str, statements: list[str]) -> list[str]:
     return [named, "{", *(INDENT + line for line in statements), "}"] if named else statements
 
 
+def copy_quad(dtype: DType, to: str, source: str) -> list[str]:
+    """Copy a quad to an address from another one, both of which allow vectors."""
+    vector, count = VECTORS[dtype]
+    return [f"(({vector}*){to})[{part}] = ((const {vector}*){source})[{part}];" for part in range(count)]
+
+
 def declare_tiles(type: str) -> list[str]:
     """Declare the tiles of both factors, and which of two is multiplied."""
     return [
@@ -173,7 +174,7 @@ def sum_chunk(tiles: Sequence[tuple[Tile, Sequence[str]]], at: str, index: str, 
     writes = [line for tile, _ in tiles for line in tile.write()]
     product = f"sum[i][j] = {fma}(a_tile[which][l][row + i], b_tile[which][l][column + j], sum[i][j]);"
     return [
-        f"{type} sum[{EACH}][{EACH}] = {{}};",
+        f"__align__(16) {type} sum[{EACH}][{EACH}] = {{}};",
         "#pragma unroll 1",
         f"for ({index} {at} = start;; {at} += {DEPTH}) {{",
         f"{INDENT}__align__(16) {type} {', '.join(f'{tile.letter}_next[{READ}]' for tile, _ in tiles)};",
@@ -215,13 +216,28 @@ _OWN = [
 ]
 
 
-def store_sums(first: str, position: str, inside: str, element: str, type: str) -> list[str]:
-    """Store the sums of a chunk in the result, or add them where the chunk is not the `first`."""
-    statements = [
-        f"{type}* const element = {element};",
-        f"*element = {first} ? sum[i][j] : *element + sum[i][j];",
+def store_sums(first: str, position: str, inside: str, element: str, dtype: DType, quads: str = "") -> list[str]:
+    """Store the sums of a chunk in the result, or add them where the chunk is not the `first`.
+
+    Where `quads` holds, the four sums of a row are neighbours in the result, which has all or none: they are written at
+    once. It is the same for all threads, and empty where it never does.
+    """
+    at = f"{C_TYPES[dtype]}* const element = {element};"
+    singly = each_sum(
+        [position, *_inside(f"if ({inside}) {{", [at, f"*element = {first} ? sum[i][j] : *element + sum[i][j];"])]
+    )
+    if not quads:
+        return [*_OWN, *singly]
+    earlier = [
+        f"__align__(16) {C_TYPES[dtype]} earlier[{EACH}];",
+        *copy_quad(dtype, "earlier", "element"),
+        "#pragma unroll",
+        f"for (int part = 0; part < {EACH}; ++part) sum[i][part] = earlier[part] + sum[i][part];",
     ]
-    return [*_OWN, *each_sum([position, *_inside(f"if ({inside}) {{", statements)])]
+    added = [at, *_inside(f"if (!({first})) {{", earlier), *copy_quad(dtype, "element", "sum[i]")]
+    row = ["const int j = 0;", position, *_inside(f"if ({inside}) {{", added)]
+    rows = ["#pragma unroll", *_inside(f"for (int i = 0; i < {EACH}; ++i) {{", row)]
+    return [*_OWN, *_inside(f"if ({quads}) {{", rows), *_inside("else {", singly)]
 
 
 def keep_sums(first: str) -> list[str]:
