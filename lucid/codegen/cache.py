@@ -42,7 +42,7 @@ FORMAT = "lucid-cache 1"  # of a file, and a part of every key: another layout o
 SUFFIX = ".lucid"
 _OURS = re.compile(r"[0-9a-f]{64}(\.lucid|\.[0-9a-f]{16}\.tmp)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)  # the last as in /proc
 
 # What a graph becomes is decided by these parts of the package; the rest of it decides what the graph is.
 _SOURCES = ("ir", "codegen", "compilation.py", "joint.py")
@@ -111,6 +111,7 @@ def fetch(key: str) -> Entry | None:
     path = directory()
     if path is None:
         return None
+    _bound()  # tells of one that is no size, also where nothing has to be stored
     name = key + SUFFIX
     try:
         with _opened_folder(path) as folder:
@@ -125,11 +126,8 @@ def fetch(key: str) -> Entry | None:
     try:
         return Entry.from_bytes(raw, key)
     except (ValueError, KeyError, TypeError) as problem:
-        warnings.warn(
-            f"the file {path / name} of the disk cache is damaged: {problem}; compiling again.",
-            CacheWarning,
-            stacklevel=2,
-        )
+        damage = f"the file {path / name} of the disk cache is damaged: {problem}; compiling again."
+        _warn_once(f"{damage} Other damaged files are not told of.", kind="damage")
         return None
 
 
@@ -265,7 +263,8 @@ def _checksum(content: bytes) -> str:
 _warnings: set[str] = set()
 
 
-def _warn_once(message: str) -> None:
-    if message not in _warnings:
+def _warn_once(message: str, kind: str | None = None) -> None:
+    """Warn, if that has not been done with this message, or with one of this kind."""
+    if (told := kind or message) not in _warnings:
         warnings.warn(message, CacheWarning, stacklevel=3)
-        _warnings.add(message)
+        _warnings.add(told)

@@ -30,7 +30,12 @@ def test_a_processor_has_the_vectors_of_its_features(cpu: str, width: int) -> No
 
 @pytest.mark.parametrize(
     ("cpu", "hint"),
-    [("skylake-avx", "names near it: skylake-avx512"), ("i386", "`llc -mcpu=help` lists them"), ("?", "llc")],
+    [
+        ("skylake-avx", "names near it: skylake-avx512"),
+        ("i386", "`llc -mcpu=help` lists them"),
+        ("?", "llc"),
+        ("nonsense", "llc"),
+    ],
 )
 def test_a_processor_that_llvm_does_not_know_is_refused(cpu: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUCID_CPU", cpu)

@@ -35,7 +35,7 @@ def vector_bytes(variable: str, name: str) -> int:
     answer = _ask(name)
     if not _is_known(answer):
         listed = _LISTED.findall(_ask("help").stderr)  # those of other kinds, too
-        near = [other for other in difflib.get_close_matches(name, listed, 5, 0.5) if _is_known(_ask(other))]
+        near = [other for other in difflib.get_close_matches(name, listed, 5) if _is_known(_ask(other))]
         raise ArgumentError(
             f"{variable} takes LLVM's name of a processor of the kind {platform.machine()}, got {name!r}.",
             hint=f"names near it: {', '.join(near)}" if near else "`llc -mcpu=help` lists them",

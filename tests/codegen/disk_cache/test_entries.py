@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,19 @@ def test_any_damage_is_noticed(folder: Path) -> None:
     (path,) = folder.iterdir()
     for damaged in damages(path.read_bytes()):
         path.write_bytes(damaged)
+        cache._warnings.clear()
         with pytest.warns(CacheWarning, match="is damaged"):
             assert cache.fetch(KEY) is None
+
+
+def test_damaged_files_are_told_of_once(folder: Path) -> None:
+    for key in (KEY, OTHER):
+        cache.store(key, ENTRY)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes() + b"x")
+    with pytest.warns(CacheWarning, match=r"compiling again\. Other damaged files are not told of\.$") as caught:
+        assert [cache.fetch(KEY), cache.fetch(OTHER)] == [None, None]
+    assert len(caught) == 1
 
 
 def test_an_entry_under_the_key_of_another_is_no_entry(folder: Path) -> None:
@@ -105,10 +116,15 @@ def test_an_entry_beyond_the_bound_is_not_stored(folder: Path, monkeypatch: pyte
     assert [path.stem for path in folder.iterdir()] == [KEY]
 
 
-def test_a_bound_that_is_no_size_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUCID_CACHE_SIZE", "much")
-    with pytest.warns(CacheWarning, match="LUCID_CACHE_SIZE takes a number of bytes such as 512M, got 'much'"):
-        cache.store(KEY, ENTRY)
+@pytest.mark.parametrize("text", ["much", "-5"])
+@pytest.mark.parametrize("use", [cache.fetch, lambda key: cache.store(key, ENTRY)])
+def test_a_bound_that_is_no_size_is_told(
+    use: Callable[[str], object], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.store(KEY, ENTRY)
+    monkeypatch.setenv("LUCID_CACHE_SIZE", text)
+    with pytest.warns(CacheWarning, match=f"LUCID_CACHE_SIZE takes a number of bytes such as 512M, got '{text}'"):
+        use(KEY)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cache.store(KEY, ENTRY)

@@ -172,13 +172,24 @@ def test_it_can_be_turned_off(folder: Path, monkeypatch: pytest.MonkeyPatch, cou
 # What the environment says of the cache, and can't be so, is told once.
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/dev/null/cache", "Not a directory"),
+        pytest.param(
+            "/proc/cache",
+            "No such file or directory",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="no /proc"),
+        ),
+    ],
+)
 def test_a_directory_that_is_asked_for_and_cannot_be_written(
-    monkeypatch: pytest.MonkeyPatch, counts: Compilations
+    path: str, reason: str, monkeypatch: pytest.MonkeyPatch, counts: Compilations
 ) -> None:
-    monkeypatch.setenv("LUCID_CACHE_DIR", "/dev/null/cache")
+    monkeypatch.setenv("LUCID_CACHE_DIR", path)
     with pytest.warns(CacheWarning) as caught:
         compile_double()
-    expected = "/dev/null/cache, which LUCID_CACHE_DIR names, can't be written: Not a directory."
+    expected = f"{path}, which LUCID_CACHE_DIR names, can't be written: {reason}."
     assert [str(warning.message) for warning in caught] == [expected]
     compile_double()
     assert counts.assembled == 2
