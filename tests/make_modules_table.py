@@ -24,9 +24,10 @@ HEAD = """\
 
 All that is public, from the code: `python -m tests.make_modules_table` writes this page, and a test holds it to that.
 
-All modules and optimizers work eagerly, in steps compiled for the CPU, and in steps compiled for CUDA. The columns of
-modules say which tests run each of them: eager code and the CPU are held to PyTorch and to finite differences
-(`tests/table`), CUDA code to the bits of the CPU (`tests/codegen/cuda_programs.py`), which runs all optimizers as well.
+All modules and optimizers work eagerly, and in steps compiled for the CPU. Steps compiled for CUDA work in the
+simulator, which executes their kernels on the CPU; [no GPU has run them yet](gpu.md). The columns of modules say which
+tests run each of them: eager code and the CPU are held to PyTorch and to finite differences (`tests/table`), simulated
+CUDA code to the bits of the CPU (`tests/codegen/cuda_programs.py`), which runs all optimizers as well.
 Functions work where their ops do, of which [docs/ops.md](ops.md) has the table; a schedule steps outside.
 [docs/pytorch.md](pytorch.md) says what PyTorch's other names are here. The last column has what
 `tests/parity/test_table.py` finds where inputs are empty or integers; where PyTorch refuses operands of several dtypes,
@@ -56,7 +57,7 @@ def page() -> str:
 def _table(module: ModuleType, path: str) -> str:
     outcomes = {row.name: row.outcomes for row in ROWS}
     is_of_modules = path == "nn"
-    lines = ["| name | meaning |" + " eager, CPU | CUDA | differs from PyTorch |" * is_of_modules]
+    lines = ["| name | meaning |" + " eager, CPU | CUDA, simulated | differs from PyTorch |" * is_of_modules]
     lines.append("| --- | --- |" + " --- | --- | --- |" * is_of_modules)
     for name, item in _public(module):
         line = f"| `{path}.{name}` | {_meaning(item)} |"
