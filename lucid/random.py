@@ -30,10 +30,14 @@ draw_serials = itertools.count(1)  # numbers what has drawn, in the order of tim
 
 
 def checked_seed(seed: int) -> int:
-    """A seed modulo 2^64. Raises ArgumentError for what is not an integer."""
+    """A seed as an int. Raises ArgumentError for what is not an integer from 0 to 2^64 - 1."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ArgumentTypeError(f"seed takes an integer, got {seed!r}.")
-    return int(seed) % 2**64
+    if not 0 <= seed < 2**64:
+        raise ArgumentError(
+            f"seed takes an integer from 0 to 2**64 - 1, got {seed}.", hint="seed % 2**64 makes one of any integer."
+        )
+    return int(seed)
 
 
 class Generator:
@@ -47,7 +51,7 @@ class Generator:
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        """Start the stream of a seed from its first draw. Seeds are taken modulo 2^64."""
+        """Start the stream of a seed, an integer from 0 to 2^64 - 1, from its first draw."""
         seed = checked_seed(seed)
         if current_tracer() is not None:
             raise TraceError(
@@ -81,7 +85,10 @@ default_generator = Generator()
 
 
 def seed(seed: int) -> None:
-    """Start the default random stream of a seed: the same seed gives the same weights and masks, eager or compiled."""
+    """Start the default random stream of a seed: the same seed gives the same weights and masks, eager or compiled.
+
+    Raises ArgumentError for a seed that is not an integer from 0 to 2^64 - 1.
+    """
     default_generator.seed(seed)
 
 

@@ -23,7 +23,7 @@ def specified(seed: int, draw: int, p: float, *shape: int) -> np.ndarray[Any, An
     return (words >= round(p * 2**32)).reshape(shape)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1, -1, 2**64 + 5])
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (4,), (5, 7), (2, 3, 67), (0,), (1, 1024)])
 def test_masks_are_as_specified(seed: int, shape: tuple[int, ...]) -> None:
     dropout = nn.Dropout(0.3)
@@ -31,11 +31,11 @@ def test_masks_are_as_specified(seed: int, shape: tuple[int, ...]) -> None:
         lucid.seed(seed)
         for draw in range(3):
             y = call(np.ones(shape, np.float32))
-            mask = specified(seed % 2**64, draw, 0.3, *shape)
+            mask = specified(seed, draw, 0.3, *shape)
             np.testing.assert_array_equal(y.numpy() != 0.0, mask)
             np.testing.assert_array_equal(dropout.mask.numpy(), mask)
             assert dropout.mask.dtype == lucid.float32
-            assert lucid.get_state() == (seed % 2**64, draw + 1)
+            assert lucid.get_state() == (seed, draw + 1)
 
 
 @pytest.mark.parametrize("draw", [2**32 - 1, 2**32, 2**64 - 1])

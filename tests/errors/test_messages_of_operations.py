@@ -174,6 +174,21 @@ CASES: list[Case] = [
         None,
     ),
     (lambda: lucid.seed("x"), ArgumentTypeError, "seed takes an integer, got 'x'.", None),
+    *(
+        (
+            lambda take=take, seed=seed: take(seed),
+            ArgumentError,
+            f"seed takes an integer from 0 to 2**64 - 1, got {seed}.",
+            "seed % 2**64 makes one of any integer.",
+        )
+        for take in (
+            lucid.seed,
+            lambda seed: lucid.set_state((seed, 0)),
+            lambda seed: lucid.data.RandomSampler(4, seed),
+            lambda seed: lucid.data.random_split([1, 2], [1, 1], seed),
+        )
+        for seed in (-1, 2**64, np.int32(-5))
+    ),
     (
         lambda: lucid.bitwise_and(ones(2), ones(2)),
         DTypeError,
