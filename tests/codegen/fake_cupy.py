@@ -36,6 +36,7 @@ class FakeArray:
         storage = Guarded(host.nbytes)
         strides = np.empty_like(host, order=order).strides
         runtime.gpu_of[storage.address] = Device().id
+        runtime.is_managed[storage.address] = runtime.allocator is malloc_managed
         self._lay_over(storage.address, host.shape, host.dtype, strides, storage)
         self._view[...] = host
 
@@ -110,7 +111,8 @@ class FakeArray:
         return SimpleNamespace(array=self)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return devices.CUDA_DEVICE, self.device.id
+        kind = devices.CUDA_MANAGED if runtime.is_managed.get(self.data.ptr) else devices.CUDA_DEVICE
+        return kind, self.device.id
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
@@ -274,7 +276,7 @@ def zeros(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> FakeArray:
-    assert (dtype, order, copy, blocking) == (None, None, None, False)
+    assert (dtype, copy, blocking) == (None, None, False)
     if isinstance(a, FakeArray):
         return a
     if hasattr(a, "__cuda_array_interface__"):
@@ -286,7 +288,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, b
     Stream.current.work()
     a = np.asarray(a)
     expect_stable(a)
-    return FakeArray(a, "C" if a.flags.c_contiguous or not a.flags.f_contiguous else "F")
+    return FakeArray(a, order or ("C" if a.flags.c_contiguous or not a.flags.f_contiguous else "F"))
 
 
 def expect_stable(array: np.ndarray[Any, Any]) -> None:
@@ -350,7 +352,14 @@ class runtime:  # noqa: N801  # a module of CuPy
 
     memoryTypeHost = 1  # noqa: N815
     gpu_of: ClassVar[dict[int, int]] = {}  # the number of the GPU, by the addresses of arrays there
-    pinned: ClassVar[set[int]] = set()  # addresses of NumPy arrays that a GPU reads by itself
+    allocator: Any = None  # of new arrays, where it is not the pool
+    is_managed: ClassVar[dict[int, bool]] = {}  # whether arrays, by their addresses, are shared with the CPU
+    pinned: ClassVar[dict[int, Any]] = {}  # memory of the CPU that a GPU reads by itself, by its address
+
+    @staticmethod
+    def deviceSynchronize() -> None:  # noqa: N802
+        for stream in Stream.all.values():
+            stream.follows = calls.works
 
     @staticmethod
     def getDevice() -> int:  # noqa: N802
@@ -364,6 +373,22 @@ class runtime:  # noqa: N801  # a module of CuPy
     @staticmethod
     def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802
         return {"name": b"an imitation", "multiProcessorCount": 2, "clockRate": 1_000_000}
+
+
+def alloc_pinned_memory(size: int) -> Any:
+    memory = (ctypes.c_char * size)()
+    runtime.pinned[ctypes.addressof(memory)] = memory
+    return memory
+
+
+def malloc_managed(size: int) -> Any:
+    raise AssertionError("the imitation only looks whether it is this function")
+
+
+@contextmanager
+def using_allocator(allocator: Any = None) -> Iterator[None]:
+    with mock.patch.object(runtime, "allocator", allocator):
+        yield
 
 
 def make() -> Any:
@@ -384,6 +409,9 @@ def make() -> Any:
             Stream=Stream,
             get_current_stream=get_current_stream,
             get_elapsed_time=get_elapsed_time,
+            alloc_pinned_memory=alloc_pinned_memory,
+            malloc_managed=malloc_managed,
+            using_allocator=using_allocator,
             graph=SimpleNamespace(Graph=Graph),
             runtime=runtime,
         ),
@@ -414,6 +442,7 @@ def installed() -> Iterator[Calls]:
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.CUDATarget.identity", identity))
         patches.enter_context(mock.patch("lucid.codegen.cuda.target.architecture", return_value="sm_80"))
         patches.enter_context(mock.patch("lucid.device_program._randoms", {}))
+        patches.enter_context(mock.patch.object(runtime, "pinned", {}))
         for module in USERS:
             patches.enter_context(mock.patch(f"{module}.gpu", return_value=device))
         yield calls

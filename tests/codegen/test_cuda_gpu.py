@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid.codegen.cuda.device import Device, gpu
+from lucid.codegen.cuda.device import Device
 from lucid.codegen.cuda.target import CUDATarget
-from lucid.errors import CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.interpret import Outcome
 from lucid.pytree import flatten
 from tests.codegen.fake_cupy import installed, make
+from tests.codegen.foreign import keep_busy
+from tests.codegen.found_gpu import found_gpu
 from tests.codegen.simulated import need_compiler, same_bits
 from tests.codegen.test_cuda_programs import OPS, PROGRAMS, op_graphs, program_runs
-from tests.codegen.trained import trained
+from tests.codegen.trained import X, Y, trained
 from tests.compile.steps import STEPS, Make
 from tests.oracle import Array, run_compiled
 
@@ -37,10 +38,7 @@ def run_on(device: Device, graph: Graph, arrays: Sequence[Array]) -> Outcome:
 
 @pytest.fixture(scope="module")
 def device() -> Device:
-    try:
-        return gpu()
-    except CompileError as error:
-        pytest.skip(error.sentence)
+    return found_gpu()
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -70,6 +68,32 @@ def test_trajectories(make_step: Make, graphs: str, device: Device, monkeypatch:
 
 def test_training(device: Device) -> None:
     assert [x.item() for x in trained("cuda", 20)[3]] == [x.item() for x in trained("cpu", 20)[3]]
+
+
+def test_a_call_does_not_wait(device: Device) -> None:
+    *_, step, losses = trained("cuda", steps=1)
+    losses[-1].item()
+    cupy = device._cupy
+    with cupy.cuda.Stream(non_blocking=True) as stream:
+        keep_busy(cupy)
+        loss = step(X, Y)
+        assert not stream.done
+        loss.item()
+        assert stream.done
+
+
+def test_the_pool_of_cupy_lets_a_step_be_replayed(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing that the step before has returned is kept, as docs/gpu.md says."""
+    monkeypatch.setenv("LUCID_CUDA_GRAPHS", "1")
+    replayed, replay = [], Device.replay
+    monkeypatch.setattr(Device, "replay", lambda *arguments: replayed.append(replay(*arguments)))
+    found = [[loss.item() for loss in trained(target, 40)[3][-1:]] for target in ("cpu", "cuda")]
+    assert not replayed, "the losses are kept"
+    _, _, step, losses = trained("cuda", 1)
+    for _ in range(39):
+        losses = [step(X, Y)]
+    assert [loss.item() for loss in losses] == found[0] == found[1]
+    assert len(replayed) > 20
 
 
 def test_the_comparison_itself_works_on_the_imitation() -> None:

@@ -1,4 +1,4 @@
-"""Tensors on the GPU, behind the imitation of CuPy: how they come there, are written, exchanged and brought back."""
+"""Tensors on the GPU: how they come there, are written, exchanged and brought back."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import lucid.nn as nn
 import lucid.optim as optim
 from lucid.codegen.cuda import device as devices
 from lucid.errors import ArgumentError, TraceError
-from tests.codegen.fake_cupy import Calls
 from tests.codegen.trained import X, Y, state, trained
 from tests.training import classifying_step
 
 
-def test_modules_and_tensors_move(calls: Calls) -> None:
+def test_modules_and_tensors_move(cupy: Any) -> None:
     model = nn.Linear(4, 2)
     weight, expected = model.weight, model.weight.numpy().copy()
     (model(lucid.Tensor(X)) ** 2).sum().backward()
@@ -41,7 +40,7 @@ def test_modules_and_tensors_move(calls: Calls) -> None:
     assert there.to("cpu").tolist() == [1.0, 2.0]
 
 
-def test_a_model_and_its_optimizer_go_on_on_the_cpu(calls: Calls) -> None:
+def test_a_model_and_its_optimizer_go_on_on_the_cpu(cupy: Any) -> None:
     model, optimizer, _, losses = trained("cuda", steps=2)
     step = lucid.compile(classifying_step(model, optimizer))
     model.to("cpu")
@@ -61,7 +60,7 @@ def test_a_model_and_its_optimizer_go_on_on_the_cpu(calls: Calls) -> None:
 
 
 @pytest.mark.parametrize(("place", "elsewhere"), [("cpu", "cuda"), ("cuda", "cpu")])
-def test_nothing_moves_while_a_function_is_traced(calls: Calls, place: str, elsewhere: str) -> None:
+def test_nothing_moves_while_a_function_is_traced(cupy: Any, place: str, elsewhere: str) -> None:
     model = nn.Linear(4, 2).to(place)
     optimizer = optim.Adam(model.parameters()).to(place)
     for what, move in (
@@ -79,7 +78,7 @@ def test_nothing_moves_while_a_function_is_traced(calls: Calls, place: str, else
     assert {tensor.dtype for tensor in model.parameters()} == {lucid.float32}
 
 
-def test_a_function_for_the_cpu_notices_what_another_has_moved(calls: Calls) -> None:
+def test_a_function_for_the_cpu_notices_what_another_has_moved(cupy: Any) -> None:
     total = lucid.zeros(2)
 
     def add(x):
@@ -96,7 +95,7 @@ def test_a_function_for_the_cpu_notices_what_another_has_moved(calls: Calls) -> 
     assert total.tolist() == [4.0, 4.0]
 
 
-def test_what_has_no_axes_gets_none(calls: Calls) -> None:
+def test_what_has_no_axes_gets_none(cupy: Any) -> None:
     count = lucid.Tensor(3.0).to("cuda")
     assert (count.shape, count.copy_(4.0).item()) == ((), 4.0)
     *_, optimizer, step, _ = trained("cuda", steps=2)
@@ -104,7 +103,7 @@ def test_what_has_no_axes_gets_none(calls: Calls) -> None:
     assert len(step.programs) == 1
 
 
-def test_arrays_in_columns_are_put_in_rows(calls: Calls) -> None:
+def test_arrays_in_columns_are_put_in_rows(cupy: Any) -> None:
     columns = np.arange(6, dtype=np.float32).reshape(3, 2).T
     double = lucid.compile(lambda x: x * 2.0, target="cuda")
     assert double(columns).tolist() == (columns * 2).tolist()
@@ -114,7 +113,7 @@ def test_arrays_in_columns_are_put_in_rows(calls: Calls) -> None:
     assert x.copy_(columns).tolist() == columns.tolist()
 
 
-def test_states_are_loaded_where_they_are(calls: Calls, tmp_path: Path) -> None:
+def test_states_are_loaded_where_they_are(cupy: Any, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
     optimizer = optim.Adam(model.parameters())
     step = lucid.compile(classifying_step(model, optimizer), target="cuda")
@@ -132,7 +131,7 @@ def test_states_are_loaded_where_they_are(calls: Calls, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [0, 1], ids=["model", "optimizer"])
-def test_a_state_that_the_gpu_does_not_take_changes_nothing(calls: Calls, part: int) -> None:
+def test_a_state_that_the_gpu_does_not_take_changes_nothing(cupy: Any, part: int) -> None:
     model, optimizer, step, _ = trained("cuda", steps=1)
     kept = (model.state_dict(), optimizer.state_dict())
     step(X, Y)
@@ -151,7 +150,7 @@ def test_a_state_that_the_gpu_does_not_take_changes_nothing(calls: Calls, part: 
     assert state(model, optimizer) != before
 
 
-def test_an_argument_that_is_also_written_is_read_as_it_was(calls: Calls) -> None:
+def test_an_argument_that_is_also_written_is_read_as_it_was(cupy: Any) -> None:
     weight = lucid.Tensor([1.0, 2.0]).to("cuda")
     view = lucid.as_tensor(weight._array)
 
@@ -165,7 +164,7 @@ def test_an_argument_that_is_also_written_is_read_as_it_was(calls: Calls) -> Non
     assert weight.tolist() == [2.0, 3.0]
 
 
-def test_an_argument_is_updated_where_it_lies(calls: Calls) -> None:
+def test_an_argument_is_updated_where_it_lies(cupy: Any) -> None:
     @lucid.compile(target="cuda")
     def halve(x):
         with lucid.no_grad():
@@ -178,7 +177,7 @@ def test_an_argument_is_updated_where_it_lies(calls: Calls) -> None:
         halve(lucid.Tensor([2.0, 4.0]))
 
 
-def test_arguments_that_overlap_and_are_both_written(calls: Calls) -> None:
+def test_arguments_that_overlap_and_are_both_written(cupy: Any) -> None:
     @lucid.compile(target="cuda")
     def update(first, second):
         first.copy_(first * 2.0)

@@ -1,6 +1,7 @@
 """The parameters of what Lucid calls of CuPy: those that the imitation has are those of the installed release.
 
-No GPU is needed to import CuPy. What its functions do there is for `test_cuda_gpu.py`, on a machine that has one.
+No GPU is needed to import CuPy. What its functions do there is for the tests that take the fixture `cupy`, on
+a machine that has one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ SIGNATURES = {
     "cuda.Device": "device=",
     "cuda.Device.use": "self",
     "cuda.runtime.getDevice": "",
+    "cuda.runtime.deviceSynchronize": "",
     "cuda.runtime.pointerGetAttributes": "ptr",
+    "cuda.alloc_pinned_memory": "size",
+    "cuda.malloc_managed": "size",
+    "cuda.using_allocator": "allocator=",
     "cuda.Stream": "null=, non_blocking=, ptds=, priority=",
     "cuda.Stream.begin_capture": "self, mode=",
     "cuda.Stream.end_capture": "self",
