@@ -206,38 +206,42 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("_ctrl_c_interrupts")
-def test_ctrl_c_leaves_whole_steps(cupy: Any) -> None:
-    model, optimizer, step, _ = trained("cuda", steps=1)
+@contextmanager
+def ctrl_c(at: int) -> Iterator[list[Any]]:
+    """Press it before a launch by its number, and list all launches."""
     launched, original = [], devices.Device.launch
 
     def interrupted(self: Any, *arguments: Any) -> None:
         launched.append(arguments)
-        if len(launched) == 3:
+        if len(launched) == at:
             os.kill(os.getpid(), signal.SIGINT)
         original(self, *arguments)
 
     with mock.patch.object(devices.Device, "launch", interrupted), pytest.raises(KeyboardInterrupt):
+        yield launched
+
+
+def launches(step: Any) -> int:
+    """How many a step without loops makes."""
+    return len(write_module(step.programs[0].graph()).plan.steps)
+
+
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+def test_ctrl_c_leaves_whole_steps(cupy: Any) -> None:
+    model, optimizer, step, _ = trained("cuda", steps=1)
+    with ctrl_c(at=4) as launched:
         step(X, Y)
-    assert len(launched) == len(write_module(step.programs[0].graph()).plan.steps)
+    assert len(launched) == launches(step)
     expected = trained("cpu", steps=2)
     assert state(model, optimizer) == state(*expected[:2])
 
 
 @pytest.mark.usefixtures("_ctrl_c_interrupts")
-def test_ctrl_c_ends_a_repeat_behind_a_whole_update(calls: Calls) -> None:
+def test_ctrl_c_ends_a_repeat_behind_a_whole_update(cupy: Any) -> None:
     model, optimizer, step, _ = trained("cuda", steps=1)
-    before = per_step = len(calls.launches)
-    original = devices.Device.launch
-
-    def interrupted(self: Any, *arguments: Any) -> None:
-        if len(calls.launches) == before + per_step + 3:  # in the second of four
-            os.kill(os.getpid(), signal.SIGINT)
-        original(self, *arguments)
-
-    with mock.patch.object(devices.Device, "launch", interrupted), pytest.raises(KeyboardInterrupt):
+    with ctrl_c(at=launches(step) + 4) as launched:  # in the second of four
         step.repeat(np.stack([X] * 4), np.stack([Y] * 4))
-    assert len(calls.launches) == before + 2 * per_step
+    assert len(launched) == 2 * launches(step)
     now = [*state(model, optimizer), lucid.get_state()]
     expected = trained("cpu", steps=3)
     assert now == [*state(*expected[:2]), lucid.get_state()]
