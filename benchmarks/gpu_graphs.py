@@ -95,6 +95,9 @@ def convolutions() -> Iterator[tuple[str, str]]:
         )
 
 
+INDEXED = 50000  # rows of the tables that indices go into: all integers but bytes are indices
+LOOKUPS = 8192
+
 OTHERS = {
     "map": "graph(%x: f32[16777216]) { %y = tanh %x; return %y }",
     "map f64": "graph(%x: f64[16777216]) { %y = tanh %x; return %y }",
@@ -113,16 +116,16 @@ OTHERS = {
   %m: f32[65536] = max %x, axes=(1,); %mk: f32[65536, 1] = reshape %m; %mb: f32[65536, 256] = broadcast %mk
   %d = sub %x, %mb; %e = exp %d; %s: f32[65536] = sum %e, axes=(1,); %sk: f32[65536, 1] = reshape %s
   %sb: f32[65536, 256] = broadcast %sk; %y = div %e, %sb; return %y }""",
-    "gather": "graph(%x: f32[50000, 512], %i: i64[8192, 1]) { %y = gather %x, %i, axis=0; return %y }",
+    "gather": f"graph(%x: f32[{INDEXED}, 512], %i: i64[{LOOKUPS}, 1]) {{ %y = gather %x, %i, axis=0; return %y }}",
     # Positions that are inside have a negative one of the first that is not, which `check` lets pass.
-    "checked": """graph(%i: i64[16777216], %one: bool[1]) {
-  %n: i64[16777216] = const value=50000; %ok = less %i, %n; %p: i64[] = first_false %ok, axes=(0,)
-  check %p, %i, message="index {value}"
+    "checked": f"""graph(%i: i64[16777216], %one: bool[1]) {{
+  %n: i64[16777216] = const value={INDEXED}; %ok = less %i, %n; %p: i64[] = first_false %ok, axes=(0,)
+  check %p, %i, message="index {{value}}"
   %q: i64[] = first_false %one, axes=(0,)
-  check %q, %one, message="{value}"
-  return %p }""",
-    "scatter_add": "graph(%g: f32[8192, 512], %i: i64[8192, 1]) "
-    "{ %y = scatter_add %g, %i, axis=0, extent=50000; return %y }",
+  check %q, %one, message="{{value}}"
+  return %p }}""",
+    "scatter_add": f"graph(%g: f32[{LOOKUPS}, 512], %i: i64[{LOOKUPS}, 1]) "
+    f"{{ %y = scatter_add %g, %i, axis=0, extent={INDEXED}; return %y }}",
     "sort": "graph(%x: f32[64, 4096]) { %i: i64[64, 4096] = argsort %x; return %i }",
     "loop": """graph(%h: f32[256, 1024], %x: f32[64, 256, 1024], %w: f32[1024, 1024]) {
   %last, %ys = scan %h, %x, %w, length=64, carries=1, sequences=1 (
@@ -133,3 +136,6 @@ OTHERS = {
 }
 
 GRAPHS = {**OTHERS, **dict(products()), **dict(dots()), **dict(convolutions())}
+
+# The bytes that a graph reads of an input, by its number, where these are not all: rows of a table.
+LOOKED_UP = {"gather": {0: LOOKUPS * 512 * 4}}

@@ -43,8 +43,9 @@ SMALL = {
   }
   return %last, %ys }""",
     "check": """graph(%i: i64[50]) {
-  %n: i64[50] = const value=100; %ok = less %i, %n; %p: i64[] = first_false %ok, axes=(0,)
+  %n: i64[50] = const value=50000; %ok = less %i, %n; %p: i64[] = first_false %ok, axes=(0,)
   check %p, %i, message="index {value}"; return %p }""",
+    "gather": "graph(%x: f32[50000, 3], %i: i64[5, 1]) { %y = gather %x, %i, axis=0; return %y }",
     "sort": "graph(%x: f32[2, 40]) { %i: i64[2, 40] = argsort %x; return %i }",
 }
 
@@ -60,7 +61,7 @@ def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
         run()
         return 0.001
 
-    with installed() as calls, mock.patch.object(script, "GRAPHS", SMALL):
+    with installed() as calls, mock.patch.multiple(script, GRAPHS=SMALL, LOOKED_UP={"gather": {0: 60}}):
         found = list(script.table(target.gpu(), time, bandwidth=1.0, peaks={float32: 1.0, float64: 0.5}))
         launched = len(calls.launches)
     rows = [row.strip("| ").split(" | ") for row in found[2:]]
@@ -73,14 +74,16 @@ def test_it_has_a_row_for_each_launch(monkeypatch: pytest.MonkeyPatch) -> None:
         ["loop", "kernel_0, 4 times"],
         ["check", "kernel_0"],
         ["check", "check_i64"],
+        ["gather", "kernel_0"],
         ["sort", "argsort_0"],
     ]
-    assert rows[0][3:] == ["0", "40%"], "400 bytes in a microsecond, of which a copy would do 1000"
+    assert rows[0][3:5] == ["0", "40%"], "400 bytes in a microsecond, of which a copy would do 1000"
     assert rows[1][5:] == ["0", "24%"], "240 operations"
     assert rows[2][5:] == ["0", "48%"], "of half the peak"
     assert rows[4][3:] == ["0", "13%", "0", "4%"], "elements of what the loop reads and stacks, and 36 operations"
-    assert rows[5][3:] == ["0", "5%"]
-    assert launched == 15 + 9, "each graph once, with four steps of the loop, and each row"
+    assert rows[5][3:] == ["0", "5%", "not counted"]
+    assert rows[8][3:5] == ["0", "16%"], "five rows of the table, as many of the result, and their indices"
+    assert launched == 16 + 10, "each graph once, with four steps of the loop, and each row"
 
 
 def test_all_of_it_runs_on_the_imitation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
