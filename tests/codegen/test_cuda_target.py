@@ -20,6 +20,7 @@ from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import write_module
 from lucid.errors import CheckError
 from lucid.pytree import flatten
+from tests.codegen.fake_cupy import Calls, Stream
 from tests.codegen.foreign import keep_busy
 from tests.codegen.trained import X, Y, state, trained
 from tests.compile.steps import STEPS, Make
@@ -131,6 +132,26 @@ def test_a_replayed_step_has_the_bits_of_the_cpu(cupy: Any, graphs: Counter[str]
         found.append((total.numpy().tobytes(), lucid.get_state()))
     assert found[0] == found[1]
     assert graphs == {"capture": 1, "replay": 5}
+
+
+def test_a_launch_that_raises_ends_the_capture(calls: Calls, graphs: Counter[str]) -> None:
+    x, total = lucid.Tensor([1.0, 2.0]).to("cuda"), lucid.zeros(2)
+
+    @lucid.compile(target="cuda")
+    def add(x):
+        with lucid.no_grad():
+            total.copy_(total + x)
+
+    add(x)
+    with (
+        mock.patch.object(devices.Device, "launch", side_effect=RuntimeError("no launch")),
+        pytest.raises(RuntimeError, match="no launch"),
+    ):
+        add(x)
+    assert graphs == {"capture": 1}
+    assert [stream for stream in Stream.all.values() if stream.captured is not None] == []
+    add(x)
+    assert total.tolist() == [2.0, 4.0]
 
 
 @contextmanager

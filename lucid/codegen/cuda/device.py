@@ -207,11 +207,16 @@ class Device:
         function(launch.blocks, (launch.threads,), (*pointers, *scalars))
 
     def capture(self, run: Callable[[], None]) -> Any:
-        """What `run` launches, as a CUDA graph. It is not executed."""
+        """What `run` launches, as a CUDA graph. It is not executed. What `run` raises ends the capture."""
         stream = self._cupy.cuda.Stream(non_blocking=True)  # the default stream can't be captured
         with stream:
             stream.begin_capture()
-            run()
+            try:
+                run()
+            except BaseException:
+                with contextlib.suppress(Exception):  # of what has been captured, which nobody wants
+                    stream.end_capture()
+                raise
             return stream.end_capture()
 
     def replay(self, graph: Any) -> None:
