@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -271,7 +270,7 @@ class DeviceRandom:
         self._noted = seed, draw
 
 
-_randoms: WeakKeyDictionary[Generator, DeviceRandom] = WeakKeyDictionary()
+_randoms: dict[Generator, DeviceRandom] = {}  # of `lucid.random.default_generator`: a process has no other
 
 
 def random_on(device: Device, generator: Generator) -> DeviceRandom:
