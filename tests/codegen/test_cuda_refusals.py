@@ -140,9 +140,10 @@ def test_an_architecture_that_nvrtc_does_not_know(monkeypatch: pytest.MonkeyPatc
 def test_machine_code_is_kept_for_an_architecture_and_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_with_nvrtc("", "sm_80")
     identities = set()
-    for architecture, version in (("sm_80", (12, 6)), ("sm_90", (12, 6)), ("sm_80", (12, 9))):
+    assert re.search(r"Build ID: \S+ .* release 12\.\d+, V12\.\d+\.\d+", nvrtc().build)
+    for architecture, build in (("sm_80", "V12.6.77"), ("sm_90", "V12.6.77"), ("sm_80", "V12.6.85")):
         monkeypatch.setenv(devices.ARCHITECTURE_VARIABLE, architecture)
-        monkeypatch.setattr(nvrtc(), "version", version)
+        monkeypatch.setattr(nvrtc(), "build", build)
         identities.add(CUDATarget().identity())
     assert len(identities) == 3
 

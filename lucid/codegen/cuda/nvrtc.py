@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import functools
@@ -61,17 +62,31 @@ class Nvrtc:
                 hint="for a newer GPU: pip install --upgrade nvidia-cuda-nvrtc-cu12; "
                 "LUCID_CUDA_ARCH names another architecture.",
             )
-        library, program = self._library, ctypes.c_void_p()
-        library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"lucid.cu", 0, None, None)
-        try:
+        with self._program(source) as program:
             options = [x.encode() for x in (f"--gpu-architecture={architecture}", *NVRTC_OPTIONS, _VERBOSE)]
-            status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+            status = self._library.nvrtcCompileProgram(
+                program, len(options), (ctypes.c_char_p * len(options))(*options)
+            )
             log = self._text(program, "ProgramLog")
             if status:
                 raise CompileError(f"NVRTC refuses the CUDA C of a program for {architecture}: {log.strip()[:2000]}")
             return Cubin(self._bytes(program, "CUBIN"), dict(_figures(log)))
+
+    @functools.cached_property
+    def build(self) -> str:
+        """What tells this compiler from all others, those of the same release too: the comment over any PTX of it."""
+        with self._program("") as program:
+            self._library.nvrtcCompileProgram(program, 0, None)
+            return " ".join(re.findall(r"^// (.+)", self._text(program, "PTX"), re.MULTILINE))
+
+    @contextlib.contextmanager
+    def _program(self, source: str) -> Iterator[ctypes.c_void_p]:
+        program = ctypes.c_void_p()
+        self._library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"lucid.cu", 0, None, None)
+        try:
+            yield program
         finally:
-            library.nvrtcDestroyProgram(ctypes.byref(program))
+            self._library.nvrtcDestroyProgram(ctypes.byref(program))
 
     def _bytes(self, program: ctypes.c_void_p, what: str) -> bytes:
         size = ctypes.c_size_t()

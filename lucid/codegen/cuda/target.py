@@ -27,7 +27,7 @@ class CUDATarget:
 
     def identity(self) -> str:
         """See `Target.identity`. Raises CompileError where there is no NVRTC."""
-        return f"cuda {architecture()} nvrtc {nvrtc().version}"
+        return f"cuda {architecture()} nvrtc {nvrtc().build}"
 
     def expect_machine(self) -> None:
         """See `Target.expect_machine`. Raises CompileError where there is no CuPy or no GPU."""

@@ -1,5 +1,5 @@
 """The disk cache of the target "cuda", across processes: a hit calls NVRTC for nothing, and machine code is kept for an
-architecture and a release of NVRTC. Compiling needs no GPU; the step that runs does so on the imitation of CuPy.
+architecture and a build of NVRTC. Compiling needs no GPU; the step that runs does so on the imitation of CuPy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def counted(self, source, architecture):
 
 Nvrtc.compile = counted
 if len(sys.argv) > 1:
-    nvrtc().version = tuple(map(int, sys.argv[1].split(".")))
+    nvrtc().build = sys.argv[1]
 program = lucid.compile(lambda x, w: (x @ w).tanh().sum(), target="cuda").lower(*np.ones((2, 8, 8), np.float32))
 if not called:
     assert "lucid.codegen.cuda.module" not in sys.modules, "nor imported what writes CUDA C"
@@ -45,9 +45,9 @@ def run(program: str, *arguments: str, **variables: str) -> subprocess.Completed
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def compiled(*version: str, architecture: str = "sm_80") -> tuple[str, Sequence[str], str]:
+def compiled(*build: str, architecture: str = "sm_80") -> tuple[str, Sequence[str], str]:
     """In a new process: the machine code and its plan, the architectures that NVRTC was called for, and warnings."""
-    process = run(COMPILE, *version, LUCID_CUDA_ARCH=architecture)
+    process = run(COMPILE, *build, LUCID_CUDA_ARCH=architecture)
     assert process.returncode == 0, process.stderr
     code, plan, *called = process.stdout.splitlines()
     return code + plan, called, process.stderr
@@ -60,16 +60,16 @@ def test_a_second_process_does_not_call_nvrtc() -> None:
     assert compiled() == (first, [], "")
 
 
-def test_machine_code_is_kept_for_an_architecture_and_a_release() -> None:
+def test_machine_code_is_kept_for_an_architecture_and_a_build() -> None:
     compile_with_nvrtc("", "sm_80")
     code, *_ = compiled()
     other, called, _ = compiled(architecture="sm_90")
     assert called == ["sm_90"]
     assert other != code
-    _, called, _ = compiled("12.99")
+    _, called, _ = compiled("V12.6.77")
     assert called == ["sm_80"]
-    for version, architecture, expected in (((), "sm_80", code), ((), "sm_90", other), (("12.99",), "sm_80", code)):
-        assert compiled(*version, architecture=architecture) == (expected, [], ""), "all of them are kept"
+    for build, architecture, expected in (((), "sm_80", code), ((), "sm_90", other), (("V12.6.77",), "sm_80", code)):
+        assert compiled(*build, architecture=architecture) == (expected, [], ""), "all of them are kept"
 
 
 def test_a_damaged_entry_is_told_and_compiled_again(folder: Path) -> None:
