@@ -20,6 +20,7 @@ from lucid.codegen.threads import RUN_LOCK
 from lucid.compilation import compile_graph
 from lucid.dispatch import UNLIKE, FastPath
 from lucid.errors import ArgumentError, ArgumentTypeError, CompileError, MissingNameError, TraceError
+from lucid.foreign_draws import told_of_draws
 from lucid.ir.passes.pipeline import PIPELINE, Pass, extended
 from lucid.joint import differentiable_results, split
 from lucid.logs import RECOMPILE, TRACE
@@ -324,7 +325,8 @@ class CompiledFunction:
 
     def _compile(self, leaves: list[Any], spec: Spec) -> Program:
         start = time.perf_counter()
-        trace, result_spec = trace_call(self._function, self._name, leaves, spec)
+        with told_of_draws(self._name):
+            trace, result_spec = trace_call(self._function, self._name, leaves, spec)
         milliseconds, count = (time.perf_counter() - start) * 1e3, len(trace.graph.nodes)
         TRACE.info("%s(%s) is traced in %.1f ms: %d nodes", self._name, signature(leaves, spec), milliseconds, count)
         kind = program_class(self._target)

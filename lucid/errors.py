@@ -171,6 +171,10 @@ class CacheWarning(UserWarning):
     """The disk cache of compiled programs is damaged or can't be trusted; the message says where and why."""
 
 
+class TraceWarning(UserWarning):
+    """A compiled function did something in its trace that later calls do not do again."""
+
+
 class ParseError(LucidError, ValueError):
     """IR text that does not parse: what was expected, where (counted from 1), and that line with a caret."""
 

@@ -17,6 +17,7 @@ R = TypeVar("R")
 
 THREADS_VARIABLE = "LUCID_NUM_THREADS"
 MAX_THREADS = 256
+HELPER = "lucid assembler"  # the name of the threads that make machine code, in which no code of the user's runs
 
 # One executable runs at a time: they share the state tensors and the pool, and ctypes releases the interpreter's lock.
 RUN_LOCK = threading.RLock()

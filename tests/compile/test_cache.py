@@ -17,7 +17,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import RecompileWarning, Tensor
 from lucid.audit import configured
-from lucid.errors import AuditError
+from lucid.errors import AuditError, TraceWarning
 from tests.compile.changes import ONE, value
 
 SCALE = 2.0
@@ -64,7 +64,8 @@ def test_lower_is_the_program_that_a_call_uses() -> None:
 )
 def test_an_audit_finds_what_is_not_guarded(function: Callable[[Tensor], Tensor]) -> None:
     fast = lucid.compile(function)
-    fast(Tensor(ONE))
+    with pytest.warns(TraceWarning):
+        fast(Tensor(ONE))
     fast(Tensor(ONE))
     with lucid.audit(), pytest.raises(AuditError, match="when it is traced again"):
         fast(Tensor(ONE))
@@ -100,7 +101,9 @@ def test_an_audit_of_a_function_that_is_guarded_changes_nothing() -> None:
 
 def test_an_audit_every_nth_call() -> None:
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TraceWarning)
         fast = lucid.compile(lambda x: x * float(np.random.rand()))
+        fast.lower(Tensor(ONE))
     with lucid.audit(every=3):
         fast(Tensor(ONE))
         fast(Tensor(ONE))

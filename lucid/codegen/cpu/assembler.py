@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from lucid.codegen import cache
 from lucid.codegen.cpu.machine import LEVEL, Machine, Parsed
-from lucid.codegen.threads import RUN_LOCK, get_num_threads
+from lucid.codegen.threads import HELPER, RUN_LOCK, get_num_threads
 
 
 class Job:
@@ -155,7 +155,7 @@ def _done(make: Callable[[], bytes], key: str | None = None) -> Job:
 def _start_helper() -> None:
     """Have one more, where there may be more. The caller holds the lock."""
     if len(_helpers) < get_num_threads() - 1 and not _resting.is_set():
-        helper = threading.Thread(target=_help, name="lucid assembler")
+        helper = threading.Thread(target=_help, name=HELPER)
         helper.start()
         _helpers.add(helper)
         _shorten_turns()

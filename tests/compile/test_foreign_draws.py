@@ -1,0 +1,76 @@
+"""A trace that draws random numbers of NumPy or of Python warns."""
+
+import random
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import nn
+from lucid.errors import TraceWarning
+
+X = np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("draw", "module"),
+    [
+        (np.random.normal, "numpy.random"),
+        (lambda: np.random.randint(10), "numpy.random"),
+        (lambda: np.random.shuffle([1, 2, 3]) or 1.0, "numpy.random"),
+        (lambda: np.random.seed(0) or 1.0, "numpy.random"),
+        (random.random, "random"),
+        (lambda: random.choice([1, 2, 3]), "random"),
+    ],
+)
+def test_a_draw_in_a_trace_is_told_of_once_a_program(draw: Callable[[], Any], module: str) -> None:
+    def noisy(x: lucid.Tensor) -> lucid.Tensor:
+        return x + draw()
+
+    step = lucid.compile(noisy)
+    with pytest.warns(TraceWarning) as caught:
+        first = step(X)
+    assert [str(warning.message) for warning in caught] == [
+        f"noisy has drawn from {module} while it was traced: later calls use the same numbers again. "
+        "lucid.rand, lucid.randn and the like draw at each call; or pass the numbers as an argument."
+    ]
+    assert caught[0].filename == __file__
+    assert step(X).tolist() == first.tolist()
+
+
+def test_what_draws_elsewhere_is_not_told_of() -> None:
+    stream, own = np.random.default_rng(0), random.Random(0)
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        stream.normal(), own.random()
+        return nn.Dropout(0.5)(x) + lucid.randn(3)
+
+    step(X)
+    lucid.compile(lambda x: x + 1.0)(np.random.rand(3))
+    eager = lucid.Tensor(X) + np.random.normal()
+    assert eager.shape == (3,)
+
+
+def test_nothing_is_told_where_another_thread_may_have_drawn() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lucid.compile(lambda x: x + np.random.normal())(X)
+    done.set()
+    thread.join()
+
+
+@pytest.mark.parametrize(("draw", "told"), [("np.random.normal()", True), ("np.random.default_rng(0).normal()", False)])
+def test_the_first_use_of_numpys_numbers_is_in_a_trace(draw: str, told: bool) -> None:
+    code = f"import numpy as np, lucid; lucid.compile(lambda x: x + {draw})(np.ones(3))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("TraceWarning: lambda has drawn from numpy.random" in run.stderr) == told
