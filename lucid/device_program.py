@@ -19,7 +19,7 @@ from lucid.random import Generator
 from lucid.tensor import Tensor
 from lucid.trace import Loop
 
-# What a program for a GPU does not do, and the way out. Ops of this kind are in `codegen.cuda.module.UNSUPPORTED`.
+# What a program for a GPU does not do, and the way out.
 REFUSED = {
     "a later backward": (
         "target 'cuda' compiles steps whose backward is inside; a result of this function requires a gradient.",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
@@ -19,7 +18,6 @@ import lucid.nn as nn
 from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.nvrtc import nvrtc
 from lucid.codegen.cuda.target import CUDATarget
-from lucid.device_program import REFUSED
 from lucid.errors import ArgumentError, CompileError
 from tests.codegen.fake_cupy import Calls
 from tests.codegen.nvrtc import compile_with_nvrtc
@@ -173,10 +171,3 @@ def test_trapping_is_for_the_cpu(calls: Calls) -> None:
     double(X)
     with lucid.debug.trap_nan(), pytest.raises(CompileError, match=message):
         double(X)
-
-
-def test_the_page_has_what_a_program_does_not_do() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text()
-    table = page.split("## What it cannot do")[1].split("\n## ")[0]
-    for what in REFUSED:
-        assert f"| {what}: " in table

@@ -46,7 +46,7 @@ from lucid.ir.text_print import print_graph
 from lucid.ir.types import TensorType
 from lucid.ir.verify import verify
 
-# What the CUDA target cannot do, and why. Beside it stands one limit of a kernel: see `loops.kernel_lanes`.
+# Ops that the CUDA target has no function for, and why.
 UNSUPPORTED: Mapping[type[Op], str] = {
     Grad: "the pass `differentiate` must have written it out",
     CustomVjp: "the pass `simplify` must have put values in its place",
