@@ -19,7 +19,9 @@ demo: $(VENV)/installed-demo ## Train a classifier of scanned digits through one
 
 # Where NVIDIA's driver lists a GPU ("GPU 0: ..."), the whole suite runs once more, on it, which takes CuPy.
 GPU := $(filter GPU,$(shell nvidia-smi --list-gpus 2>/dev/null))
-INSTALLED_FOR_GPU := $(if $(GPU),$(VENV)/installed-cuda)
+# The pinned NVRTC compiles for compute capabilities up to 9.0. For a newer GPU the latest of CUDA 12 takes its place.
+NEWER_GPU := $(if $(GPU),$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader | grep -E '^[0-9]{2}'))
+INSTALLED_FOR_GPU := $(if $(GPU),$(VENV)/installed-cuda) $(if $(NEWER_GPU),$(VENV)/newer-nvrtc)
 TEST_ON_GPU = $(if $(GPU),$(VENV)/bin/python -m pytest --target cuda)
 
 test: $(VENV)/installed-dev $(INSTALLED_FOR_GPU) ## Run the tests, on a GPU too if there is one; without PyTorch, those against it are skipped
@@ -62,6 +64,12 @@ clean: ## Remove .venv and everything that was built
 $(VENV)/installed-%: $(VENV)/created pyproject.toml requirements/constraints.txt
 	@echo "Installing lucid-compiler[$*] into $(VENV): a minute or so, once."
 	@$(PIP_INSTALL) --no-build-isolation --editable '.[$*]'
+	@touch $@
+
+$(VENV)/newer-nvrtc: $(VENV)/installed-cuda
+	@echo "Installing the latest NVRTC of CUDA 12, for compute capability $(NEWER_GPU)."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12
 	@touch $@
 
 $(VENV)/created:

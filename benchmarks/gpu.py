@@ -1,6 +1,6 @@
 """What to run on a machine with an NVIDIA GPU: whether it computes the bits of the CPU, and how fast each kernel is.
 
-    python benchmarks/gpu.py            # the tests of the target "cuda", all tests with that target, then the table
+    python benchmarks/gpu.py            # the tests of the target "cuda", all others with that target, then the table
     python benchmarks/gpu.py --table    # the table alone
 
 The table has a row a launch: its time, the bytes of the arrays that it reads and writes, each once, against what a copy
@@ -36,8 +36,9 @@ from lucid.ir.types import DType, TensorType, float32, float64
 
 ROOT = Path(__file__).parents[1]
 TESTS = (
-    [f"tests/codegen/test_cuda_{name}.py" for name in ("gpu", "target", "tensors", "refusals")],
-    ["--target", "cuda"],  # the whole suite
+    # What of tests/codegen runs on a GPU: ops and programs, and the tests that take the fixture `cupy`, or such a one.
+    [f"tests/codegen/test_cuda_{name}.py" for name in ("gpu", "target", "tensors", "exchange", "source")],
+    ["--target", "cuda"],  # the whole suite but tests/codegen
 )
 REPEATS = 20
 COPIED = 256 << 20  # bytes

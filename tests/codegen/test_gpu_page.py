@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
+
+import pytest
 
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.nvrtc import Figures
@@ -31,11 +34,18 @@ def head_and_rows(text: str) -> tuple[str, dict[tuple[str, str], list[int]]]:
     return head, {(kind, architecture): [int(number) for number in numbers] for kind, architecture, *numbers in rows}
 
 
+def test_the_page_is_of_the_release_that_is_pinned() -> None:
+    extras = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (pinned,) = re.findall(r"nvrtc-cu12==(\d+\.\d+)", extras["cuda-check"][0])
+    assert set(VERSION.findall(PAGE.read_text())) == {f"NVRTC {pinned}"}, AGAIN
+
+
 def test_the_page_has_room_for_the_functions_of_some_programs() -> None:
     found = {architecture: figures_of_some(architecture) for architecture in ("sm_70", "sm_80", "sm_90")}
     head, rows = head_and_rows(PAGE.read_text())
     head_now, rows_now = head_and_rows(page(found))
-    assert VERSION.findall(head) == VERSION.findall(head_now), AGAIN
+    if VERSION.findall(head) != VERSION.findall(head_now):
+        pytest.skip("this NVRTC is not the one that is pinned")
     kinds = {kind for kind, _ in rows_now}
     assert len(kinds) == 8, kinds
     for key, (_, _, *taken) in rows_now.items():  # the most registers, bytes spilled, bytes of shared memory

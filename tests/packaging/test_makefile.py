@@ -87,6 +87,28 @@ def test_where_there_is_a_gpu_the_suite_runs_on_it_too(target: str, driver: str,
     assert installed == ["dev", *["torch-parity"] * (target == "test-all"), *["cuda"] * on_gpu]
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "is_newer"),
+    [("7.0", False), ("9.0", False), ("Field not known", False), ("10.0", True), ("8.6\n12.0", True)],
+)
+def test_for_a_gpu_that_the_pinned_nvrtc_does_not_know_the_latest_is_installed(
+    capabilities: str, is_newer: bool, tmp_path: Path
+) -> None:
+    answer = f'[ "$1" = --list-gpus ] && echo "GPU 0: An imitation (UUID: GPU-0)" || printf "{capabilities}\n"'
+    command(tmp_path / "bin" / "nvidia-smi", answer)
+    command(venv_python := tmp_path / "venv" / "bin" / "python", 'echo "$@" >> "$0.log"')
+    (tmp_path / "venv" / "created").touch()
+    run = make("test", f"VENV={tmp_path / 'venv'}", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert run.returncode == 0, run.stderr
+    lines = (venv_python.parent / "python.log").read_text().splitlines()
+    (extra,) = [number for number, line in enumerate(lines) if line.endswith("--editable .[cuda]")]
+    upgrades = [
+        line for line in lines[extra + 1 : lines.index("-m pytest")] if "--upgrade nvidia-cuda-nvrtc-cu12" in line
+    ]
+    assert len(upgrades) == is_newer
+    assert not any("--constraint" in line for line in upgrades)
+
+
 def test_a_failure_on_the_gpu_is_a_failure(tmp_path: Path) -> None:
     command(tmp_path / "bin" / "nvidia-smi", "echo 'GPU 0: An imitation (UUID: GPU-0)'")
     command(tmp_path / "venv" / "bin" / "python", 'case "$*" in *"--target cuda") exit 1;; esac')
