@@ -52,6 +52,7 @@ OTHERWISE: dict[str, str] = {
     "tests/test_readme.py::test_code_prints_what_the_page_shows[explain.md]": "which kernels programs for the CPU have",
     "tests/test_readme.py::test_code_prints_what_the_page_shows[errors.md]": "an error that a later backward changes",
     "tests/cli/test_show.py::test_an_ir_file_goes_on_from_its_stage": "IR files, which commands compile for the CPU",
+    "tests/explorer/test_report.py::test_a_step_is_reported_as_it_is": "kernels, all of which have LLVM IR on the CPU",
     "tests/compile/test_dispatch.py": "calls without Python between, which launch no GPU",
     "tests/compile/test_explain.py": "which kernels programs for the CPU have",
     "tests/compile/test_failures.py::test_an_interrupt_behind_the_native_run": "native code and Ctrl-C",
