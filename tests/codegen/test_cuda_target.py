@@ -18,7 +18,7 @@ import lucid
 import lucid.nn.functional as F
 from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import write_module
-from lucid.errors import CheckError
+from lucid.errors import AllocationError, CheckError
 from lucid.pytree import flatten
 from tests.codegen.fake_cupy import Calls, Stream
 from tests.codegen.foreign import keep_busy
@@ -330,3 +330,19 @@ def test_checks_of_several_programs_are_told_apart(cupy: Any) -> None:
         second(X, np.array([0, 7, 0])).item()
     with pytest.raises(CheckError, match="index 8"):
         first(X, np.array([8])).numpy()
+
+
+def test_results_that_do_not_fit_into_the_memory_of_the_gpu_leave_all_as_it_was(calls: Calls) -> None:
+    count = lucid.zeros(())
+
+    @lucid.compile(target="cuda")
+    def counted(x: lucid.Tensor) -> lucid.Tensor:
+        count.copy_(count + 1.0)
+        return x + lucid.zeros(2**20)
+
+    with pytest.raises(AllocationError, match=r"a tensor of type f32\[1125899906842624\] takes more memory"):
+        lucid.compile(lambda: lucid.ones(2**50), target="cuda")()
+    counted(np.float32(1.0))
+    with pytest.raises(AllocationError, match=r"a tensor of type f32\[16777216, 1048576\] takes more memory"):
+        counted.repeat(np.zeros(2**24, np.float32))
+    assert count.to("cpu").item() == 1.0
