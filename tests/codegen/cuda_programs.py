@@ -1,4 +1,5 @@
-"""Programs that the CUDA targets must agree on with the CPU target: every module, loss and optimizer, and the examples.
+"""Programs that the CUDA targets must agree on with the CPU target: modules and losses, here and in tests/table, in
+training and not; optimizers with their options; the examples.
 
 Each runs on the CPU target, which is recorded: the graph, what it was given, what came out. So the programs can be
 compiled for CUDA many at a time, and run again on the same arrays.
@@ -8,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import inspect
 import io
 import runpy
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,10 @@ from lucid.ir.graph import Graph
 from lucid.ir.interpret import Outcome
 from lucid.ir.types import TensorType
 from lucid.pytree import flatten
+from tests.optim.cases import CASES
 from tests.oracle import Array
+from tests.table import losses, modules
+from tests.table.row import Row, cast, plainly
 
 
 @dataclass(frozen=True)
@@ -247,43 +252,61 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Argument, ...]]] = {
 CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"}
 
 
-def module_step(name: str) -> Program:
-    """Two training steps of a module: forward, and backward to its parameters and arguments."""
+def step_of(function: Any, call: Callable[..., Any], given: Sequence[Array], runs: int) -> None:
+    """Run a compiled step some times: a call, and backward from its results to the parameters and arguments."""
+    parameters = list(function.parameters()) if isinstance(function, nn.Module) else []
+
+    @lucid.compile
+    def step(*arguments: Any) -> Any:
+        for parameter in parameters:
+            parameter.grad = None
+        inputs = [x.detach().requires_grad_() if x.dtype.is_float else x for x in map(lucid.as_tensor, arguments)]
+        outputs = [x for x in flatten(call(function, *inputs))[0] if isinstance(x, lucid.Tensor)]
+        if differentiable := [output for output in outputs if output.requires_grad]:
+            sum((output * output).sum() for output in differentiable).backward()
+        return outputs, [x.grad for x in (*inputs, *parameters) if x.grad is not None]
+
+    for _ in range(runs):
+        step(*given)
+
+
+def module_step(name: str, training: bool = True) -> Program:
+    """Two steps of a module; one if it is not in training, which changes no state."""
 
     def program() -> None:
         make, shapes = MODULES[name]
         module = make()
-        parameters = list(module.parameters()) if isinstance(module, nn.Module) else []
+        if isinstance(module, nn.Module):
+            module.train(training)
         generator = np.random.default_rng(len(name))
         given = [x if isinstance(x, np.ndarray) else generator.standard_normal(x).astype("f") for x in shapes]
-
-        @lucid.compile
-        def step(*arguments: Any) -> Any:
-            for parameter in parameters:
-                parameter.grad = None
-            leaves = [x.detach().requires_grad_() if x.dtype.is_float else x for x in map(lucid.as_tensor, arguments)]
-            outputs = [x for x in flatten(module(*leaves))[0] if isinstance(x, lucid.Tensor)]
-            total = sum((output * output).sum() for output in outputs)
-            total.backward()
-            return outputs, [leaf.grad for leaf in leaves if leaf.grad is not None]
-
-        for _ in range(2):
-            step(*given)
+        step_of(module, plainly, given, 2 if training else 1)
 
     return program
 
 
-def optimizer_steps(name: str) -> Program:
+def row_step(row: Row, training: bool = True) -> Program:
+    """A step of a row of tests/table in float32."""
+
+    def program() -> None:
+        function = row.make(lucid)
+        if isinstance(function, nn.Module):
+            function.train(training)
+        step_of(function, row.call, cast(row.inputs, "float32"), 1)
+
+    return program
+
+
+def optimizer_steps(name: str, options: Mapping[str, Any]) -> Program:
     """Two steps of an optimizer, with half of a network in float64."""
 
     def program() -> None:
         model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
         weight = lucid.Tensor(np.linspace(-1.0, 1.0, 6), requires_grad=True)
-        keywords = {"momentum": 0.9} if name == "SGD" else {}
         parameters = [*model.parameters(), weight]
         if name == "Muon":  # which is for matrices
             parameters = [parameter for parameter in parameters if parameter.ndim == 2]
-        optimizer = getattr(optim, name)(parameters, lr=0.01, **keywords)
+        optimizer = getattr(optim, name)(parameters, **{"lr": 0.01, **options})
 
         @lucid.compile
         def step(x: Any, y: Any) -> Any:
@@ -299,6 +322,16 @@ def optimizer_steps(name: str) -> Program:
     return program
 
 
+def optimizer_cases() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Optimizers with options: those that are compared with PyTorch's, and each switch that these leave alone."""
+    yield from CASES
+    for name in optimizers():
+        used = {option for other, options in CASES if other == name for option in options}
+        for option, parameter in inspect.signature(getattr(optim, name)).parameters.items():
+            if isinstance(parameter.default, bool) and option not in used:
+                yield name, {option: not parameter.default}
+
+
 def optimizers() -> Iterator[str]:
     """The names of the optimizers."""
     for name in optim.__all__:
@@ -307,6 +340,7 @@ def optimizers() -> Iterator[str]:
             yield name
 
 
+ROWS = [*modules.ROWS, *losses.ROWS]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORTENED = {
     "01_train_digits.py": ("--epochs", "1"),
@@ -339,6 +373,9 @@ def programs() -> dict[str, Program]:
     """All programs, by name."""
     return {
         **{name: module_step(name) for name in MODULES},
-        **{name: optimizer_steps(name) for name in optimizers()},
+        **{f"{name} in eval": module_step(name, training=False) for name in MODULES},
+        **{f"{row.name}-{number}": row_step(row) for number, row in enumerate(ROWS)},
+        **{f"{row.name}-{number} in eval": row_step(row, training=False) for number, row in enumerate(modules.ROWS)},
+        **{f"{name} {options}": optimizer_steps(name, options) for name, options in optimizer_cases()},
         **{path.name: example(path.name) for path in sorted(EXAMPLES.glob("*.py"))},
     }

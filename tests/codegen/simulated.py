@@ -1,17 +1,17 @@
-"""Graphs as CUDA C on the simulator: many of them in a library, for a compiler takes half a second to begin."""
+"""Graphs as CUDA C on the simulator: many functions in a library, for a compiler takes half a second to begin."""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from lucid.codegen.cuda.module import Module, write_module
+from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch, LaunchPlan, Step
 from lucid.codegen.cuda.simulator.library import FORWARD, HEADER, Library, build, compiler, options
 from lucid.codegen.cuda.simulator.memory import Guarded
@@ -20,10 +20,11 @@ from lucid.codegen.target import Code
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph
 from lucid.ir.interpret import Outcome
+from tests.codegen.written import NAME, renamed
 from tests.oracle import Array, bits, run_executable
 
 ORDERS = (0, 1, 2, 3)  # forward, in reverse, and two that are shuffled
-PER_LIBRARY = 60  # graphs
+PER_LIBRARY = 100  # functions
 COMPILERS = 2  # at a time
 
 
@@ -44,27 +45,49 @@ def compile_on_host(text: str, folder: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(folder / "functions.so"))
 
 
+@dataclass(frozen=True)
+class Found:
+    """A function in a library, where it has a name of its own."""
+
+    library: Library
+    name: str
+
+
+class SharedLibrary(Library):
+    """The functions of a graph, each in some library."""
+
+    def __init__(self, functions: Mapping[str, Found]) -> None:
+        self._functions = functions
+
+    def launch(self, launch: Launch, addresses: Sequence[int], order: int = FORWARD) -> None:
+        """See `Library.launch`."""
+        found = self._functions[launch.function]
+        found.library.launch(replace(launch, function=found.name), addresses, order)
+
+
 class Simulated:
-    """Some graphs, compiled for the simulator."""
+    """Some graphs, compiled for the simulator: a function that several have is compiled once."""
 
     def __init__(self, graphs: Iterable[Graph]) -> None:
         need_compiler()
-        self.modules: dict[Graph, Module] = {}
-        self._libraries: dict[Graph, Library] = {}
-        for graph in graphs:
-            if graph not in self.modules:
-                self.modules[graph] = write_module(graph, f"g{len(self.modules)}_")
-        items = list(self.modules.items())
+        self.modules = {graph: write_module(graph) for graph in dict.fromkeys(graphs)}
+        names: dict[str, str] = {}  # by the code, in which the function is called NAME
+        for module in self.modules.values():
+            for name, text in module.functions.items():
+                names.setdefault(renamed(text, name, NAME), f"g{len(names)}_{name}")
+        items = list(names.items())
         parts = [items[start : start + PER_LIBRARY] for start in range(0, len(items), PER_LIBRARY)]
+        self._found: dict[str, Found] = {}
         with ThreadPoolExecutor(COMPILERS) as pool:
             for part, image in zip(parts, pool.map(_image, parts), strict=True):
                 library = Library(image)
-                self._libraries.update((graph, library) for graph, _ in part)
+                self._found.update((code, Found(library, name)) for code, name in part)
 
     def executable(self, graph: Graph, order: int = FORWARD) -> SimulatorExecutable:
         """One of the graphs, to be run with threads and blocks in an order."""
         module = self.modules[graph]
-        return SimulatorExecutable(Code(module.plan.to_json(), b""), lambda: module, order, self._libraries[graph])
+        functions = {name: self._found[renamed(text, name, NAME)] for name, text in module.functions.items()}
+        return SimulatorExecutable(Code(module.plan.to_json(), b""), lambda: module, order, SharedLibrary(functions))
 
     def run(
         self, graph: Graph, arrays: Sequence[Array], order: int = FORWARD, grid: tuple[int, int] | None = None
@@ -98,9 +121,8 @@ def on_grid(plan: LaunchPlan, blocks: int, threads: int) -> LaunchPlan:
     return replace(plan, steps=tuple(map(moved, plan.steps)))
 
 
-def _image(part: Sequence[tuple[Graph, Module]]) -> bytes:
-    names = [name for _, module in part for name in module.functions]
-    return build("\n".join(module.text for _, module in part), names)
+def _image(part: Sequence[tuple[str, str]]) -> bytes:
+    return build("\n".join(renamed(code, NAME, name) for code, name in part), [name for _, name in part])
 
 
 def same_bits(a: Outcome, b: Outcome) -> bool:

@@ -12,7 +12,7 @@ from lucid.ir.graph import Graph
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.types import float64
-from tests.codegen.cuda_programs import CONTAINERS, MODULES, Run, programs, recorded
+from tests.codegen.cuda_programs import CONTAINERS, MODULES, Run, optimizer_cases, optimizers, programs, recorded
 from tests.codegen.simulated import ORDERS, Simulated, need_compiler, same_bits
 from tests.oracle import Array, run_compiled
 from tests.samples import SAMPLES, Sample
@@ -22,6 +22,10 @@ def test_every_module_has_a_program() -> None:
     kinds = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     modules = {name for name in kinds if issubclass(getattr(nn, name), nn.Module)} - CONTAINERS
     assert modules - set(MODULES) == set(), "add them to tests/codegen/cuda_programs.py"
+
+
+def test_every_optimizer_has_a_program() -> None:
+    assert {name for name, _ in optimizer_cases()} == set(optimizers())
 
 
 # Ops.

@@ -23,7 +23,7 @@ class Written:
     test: str
 
 
-_NAME = "name_of_the_function"
+NAME = "name_of_the_function"
 _texts: dict[str, tuple[str, str]] = {}  # by the text: the label of a function, and the test
 
 
@@ -34,13 +34,19 @@ def record() -> None:
             kind.text = _kept(kind.text)  # type: ignore[attr-defined]
 
 
+def renamed(text: str, name: str, new: str) -> str:
+    """The code of a function under another name, without the comments."""
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("//"))
+    return re.sub(rf"\b{name}\b", new, code)
+
+
 def _kept(write: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(write)
     def write_and_keep(function: functions.Function, name: str, guarded: bool, where: tuple[str, int] | None) -> str:
         text = write(function, name, guarded, where)
         code = "\n".join(line for line in text.splitlines() if not line.startswith("//"))
         test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
-        _texts.setdefault(re.sub(rf"\b{name}\b", _NAME, code), (function.label, test))
+        _texts.setdefault(re.sub(rf"\b{name}\b", NAME, code), (function.label, test))
         return text
 
     return write_and_keep
@@ -50,4 +56,4 @@ def written() -> Iterator[Written]:
     """What has been written so far."""
     for number, (code, (label, test)) in enumerate(_texts.items()):
         name = f"g{number}_{label}"
-        yield Written(name, code.replace(_NAME, name), test)
+        yield Written(name, code.replace(NAME, name), test)
