@@ -18,7 +18,7 @@ from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.pipeline import run_pipeline
 from lucid.ir.text import parse
 from tests.codegen.simulated import ORDERS, Simulated, same_bits
-from tests.codegen.test_cuda_source import header_function
+from tests.codegen.test_cuda_source import cupy_on_the_simulator, header_function_of
 from tests.codegen.test_scan import FILTER
 from tests.ir.graphs import random_inputs
 from tests.oracle import run_compiled
@@ -104,9 +104,8 @@ def test_the_header_of_the_source_runs_loops(
     graph = graphs[name]
     arrays = [np.array(x) for x in random_inputs(graph, seed=3)]
     expected = run_compiled(graph, arrays)
-    found = header_function(cuda_source(graph), tmp_path, monkeypatch)(*arrays)
-    states = dict(zip(graph.inputs, arrays, strict=True))
-    outputs = found if isinstance(found, tuple) else (found,)
+    outputs, given = header_function_of(cupy_on_the_simulator(), tmp_path, monkeypatch, cuda_source(graph))(*arrays)
+    states = dict(zip(graph.inputs, given, strict=True))
     assert same_bits(expected, Outcome(outputs, tuple(states[state] for state, _ in graph.updates)))
 
 
