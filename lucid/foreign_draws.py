@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -23,8 +24,10 @@ def told_of_draws(name: str) -> Iterator[None]:
 
     That costs some 70 us. While other threads run that are not daemons, the draws may be theirs, and nothing is told.
     """
-    numpy_before, python_before = _numpy_state(), random.getstate()
+    process, numpy_before, python_before = os.getpid(), _numpy_state(), random.getstate()
     yield
+    if os.getpid() != process:  # Python gives a child that was forked meanwhile a random state of its own
+        return
     if any(_may_draw(thread) for thread in threading.enumerate()):
         return
     moved = {"numpy.random": _numpy_has_moved(numpy_before), "random": random.getstate() != python_before}

@@ -234,8 +234,12 @@ def _replace(folder: int, key: str, raw: bytes) -> None:
 
 def _trim(folder: int, bound: int) -> None:
     """Remove the least recently used files of ours until the others have at most `bound` bytes."""
+    files = []
     with os.scandir(folder) as found:
-        files = [(entry.stat(follow_symlinks=False), entry.name) for entry in found if _OURS.fullmatch(entry.name)]
+        for entry in found:
+            with contextlib.suppress(FileNotFoundError):  # another process has renamed or removed it since
+                if _OURS.fullmatch(entry.name):
+                    files.append((entry.stat(follow_symlinks=False), entry.name))
     size = sum(status.st_size for status, _ in files)
     for status, name in sorted(files, key=lambda file: file[0].st_mtime_ns):
         if size <= bound:
