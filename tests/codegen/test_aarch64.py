@@ -20,7 +20,7 @@ from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.codegen.cpu.team_text import team_text
 from lucid.ir.types import DType, float32, float64
-from tests.codegen.test_assembly import compiled, dropout_program, function, kernels
+from tests.codegen.test_assembly import compiled, convolution_tiles, dropout_program, function, kernels
 
 TILE_LANES = {float32: "4s", float64: "2d"}
 
@@ -72,28 +72,33 @@ def test_the_sums_of_each_tile_stay_in_registers(rows: int, vectors: int, dtype:
         (lambda module, *shape: Dots(*shape, 16, 1).write(module, "product"), "tile", None),
         (lambda module, *shape: Sweeps(*shape).write(module, "product"), f"sweep_{PRODUCTS}", PRODUCTS),
         (lambda module, *shape: Small(*shape).write(module, "product"), "tile", ROWS),
-        (
-            lambda module, *shape: write_tasks(
-                module, *shape, {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
-            ),
-            f"tile_{GEMM.rows}x{GEMM.vectors}",
-            12,
-        ),
     ],
-    ids=["product", "with lanes", "that sweeps", "small", "convolution"],
+    ids=["product", "with lanes", "that sweeps", "small"],
 )
-def test_the_sums_of_products_and_convolutions_stay_in_registers(
+def test_the_sums_of_products_stay_in_registers(
     write: Callable[[ir.Module, DType, int], None], tile: str, sums: int | None, dtype: DType
 ) -> None:
     text = compiled(NEON, lambda module: write(module, dtype, NEON.vector_bytes))
     assert_in_registers(function(text, tile), dtype, sums)
 
 
-@pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])
-def test_the_sums_of_a_grouped_convolution_stay_in_registers(tile: str, sums: int) -> None:
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_sums_of_convolutions_stay_in_registers(dtype: DType) -> None:
+    """Of whole tiles and of all those for edges."""
+    tasks = {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
+    text = compiled(NEON, lambda module: write_tasks(module, dtype, NEON.vector_bytes, tasks))
+    for rows, vectors in convolution_tiles(dtype, NEON):
+        assert_in_registers(function(text, f"tile_{rows}x{vectors}"), dtype, rows * vectors)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_sums_of_grouped_convolutions_stay_in_registers(dtype: DType) -> None:
+    """Of as many positions and taps at a time as there may be."""
     tasks = {"convolve": ConvolveGrouped, "weigh": WeighGrouped}
-    text = compiled(NEON, lambda module: write_tasks(module, float32, NEON.vector_bytes, tasks))
-    assert_in_registers(function(text, f"{tile}_{sums}"), float32, None)
+    text = compiled(NEON, lambda module: write_tasks(module, dtype, NEON.vector_bytes, tasks))
+    for tile, numbers in (("positions", POSITIONS), ("taps", TAPS)):
+        for sums in numbers:
+            assert_in_registers(function(text, f"{tile}_{sums}"), dtype, sums)
 
 
 def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:

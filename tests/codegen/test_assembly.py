@@ -66,6 +66,13 @@ def kernels(program: Program, processor: Machine) -> dict[str, str]:
     return {name: function(text, name) for name in names}
 
 
+def convolution_tiles(dtype: DType, processor: Machine) -> set[tuple[int, int]]:
+    """The rows and vectors of the tiles that convolutions use: whole ones, and those for edges."""
+    tiles = Convolve(dtype, processor.vector_bytes, ir.Module("module"), {})
+    edges = {(rows, vectors) for vectors, heights in tiles.heights.items() for rows in heights}
+    return edges | {(tiles.rows, vectors) for vectors in tiles.heights}
+
+
 def assert_in_registers(processor: Machine, loop: str, sums: int) -> None:
     """No sum of a loop is spilled."""
     register = REGISTERS[processor.vector_bytes]
@@ -94,12 +101,15 @@ def test_the_inner_loop_of_each_tile_keeps_everything_in_registers(dtype: DType,
 
 @pytest.mark.parametrize("dtype", [float32, float64])
 def test_the_inner_loop_of_a_convolution_keeps_everything_in_registers(dtype: DType, processor: Machine) -> None:
-    tiles = Gemm(dtype, processor.vector_bytes)
+    """Of whole tiles and of all those for edges."""
     tasks = {"convolve": Convolve, "weigh": Weigh, "channels": ConvolveChannels}
     text = compiled(processor, lambda module: write_tasks(module, dtype, processor.vector_bytes, tasks))
-    (inner,) = (loop for loop in loops(function(text, f"tile_{tiles.rows}x{tiles.vectors}")) if "fmadd" in loop)
-    assert_in_registers(processor, inner, tiles.rows * tiles.vectors)
-    assert not re.search(r"\(%r[sb]p\)", inner)
+    tiles = re.findall(r"^tile_(\d+)x(\d+):", text, re.MULTILINE)
+    assert {(int(rows), int(vectors)) for rows, vectors in tiles} == convolution_tiles(dtype, processor)
+    for rows, vectors in convolution_tiles(dtype, processor):
+        (inner,) = (loop for loop in loops(function(text, f"tile_{rows}x{vectors}")) if "fmadd" in loop)
+        assert_in_registers(processor, inner, rows * vectors)
+        assert not re.search(r"\(%r[sb]p\)", inner)
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
@@ -130,14 +140,17 @@ def test_the_inner_loop_of_a_small_product_keeps_its_sums_in_registers(dtype: DT
     assert_in_registers(processor, inner, ROWS)
 
 
-@pytest.mark.parametrize(("tile", "sums"), [("positions", POSITIONS[-1]), ("taps", TAPS[-1])])
-def test_the_inner_loop_of_a_grouped_convolution_keeps_its_sums_in_registers(
-    tile: str, sums: int, processor: Machine
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loops_of_a_grouped_convolution_keep_their_sums_in_registers(
+    dtype: DType, processor: Machine
 ) -> None:
+    """Of as many positions and taps at a time as there may be."""
     tasks = {"convolve": ConvolveGrouped, "weigh": WeighGrouped}
-    text = compiled(processor, lambda module: write_tasks(module, float32, processor.vector_bytes, tasks))
-    (inner,) = (loop for loop in loops(function(text, f"{tile}_{sums}")) if "fmadd" in loop)
-    assert_in_registers(processor, inner, sums)
+    text = compiled(processor, lambda module: write_tasks(module, dtype, processor.vector_bytes, tasks))
+    for tile, numbers in (("positions", POSITIONS), ("taps", TAPS)):
+        for sums in numbers:
+            (inner,) = (loop for loop in loops(function(text, f"{tile}_{sums}")) if "fmadd" in loop)
+            assert_in_registers(processor, inner, sums)
 
 
 def dropout_program() -> Program:
