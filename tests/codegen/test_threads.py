@@ -72,22 +72,31 @@ def recurrent() -> tuple[nn.Module, tuple[int, ...]]:
     return Recurrent(), (131, 7, 21)
 
 
+def in_double() -> tuple[nn.Module, tuple[int, ...]]:
+    """Products, a convolution and a normalization in float64."""
+    first = nn.Conv2d(2, 9, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(9 * 6 * 7, 57)
+    return nn.Sequential(*first, nn.LayerNorm(57), nn.GELU(), nn.Linear(57, 10)).double(), (61, 2, 13, 14)
+
+
 NETS = {
     "perceptron": perceptron,
     "convolutional": convolutional,
     "attention": attention,
     "recurrent": recurrent,
+    "in double": in_double,
 }
 
 
 def training_bits(name: str) -> str:
-    """A digest of the weights after some steps of a net with sizes that no tile or vector divides."""
+    """A digest of the weights after some steps of a net with sizes that no tile or vector divides, whose program shares
+    work among threads."""
     lucid.seed(1)
     model, shape = NETS[name]()
-    table = nn.Embedding(777, math.prod(shape[1:]))
+    dtype = next(model.parameters()).dtype
+    table = nn.Embedding(777, math.prod(shape[1:]), dtype=dtype)
     optimizer = optim.Adam([*model.parameters(), *table.parameters()], lr=1e-3)
     generator = np.random.default_rng(0)
-    x, y = generator.normal(size=shape).astype(np.float32), generator.integers(0, 10, shape[0])
+    x, y = generator.normal(size=shape).astype(dtype.numpy), generator.integers(0, 10, shape[0])
     words = generator.integers(0, 777, shape[0]) * generator.integers(0, 2, shape[0])  # many are 0
 
     @lucid.compile
@@ -98,6 +107,7 @@ def training_bits(name: str) -> str:
         optimizer.step()
         return loss
 
+    assert step.lower(x, words, y)._compiled.executable._plan.shares
     digest = hashlib.sha256()
     for _ in range(STEPS):
         digest.update(step(x, words, y).numpy().tobytes())
