@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from fractions import Fraction
 from itertools import product
@@ -12,6 +13,7 @@ import pytest
 
 from lucid.codegen.cpu.scalars import LLVMScalars, Term, llvm_type
 from lucid.ir.ops.random import RandomKeep
+from lucid.ir.scalar import Scalars
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import DTYPES, DType, bool_, float32, float64, int32, int64, uint32, uint64
 from tests.codegen.elementwise_loop import Array, ScalarFunction, compile_elementwise, elementwise_module
@@ -239,9 +241,30 @@ def test_splat_repeats_a_scalar() -> None:
         np.testing.assert_array_equal(got, np.arange(20, dtype=np.float32) + np.float32(2.5))
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "erf", "sin", "cos"])
-def test_no_function_needs_a_library_or_fast_math(name: str) -> None:
-    module, _ = elementwise_module(method(name), (float32,), 16)
+# How those are called that take more than floats.
+SPECIAL: dict[str, ScalarFunction] = {
+    "polygamma": lambda s, x: s.polygamma(2, x),
+    "normal": lambda s, x: s.normal(s.bitcast(x, uint32 if s.dtype(x) == float32 else uint64), s.dtype(x)),
+    "select": lambda s, x, y: s.select(s.less(x, y), x, y),
+}
+# Those that take no floats, and those that take a value or a dtype and compute nothing or convert.
+OTHERS = {
+    *("bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right", "shift_left_by", "shift_right_by"),
+    *("multiply_wide", "dtype", "constant", "constant_like", "cast", "bitcast"),
+}
+METHODS = {name: call for name, call in vars(Scalars).items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - OTHERS))
+def test_no_function_needs_a_library_or_fast_math(name: str, dtype: DType) -> None:
+    """Nor does any ask for more than processors have instructions for."""
+    function = SPECIAL.get(name, method(name))
+    arity = len(inspect.signature(SPECIAL.get(name, METHODS[name])).parameters) - 1
+    module, _ = elementwise_module(function, [dtype] * arity, 16)
     declared = {re.split("[@(]", line)[1] for line in str(module).splitlines() if line.startswith("declare")}
-    assert declared <= {f"llvm.{exact}.v16f32" for exact in ("fma", "fabs", "floor")}
+    bits = f"v16f{dtype.bits}"
+    assert declared <= {f"llvm.{exact}.{bits}" for exact in ("fma", "sqrt", "fabs", "floor")}
     assert "fast" not in str(module)
+    assert set(re.findall(r"call [^@]*@([\w.]+)", str(module))) <= declared
+    assert "frem" not in str(module), "LLVM has a library compute it"
