@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -150,23 +151,17 @@ class Trace:
 
 
 def checksum(array: Array) -> int:
-    """A number that is most likely another one where an array has other bytes. Of one that nobody writes to, which may
-    be a file larger than memory, the bytes are not read."""
-    if not _may_change(array):
-        return 0
+    """A number that is most likely another one where an array has other bytes."""
     return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
-def _may_change(array: Array) -> bool:
-    """Whether somebody can write to an array: not where it and all that it is a view of is read-only, such as a file
-    that is mapped for reading."""
+def may_change(array: Array) -> bool:
+    """Whether somebody can write to an array: not where its memory is that of bytes or of a file mapped for reading,
+    which may be larger than memory. The flags of arrays and views do not tell: others of the same memory may differ."""
     owner: Any = array
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        owner = owner.base
-    try:
-        return owner is not None and not memoryview(owner).readonly
-    except TypeError:  # what does not say
-        return True
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    return not (isinstance(owner, bytes | mmap) and memoryview(owner).readonly)
 
 
 def check_arrays(arrays: Iterable[tuple[Array, int]]) -> None:

@@ -31,7 +31,18 @@ from lucid.scalar_inputs import ScalarInputs
 from lucid.scopes import Scope, Scopes
 from lucid.side_effects import expect_no_write, refuse_deletion
 from lucid.tensor import Array, Tensor
-from lucid.trace import Line, Loop, Outside, Trace, TracedOutput, Tracked, check_arrays, check_result, checksum
+from lucid.trace import (
+    Line,
+    Loop,
+    Outside,
+    Trace,
+    TracedOutput,
+    Tracked,
+    check_arrays,
+    check_result,
+    checksum,
+    may_change,
+)
 from lucid.traced_gradients import TracedGradients
 from lucid.variables import Names
 
@@ -112,7 +123,8 @@ class Tracer:
             self._created.pop(id(tensor), None)
             tensor.name = self._names.of(tensor, array)
             self._arrays[id(array)] = array, tensor
-            self._sums.append((array, checksum(array)))
+            if may_change(array):
+                self._sums.append((array, checksum(array)))
         return self._arrays[id(array)][1]
 
     def note_created(self, thing: object) -> None:

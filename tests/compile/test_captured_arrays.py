@@ -155,24 +155,56 @@ def test_a_trace_copies_no_array() -> None:
 def test_arrays_that_nobody_writes_to_are_not_read_in_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.arange(6, dtype=np.float32).tofile(tmp_path / "table.bin")
     mapped = np.memmap(tmp_path / "table.bin", np.float32, "r")
-    owned = np.arange(6, dtype=np.float32)
-    owned.flags.writeable = False
     packed = np.frombuffer(mapped.tobytes(), np.float32)
     with monkeypatch.context() as patch:
         patch.setattr(zlib, "crc32", lambda data: pytest.fail("its bytes are read"))
-        for table in (mapped, mapped[1:][::2], owned, owned.reshape(2, 3).T, packed):
+        for table in (mapped, mapped[1:][::2], packed, packed.reshape(2, 3).T):
             assert lucid.compile(lambda: lucid.as_tensor(table) * 2.0)().tolist() == (table * 2).tolist()  # noqa: B023
 
 
-def test_a_read_only_view_of_an_array_that_changes_is_refused() -> None:
-    scratch = np.zeros(3, np.float32)
-    view = scratch[:]
-    view.flags.writeable = False
+def read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def base_and_view() -> tuple[Any, Any]:
+    base = np.zeros(3, np.float32)
+    view = base[:]
+    return read_only(base), view
+
+
+def view_and_base() -> tuple[Any, Any]:
+    base = np.zeros(3, np.float32)
+    return read_only(base[:]), base
+
+
+def buffer_and_bytes() -> tuple[Any, Any]:
+    memory = bytearray(12)
+    return np.frombuffer(memoryview(memory).toreadonly(), np.float32), np.frombuffer(memory, np.float32)
+
+
+@pytest.mark.parametrize("make", [base_and_view, view_and_base, buffer_and_bytes])
+def test_what_can_only_be_read_here_and_is_written_elsewhere_is_refused(make: Callable[[], tuple[Any, Any]]) -> None:
+    read, written = make()
+    assert not read.flags.writeable
 
     def step(x: Tensor) -> Tensor:
-        first = lucid.as_tensor(view)
-        scratch[0] += 1.0
+        first = lucid.as_tensor(read)
+        written[0] += 1.0
         return x + first
 
     with pytest.raises(TraceError, match="an array was changed after a tensor was made of it"):
         lucid.compile(step)(X)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_flag_that_changes_in_a_trace_is_no_change_of_the_array(before: bool) -> None:
+    table = np.ones(3, np.float32)
+    table.flags.writeable = before
+
+    def step(x: Tensor) -> Tensor:
+        first = lucid.as_tensor(table)
+        table.flags.writeable = not before
+        return x + first
+
+    assert lucid.compile(step)(X).tolist() == [1.0, 1.0, 1.0]
