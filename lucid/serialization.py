@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
-from lucid.codegen.threads import under_run_lock
+from lucid.codegen.threads import PACKAGE_LOCK
 from lucid.conversion import to_array
 from lucid.errors import (
     ArgumentError,
@@ -178,11 +178,12 @@ def _expect_path(what: str, path: object) -> None:
         )
 
 
-@under_run_lock
 def _safetensors() -> ModuleType:
-    """The package, which is imported when the first file is written or read."""
+    """The package, which is imported when the first file is written or read. A fork waits for that, as its child could
+    not import what another thread was importing."""
     try:
-        import safetensors.numpy
+        with PACKAGE_LOCK:
+            import safetensors.numpy
     except ImportError as error:
         raise InstallationError(
             "lucid.save and lucid.load need the package safetensors, which is not installed.",

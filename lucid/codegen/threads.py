@@ -1,4 +1,4 @@
-"""How many threads compiled code uses, and the lock under which it runs."""
+"""How many threads compiled code uses, and the locks under which it runs and other packages are imported."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ HELPER = "lucid assembler"  # the name of the threads that make machine code, in
 # One executable runs at a time: they share the state tensors and the pool, and ctypes releases the interpreter's lock.
 RUN_LOCK = threading.RLock()
 
-# A fork waits for a running executable, so that its child finds the pool at rest.
+# One thread imports a package for files at a time. Not under RUN_LOCK, for which a thread that holds the import of a
+# module of the user's might wait, while that which has it, in a trace, waits for this module.
+PACKAGE_LOCK = threading.RLock()
+
+# A fork waits for a running executable, so that its child finds the pool at rest, and for a package that is imported.
+# Of functions called before a fork, the last one is called first: who waits for RUN_LOCK does not have PACKAGE_LOCK.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=RUN_LOCK.acquire, after_in_parent=RUN_LOCK.release, after_in_child=RUN_LOCK.release)
+    for lock in (PACKAGE_LOCK, RUN_LOCK):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def under_run_lock(function: Callable[P, R]) -> Callable[P, R]:

@@ -40,14 +40,14 @@ IN_AN_IMPORT = f"""
 import os, signal, sys, threading, time
 import numpy as np
 import lucid
-from lucid.codegen.threads import RUN_LOCK
+from lucid.codegen import threads
 
 os.register_at_fork(after_in_child=lambda: signal.alarm({SECONDS}))
 importing, unlocked = threading.Event(), []
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if not RUN_LOCK._is_owned():
+        if not getattr(threads, "PACKAGE_LOCK" if name.startswith("safetensors") else "RUN_LOCK")._is_owned():
             unlocked.append(name)
         if name == sys.argv[1]:
             importing.set()
