@@ -234,14 +234,15 @@ class CompiledFunction:
             return program.run(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function for each element of the leading axis of all array arguments, in one native call.
+        """Call the function for each element of the leading axis of all array arguments, in a loop of native code.
 
-        `step.repeat(xs, ys)` does what `[step(x, y) for x, y in zip(xs, ys)]` does, without returning to Python
-        between the calls; tensors among the results are stacked along a new leading axis. Floats and other arguments
+        `step.repeat(xs, ys)` does what `[step(x, y) for x, y in zip(xs, ys)]` does, in native calls of about a tenth of
+        a second each; tensors among the results are stacked along a new leading axis. Floats and other arguments
         stay the same for all calls; so do the hyperparameters of optimizers. Raises ShapeError where the leading axes
         differ or are empty, ArgumentTypeError for a list of arrays, CompileError where a call would find the `.grad` of
         the one before, and CheckError where a call fails: it says which, counted from 0, and everything is as it was
-        before the first. Ctrl-C ends it between two calls, within about a tenth of a second; those before stay done.
+        before the first. Ctrl-C, or a signal handler that raises, ends it between two calls, within about a tenth of a
+        second; those before stay done.
         """
         if modes.tracer is not None:
             raise TraceError("repeat can't be called while a function is traced.", hint="write a loop.")

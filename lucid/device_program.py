@@ -93,7 +93,7 @@ class DeviceProgram(Program):
             self._expect_apart(table)
         try:
             executable.run(table.ctypes.data)
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or what another signal handler raises
             if executable.is_done:  # the step is under way: let the rest be, too
                 self._advance(1)
                 self.finish(leaves, tensors, drawn_from)
@@ -104,8 +104,8 @@ class DeviceProgram(Program):
             write_lines(self._lines, [device.download(arrays[number]) for number in self._shown])
         return result
 
-    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
-        """See `Program.repeat`. It waits for the runs where one may fail."""
+    def _repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """It waits for the runs where one may fail."""
         self._expect_repeatable()
         self._expect_no_trap()
         device, executable, first = gpu(), self._compiled.executable, len(self._traced.inputs)
@@ -146,9 +146,12 @@ class DeviceProgram(Program):
 
         try:
             executable.repeat(table.ctypes.data, times, np.array(moving, np.int64), strides, runs)
-        except KeyboardInterrupt:
+        except BaseException as interruption:  # Ctrl-C, or what another signal handler raises
             if runs.value:  # they stay done, as in a loop of calls
-                finish()
+                try:
+                    finish()
+                except CheckError as error:  # everything is as it was
+                    raise interruption from error
             raise
         finish()
         if self._lines:

@@ -88,7 +88,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "        try:",
         "            outcome = run(record.address)",
         "            if outcome and not ran(outcome): return UNLIKE",
-        "        except KeyboardInterrupt:",  # where the weights are new, let the rest be, too
+        "        except BaseException:",  # of a signal handler: where the weights are new, let the rest be, too
         "            if executable.is_done: finish(leaves, tensors, drawn_from)",
         "            raise",
         "        frames.reverse()",

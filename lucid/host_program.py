@@ -78,7 +78,7 @@ class HostProgram(Program):
         watch = Watch(self._traced, self.inputs(leaves)) if self._trap or modes.trap else None
         try:
             self._compiled.executable.run(frame.table_address)
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or what another signal handler raises
             if self._compiled.executable.is_done:  # the weights are new: let the rest be, too
                 self.finish(leaves, tensors, drawn_from)
             raise
@@ -104,8 +104,7 @@ class HostProgram(Program):
         numbers = [number for _, number, _ in self._arguments]
         return DirectParts(numbers, self._frames, record.objects, executable, record.run, record.ran)
 
-    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
-        """See `Program.repeat`."""
+    def _repeat(self, leaves: Sequence[Any], times: int) -> Any:
         self._expect_repeatable()
         executable, first = self._compiled.executable, len(self._traced.inputs)
         types = executable.output_types
@@ -114,11 +113,14 @@ class HostProgram(Program):
         stacked = {n: new_array((times, *types[n].shape), types[n].dtype.numpy) for n in stacking}
         inputs = [(slot, self._readable(array_of(leaves[number]), ())) for slot, number, _ in self._arguments]
         moving = [*inputs, *((first + number, array) for number, array in stacked.items())]
-        held = [(slot, self._readable(array, ())) for slot, array in self.irregular]
-        for slot, array in (*moving, *held):
+        # Alive until the last run: a signal handler may give a captured tensor another array in between.
+        captured = [(slot, array_of(tracked.tensor)) for slot, tracked in self._captured]
+        irregular = [(slot, self._readable(array, ())) for slot, array in self.irregular]
+        for slot, array in (*captured, *moving, *irregular):
             frame.table[slot] = address(array)
         drawn_from = self._begin(leaves)
-        before = [array_of(tensor).copy() for tensor in self._written] if executable.may_fail else []
+        written = [array_of(tensor) for tensor in self._written] if executable.may_fail else []
+        before = [array.copy() for array in written]
         results = [tensor_over(stacked[number]) for number in range(self._result_count)]
         tensors = [*results, *frame.tensors[self._result_count :]]
         slots = np.array([slot for slot, _ in moving], np.int64)
@@ -129,11 +131,11 @@ class HostProgram(Program):
                 self._run_watched(leaves, times, frame, (slots, strides, runs), stacked)
             else:
                 executable.repeat(frame.table_address, times, slots, strides, runs)
-        except CheckError as error:
-            for tensor, array in zip(self._written, before, strict=True):
-                np.copyto(array_of(tensor), array)
-            raise CheckError(f"in run {runs.value} of repeat, {error.sentence}", hint=error.hint) from None
-        except KeyboardInterrupt:
+        except BaseException as error:  # of a check, of Ctrl-C, or what another signal handler raises
+            if isinstance(error, CheckError) and executable.may_fail:
+                for array, copy in zip(written, before, strict=True):
+                    np.copyto(array, copy)
+                raise CheckError(f"in run {runs.value} of repeat, {error.sentence}", hint=error.hint) from None
             if runs.value:  # they stay done, as in a loop of calls
                 self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
             raise
@@ -157,6 +159,7 @@ class HostProgram(Program):
             problem = watch.problem(outputs, f" in run {run} of repeat")
             if problem is not None:
                 start.restore()
+                moving[-1].value = 0  # none of the runs stays done
                 raise problem
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:

@@ -253,11 +253,22 @@ class Program(Readable, ABC):
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
+        return self._alone(self._call, leaves)
+
+    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+        """Run `times` times on the leaves of a call whose arrays have a leading axis of that extent, in native calls of
+        about a tenth of a second each. Results are stacked; grads are those of the last run. Where a check fails,
+        nothing has changed; where a signal handler raises, the runs before stay done, as in a loop of calls.
+        The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
+        return self._alone(self._repeat, leaves, times)
+
+    def _alone(self, runs: Callable[..., Any], *arguments: Any) -> Any:
+        """Call what writes to the frames and scalars of this program, and have nothing else do so meanwhile."""
         if self.running:  # by a signal handler or a finalizer, in the middle of a call
             raise CompileError("a compiled function was called again in the middle of a call of it.")
         self.running = True
         try:
-            return self._call(leaves)
+            return runs(*arguments)
         finally:
             self.running = False
 
@@ -265,15 +276,12 @@ class Program(Readable, ABC):
     def _call(self, leaves: Sequence[Any]) -> Any: ...
 
     @abstractmethod
+    def _repeat(self, leaves: Sequence[Any], times: int) -> Any: ...
+
+    @abstractmethod
     def prepare_direct(self, leaves: Sequence[Any]) -> DirectParts | None:
         """What a direct call of leaves like these is made of. None where a call does more than look at arrays, or where
         the target cannot do that by itself."""
-
-    @abstractmethod
-    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
-        """Run `times` times in one native call on the leaves of a call whose arrays have a leading axis of that
-        extent. Results are stacked; grads are those of the last run. Where a check fails, nothing has changed.
-        The caller holds RUN_LOCK, and `ready` is true for the leaves of the first run."""
 
     # What surrounds the native code, as lines of Python: each program has those that it needs. They are generated since
     # looking for what there is to do would take longer than to do it. They see `leaves`, `tensors` and `drawn_from`.

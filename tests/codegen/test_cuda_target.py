@@ -268,6 +268,33 @@ def test_ctrl_c_ends_a_repeat_behind_a_whole_update(cupy: Any) -> None:
     assert now == [*state(*expected[:2]), lucid.get_state()]
 
 
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+def test_ctrl_c_stays_what_a_repeat_raises_where_a_check_has_failed(cupy: Any) -> None:
+    model, optimizer, step, _ = trained("cuda", steps=1)
+    before = [*state(model, optimizer), lucid.get_state()]
+    with ctrl_c(at=launches(step) + 4):
+        step.repeat(np.stack([X] * 4), np.stack([np.array([0, 9, 1])] * 4))
+    assert [*state(model, optimizer), lucid.get_state()] == before
+
+
+def test_a_signal_handler_that_raises_ends_a_repeat_behind_a_whole_update(cupy: Any) -> None:
+    model, optimizer, step, _ = trained("cuda", steps=1)
+    executable = step.programs[0]._compiled.executable
+    run, ran = executable.run, []
+
+    def interrupted(table: int) -> None:
+        run(table)
+        ran.append(table)
+        if len(ran) == 2:
+            raise SystemExit
+
+    with mock.patch.object(executable, "run", interrupted), pytest.raises(SystemExit):
+        step.repeat(np.stack([X] * 4), np.stack([Y] * 4))
+    now = [*state(model, optimizer), lucid.get_state()]
+    expected = trained("cpu", steps=3)
+    assert now == [*state(*expected[:2]), lucid.get_state()]
+
+
 # Checks.
 
 

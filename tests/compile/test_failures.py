@@ -288,7 +288,8 @@ def test_unhashable_and_odd_results() -> None:
 
 
 @pytest.mark.parametrize("direct", [False, True])
-def test_an_interrupt_behind_the_native_run_leaves_a_whole_step(direct: bool) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_behind_the_native_run_leaves_a_whole_step(error: type[BaseException], direct: bool) -> None:
     """A signal that Python handles when the native code returns: weights are new, so grads and masks are, too."""
     lucid.seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
@@ -320,12 +321,12 @@ def test_an_interrupt_behind_the_native_run_leaves_a_whole_step(direct: bool) ->
         def stopped(address: int) -> None:
             if after:
                 run(address)
-            raise KeyboardInterrupt
+            raise error
 
         replace_run(stopped)
         if not direct:
             step._fast = None
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             step(x)
         replace_run(run)
 

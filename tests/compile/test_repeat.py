@@ -95,30 +95,102 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("_ctrl_c_interrupts")
-@pytest.mark.parametrize("done", [0, 2, 4])
-def test_ctrl_c_leaves_the_updates_before_it_done(done: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def act_between(monkeypatch: pytest.MonkeyPatch, done: int, action: Callable[[], object]) -> None:
+    """Have pieces of one update each, and an action, such as a signal handler's, when so many are done."""
     times = 0
 
     def clock() -> float:
         nonlocal times
         times += 1
         if times == 2 * done + 1:  # at the start of a piece
-            os.kill(os.getpid(), signal.SIGINT)
-        return float(times)  # so that a piece is of one update
+            action()
+        return float(times)
 
+    monkeypatch.setattr(target, "time", SimpleNamespace(perf_counter=clock))
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def leave() -> None:
+    raise SystemExit
+
+
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
+@pytest.mark.parametrize("done", [0, 2, 4])
+@pytest.mark.parametrize(("act", "error"), [(press_ctrl_c, KeyboardInterrupt), (leave, SystemExit)])
+def test_an_interrupt_leaves_the_updates_before_it_done(
+    act: Callable[[], None], error: type[BaseException], done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     step, model, optimizer = make()
     before = everything(model, optimizer)
     if done:
         step.repeat(XS[:done], YS[:done])
     expected, mask = everything(model, optimizer), model[1].mask
     step, model, optimizer = make()
-    monkeypatch.setattr(target, "time", SimpleNamespace(perf_counter=clock))
-    with pytest.raises(KeyboardInterrupt):
+    version = model[0].weight._version.count
+    act_between(monkeypatch, done, act)
+    with pytest.raises(error):
         step.repeat(XS, YS)
     assert everything(model, optimizer) == expected
     assert (expected == before) == (done == 0)
+    assert (model[0].weight._version.count == version) == (done == 0)
     np.testing.assert_array_equal(model[1].mask, mask)
+
+
+def test_a_failed_check_of_a_handler_is_an_interrupt_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = lucid.zeros(3)
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        count.copy_(count + 1)
+        return x + count
+
+    def fail() -> None:
+        raise CheckError("the handler's own")
+
+    act_between(monkeypatch, 2, fail)
+    with pytest.raises(CheckError, match=r"^the handler's own"):
+        step.repeat(np.zeros((4, 3), np.float32))
+    assert count.tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_handler_can_not_call_what_is_repeated(repeats: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    xs = np.ones((6, 2), np.float32)
+
+    @lucid.compile
+    def step(x: lucid.Tensor, rate: float) -> lucid.Tensor:
+        return x * rate
+
+    def call() -> None:
+        with pytest.raises(CompileError, match="called again in the middle of a call of it"):
+            _ = step.repeat(xs, 0.0) if repeats else step(xs[0], 0.0)
+
+    step(xs[0], 2.0)
+    step(xs[0], 2.0)
+    act_between(monkeypatch, 2, call)
+    assert step.repeat(xs, 1.0).tolist() == xs.tolist()
+    assert step(xs[0], 0.0).tolist() == [0.0, 0.0]
+
+
+def test_a_handler_may_give_a_captured_tensor_another_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = lucid.ones(1000)
+    kept: list[Any] = []
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        return x * weight
+
+    def replace() -> None:
+        weight._array = np.zeros(1000, np.float32)
+        kept.extend(np.full(1000, 7, np.float32) for _ in range(4))  # where the array was, if it is gone
+
+    xs = np.ones((4, 1), np.float32)
+    step(xs[0])
+    act_between(monkeypatch, 2, replace)
+    assert (step.repeat(xs).numpy() == 1).all()
 
 
 @pytest.mark.usefixtures("_ctrl_c_interrupts")
