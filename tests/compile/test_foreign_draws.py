@@ -37,8 +37,8 @@ def test_a_draw_in_a_trace_is_told_of_once_a_program(draw: Callable[[], Any], mo
     with pytest.warns(TraceWarning) as caught:
         first = step(X)
     assert [str(warning.message) for warning in caught] == [
-        f"noisy has drawn from {module} while it was traced: later calls use the same numbers again. "
-        "lucid.rand, lucid.randn and the like draw at each call; or pass the numbers as an argument."
+        f"noisy has drawn from {module} while it was traced: later calls use the same numbers again.\n"
+        "  hint: lucid.rand, lucid.randn and the like draw at each call; or pass the numbers as an argument."
     ]
     assert caught[0].filename == __file__
     assert step(X).tolist() == first.tolist()
@@ -58,14 +58,34 @@ def test_what_draws_elsewhere_is_not_told_of() -> None:
     assert eager.shape == (3,)
 
 
-def test_nothing_is_told_where_another_thread_may_have_drawn() -> None:
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("daemon", [True, False])
+def test_nothing_is_told_where_another_thread_may_have_drawn(daemon: bool, ends: bool) -> None:
+    begun, tracing, drawn, may_end = (threading.Event() for _ in range(4))
+
+    def load_ahead() -> None:
+        begun.set()
+        tracing.wait()
+        np.random.normal()
+        drawn.set()
+        if not ends:
+            may_end.wait()
+
+    thread = threading.Thread(target=load_ahead, daemon=daemon)
+
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        tracing.set()
+        drawn.wait()
+        if ends:
+            thread.join()
+        return x + 1.0
+
     thread.start()
+    begun.wait()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        lucid.compile(lambda x: x + np.random.normal())(X)
-    done.set()
+        lucid.compile(step)(X)
+    may_end.set()
     thread.join()
 
 
