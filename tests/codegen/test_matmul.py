@@ -294,6 +294,24 @@ def test_the_rows_of_a_large_product_are_in_equal_parts_that_a_cache_holds(m: in
     assert list(cuts) == sorted(set(cuts))
 
 
+@pytest.mark.parametrize("k", [512, 4096, 1 << 16])
+@pytest.mark.parametrize(("m", "n"), [(1 << 20, 64), (9000, 200), (20_000, 4096), (300_000, 96)])
+def test_a_large_product_is_cut_no_more_often_than_any_other_work(m: int, n: int, k: int) -> None:
+    gemm = Gemm(float32, 64)
+    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n))
+    assert -(-m // gemm.rows) <= down * chunks.MOST
+    assert len(cuts) - 1 <= chunks.MOST
+
+
+@pytest.mark.parametrize("k", [512, 4096])
+def test_rows_are_not_divided_for_a_single_panel(k: int) -> None:
+    gemm = Gemm(float32, 64)
+    (panel,) = gemm.panels(1 << 20, 40)
+    down, cuts = product_chunks(1, 1 << 20, 40, k, gemm.rows, (panel,))
+    assert down * chunks.HALVES in range(-(-(1 << 20) // gemm.rows), -(-(1 << 20) // gemm.rows) + chunks.HALVES)
+    assert len(cuts) - 1 == chunks.MOST
+
+
 @pytest.mark.parametrize(("m", "n"), [(512, 512), (256, 784), (64, 512), (100, 650), (512, 128), (71, 300)])
 def test_two_workers_have_equal_shares_of_a_product(m: int, n: int) -> None:
     gemm = Gemm(float32, 64)

@@ -112,9 +112,9 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
     part, panel by panel in each, as if all parts were full.
 
     Stretches follow panels, since a panel of B is packed once for all rows of a part. Where there are few panels,
-    rows are divided first, and where A is large, so that it comes from memory once and not for each panel. All
-    stretches have about as many vectors, so that workers have equal shares, though panels may be few, the last ones
-    narrow, and the last part low.
+    rows are divided first, and where A is large and panels are several, so that it comes from memory once and not for
+    each. All stretches have about as many vectors, so that workers have equal shares, though panels may be few, the
+    last ones narrow, and the last part low.
     """
     tiles = -(-m // rows)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
@@ -122,11 +122,11 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
         return tiles, (0, tiles * len(panels))
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
     down = tiles if len(panels) * batch >= min(wanted, 8) else -(-tiles // HALVES)
-    most = max(CACHED // max(rows * k, 1), LOWEST)
-    if down > most:
+    most = max(CACHED // max(rows * k, 1), LOWEST, -(-tiles // MOST))
+    if down > most and len(panels) > 1:
         down = -(-tiles // -(-tiles // most))
     parts = [min(down, tiles - first) for first in range(0, tiles, down)]
-    stretches = min(-(-wanted // (batch * len(parts))), down * len(panels) // SHORTEST_STRETCH)
+    stretches = min(-(-wanted // (batch * len(parts))), MOST // len(parts), down * len(panels) // SHORTEST_STRETCH)
     stretches = len(parts) * max(stretches - stretches % (4 if stretches >= 4 else 2), 1)
     columns = [(high, vectors) for high in parts for vectors in panels]
     starts = [*accumulate((high * vectors for high, vectors in columns), initial=0)]
