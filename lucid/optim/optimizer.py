@@ -131,14 +131,18 @@ class Optimizer(Observed):
                 created[tensor.name] = tensor
         return created
 
-    def _add_state(self) -> None:
-        """Allocate what the settings of the groups need now beside the state that there is."""
-        needed: dict[str, Tensor] = {}
+    def _add_momentum(self, groups: Sequence[Group]) -> None:
+        """Allocate the state that the momentum of some groups needs, which were without one until now."""
+        added: dict[str, Tensor] = {}
         first = 0
         for group, members in zip(self.param_groups, self._members, strict=True):
-            needed |= self._new_state(group, members, first)
+            if any(group is given for given in groups) and group["momentum"]:
+                without = self._new_state({**group, "momentum": 0.0}, members, first).keys() | self.state.keys()
+                needed = self._new_state(group, members, first)
+                added |= {name: tensor for name, tensor in needed.items() if name not in without}
             first += len(members)
-        self.state = {**needed, **self.state}
+        if added:
+            self.state = {**self.state, **added}
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""
@@ -164,7 +168,7 @@ class Optimizer(Observed):
         if name not in self.state:
             raise ArgumentError(
                 f"{type(self).__name__} has no {kind} for this group, which was made without {needed_by}.",
-                hint=f"make the optimizer with {needed_by}, which is not for setting later.",
+                hint=f"make the optimizer with {needed_by}, which is not for setting in its groups later.",
             )
         return self.state[name]
 

@@ -21,7 +21,7 @@ class SGD(Optimizer):
         p <- p - lr * (b, or g + momentum * b with nesterov)
 
     as in PyTorch; g is negated first with `maximize`. Momentum and dampening other than 0 need state, so that a
-    group made without them can't get them by a later setting.
+    group made without them can't get them by a later setting. (OneCycleLR and CyclicLR add that of their momentum.)
     Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013.
     """
 

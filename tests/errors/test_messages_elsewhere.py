@@ -79,7 +79,7 @@ def test_an_optimizer_without_the_state_that_a_new_setting_needs() -> None:
     with pytest.raises(ArgumentError) as caught:
         optimizer.step()
     assert caught.value.sentence.endswith(" for this group, which was made without amsgrad.")
-    assert caught.value.hint == "make the optimizer with amsgrad, which is not for setting later."
+    assert caught.value.hint == "make the optimizer with amsgrad, which is not for setting in its groups later."
 
 
 def test_a_tensor_with_the_name_of_the_metadata(tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
 """Schedules: closed forms, state, arguments. Their combinations are compared with PyTorch's in tests/parity."""
 
 import math
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
+import lucid
 import lucid.optim as optim
 from lucid import Tensor
-from lucid.errors import ArgumentError, StateDictError
+from lucid.errors import ArgumentError, StateDictError, TraceError
 from lucid.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
+    CyclicLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
@@ -145,3 +149,66 @@ def test_the_end_of_a_cycle() -> None:
 def test_wrong_use(make: object, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         make(optimizer())
+
+
+CYCLES: dict[str, Callable[..., LRScheduler]] = {
+    "OneCycleLR": lambda o, **options: OneCycleLR(o, 0.1, total_steps=8, **options),
+    "CyclicLR": lambda o, **options: CyclicLR(o, 0.01, 0.1, **options),
+}
+
+
+def settings(made: optim.Optimizer) -> list[dict[str, Any]]:
+    return [{**group} for group in made.param_groups]
+
+
+@pytest.mark.parametrize("name", CYCLES)
+class TestMomentumOfACycle:
+    def test_where_its_state_can_not_be_allocated_nothing_has_changed(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = optimizer()
+        before = settings(made)
+
+        def fail(*_: object) -> NoReturn:
+            raise MemoryError
+
+        monkeypatch.setattr(made, "initial_state", fail)
+        with pytest.raises(MemoryError):
+            CYCLES[name](made)
+        assert settings(made) == before
+        assert made.state == {}
+
+    def test_in_a_trace_nothing_has_changed(self, name: str) -> None:
+        made = optimizer()
+        before = settings(made)
+
+        @lucid.compile
+        def step(x: Tensor) -> Tensor:
+            CYCLES[name](made)
+            return x
+
+        with pytest.raises(TraceError, match="a scheduler was made while a function is traced") as caught:
+            step(Tensor([1.0]))
+        assert caught.value.hint == "make it outside the compiled function."
+        assert settings(made) == before
+        assert made.state == {}
+
+    def test_it_brings_no_other_state(self, name: str) -> None:
+        made = optim.RMSprop([Tensor([1.0])])
+        made.param_groups[0]["centered"] = True
+        CYCLES[name](made)
+        assert sorted(made.state) == ["momentum_buffer.0", "square_avg.0", "step.0"]
+        adam = optim.Adam([Tensor([1.0])])
+        adam.param_groups[0]["amsgrad"] = True
+        before = adam.state
+        CYCLES[name](adam)
+        assert adam.state is before
+
+    def test_only_groups_that_were_without_get_it(self, name: str) -> None:
+        made = optim.SGD([{"params": [Tensor([1.0])], "momentum": 0.9}, {"params": [Tensor([2.0]), Tensor([3.0])]}])
+        kept = made.state["momentum_buffer.0"]
+        CYCLES[name](made, cycle_momentum=False)
+        assert list(made.state) == ["momentum_buffer.0"]
+        CYCLES[name](made)
+        assert list(made.state) == ["momentum_buffer.0", "momentum_buffer.1", "momentum_buffer.2"]
+        assert made.state["momentum_buffer.0"] is kept

@@ -117,7 +117,6 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in optimizer.param_groups):
             raise ArgumentError("OneCycleLR takes an optimizer with momentum or betas, or cycle_momentum=False.")
         super().__init__(optimizer)
-        optimizer._add_state()  # that of the momentum, where the optimizer was made without
 
     def first_rate(self, group: Group, base: float) -> float:
         return self.next_rate(group, base)
