@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lucid.codegen.cuda.device import is_on_gpu
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, DTypeError, LucidError
+from lucid.errors import ArgumentError, DTypeError, reading
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import as_dtype
 
@@ -43,22 +43,16 @@ def to_array(data: Any, narrow: bool = True) -> Array:
             hint="lucid.as_tensor(x) takes it where it is.",
         )
     elif hasattr(data, "__array__"):
-        try:
+        with reading("NumPy", data):
             found = np.asarray(data)
-        except (TypeError, ValueError, RuntimeError) as error:  # such as of a dtype or a layout that NumPy lacks
-            if isinstance(error, LucidError):
-                raise
-            raise ArgumentError(
-                f"NumPy can't read an array of type {type(data).__name__}: {str(error).rstrip('.')}.",
-                hint="convert it first: one of PyTorch as in x.detach().float().",
-            ) from error
     elif hasattr(data, "__dlpack__"):
         if (kind := data.__dlpack_device__()[0]) not in _CPU_DEVICES:
             raise ArgumentError(
                 f"an array is on a device of DLPack's kind {kind}, which is neither the CPU nor NVIDIA's.",
                 hint="copy it to the CPU.",
             )
-        found = np.from_dlpack(data)
+        with reading("NumPy", data):
+            found = np.from_dlpack(data)
     else:
         if isinstance(data, list | tuple):
             data = _without_tensors(data)

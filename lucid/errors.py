@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import UnionType
 from typing import Any
 
@@ -137,6 +139,21 @@ def file_error(done: str, path: str | os.PathLike[str], error: OSError, *, hint:
     name, reason = os.fspath(path), error.strerror or str(error)
     kind: type[FileError] = _OF_FILES.get(type(error), FileError)
     return kind(f"{name} can't be {done}: {reason}.", name, error, hint=hint)
+
+
+@contextmanager
+def reading(library: str, array: object) -> Iterator[None]:
+    """Raise ArgumentError where a library, NumPy or CuPy, can't take over an array of another one in this block: for
+    its dtype or its layout, or since it wants a gradient."""
+    try:
+        yield
+    except LucidError:
+        raise
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise ArgumentError(
+            f"{library} can't read an array of type {type(array).__name__}: {str(error).rstrip('.')}.",
+            hint="convert it first: one of PyTorch as in x.detach().float().",
+        ) from error
 
 
 class UndefinedError(LucidError, NotImplementedError):

@@ -12,7 +12,7 @@ import pytest
 import lucid
 from lucid.codegen.cuda import device as devices
 from lucid.errors import ArgumentError, DTypeError
-from tests.codegen.foreign import KINDS, Foreign, keep_busy
+from tests.codegen.foreign import KINDS, Foreign, WithDLPack, keep_busy
 from tests.codegen.found_gpu import found_gpu
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -107,6 +107,24 @@ def test_element_types_that_lucid_does_not_have(kind: type[Foreign], cupy: Any, 
     for take in (lucid.as_tensor, double):
         with pytest.raises(DTypeError, match="float16"):
             take(kind(cupy, VALUES.astype(np.float16)))
+
+
+class Refusing(WithDLPack):
+    """One like a parameter of PyTorch's."""
+
+    def __dlpack__(self, **_: Any) -> Any:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+
+
+def test_arrays_that_their_library_does_not_give_away(cupy: Any, double: Any) -> None:
+    for take in (lucid.as_tensor, double):
+        with pytest.raises(ArgumentError) as raised:
+            take(Refusing(cupy, VALUES))
+        assert raised.value.sentence == (
+            "CuPy can't read an array of type Refusing: "
+            "Can't export tensors that require gradient, use tensor.detach()."
+        )
+        assert raised.value.hint == "convert it first: one of PyTorch as in x.detach().float()."
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -233,6 +233,29 @@ class Sparse:
         return 1, 0
 
 
+class OfPyTorch:
+    """A tensor of PyTorch's that has nothing but DLPack."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+    def __dlpack_device__(self) -> Any:
+        return self.tensor.__dlpack_device__()
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.tensor.__dlpack__(**options)
+
+
+@pytest.mark.parametrize("text", ["torch.ones(3, requires_grad=True)", "torch.ones(3, dtype=torch.bfloat16)"])
+@pytest.mark.parametrize("wrap", [OfPyTorch, lambda tensor: tensor])
+def test_a_tensor_of_pytorch_that_numpy_cannot_read(wrap: Any, text: str) -> None:
+    data = wrap(eval(text, {"torch": pytest.importorskip("torch")}))
+    for function in (lucid.as_tensor, Tensor, lucid.compile(lambda x: x)):
+        with pytest.raises(ArgumentError, match="NumPy can't read an array of type") as caught:
+            function(data)
+        assert caught.value.hint == "convert it first: one of PyTorch as in x.detach().float()."
+
+
 def test_an_array_that_numpy_cannot_read() -> None:
     for function in (lucid.as_tensor, Tensor, lucid.compile(lambda x: x)):
         with pytest.raises(ArgumentError) as caught:

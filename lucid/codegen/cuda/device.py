@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
-from lucid.errors import ArgumentError, CompileError
+from lucid.errors import ArgumentError, CompileError, reading
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, TensorType, as_dtype
 
@@ -162,14 +162,16 @@ class Device:
 
     def foreign(self, array: Any) -> Any:
         """The array over the memory of another library's array on the GPU. Raises ArgumentError for one on another GPU,
-        and DTypeError for an element type that Lucid does not have."""
+        or that CuPy can't read, and DTypeError for an element type that Lucid does not have."""
         self.follow()
         if self.holds(array):
             found = array
-        elif hasattr(type(array), "__dlpack__"):  # CuPy has the current stream wait for that library
-            found = self._cupy.from_dlpack(array)
-        else:  # CuPy waits for the stream that the interface names
-            found = self._cupy.asarray(array)
+        else:
+            with reading("CuPy", array):
+                if hasattr(type(array), "__dlpack__"):  # CuPy has the current stream wait for that library
+                    found = self._cupy.from_dlpack(array)
+                else:  # CuPy waits for the stream that the interface names
+                    found = self._cupy.asarray(array)
         if found.device.id != self.number:
             raise ArgumentError(
                 f"an array is on GPU {found.device.id}, and Lucid works on GPU {self.number}, the first that it found "
