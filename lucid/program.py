@@ -143,7 +143,7 @@ class Program(Readable, ABC):
                 "f.lower(x).values(x).",
             )
         with RUN_LOCK:
-            return Values(self._traced, self.inputs(leaves))
+            return Values(self._traced, self._alone(self.inputs, leaves))
 
     def inputs(self, leaves: Sequence[Any], run: int | None = None) -> list[Array]:
         """The arrays that a call on these leaves reads, in the order of the inputs of the traced graph, in the memory

@@ -156,20 +156,26 @@ def test_a_failed_check_of_a_handler_is_an_interrupt_like_others(monkeypatch: py
     assert count.tolist() == [2.0] * 3
 
 
-@pytest.mark.parametrize("repeats", [False, True])
-def test_a_handler_can_not_call_what_is_repeated(repeats: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["call", "repeat", "values"])
+def test_a_handler_can_not_call_what_is_repeated(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     xs = np.ones((6, 2), np.float32)
 
     @lucid.compile
     def step(x: lucid.Tensor, rate: float) -> lucid.Tensor:
         return x * rate
 
+    step(xs[0], 2.0)
+    step(xs[0], 2.0)
+    ways: dict[str, Callable[[], object]] = {
+        "call": lambda: step(xs[0], 0.0),
+        "repeat": lambda: step.repeat(xs, 0.0),
+        "values": lambda: step.programs[0].values(xs[0], 0.0),
+    }
+
     def call() -> None:
         with pytest.raises(CompileError, match="called again in the middle of a call of it"):
-            _ = step.repeat(xs, 0.0) if repeats else step(xs[0], 0.0)
+            ways[way]()
 
-    step(xs[0], 2.0)
-    step(xs[0], 2.0)
     act_between(monkeypatch, 2, call)
     assert step.repeat(xs, 1.0).tolist() == xs.tolist()
     assert step(xs[0], 0.0).tolist() == [0.0, 0.0]
