@@ -32,7 +32,7 @@ STEPS = 2000
 LENGTH = 60
 BATCH = 64
 HIDDEN = 64
-AT_ONCE = 50  # steps in one native call
+AT_ONCE = 50  # steps in one call of `repeat`
 GUESS = 1.0 / 6.0  # the mean squared error of the best constant
 SEED = 0
 
@@ -59,7 +59,7 @@ class Run:
     model: Adder
     lines: int = 0  # of the IR of a step
     losses: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)  # of each native call
+    seconds: list[float] = field(default_factory=list)  # of each call of `repeat`
 
 
 def sequences(count: int, length: int, generator: np.random.Generator) -> tuple[Array, Array]:
@@ -138,7 +138,7 @@ def main() -> None:
     if options.steps < 1 or options.length < 2:
         parser.error("--steps takes a number from 1 and --length one from 2")
 
-    print(f"{options.steps} steps of {BATCH} sequences of {options.length} elements, {AT_ONCE} steps a native call")
+    print(f"{options.steps} steps of {BATCH} sequences of {options.length} elements, {AT_ONCE} steps a call")
     run = train(options.steps, options.length)
     x, expected = sequences(1000, options.length, np.random.default_rng(SEED + 1))
     predicted = predict(run.model, x)
