@@ -14,7 +14,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from enum import Enum
+from functools import cached_property, partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -53,13 +54,16 @@ def describe(value: object, depth: int = 0) -> object:
 
 
 def parts_of(value: Any) -> tuple[object, ...] | None:
-    """What a frozen dataclass or a functools.partial is made of, where that is all that it has; None for all else."""
+    """What a functools.partial is made of, or a frozen dataclass that compares by its fields, where that is all that it
+    has and will have; None for all else."""
     kind = type(value)
     attributes = getattr(value, "__dict__", {}).keys()
     if kind is partial:
         return None if attributes else (value.func, value.args, value.keywords)
     parameters = kind.__dict__.get("__dataclass_params__")
-    if parameters is None or not parameters.frozen:
+    if parameters is None or not parameters.frozen or not parameters.eq:
+        return None
+    if any(isinstance(member, cached_property) for base in kind.__mro__ for member in vars(base).values()):
         return None
     names = [field.name for field in dataclasses.fields(kind)]
     if attributes - names or not all(hasattr(value, name) for name in names):
@@ -92,6 +96,24 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
         yield value
 
 
+def is_value(value: object) -> bool:
+    """Whether a frozen dataclass is as good as any other with the same description: nothing in it can change in place.
+
+    Where a part says more than its description does, as an instance of a subclass of str with attributes, or -0.0, it
+    is not."""
+    held = None if type(value) is partial else parts_of(value)
+    return held is not None and all(map(_stays, held))
+
+
+def _stays(part: object) -> bool:
+    if isinstance(part, complex) or (isinstance(part, float) and part == 0.0 and math.copysign(1.0, part) < 0.0):
+        return False
+    if isinstance(part, (*_PLAIN, tuple, frozenset)) and getattr(part, "__dict__", None) and not isinstance(part, Enum):
+        return False
+    held = part if isinstance(part, tuple | frozenset) else parts_of(part)
+    return not is_mutable(part) if held is None else type(part) is not partial and all(map(_stays, held))
+
+
 def is_mutable(value: object) -> bool:
     """Whether the content of a value can change without a write to the attribute that holds it."""
     if isinstance(value, tuple | frozenset):
@@ -108,6 +130,13 @@ class Condition:
     subject: str
     expression: str
     traced: object = True
+
+
+class _Other:
+    """What has been changed in place since, for people."""
+
+    def __repr__(self) -> str:
+        return "something else"
 
 
 class GuardRecorder:
@@ -151,15 +180,23 @@ class GuardRecorder:
         elif type(value) in (int, float, str, bytes):
             text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
         elif isinstance(value, _CONTAINERS) or type(value) is partial:
-            text = f"describe({expression}) == {self._constant(describe(value))}"
-            for thing in identities(value):  # an identity stays unique while its object lives
-                self.bind(thing)
+            text = self._content(expression, value)
         else:
             text = f"{expression} is {self.bind(value)}"
         target = self.after_epoch if epoch else self.always
         if type(value) in (dict, list):
             value = copy.copy(value)  # what it held: the container itself may change
         target.setdefault(text, Condition(text, subject or expression, expression, value))
+
+    def content(self, expression: str, value: object) -> None:
+        """Guard what the object that an expression gives holds, where another guard says which object it is."""
+        text = self._content(expression, value)
+        self.always.setdefault(text, Condition(text, f"what {expression} holds", expression, _Other()))
+
+    def _content(self, expression: str, value: object) -> str:
+        for thing in identities(value):  # an identity stays unique while its object lives
+            self.bind(thing)
+        return f"describe({expression}) == {self._constant(describe(value))}"
 
     def _constant(self, description: object) -> str:
         return self.bind(description)

@@ -389,6 +389,8 @@ class Program(Readable, ABC):
                 found.append(tensor if passed is None or repeated else passed)
             elif isinstance(result, Scalar):
                 found.append(next(scalars)(leaves))
+            elif isinstance(result, Outside):
+                found.append(result.in_call(leaves))
             else:
                 found.append(result)
         return found

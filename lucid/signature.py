@@ -13,7 +13,7 @@ from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import is_foreign_array, to_array
 from lucid.core import tensor_over
 from lucid.errors import ArgumentError, leaked
-from lucid.guards import describe, parts_of
+from lucid.guards import describe, identities, is_value
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
 from lucid.nn.module import Module
@@ -59,7 +59,7 @@ def leaf_key(leaf: Any) -> Any:
             f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
             hint="convert the argument, for instance with dict(x).",
         )
-    return _Same(leaf) if parts_of(leaf) is None else _Alike(leaf)
+    return _Alike(leaf) if is_value(leaf) else _Same(leaf)
 
 
 class Key(NamedTuple):
@@ -84,7 +84,7 @@ def key_text(key: Any) -> str:
             type = str(TensorType(as_dtype(dtype), shape))
             return f"{type} that requires a gradient" if any(flags[:1]) else type
         case _Alike():
-            return repr(key.thing)
+            return repr(key.thing)  # as it was: nothing in it changes
         case _Same():
             return f"{key.thing!r}, an object"
         case (_, value):
@@ -108,13 +108,14 @@ class _Same:
 
 
 class _Alike(_Same):
-    """A key that equals that of any frozen dataclass, or functools.partial, with the same parts."""
+    """A key that equals that of any frozen dataclass with the same parts."""
 
-    __slots__ = ("description",)
+    __slots__ = ("description", "held")
 
     def __init__(self, thing: object) -> None:
         super().__init__(thing)
         self.description = describe(thing)
+        self.held = tuple(identities(thing))  # an identity stays unique while its object lives
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Alike) and other.description == self.description

@@ -48,8 +48,8 @@ class GradSlot:
 
 @dataclass(frozen=True, eq=False)
 class Outside:
-    """A tensor from outside a trace, as a later call finds it: an argument by its number, any other by itself. So what
-    keeps this keeps no tensor of the first call alive."""
+    """What a trace is given from outside, as a later call finds it: an argument by its number, any other tensor by
+    itself. So what keeps this keeps no tensor of the first call alive."""
 
     argument: int | None
     tensor: Tensor | None
@@ -59,7 +59,7 @@ class Outside:
         return Outside(tracked.argument, tracked.tensor if tracked.argument is None else None)
 
     def in_call(self, leaves: Sequence[Any]) -> Any:
-        """The tensor, or the array in its place, in a call of these leaves."""
+        """The argument, which may be an array in the place of a tensor, or the tensor in a call of these leaves."""
         return self.tensor if self.argument is None else leaves[self.argument]
 
 
@@ -108,7 +108,8 @@ class Trace:
     scalars: list[tuple[Value, str]]  # float64 arguments, and the expressions that give them at each call
     grads_read: list[GradSlot]
     constants: dict[Value, Array]  # arrays that the traced code itself made
-    results: list[object]  # the leaves of the result: TracedOutputs, Scalars, and objects returned as they are
+    # The leaves of the result: TracedOutputs, Scalars, Outside for other arguments, and objects returned as they are.
+    results: list[object]
     grads_written: list[GradSlot]
     lines: tuple[Line | Loop, ...]
     draws: int

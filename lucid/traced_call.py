@@ -11,15 +11,17 @@ import numpy as np
 from lucid.code_guards import CodeObserver
 from lucid.core import tensor_over
 from lucid.errors import ArgumentTypeError, TraceError
+from lucid.guards import is_value, parts_of
 from lucid.ir.types import as_dtype
 from lucid.missing_names import near_name
 from lucid.modes import modes
 from lucid.nn.module import Module
 from lucid.observed import Observed, record_reads
 from lucid.pytree import Spec, flatten, unflatten
+from lucid.scalars import Scalar
 from lucid.signature import argument_names
 from lucid.tensor import Tensor
-from lucid.trace import Trace
+from lucid.trace import Outside, Trace
 from lucid.tracing import Tracer, tracing
 
 
@@ -42,6 +44,8 @@ def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], s
                 symbols.append(tracer.scalars.input(argument, leaf, f"leaves[{number}]"))
             else:
                 symbols.append(leaf)
+                if parts_of(leaf) is not None and not is_value(leaf):  # the key says which object it is
+                    tracer.guards.content(f"leaves[{number}]", leaf)
         args, kwargs = unflatten(spec, symbols)
 
         def record(owner: Observed, attribute: str, value: object) -> None:
@@ -59,6 +63,8 @@ def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], s
         _expect_unchanged(symbols, spec, (args, kwargs))
         result_leaves, result_spec = flatten(result)
         trace = tracer.finish(result_leaves)
+    given = {id(symbol): number for number, symbol in enumerate(symbols) if not isinstance(symbol, Tensor | Scalar)}
+    trace.results = [Outside(given[id(leaf)], None) if id(leaf) in given else leaf for leaf in trace.results]
     observer.guard(tracer.guards)
     return trace, result_spec
 
