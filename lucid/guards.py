@@ -23,7 +23,9 @@ from lucid.modes import epoch as global_epoch
 from lucid.observed import MISSING, Observed
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
-_COLUMNS = frozenset({bool, int, float, str, bytes, type(None), type(Ellipsis)})  # that one look at all of them tells
+# Of items of these very classes, and of none derived from them, the == of two tuples decides: of their classes, and of
+# the items, each of which equals itself. NaN does not, and a complex number may hold it: those are looked at singly.
+_COLUMNS = frozenset({bool, int, float, str, bytes, type(None), type(Ellipsis)})
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded by what they hold
 
@@ -158,7 +160,7 @@ class GuardRecorder:
             self.namespace[name] = thing
         return self._names[id(thing)]
 
-    def call(self, thing: object, title: str) -> None:
+    def entitle(self, thing: object, title: str) -> None:
         """Say what an object is called where an expression over it is told."""
         self._titles[self.bind(thing)] = title
 

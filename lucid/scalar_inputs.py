@@ -81,7 +81,7 @@ class ScalarInputs:
     def guard_group(self, group: dict[str, Any], title: str, check: Callable[[dict[str, Any]], None]) -> None:
         """Guard that what is a `hyperparameter` in a group passes the check of its optimizer, which the trace then
         raises where it does not; and all else by its value, for an optimizer may have read it directly."""
-        self._tracer.guards.call(group, title)
+        self._tracer.guards.entitle(group, title)
         read = [key for key in group if (id(group), key) in self._hyperparameters]
         if read:
             guards, checked = self._tracer.guards, CheckedGroup(group, read, check)
