@@ -29,6 +29,8 @@ from lucid.ir.types import BY_SHORT_NAME, TensorType, as_dtype
 ARCHITECTURE_VARIABLE = "LUCID_CUDA_ARCH"
 DEFAULT_ARCHITECTURE = "sm_80"  # where there is no GPU to ask
 
+WITHOUT_GPU = "target='cuda-sim' runs the kernels; with target='cpu', lower(...).cuda_source() shows them."
+
 # What DLPack calls the memory of an NVIDIA GPU, and that which it shares with the CPU.
 CUDA_DEVICE, CUDA_MANAGED = 2, 13
 
@@ -44,13 +46,12 @@ def gpu() -> Device:
         raise CompileError(
             "target 'cuda' runs its kernels through CuPy, which is not installed.",
             hint='pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU and its driver; '
-            "without one, target='cuda-sim' runs the kernels; with target='cpu', lower(...).cuda_source() shows them.",
+            f"without one, {WITHOUT_GPU}",
         ) from None
     if not cupy.is_available():
         raise CompileError(
             "target 'cuda' needs an NVIDIA GPU and its driver, and CuPy finds none.",
-            hint="nvidia-smi lists those that the driver sees; "
-            "without one, target='cuda-sim' runs the kernels; with target='cpu', lower(...).cuda_source() shows them.",
+            hint=f"nvidia-smi lists those that the driver sees; without one, {WITHOUT_GPU}",
         )
     return Device(cupy)
 
