@@ -41,6 +41,7 @@ DEFAULT_SIZE = 512 << 20  # bytes
 FORMAT = "lucid-cache 1"  # of a file, and a part of every key: another layout of plans or notes is another number
 SUFFIX = ".lucid"
 _OURS = re.compile(r"[0-9a-f]{64}(\.lucid|\.[0-9a-f]{16}\.tmp)")
+_SIZE = re.compile(r"\s*(\d+)([KMG]?)\s*", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)  # the last as in /proc
 
@@ -111,7 +112,7 @@ def fetch(key: str) -> Entry | None:
     path = directory()
     if path is None:
         return None
-    _bound()  # tells of one that is no size, also where nothing has to be stored
+    _expect_size()  # here, too: where all is found, nothing is stored
     name = key + SUFFIX
     try:
         with _opened_folder(path) as folder:
@@ -133,6 +134,7 @@ def fetch(key: str) -> Entry | None:
 
 def store(key: str, entry: Entry) -> None:
     """Keep an entry, in place of an older one of its key, and drop the least recently used beyond the bound."""
+    _expect_size()
     path, raw, bound = directory(), entry.to_bytes(key), _bound()
     if path is None or len(raw) > bound:
         return
@@ -251,13 +253,14 @@ def _trim(folder: int, bound: int) -> None:
 
 def _bound() -> int:
     """The bytes that the cache may take."""
-    text = os.environ.get(SIZE_VARIABLE, "")
-    match = re.fullmatch(r"(\d+)([KMG]?)", text.strip().upper())
-    if match:
-        return int(match[1]) * _UNITS[match[2]]
-    if text:
+    match = _SIZE.fullmatch(os.environ.get(SIZE_VARIABLE, ""))
+    return int(match[1]) * _UNITS[match[2].upper()] if match else DEFAULT_SIZE
+
+
+def _expect_size() -> None:
+    """Warn where the environment bounds the cache by what is no size."""
+    if (text := os.environ.get(SIZE_VARIABLE)) and not _SIZE.fullmatch(text):
         _warn_once(f"{SIZE_VARIABLE} takes a number of bytes such as 512M, got {text!r}; the bound is 512M.")
-    return DEFAULT_SIZE
 
 
 def _checksum(content: bytes) -> str:

@@ -116,7 +116,7 @@ def test_an_entry_beyond_the_bound_is_not_stored(folder: Path, monkeypatch: pyte
     assert [path.stem for path in folder.iterdir()] == [KEY]
 
 
-@pytest.mark.parametrize("text", ["much", "-5"])
+@pytest.mark.parametrize("text", ["much", "-5", "5\N{KELVIN SIGN}"])
 @pytest.mark.parametrize("use", [cache.fetch, lambda key: cache.store(key, ENTRY)])
 def test_a_bound_that_is_no_size_is_told(
     use: Callable[[str], object], text: str, monkeypatch: pytest.MonkeyPatch
