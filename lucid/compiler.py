@@ -297,8 +297,9 @@ class CompiledFunction:
         self._programs[key] = group
         if compiled.number == STORM:
             warnings.warn(
-                f"{self._name} has been compiled {STORM} times; the last time because {compiled.cause}. "
-                "Pass what changes from call to call as a float or a tensor, by itself or in a dict, list or tuple.",
+                f"{self._name} has been compiled {STORM} times; the last time because {compiled.cause}.\n"
+                "  hint: pass what changes from call to call as a float or a tensor, by itself or in a dict, list or "
+                "tuple.",
                 RecompileWarning,
                 stacklevel=4,
             )
