@@ -125,8 +125,8 @@ class _Alike(_Same):
 
 
 def aliases(leaves: Sequence[Any]) -> tuple[int, ...] | None:
-    """Which tensors and arrays of a call are one and the same, or None where all differ."""
-    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor | np.ndarray)]
+    """Which tensors, arrays and sets of a call are one and the same, or None where all differ."""
+    ids = [id(leaf) for leaf in leaves if isinstance(leaf, Tensor | np.ndarray | set)]
     if len(ids) < 2 or len(set(ids)) == len(ids):
         return None
     return tuple(ids.index(i) for i in ids)

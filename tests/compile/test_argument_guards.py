@@ -211,6 +211,12 @@ def test_an_argument_that_is_returned_is_that_of_the_call() -> None:
         assert fast(Tensor(ONE), second)[1] is second
 
 
+def test_a_set_that_was_given_twice_is_not_taken_for_two() -> None:
+    fast, names, others = lucid.compile(lambda x, first, second: (x, first)), {"a"}, {"a"}
+    assert fast(Tensor(ONE), names, names)[1] is names
+    assert fast(Tensor(ONE), names, others)[1] is names
+
+
 @dataclass(frozen=True)
 class Caching:
     scale: float
