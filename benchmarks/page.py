@@ -168,7 +168,7 @@ def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
         yield (
             "From Python, a product costs Lucid more beside its arithmetic, as each result is a new array where "
             "`numpy.matmul` writes into an old one: it counts where a product takes 10 us. `products.py` calls both in "
-            "native loops, with other figures: [matrix products](#matrix-products)."
+            "native loops, with other figures: [matrix products](performance-notes.md#matrix-products)."
         )
 
 

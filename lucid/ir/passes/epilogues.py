@@ -1,7 +1,7 @@
 """Epilogues: a map that reads the result of a product in place is computed where its elements come out.
 
-A pass for targets whose products are bound by memory. On a CPU they are not, and it does not pay: `docs/performance.md`
-has the figures.
+A pass for targets whose products are bound by memory. On a CPU they are not, and it does not pay: the figures are in
+`docs/performance-notes.md`.
 """
 
 from __future__ import annotations
