@@ -17,6 +17,8 @@ from lucid.codegen.threads import HELPER
 from lucid.context import user_frame
 from lucid.errors import TraceWarning
 
+PROGRESS = "tqdm._monitor"  # whose thread, which a progress bar leaves behind, draws nothing
+
 
 @contextmanager
 def told_of_draws(name: str) -> Iterator[None]:
@@ -45,7 +47,8 @@ def _has_company() -> bool:
     """Whether another thread may draw. Daemons may, too: nearly all that load batches ahead are. A false warning of a
     right program is worse than none of a wrong one, which an audit finds."""
     own = threading.current_thread()
-    return any(thread is not own and thread.name != HELPER for thread in threading.enumerate())
+    others = [thread for thread in threading.enumerate() if thread is not own and thread.name != HELPER]
+    return any(type(thread).__module__ != PROGRESS for thread in others)
 
 
 def _numpy_state() -> dict[str, Any] | None:

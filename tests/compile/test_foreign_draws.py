@@ -1,5 +1,6 @@
 """A trace that draws random numbers of NumPy or of Python warns."""
 
+import io
 import random
 import subprocess
 import sys
@@ -18,6 +19,13 @@ from lucid.errors import TraceWarning
 X = np.ones(3, np.float32)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No threads but this one, whatever other tests have left behind."""
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread()])
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(
     ("draw", "module"),
     [
@@ -94,3 +102,13 @@ def test_the_first_use_of_numpys_numbers_is_in_a_trace(draw: str, told: bool) ->
     code = f"import numpy as np, lucid; lucid.compile(lambda x: x + {draw})(np.ones(3))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ("TraceWarning: lambda has drawn from numpy.random" in run.stderr) == told
+
+
+def test_the_thread_of_a_progress_bar_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tqdm = pytest.importorskip("tqdm")
+    with tqdm.tqdm(total=1, disable=False, file=io.StringIO()) as bar:
+        assert bar.monitor is not None
+        monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread(), bar.monitor])
+        with pytest.warns(TraceWarning):
+            lucid.compile(lambda x: x + np.random.normal())(X)
+        monkeypatch.undo()
