@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import math
 import re
+from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ from lucid.observed import MISSING, Observed
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 # Of items of these very classes, and of none derived from them, the == of two tuples decides: of their classes, and of
-# the items, each of which equals itself. NaN does not, and a complex number may hold it: those are looked at singly.
-_COLUMNS = frozenset({bool, int, float, str, bytes, type(None), type(Ellipsis)})
+# the items. Of floats alone, and no NaN, their bytes decide: -0.0 == 0.0, and NaN does not equal itself.
+_COLUMNS = frozenset({bool, int, str, bytes, type(None), type(Ellipsis)})
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded by what they hold
 
@@ -37,8 +38,10 @@ def describe(value: object, depth: int = 0) -> object:
     >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
     (True, False)
     """
-    if isinstance(value, float) and math.isnan(value):
-        return type(value), "nan"
+    if isinstance(value, float):  # by spelling: -0.0 is not 0.0, and nan is nan
+        return type(value), float.__repr__(value)
+    if isinstance(value, complex):
+        return type(value), complex.__repr__(value)
     if isinstance(value, _PLAIN):
         return type(value), value
     if depth < 8:
@@ -77,8 +80,10 @@ def _describe_items(items: Collection[Any], depth: int) -> tuple[object, object]
     """An account of items in order. A container may have millions of plain ones: those are not taken one by one."""
     kinds = tuple(map(type, items))
     distinct = set(kinds)
-    if distinct <= _COLUMNS and (float not in distinct or (len(distinct) == 1 and not any(map(math.isnan, items)))):
+    if distinct <= _COLUMNS:
         return kinds, tuple(items)
+    if distinct == {float} and not any(map(math.isnan, items)):
+        return kinds, array("d", items).tobytes()
     return None, tuple(describe(item, depth + 1) for item in items)
 
 
@@ -91,7 +96,7 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
     if depth < 8 and (held := parts_of(value)) is not None:
         value = held
     if depth < 8 and isinstance(value, _CONTAINERS):
-        if not _COLUMNS.issuperset(map(type, value)):
+        if not (_COLUMNS | {float}).issuperset(map(type, value)):
             for item in value:
                 yield from identities(item, depth + 1)
     else:
@@ -101,15 +106,12 @@ def identities(value: object, depth: int = 0) -> Iterator[object]:
 def is_value(value: object) -> bool:
     """Whether a frozen dataclass is as good as any other with the same description: nothing in it can change in place.
 
-    Where a part says more than its description does, as an instance of a subclass of str with attributes, or -0.0, it
-    is not."""
+    Where a part says more than its description does, as an instance of a subclass of str with attributes, it is not."""
     held = None if type(value) is partial else parts_of(value)
     return held is not None and all(map(_stays, held))
 
 
 def _stays(part: object) -> bool:
-    if isinstance(part, complex) or (isinstance(part, float) and part == 0.0 and math.copysign(1.0, part) < 0.0):
-        return False
     if isinstance(part, (*_PLAIN, tuple, frozenset)) and getattr(part, "__dict__", None) and not isinstance(part, Enum):
         return False
     held = part if isinstance(part, tuple | frozenset) else parts_of(part)
@@ -177,7 +179,7 @@ class GuardRecorder:
         identity. With `epoch`, only changes that bump the epoch can make a difference."""
         if value is None or value is True or value is False or value is Ellipsis:
             text = f"{expression} is {value!r}"
-        elif isinstance(value, float) and not math.isfinite(value):
+        elif isinstance(value, complex) or (isinstance(value, float) and (value == 0.0 or not math.isfinite(value))):
             text = f"describe({expression}) == {self._constant(describe(value))}"
         elif type(value) in (int, float, str, bytes):
             text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
@@ -246,8 +248,8 @@ class GuardRecorder:
 
 
 def _on_scalars(text: str) -> Condition:
-    """The guard on a decision that was taken on scalars, such as `(leaves[1] > 0.0) is True`."""
-    decision, sign, outcome = text.rpartition(" is ")
+    """The guard on a decision that was taken on scalars, such as `(leaves[1] > 0.0) == True`."""
+    decision, sign, outcome = text.rpartition(" == ")
     if sign and outcome in ("True", "False"):
         return Condition(text, decision, decision, outcome == "True")
     return Condition(text, text, text)

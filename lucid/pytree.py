@@ -9,6 +9,23 @@ from typing import Any
 Spec = Any  # hashable: None for a leaf, else (type, keys, specs)
 
 
+class Keys(tuple[Any, ...]):
+    """The keys of a dict, equal to those that are of the same types and spelled alike: True is not 1, nor -0.0 0.0.
+
+    >>> Keys([1]) == Keys([True]), Keys([0.0]) == Keys([-0.0]), Keys([1]) == Keys([1])
+    (False, False, True)
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keys) and self._spelled() == other._spelled()
+
+    def __hash__(self) -> int:
+        return hash(self._spelled())
+
+    def _spelled(self) -> tuple[Any, ...]:
+        return tuple((type(key), repr(key) if isinstance(key, float | complex) else key) for key in self)
+
+
 def flatten(tree: object) -> tuple[list[Any], Spec]:
     """The leaves of a tree in order, and its structure, which is hashable.
 
@@ -24,7 +41,8 @@ def _flatten(tree: Any, leaves: list[Any]) -> Spec:
     if kind is tuple or kind is list:
         return kind, None, tuple([_flatten(item, leaves) for item in tree])
     if kind is dict or kind is OrderedDict:
-        return kind, tuple(tree), tuple([_flatten(item, leaves) for item in tree.values()])
+        keys = tuple(tree) if all(type(key) is str for key in tree) else Keys(tree)
+        return kind, keys, tuple([_flatten(item, leaves) for item in tree.values()])
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return kind, None, tuple([_flatten(item, leaves) for item in tree])
     leaves.append(tree)

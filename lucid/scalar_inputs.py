@@ -54,7 +54,7 @@ class ScalarInputs:
         """A float64 argument that the expression `source` gives at each call."""
         if source not in self.inputs:
             symbol = self._tracer.input_value(TensorType(float64, ()), name)
-            self.inputs[source] = Scalar(self._tracer, symbol, value, source)
+            self.inputs[source] = Scalar(self._tracer, symbol, float(value), source)
         return self.inputs[source]
 
     def symbol(self, number: object) -> Value:

@@ -66,9 +66,8 @@ class Scalar:
             return NotImplemented
         symbols = [self.tracer.scalars.symbol(z) for z in (x, y)]
         values = [z.value if isinstance(z, Scalar) else float(z) for z in (x, y)]  # type: ignore[arg-type]
-        sources = [z.source if isinstance(z, Scalar) else repr(z) for z in (x, y)]
         (symbol,) = self.tracer.add(op, *symbols)
-        return Scalar(self.tracer, symbol, function(*values), f"({sources[0]} {sign} {sources[1]})")
+        return Scalar(self.tracer, symbol, function(*values), f"({_source(x)} {sign} {_source(y)})")
 
     def __add__(self, other: object) -> Any:
         return self._combine(ew.Add(), "+", operator.add, self, other)
@@ -109,9 +108,8 @@ class Scalar:
     def _compare(self, sign: str, function: Callable[[Any, Any], bool], other: object) -> Any:
         if not isinstance(other, Scalar | int | float):
             return NotImplemented
-        value, source = (other.value, other.source) if isinstance(other, Scalar) else (other, repr(other))
-        outcome = function(self.value, value)
-        self.tracer.scalars.guard(f"({self.source} {sign} {source}) is {outcome}")
+        outcome = function(self.value, other.value if isinstance(other, Scalar) else other)
+        self.tracer.scalars.guard(f"({self.source} {sign} {_source(other)}) == {outcome}")
         return outcome
 
     def __lt__(self, other: object) -> Any:
@@ -156,7 +154,10 @@ class Scalar:
         return bool(self._compare("!=", operator.ne, 0.0))
 
     def __float__(self) -> float:
-        self.tracer.scalars.guard(f"{self.source} == {self.value!r}")
+        if self.value and self.value == self.value:
+            self.tracer.scalars.guard(f"{self.source} == {_source(self.value)}")
+        else:  # by spelling: -0.0 == 0.0, and NaN does not equal itself
+            self.tracer.scalars.guard(f"repr(float({self.source})) == {float.__repr__(self.value)!r}")
         return self.value
 
     # What has no op takes the value, and guards it.
@@ -187,3 +188,11 @@ class Scalar:
 
     def __repr__(self) -> str:
         return repr(self.value)
+
+
+def _source(number: object) -> str:
+    """The Python expression of a number, where NumPy's numbers and members of an IntEnum are what they equal."""
+    if isinstance(number, Scalar):
+        return number.source
+    text = int.__repr__(number) if isinstance(number, int) else float.__repr__(number)
+    return f"({text})" if text.startswith("-") else text  # (-2.0) ** x is not -2.0 ** x

@@ -50,6 +50,8 @@ def leaf_key(leaf: Any) -> Any:
         return float
     if isinstance(leaf, np.floating):  # like an array without axes; np.float64 is a float
         return (), leaf.dtype
+    if isinstance(leaf, complex | np.complexfloating):
+        return type(leaf), repr(leaf)
     if isinstance(leaf, int | str | bytes | np.generic | None):
         return type(leaf), leaf
     if isinstance(leaf, set | frozenset) and all(isinstance(item, int | float | str | bytes | None) for item in leaf):
