@@ -34,7 +34,8 @@ import page
 import report
 from cores import PATIENCE, Cores
 from frameworks import FRAMEWORKS, Framework, Process, ProcessError, busy_core
-from workloads import WORKLOADS, Dropout, Images, Language, Product, Sequences, Training, Workload
+from singles import Convolution, Product
+from workloads import WORKLOADS, Dropout, Images, Language, Sequences, Training, Workload
 
 PARITY_TOLERANCE = 1e-4  # relative, of losses in float32
 SETTLE_SECONDS = 0.2  # between turns: OpenBLAS's idle threads spin for 0.11 s before they sleep, OpenMP's for 0.01
@@ -98,7 +99,7 @@ class Comparison:
                 continue
             timed.append(process)
             progress(f" {name} {report.duration(answer['cold'])}")
-            if process.framework.cached and not isinstance(workload, Product):
+            if process.framework.cached and not isinstance(workload, Product | Convolution):
                 with closing(Process(process.framework, threads, self.folder, process.caches)) as later:
                     answer["cached"] = later.ask("start", name=workload.name)["cold"]
         progress("\n")
@@ -160,7 +161,7 @@ class Comparison:
         for name, times in samples.items():
             start = {key: measured[name].get(key) for key in ("cold", "cached", "peak_bytes")}
             results[name] = summary([seconds / workload.updates for seconds in times]) | start
-        kinds = {Dropout: "dropout", Product: "product"}
+        kinds = {Dropout: "dropout", Product: "product", Convolution: "convolution"}
         kind = kinds.get(type(workload), "training")
         return {
             "name": workload.name,
@@ -206,10 +207,10 @@ def summary(times: list[float]) -> dict[str, Any]:
 
 
 def groups(workloads: list[Workload]) -> list[list[Workload]]:
-    """Workloads that share processes: the products do, and each other one has its own, for its first call."""
-    alone: list[list[Workload]] = [[workload] for workload in workloads if not isinstance(workload, Product)]
-    products: list[Workload] = [workload for workload in workloads if isinstance(workload, Product)]
-    return [*alone, products] if products else alone
+    """Workloads that share processes: single products do, and convolutions; others have their own, for a first call."""
+    alone: list[list[Workload]] = [[w] for w in workloads if not isinstance(w, Product | Convolution)]
+    shared: list[list[Workload]] = [[w for w in workloads if isinstance(w, kind)] for kind in (Product, Convolution)]
+    return [*alone, *filter(None, shared)]
 
 
 def progress(text: str) -> None:
@@ -234,8 +235,10 @@ def chosen_frameworks(names: str | None) -> list[Framework]:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the chosen rows."""
     frameworks = chosen_frameworks(options.frameworks)
-    patterns = options.rows.split(",") if options.rows else [""]
-    workloads = [w for w in WORKLOADS.values() if any(pattern in w.name for pattern in patterns)]
+    if options.rows:
+        workloads = [w for w in WORKLOADS.values() if any(pattern in w.name for pattern in options.rows.split(","))]
+    else:
+        workloads = [w for w in WORKLOADS.values() if not isinstance(w, Convolution)]
     if not workloads:
         raise SystemExit(f"no row has {options.rows} in its name; the rows are {', '.join(WORKLOADS)}")
     if options.rounds < 2:
@@ -276,7 +279,10 @@ def load(files: list[Path]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Lucid against its peers.")
-    parser.add_argument("--rows", help="only rows that have one of these, separated by commas, in their names")
+    parser.add_argument(
+        "--rows",
+        help="rows with one of these, separated by commas, in their names; by default all but convolutions",
+    )
     parser.add_argument("--threads", default="1,2" if len(machine.cores()) > 1 else "1", help="counts of threads")
     parser.add_argument("--frameworks", help="only these: " + ", ".join(f.name for f in FRAMEWORKS))
     parser.add_argument("--rounds", type=int, default=5, help="turns of each process in each row")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from workloads import Images, Product, Workload
+from singles import Convolution, Product
+from workloads import Images, Workload
 
 HERE = Path(__file__).parent
 
@@ -36,7 +37,9 @@ class Framework:
 
     def runs(self, workload: Workload) -> bool:
         if isinstance(workload, Product):
-            return self.name in ("lucid", "numpy")  # the row is about the BLAS
+            return self.name in ("lucid", "torch", "jax", "numpy")  # those that differ in more than a compiler's mode
+        if isinstance(workload, Convolution):
+            return self.name in ("lucid", "torch", "torch nhwc")
         if self.images and not isinstance(workload, Images):
             return False
         return not (self.random and workload.p == 0)

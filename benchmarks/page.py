@@ -27,18 +27,18 @@ def put(result: dict[str, Any], page: Path) -> None:
 def tables(result: dict[str, Any]) -> str:
     """All tables, each behind a line that says what it is."""
     rows, roofs = result["rows"], machine.best(result["roofs"])
-    steps = [row for row in rows if row["kind"] != "product" and report.speed(row)]
+    steps = [row for row in rows if row["kind"] not in report.SINGLE and report.speed(row)]
     quiet = [row for row in steps if row["condition"] == "quiet"]
     blocks = [_summary(quiet, rows, roofs), _slower_products(rows, roofs), _workloads(quiet), _setting(result)]
     blocks += [_steps(quiet, rows, roofs), *_threads(quiet), *_busy(steps), _first_calls(quiet)]
-    blocks += [_imports(result["imports"])]
+    blocks += [*_convolutions(rows, roofs), _imports(result["imports"]) if steps else ""]
     return "\n\n".join(filter(None, blocks))
 
 
 def _summary(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> str:
     """How many rows are ahead of the fastest peer and by how much, and which ones miss their targets."""
     lines = [*_ahead(chosen), *_verdicts(chosen, rows, roofs), *_products(rows, roofs)]
-    return "\n".join(["In short:", "", *(f"- {line}" for line in lines)])
+    return "\n".join(["In short:", "", *(f"- {line}" for line in lines)]) if lines else ""
 
 
 def _ahead(chosen: list[Row]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _steps(chosen: list[Row], rows: list[Row], roofs: dict[str, Any]) -> str:
             )
         )
     note = "Medians, Lucid's with their quartiles, the worst row first; the fastest peer is in bold."
-    return f"{note}\n\n{_table(heading, lines)}"
+    return f"{note}\n\n{_table(heading, lines)}" if lines else ""
 
 
 def _peer(row: Row, names: tuple[str, ...]) -> str:
@@ -158,33 +158,34 @@ def _ratios(pairs: list[tuple[Row, Row]]) -> str:
 
 def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
     for threads in sorted(roofs):
-        if chosen := report.product_rows(rows, threads):
+        if chosen := report.of_kind(rows, "product", threads):
             lost = sum((report.speed(row) or 0.0) < 1 for row in chosen)
+            short = report.products_in_short(chosen, roofs)
             yield (
-                f"Products of Linear layers {_on(threads)}, called from Python, against NumPy: "
-                f"{report.products_in_short(chosen, roofs)}; {lost} of {len(chosen)} are slower than NumPy's."
+                f"Products of Linear layers {_on(threads)}, called from Python, {short}; "
+                f"{lost} of {len(chosen)} are slower than the fastest peer's."
             )
-    if any(report.product_rows(rows, threads) for threads in roofs):
+    if any(row["kind"] == "product" for row in rows):
         yield (
-            "From Python, a product costs Lucid more beside its arithmetic, as each result is a new array where "
-            "`numpy.matmul` writes into an old one: it counts where a product takes 10 us. `products.py` calls both in "
-            "native loops, with other figures: [matrix products](performance-notes.md#matrix-products)."
+            "From Python, a product costs Lucid more beside its arithmetic, as each result is a new array where NumPy "
+            "and PyTorch write into an old one: it counts where a product takes 10 us. `products.py` calls Lucid's and "
+            "NumPy's in native loops, with other figures: [matrix products](performance-notes.md#matrix-products)."
         )
 
 
 def _slower_products(rows: list[Row], roofs: dict[str, Any]) -> str:
-    """The products that the BLAS computes faster, the worst first."""
-    chosen = [row for threads in roofs for row in report.product_rows(rows, threads)]
+    """The products that a peer computes faster, the worst first."""
+    chosen = [row for threads in roofs for row in report.of_kind(rows, "product", threads)]
+    ran = report.peers(chosen)
     lines = []
     for row in sorted(chosen, key=lambda row: report.speed(row) or 0.0):
         ratio = report.speed(row) or 0.0
         if ratio < 1:
-            times = (report.duration(row["results"][name]["median"]) for name in (LUCID, "numpy"))
-            lines.append(
-                (row["title"], str(row["threads"]), *times, f"{ratio:.2f}", f"{report.speed_at_best(row):.2f}")
-            )
-    heading = ("product", "threads", "Lucid", "NumPy", "times as fast", "at best")
-    note = "The products that are slower than NumPy's; T marks a factor that is read transposed:"
+            times = report.duration(row["results"][LUCID]["median"]), *(_peer(row, PEERS[peer]) for peer in ran)
+            ratios = f"{ratio:.2f}", f"{report.speed_at_best(row):.2f}"
+            lines.append((row["title"], str(row["threads"]), *times, *ratios))
+    heading = ("product", "threads", "Lucid", *ran, "times as fast", "at best")
+    note = "The products that are slower than the fastest peer's; T marks a factor that is read transposed:"
     return f"{note}\n\n{_table(heading, lines)}" if lines else ""
 
 
@@ -207,6 +208,26 @@ def _first_calls(chosen: list[Row]) -> str:
         "peer, the fastest."
     )
     return f"{note}\n\n{_table(heading, lines)}" if lines else ""
+
+
+def _convolutions(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
+    """A line for each convolution: its forward and both gradients."""
+    for threads in roofs:
+        lines: dict[str, dict[str, str]] = {}
+        for row in report.of_kind(rows, "convolution", threads):
+            form, _, convolution = row["title"].partition(", ")
+            seconds = row["results"][LUCID]["median"]
+            ratios = ", ".join(f"{report.speed(row, [name]):.2f}" for name in PEERS["torch"] if name in row["results"])
+            rate = f"{report.duration(seconds)}, {row['flops'] / seconds / 1e9:.0f} ({ratios})"
+            lines.setdefault(convolution, {})[form] = rate
+        if lines:
+            forms = {"forward": "forward", "image": "gradient of the image", "weight": "gradient of the weight"}
+            cells = ((name, *(found.get(form, "") for form in forms)) for name, found in lines.items())
+            note = (
+                f"Single convolutions {_on(threads)}: time, GFLOP/s, and in brackets how many times as fast as PyTorch "
+                "with channels first, and last:"
+            )
+            yield f"{note}\n\n{_table(('convolution', *forms.values()), cells)}"
 
 
 def _imports(imports: dict[str, Any]) -> str:

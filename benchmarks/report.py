@@ -5,15 +5,18 @@ Targets were set for two threads. A row with another count is held against the s
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import machine
-from workloads import CUBE, CUBE_SHARE, SHARE_OF_FLOOR, TARGET_THREADS
+from singles import CUBE, CUBE_SHARE
+from workloads import SHARE_OF_FLOOR, TARGET_THREADS
 
 Row = dict[str, Any]
 LUCID = "lucid"
+SINGLE = ("product", "convolution")  # kinds of rows that are no steps
 IDLE_LOAD = 0.5  # processes that ran before the benchmark did; with several threads, one more slows all down
 HEADINGS = {
     "lost": "LOST: slower than the fastest peer that ran ({peers})",
@@ -56,9 +59,9 @@ def fastest_peer(row: Row) -> str | None:
     return fastest(row, [name for name in row["results"] if name != LUCID])
 
 
-def speed(row: Row) -> float | None:
-    """How many times faster Lucid is than the fastest peer."""
-    peer = fastest_peer(row)
+def speed(row: Row, names: Iterable[str] | None = None) -> float | None:
+    """How many times faster Lucid is than the fastest of these, by default of all peers."""
+    peer = fastest(row, names) if names else fastest_peer(row)
     if peer is None or LUCID not in row["results"]:
         return None
     return float(row["results"][peer]["median"] / row["results"][LUCID]["median"])
@@ -136,8 +139,9 @@ def text(result: dict[str, Any]) -> str:
             blocks.append(f"{shown}{doubt}\n\n" + _summary(chosen, rows, roofs))
     if result.get("skipped"):
         blocks.append("NOT MEASURED: none of the chosen frameworks runs " + ", ".join(result["skipped"]))
-    blocks += [_details(row, roofs) for row in rows if row["kind"] != "product"]
-    blocks += filter(None, [_products(rows, roofs), _threads(rows), _busy(rows), _cold(rows)])
+    steps = [row for row in rows if row["kind"] not in SINGLE]
+    blocks += [_details(row, roofs) for row in steps]
+    blocks += [*_singles(rows, roofs), *filter(None, [_threads(steps), _busy(steps), _cold(steps)])]
     imports = (f"{name} {duration(one['median'])}" for name, one in result["imports"].items())
     blocks.append("import: " + ", ".join(imports))
     if result["failures"]:
@@ -216,18 +220,24 @@ def _details(row: Row, roofs: dict[str, Any]) -> str:
     return f"{heading}\n{table(lines)}{missing}"
 
 
-def product_rows(rows: list[Row], threads: str) -> list[Row]:
-    """The products that were compared with the BLAS on so many threads."""
-    return [row for row in rows if row["kind"] == "product" and str(row["threads"]) == threads and speed(row)]
+def of_kind(rows: list[Row], kind: str, threads: str) -> list[Row]:
+    """The rows of a kind that were compared with any peer on so many threads."""
+    return [row for row in rows if row["kind"] == kind and str(row["threads"]) == threads and speed(row)]
 
 
 def products_in_short(chosen: list[Row], roofs: dict[str, Any]) -> str:
-    """The geometric mean of some products, the worst of them, and what a cube reaches of the peak."""
-    means = []
-    for measure in (speed, speed_at_best):
-        ratios = [measure(row) or 0.0 for row in chosen]
-        means.append(f"{statistics.geometric_mean(ratios):.2f}, worst {min(ratios):.2f}")
-    text = f"geometric mean {means[0]} (targets 1.0 and 0.95); at best {means[1]}"
+    """The geometric mean of some products and the worst of them against each peer, and what a cube reaches of the peak.
+
+    The targets are about NumPy's BLAS.
+    """
+    parts = []
+    for peer in peers(chosen):
+        ratios = {row["title"]: ratio for row in chosen if (ratio := speed(row, PEERS[peer]))}
+        worst = min(ratios, key=lambda title: ratios[title])
+        targets = " (targets 1.0 and 0.95)" if peer == "NumPy" else ""
+        mean = f"geometric mean {statistics.geometric_mean(ratios.values()):.2f}, worst {ratios[worst]:.2f}"
+        parts.append(f"against {peer}: {mean}{targets}")
+    text = "; ".join(parts)
     cubes = [f"{peak_share(row, roofs):.0%}" for row in chosen if row["name"].startswith(CUBE)]
     return f"{text}; of the FMA peak {', '.join(cubes)} at 512x512x512 (target {CUBE_SHARE:.0%})" if cubes else text
 
@@ -238,23 +248,21 @@ def peak_share(row: Row, roofs: dict[str, Any]) -> float:
     return float(rate / roofs[str(row["threads"])]["flops_per_second"])
 
 
-def _products(rows: list[Row], roofs: dict[str, Any]) -> str:
-    """The products against the BLAS for each count of threads."""
-    blocks = []
-    for threads in roofs:
-        chosen = product_rows(rows, threads)
+def _singles(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
+    """Products and convolutions, a table for each count of threads."""
+    for kind, threads in itertools.product(SINGLE, roofs):
+        chosen = of_kind(rows, kind, threads)
         if not chosen:
             continue
-        lines = [(f"products, threads {threads}", "lucid", "numpy", "ratio", "at best", "of FMA peak")]
+        ran = peers(chosen)
+        lines = [(f"{kind}s, threads {threads}; GFLOP/s", "lucid", *ran, "ratio", "at best", "of FMA peak")]
         for row in chosen:
-            lucid, numpy = (row["flops"] / row["results"][name]["median"] for name in (LUCID, "numpy"))
-            share = peak_share(row, roofs)
-            rates = (f"{lucid / 1e9:.1f} GFLOP/s", f"{numpy / 1e9:.1f} GFLOP/s")
-            lines.append(
-                (f"  {row['title']}", *rates, f"{speed(row):.2f}", f"{speed_at_best(row):.2f}", f"{share:.0%}")
-            )
-        blocks.append(f"{table(lines)}\n  {products_in_short(chosen, roofs)}")
-    return "\n\n".join(blocks)
+            best = [fastest(row, names) for names in ((LUCID,), *(PEERS[peer] for peer in ran))]
+            rates = (f"{row['flops'] / row['results'][name]['median'] / 1e9:.1f}" if name else "" for name in best)
+            ratios = f"{speed(row):.2f}", f"{speed_at_best(row):.2f}"
+            lines.append((f"  {row['title']}", *rates, *ratios, f"{peak_share(row, roofs):.0%}"))
+        short = f"\n  {products_in_short(chosen, roofs)}" if kind == "product" else ""
+        yield table(lines) + short
 
 
 def pairs(rows: list[Row], first: dict[str, Any], second: dict[str, Any]) -> list[tuple[Row, Row]]:
@@ -275,8 +283,7 @@ def _ratios(first: Row, second: Row) -> str:
 
 
 def _threads(rows: list[Row]) -> str:
-    quiet = [row for row in rows if row["kind"] != "product"]
-    both = pairs(quiet, {"threads": 1, "condition": "quiet"}, {"threads": 2, "condition": "quiet"})
+    both = pairs(rows, {"threads": 1, "condition": "quiet"}, {"threads": 2, "condition": "quiet"})
     lines = [f"  {one['name']}: {_ratios(one, two)}" for one, two in both]
     return "\n".join(["two threads, times as fast as one (target 1.75 for mlp-b512)", *lines]) if lines else ""
 

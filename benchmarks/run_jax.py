@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from singles import Arrays, Product, digest
 from worker import Step, serve
-from workloads import Arrays, Dropout, Images, Language, Sequences, Training, Workload, digest
+from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -30,7 +31,9 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _images(workload, arrays)
     if isinstance(workload, Sequences):
         return _sequences(workload, arrays)
-    assert isinstance(workload, Training), "products are compared with a BLAS alone"
+    if isinstance(workload, Product):
+        return _product(workload, arrays)
+    assert isinstance(workload, Training), "convolutions are compared with PyTorch alone"
     return _training(workload, arrays)
 
 
@@ -186,6 +189,21 @@ def _sequences(workload: Sequences, arrays: Arrays) -> Step:
         return jnp.mean((hidden - y) ** 2)
 
     return _stepping(loss_of, arrays, x, y, workload.learning_rate, dropouts=0)
+
+
+def _product(workload: Product, arrays: Arrays) -> Step:
+    lefts, rights = ([jnp.asarray(array) for array in arrays[name]] for name in ("left", "right"))
+
+    @jax.jit
+    def products(lefts: list[jax.Array], rights: list[jax.Array]) -> list[jax.Array]:
+        return [workload.multiply(left, right) for left, right in zip(lefts, rights, strict=True)]
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            results = products(lefts, rights)
+        jax.block_until_ready(results)
+
+    return Step(run, lambda: digest(np.stack([np.asarray(result) for result in products(lefts, rights)])))
 
 
 def _stepping(loss_of: Any, arrays: Arrays, x: jax.Array, y: jax.Array, rate: float, dropouts: int) -> Step:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from cnn import model as cnn
 from gpt import model as gpt
+from singles import Arrays, Convolution, Product, digest
 from worker import Step, serve
-from workloads import Arrays, Dropout, Images, Language, Product, Sequences, Training, Workload, digest
+from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
 import lucid
 import lucid.nn as nn
@@ -21,6 +22,8 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _dropout(workload, arrays)
     if isinstance(workload, Product):
         return _product(workload, arrays)
+    if isinstance(workload, Convolution):
+        return _convolution(workload, arrays)
     if isinstance(workload, Language):
         return _language(workload, arrays)
     if isinstance(workload, Images):
@@ -150,6 +153,26 @@ def _product(workload: Product, arrays: Arrays) -> Step:
             products()
 
     return Step(run, lambda: digest(np.stack([result.numpy() for result in products()])))
+
+
+def _convolution(workload: Convolution, arrays: Arrays) -> Step:
+    tensors = {name: lucid.Tensor(array) for name, array in arrays.items()}
+    sizes = {"stride": workload.stride, "padding": workload.padding, "groups": workload.groups}
+    if workload.form != "forward":
+        tensors[workload.form].requires_grad_()
+
+    @lucid.compile
+    def call() -> lucid.Tensor:
+        y = F.conv2d(tensors["image"], tensors["weight"], **sizes)
+        if workload.form == "forward":
+            return y
+        return lucid.grad(y, tensors[workload.form], tensors["gradient"])
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            call()
+
+    return Step(run, lambda: digest(call().numpy()))
 
 
 if __name__ == "__main__":

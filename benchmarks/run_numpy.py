@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import threadpoolctl
+from singles import Arrays, Product, digest
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Images, Language, Product, Sequences, Training, Workload, digest
+from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
 RANDOM = np.random.Generator(np.random.SFC64(0))  # the fastest of NumPy's bit generators
 
@@ -83,21 +84,16 @@ def _linear(workload: Training, arrays: Arrays) -> Step:
 
 def _product(workload: Product, arrays: Arrays) -> Step:
     pairs = list(zip(arrays["left"], arrays["right"], strict=True))
-    multiply = workload.multiply
-    results = [multiply(left, right) for left, right in pairs]
-    transposed = [
-        (left.T if workload.form == "weight" else left, right.T if workload.form == "forward" else right, result)
-        for (left, right), result in zip(pairs, results, strict=True)
-    ]
+    operands = [(*workload.operands(*pair), workload.multiply(*pair)) for pair in pairs]
 
     def run(count: int) -> None:
         for _ in range(count):
-            for left, right, result in transposed:
+            for left, right, result in operands:
                 np.matmul(left, right, out=result)
 
     def check() -> float:
         run(1)
-        return digest(np.stack(results))
+        return digest(np.stack([result for _, _, result in operands]))
 
     return Step(run, check)
 

@@ -20,8 +20,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 from cnn import model as cnn
 from gpt import model as gpt
+from singles import Arrays, Convolution, Product, digest
 from worker import Step, UnavailableError, serve
-from workloads import Arrays, Dropout, Images, Language, Sequences, Training, Workload, digest
+from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
 MODE = next((mode for mode in ("default", "max-autotune") if mode in sys.argv[2:]), None)
 CHANNELS_LAST = "channels_last" in sys.argv[2:]
@@ -43,7 +44,10 @@ def build(workload: Workload, arrays: Arrays) -> Step:
         return _images(workload, tensors)
     if isinstance(workload, Sequences):
         return _sequences(workload, tensors)
-    assert isinstance(workload, Training), "products are compared with a BLAS alone"
+    if isinstance(workload, Product):
+        return _product(workload, tensors)
+    if isinstance(workload, Convolution):
+        return _convolution(workload, tensors)
     return _training(workload, tensors)
 
 
@@ -144,6 +148,46 @@ def _stepping(
         return losses[-1].item()
 
     return Step(run, check)
+
+
+def _product(workload: Product, tensors: dict[str, torch.Tensor]) -> Step:
+    pairs = list(zip(tensors["left"], tensors["right"], strict=True))
+    operands = [(*workload.operands(*pair), workload.multiply(*pair)) for pair in pairs]
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            for left, right, result in operands:
+                torch.matmul(left, right, out=result)
+
+    def check() -> float:
+        run(1)
+        return digest(torch.stack([result for _, _, result in operands]).numpy())
+
+    return Step(run, check)
+
+
+def _convolution(workload: Convolution, tensors: dict[str, torch.Tensor]) -> Step:
+    if CHANNELS_LAST:
+        tensors = {name: tensor.to(memory_format=torch.channels_last) for name, tensor in tensors.items()}
+
+    sizes: dict[str, Any] = {"stride": workload.stride, "padding": workload.padding, "groups": workload.groups}
+
+    def forward() -> torch.Tensor:
+        return F.conv2d(tensors["image"], tensors["weight"], **sizes)
+
+    call = forward
+    if workload.form != "forward":
+        wanted = tensors[workload.form].requires_grad_()
+        y = forward()
+
+        def call() -> torch.Tensor:
+            return torch.autograd.grad(y, wanted, tensors["gradient"], retain_graph=True)[0]
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            call()
+
+    return Step(run, lambda: digest(call().numpy()))
 
 
 if __name__ == "__main__":

@@ -17,16 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from singles import FLOAT_BYTES, Arrays, Convolution, Product, convolutions, products
 
-Arrays = dict[str, npt.NDArray[Any]]
-FLOAT_BYTES = 4  # all workloads are float32
 SHARE_OF_FLOOR = 0.85  # meets a row's target wherever the target asks for more
 TARGET_THREADS = 2  # the threads that the targets were set for
-CUBE, CUBE_SHARE = "product-512-512-512-", 0.9  # the products of cubes, and their target: that much of the FMA peak
 
 
 @dataclass(frozen=True)
@@ -277,70 +273,12 @@ class Sequences:
         return 6 * sum(array.nbytes for array in arrays.values()) + data  # weights and both moments, read and written
 
 
-@dataclass(frozen=True)
-class Product:
-    """A matrix product of a Linear with x (m, k), weight (n, k) and gradient (m, n), or several independent ones.
-
-    `form` says which: "forward" is x @ weight.T, "weight" gradient.T @ x, "input" gradient @ weight. One call makes
-    `updates` of them with operands of their own, so that what is measured is the product and not the call.
-    """
-
-    name: str
-    m: int
-    k: int
-    n: int
-    form: str
-    target = None  # the products as a whole have one: their geometric mean, and the worst of them
-    busy = False
-    p = 0.0
-
-    @property
-    def title(self) -> str:
-        m, k, n = self.m, self.k, self.n
-        shapes = {"forward": f"{m}x{k} by {k}x{n}T", "weight": f"{n}x{m}T by {m}x{k}", "input": f"{m}x{n} by {n}x{k}"}
-        return f"{self.form}, {shapes[self.form]}"
-
-    @property
-    def updates(self) -> int:
-        return max(1, min(16, 50_000_000 // (2 * self.m * self.k * self.n)))
-
-    def operand_shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        x, weight, gradient = (self.m, self.k), (self.n, self.k), (self.m, self.n)
-        return {"forward": (x, weight), "weight": (gradient, x), "input": (gradient, weight)}[self.form]
-
-    def multiply(self, left: Any, right: Any) -> Any:
-        """The product, of arrays or tensors of any framework."""
-        if self.form == "forward":
-            return left @ right.T
-        return left.T @ right if self.form == "weight" else left @ right
-
-    def arrays(self) -> Arrays:
-        random = np.random.default_rng(0)
-        left, right = self.operand_shapes()
-        return {
-            "left": random.random((self.updates, *left), np.float32),
-            "right": random.random((self.updates, *right), np.float32),
-        }
-
-    def flops(self) -> int:
-        return self.updates * 2 * self.m * self.k * self.n
-
-    def bytes(self) -> int:
-        return self.updates * (self.m * self.k + self.n * self.k + self.m * self.n) * FLOAT_BYTES
-
-
-Workload = Dropout | Training | Language | Images | Sequences | Product
+Workload = Dropout | Training | Language | Images | Sequences | Product | Convolution
 
 
 def without_dropout(workload: Workload) -> Workload:
     """The same computation, made comparable between random number generators."""
-    return workload if isinstance(workload, Product) else replace(workload, p=0.0)
-
-
-def digest(array: npt.NDArray[Any]) -> float:
-    """A number that two arrays of positive elements share where they are equal up to rounding, order included."""
-    flat = np.asarray(array, np.float64).ravel()
-    return float(flat @ np.linspace(1.0, 2.0, flat.size))
+    return workload if isinstance(workload, Product | Convolution) else replace(workload, p=0.0)
 
 
 def _trainings() -> list[Training]:
@@ -362,22 +300,6 @@ def _trainings() -> list[Training]:
     return [*trainings, replace(with_dropout[0], name="linear-4-2-repeat", target=20.0, updates=1000)]
 
 
-def _products() -> list[Product]:
-    """The products of the steps above, and a cube."""
-    shapes = [
-        (batch, inputs, outputs)
-        for batch, features in [(64, (784, 256)), (512, (1024, 1024)), *((b, (784, 512, 512, 10)) for b in (64, 512))]
-        for inputs, outputs in pairwise(features)
-    ]
-    products = [
-        Product(f"product-{m}-{k}-{n}-{form}", m, k, n, form)
-        for m, k, n in shapes
-        for form in ("forward", "weight", "input")
-    ]
-    named = {product.name: product for product in products}  # the cube 512-512-512 is a layer of the MLP
-    return list(named.values())
-
-
 _LANGUAGE = [Language("gpt-off", 0.0, 1.6), Language("gpt", 0.1, 2.0)]
 _IMAGES = [Images("cnn-off", 0.0), Images("cnn", 0.5, 3.0)]
 _SEQUENCES = [Sequences("lstm")]
@@ -387,6 +309,7 @@ _ALL: list[Workload] = [
     *_LANGUAGE,
     *_IMAGES,
     *_SEQUENCES,
-    *_products(),
+    *products(),
+    *convolutions(),
 ]
 WORKLOADS = {workload.name: workload for workload in _ALL}

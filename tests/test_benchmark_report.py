@@ -108,8 +108,8 @@ def test_the_page_begins_with_a_summary_and_with_what_the_steps_are(page: Module
         "- On 2 threads: of 2 rows with a target 1 reach it, 0 others 85% of their floor; missed by mlp.\n"
     )
     assert "called from Python, against NumPy: geometric mean 0.50, worst 0.50" in summary
-    assert "1 of 1 are slower than NumPy's" in summary
-    assert summary.count("`products.py` calls both in native loops") == 1
+    assert "1 of 1 are slower than the fastest peer's" in summary
+    assert summary.count("`products.py` calls Lucid's and NumPy's in native loops") == 1
     assert rest.startswith(" `-off` is the same without Dropout")
     assert [line for line in rest.splitlines() if line.startswith("|") and "what" in line] == [
         "| step | what it is | FLOPs | bytes that move at least |",
@@ -123,16 +123,33 @@ def test_the_page_begins_with_a_summary_and_with_what_the_steps_are(page: Module
 def test_the_products_that_are_slower_come_first_and_are_named_with_their_ratios(page: ModuleType) -> None:
     names = {"half": 1.0, "most": 1.8, "equal": 2.0}
     rows = [row(name, None, lucid=2.0, numpy=time) | {"kind": "product"} for name, time in names.items()]
+    rows[1]["results"]["jax"] = {"median": 1.6, "fastest": 1.6}
     text = page.tables(result([row("mlp", None, lucid=2.0, jax=1.0), *rows]))
     _, _, slower = text.partition(
-        "The products that are slower than NumPy's; T marks a factor that is read transposed:"
+        "The products that are slower than the fastest peer's; T marks a factor that is read transposed:"
     )
     assert slower.partition("The steps;")[0].splitlines()[4:] == [
-        "| what half is | 2 | 2 s | 1 s | 0.50 | 0.50 |",
-        "| what most is | 2 | 2 s | 1.8 s | 0.90 | 0.90 |",
+        "| what half is | 2 | 2 s |  | **1 s** | 0.50 | 0.50 |",
+        "| what most is | 2 | 2 s | **1.6 s** | 1.8 s | 0.80 | 0.80 |",
         "",
     ]
     assert "The products that are slower" not in page.tables(result([rows[-1]]))
+    assert (
+        "called from Python, against JAX: geometric mean 0.80, worst 0.80; against NumPy: geometric mean 0.77, worst "
+        "0.50 (targets 1.0 and 0.95); 2 of 3 are slower than the fastest peer's."
+    ) in text
+
+
+def test_convolutions_stand_beside_both_layouts_of_pytorch(page: ModuleType) -> None:
+    rows = [
+        row(f"a-{form}", None, lucid=2.0, torch=time, **{"torch nhwc": 1.0})
+        | {"kind": "convolution", "title": f"{form}, 3x3"}
+        for form, time in (("forward", 3.0), ("image", 1.5), ("weight", 4.0))
+    ]
+    text = page.tables(result(rows))
+    assert "| 3x3 | 2 s, 2 (1.50, 0.50) | 2 s, 2 (0.75, 0.50) | 2 s, 2 (2.00, 0.50) |" in text
+    assert "In short" not in text
+    assert "`import`" not in text
 
 
 def test_first_calls_stand_beside_those_that_find_their_code_on_disk(page: ModuleType) -> None:
@@ -178,9 +195,9 @@ def test_a_row_that_no_chosen_framework_runs_is_no_division_by_zero(
         compare.main()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)  # it is not started: the rows are not for it
     monkeypatch.setattr(
-        "sys.argv", ["compare.py", "--rows", "product-64-784-256", "--threads", "1", "--frameworks", "jax"]
+        "sys.argv", ["compare.py", "--rows", "convolution-3-64", "--threads", "1", "--frameworks", "jax"]
     )
-    with pytest.raises(SystemExit, match="none of jax runs product-64-784-256-forward x1, product-64-784-256-weight"):
+    with pytest.raises(SystemExit, match="none of jax runs convolution-3-64-7-224-2-1-forward x1, convolution-3-64-7"):
         compare.main()
 
 
