@@ -69,9 +69,9 @@ class Worker:
     def time(self, name: str, seconds: float) -> dict[str, Any]:
         """Seconds a call, sample by sample, for about that long."""
         step = self.steps[name]
-        calls = self.calls.get(name) or self.calls.setdefault(name, _calls_in_a_sample(step.run))
-        _run_for(WARM_UP_SECONDS, step.run, calls)
-        return {"samples": _run_for(seconds, step.run, calls)}
+        calls = self.calls.get(name) or self.calls.setdefault(name, calls_in_a_sample(step.run))
+        run_for(WARM_UP_SECONDS, step.run, calls)
+        return {"samples": run_for(seconds, step.run, calls)}
 
     def _arrays(self, name: str) -> Arrays:
         with np.load(self.folder / f"{name}.npz") as file:
@@ -109,7 +109,7 @@ def _send(answers: Any, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _calls_in_a_sample(run: Callable[[int], None]) -> int:
+def calls_in_a_sample(run: Callable[[int], None]) -> int:
     calls = 1
     while True:
         start = time.perf_counter()
@@ -119,7 +119,7 @@ def _calls_in_a_sample(run: Callable[[int], None]) -> int:
         calls *= 2
 
 
-def _run_for(seconds: float, run: Callable[[int], None], calls: int) -> list[float]:
+def run_for(seconds: float, run: Callable[[int], None], calls: int) -> list[float]:
     samples: list[float] = []
     end = time.perf_counter() + seconds
     while not samples or time.perf_counter() < end:
