@@ -13,6 +13,8 @@ from singles import Arrays, Product, digest
 from worker import Step, serve
 from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
+jax.config.update("jax_default_matmul_precision", "highest")  # on a GPU, float32 would be computed as TF32
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 

@@ -1,7 +1,9 @@
-"""The workloads with Lucid."""
+"""The workloads with Lucid. Arguments are `cuda`, for the GPU, and `graphs`, which has it replay CUDA graphs there."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +17,22 @@ import lucid
 import lucid.nn as nn
 import lucid.nn.functional as F
 import lucid.optim as optim
+
+DEVICE = "cuda" if "cuda" in sys.argv[2:] else "cpu"  # which is the name of the target, too
+if "graphs" in sys.argv[2:]:
+    os.environ["LUCID_CUDA_GRAPHS"] = "1"
+
+
+def put(array: np.ndarray) -> lucid.Tensor:
+    return lucid.Tensor(array).to(DEVICE)
+
+
+def wait() -> None:
+    """Until the GPU has done what it was told."""
+    if DEVICE == "cuda":
+        from lucid.codegen.cuda import target
+
+        target.gpu().check()
 
 
 def build(workload: Workload, arrays: Arrays) -> Step:
@@ -34,10 +52,10 @@ def build(workload: Workload, arrays: Arrays) -> Step:
 
 
 def _dropout(workload: Dropout, arrays: Arrays) -> Step:
-    x = lucid.Tensor(arrays["x"], requires_grad=True)
-    gradient = lucid.Tensor(arrays["gradient"])
+    x, gradient = put(arrays["x"]), put(arrays["gradient"])
+    x.requires_grad = True
 
-    @lucid.compile
+    @lucid.compile(target=DEVICE)
     def step(x: lucid.Tensor, gradient: lucid.Tensor) -> lucid.Tensor:
         x.grad = None
         y = F.dropout(x, workload.p)
@@ -47,6 +65,7 @@ def _dropout(workload: Dropout, arrays: Arrays) -> Step:
     def run(count: int) -> None:
         for _ in range(count):
             step(x, gradient)
+        wait()
 
     def check() -> float:
         y = step(x, gradient)
@@ -108,7 +127,7 @@ def _adam(model: nn.Module, workload: Language | Images | Sequences, arrays: Arr
 def _compiled(
     optimizer: optim.Optimizer, loss_of: Callable[[lucid.Tensor, lucid.Tensor], lucid.Tensor]
 ) -> lucid.compiler.CompiledFunction:
-    @lucid.compile
+    @lucid.compile(target=DEVICE)
     def step(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
         optimizer.zero_grad()
         loss = loss_of(x, y)
@@ -121,21 +140,23 @@ def _compiled(
 
 
 def _stepping(step: lucid.compiler.CompiledFunction, arrays: Arrays) -> Step:
-    x, y = lucid.Tensor(arrays["x"]), lucid.Tensor(arrays["y"])
+    x, y = put(arrays["x"]), put(arrays["y"])
 
     def run(count: int) -> None:
         for _ in range(count):
             step(x, y)
+        wait()
 
     return Step(run, lambda: step(x, y).item(), lambda: step.programs)
 
 
 def _repeated(step: lucid.compiler.CompiledFunction, workload: Training, arrays: Arrays) -> Step:
-    xs, ys = (lucid.Tensor(np.stack([arrays[name]] * workload.updates)) for name in ("x", "y"))
+    xs, ys = (put(np.stack([arrays[name]] * workload.updates)) for name in ("x", "y"))
 
     def run(count: int) -> None:
         for _ in range(count):
             step.repeat(xs, ys)
+        wait()
 
     return Step(run, lambda: float(step.repeat(xs, ys).numpy()[-1]))
 

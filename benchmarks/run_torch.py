@@ -1,7 +1,7 @@
 """The workloads with PyTorch: eager with fused optimizers, or through torch.compile.
 
-Arguments are the mode of torch.compile, `default` or `max-autotune`, and `channels_last`, where images and the weights
-of convolutions have their channels last.
+Arguments are the mode of torch.compile, `default` or `max-autotune`; `channels_last`, where images and the weights of
+convolutions have their channels last; and `cuda`, for the GPU, where float32 is computed as that, and not as TF32.
 
 Compiled, the forward with the loss is one graph, its backward another, and the update a third: what PyTorch documents
 as the way to compile a training step. Compiled autograd, which joins them, was slower on every workload here.
@@ -26,6 +26,14 @@ from workloads import Dropout, Images, Language, Sequences, Training, Workload
 
 MODE = next((mode for mode in ("default", "max-autotune") if mode in sys.argv[2:]), None)
 CHANNELS_LAST = "channels_last" in sys.argv[2:]
+DEVICE = "cuda" if "cuda" in sys.argv[2:] else "cpu"
+torch.backends.cudnn.allow_tf32 = False  # as it is by default for products
+
+
+def wait() -> None:
+    """Until the GPU has done what it was told."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,7 +43,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def build(workload: Workload, arrays: Arrays) -> Step:
     if MODE and shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
         raise UnavailableError(f"torch.compile needs a C++ compiler, and finds no {compiler}")
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors = {name: torch.from_numpy(array).to(DEVICE) for name, array in arrays.items()}
     if isinstance(workload, Dropout):
         return _dropout(workload, tensors)
     if isinstance(workload, Language):
@@ -64,11 +72,12 @@ def _dropout(workload: Dropout, tensors: dict[str, torch.Tensor]) -> Step:
     def run(count: int) -> None:
         for _ in range(count):
             call()
+        wait()
 
     def check() -> float:
         y = call()
         assert x.grad is not None
-        return digest(y.detach().numpy()) + digest(x.grad.numpy())
+        return digest(y.detach().numpy(force=True)) + digest(x.grad.numpy(force=True))
 
     return Step(run, check)
 
@@ -84,7 +93,7 @@ def _training(workload: Training, tensors: dict[str, torch.Tensor]) -> Step:
             layers.append(nn.ReLU())
         if workload.p and not (workload.classifies and last):
             layers.append(nn.Dropout(workload.p))
-    model = nn.Sequential(*layers)
+    model = nn.Sequential(*layers).to(DEVICE)
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[workload.optimizer]
     optimizer = kind(model.parameters(), lr=workload.learning_rate, fused=True)
     loss_function = F.cross_entropy if workload.classifies else F.mse_loss
@@ -93,7 +102,7 @@ def _training(workload: Training, tensors: dict[str, torch.Tensor]) -> Step:
 
 def _language(workload: Language, tensors: dict[str, torch.Tensor]) -> Step:
     size = (workload.width, workload.heads, workload.layers, workload.length, workload.vocabulary)
-    model = gpt(nn, F, *size, workload.p)
+    model = gpt(nn, F, *size, workload.p).to(DEVICE)
     x, y = tensors.pop("x"), tensors.pop("y")
     model.load_state_dict(tensors)
     optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
@@ -105,7 +114,7 @@ def _language(workload: Language, tensors: dict[str, torch.Tensor]) -> Step:
 
 
 def _images(workload: Images, tensors: dict[str, torch.Tensor]) -> Step:
-    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p)
+    model = cnn(nn, workload.channels, workload.features, workload.classes, workload.p).to(DEVICE)
     x, y = tensors.pop("x"), tensors.pop("y")
     model.load_state_dict(tensors)
     if CHANNELS_LAST:
@@ -115,7 +124,7 @@ def _images(workload: Images, tensors: dict[str, torch.Tensor]) -> Step:
 
 
 def _sequences(workload: Sequences, tensors: dict[str, torch.Tensor]) -> Step:
-    model = nn.LSTM(workload.features, workload.hidden)
+    model = nn.LSTM(workload.features, workload.hidden).to(DEVICE)
     x, y = tensors.pop("x"), tensors.pop("y")
     model.load_state_dict(tensors)
     optimizer = torch.optim.Adam(model.parameters(), lr=workload.learning_rate, fused=True)
@@ -142,6 +151,7 @@ def _stepping(
     def run(count: int) -> None:
         for _ in range(count * updates):
             call()
+        wait()
 
     def check() -> float:
         losses = [call().detach() for _ in range(updates)]

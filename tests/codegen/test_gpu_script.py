@@ -6,13 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from contextlib import closing
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 
+import lucid
 from lucid.codegen.cuda import functions, module, target
 from lucid.codegen.cuda.module import write_module
 from lucid.ir.passes.pipeline import run_pipeline
@@ -142,3 +145,54 @@ def test_its_graphs_have_kernels_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -
     assert len(of_tests) > 20
     # Few GPUs hold the operands of wide products, and a check is one thread whatever it reads.
     assert {name for name in of_tests if not name.endswith("_wide") and not name.startswith("check_")} <= expected
+
+
+STEP = "linear-4-2"
+
+
+def test_steps_are_timed_where_frameworks_agree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On the CPU, with the frameworks that need no GPU: what the script adds to them is the same."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import gpu_steps as script
+    from frameworks import Framework, Process
+    from workloads import WORKLOADS
+
+    monkeypatch.setattr(script, "SECONDS", 0.01)
+    workload = WORKLOADS[STEP]
+    np.savez(tmp_path / f"{STEP}.npz", allow_pickle=False, **workload.arrays())
+    chosen = [Framework("lucid", "lucid"), Framework("numpy", "numpy")]
+    with (
+        closing(Process(chosen[0], 1, tmp_path, tmp_path)) as one,
+        closing(Process(chosen[1], 1, tmp_path, tmp_path)) as two,
+    ):
+        header, _, row = script.table([workload], [one, two])
+        assert header == "| step | lucid | numpy |"
+        assert re.fullmatch(rf"\| {STEP} \| \*\*[\d.]+ [um]s\*\* \| [\d.]+ [um]s \|", row), "Lucid is faster"
+        other = {name: array + array.dtype.type(1) for name, array in workload.arrays().items()}
+        np.savez(tmp_path / f"{STEP}.npz", allow_pickle=False, **other)
+        assert two.ask("start", name=STEP)["losses"]  # with other data than the one before
+        monkeypatch.setattr(one, "ask", lambda action, **_: {"losses": [0.0] * 5})
+        with pytest.raises(script.DisagreementError, match=f"{STEP}: the losses without Dropout differ"):
+            script.medians(workload, [one, two])
+
+
+@pytest.mark.parametrize("graphs", ["0", "1"])
+def test_steps_of_the_benchmark_train_on_the_gpu_as_on_the_cpu(graphs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_compiler()
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setenv("LUCID_CUDA_GRAPHS", graphs)
+    import run_lucid
+    from workloads import WORKLOADS, Dropout
+
+    small = Dropout(STEP, 100, 0.5)
+    for workload in (WORKLOADS[STEP], replace(WORKLOADS[f"{STEP}-repeat"], updates=3), small):
+        found = []
+        for device in ("cpu", "cuda"):
+            monkeypatch.setattr(run_lucid, "DEVICE", device)
+            lucid.seed(3)
+            with installed():
+                step = run_lucid.build(workload, workload.arrays())
+                step.run(2)
+                found.append([step.check() for _ in range(3)])
+        assert found[0] == found[1]
+        assert len(set(found[0])) == 3
