@@ -53,7 +53,7 @@ def started(workload: Workload, processes: Sequence[Process]) -> Iterator[Proces
 
 
 def medians(workload: Workload, processes: Sequence[Process]) -> dict[str, float]:
-    """The median seconds of a call with each framework. Raises DisagreementError where losses without Dropout differ."""
+    """The median seconds of a call of each framework. Raises DisagreementError where losses without Dropout differ."""
     losses = {process.framework.name: process.ask("parity", name=workload.name)["losses"] for process in processes}
     first = next(iter(losses.values()), [])
     for found in losses.values():
