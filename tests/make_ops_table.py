@@ -42,7 +42,7 @@ what is not a function of single floats has none. `tests/ir/test_scalar_math.py`
 against float64, float64 against mpmath, and pins signed zeros, infinities, NaN and subnormal numbers. It holds for
 compiled code and for the interpreter, which runs eager code and takes NumPy's functions where it has them; but the
 interpreter may err by 1 where a little more than 0.5 is stated, and by 2 in `erf`, 6 in `erfc` and 7 in `erfinv`, since
-a multiply-add of NumPy rounds twice. Of functions that are made of ops, `lucid.logit` errs by 4 at most.
+a multiply-add of NumPy rounds twice.
 Operands of an op have one dtype; the functions of `lucid` promote and broadcast before they apply one.
 
 | op | meaning | dtypes | derivative | targets | error |

@@ -112,6 +112,7 @@ def _all() -> list[Sample]:
     ):
         add(binary(), ANY, OTHER)
     add(fn.Acosh(), POSITIVE + 1.0)
+    add(fn.Logit(), 0.5 + 0.5 * INSIDE)
     for gamma in GAMMAS:
         add(gamma(), POSITIVE + 0.5)
         add(gamma(), ANY)

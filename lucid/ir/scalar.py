@@ -220,6 +220,9 @@ class Scalars(ABC, Generic[T]):
     def sigmoid(self, x: T) -> T:
         return scalar_math.sigmoid(self, x)
 
+    def logit(self, x: T) -> T:
+        return scalar_math.logit(self, x)
+
     def erf(self, x: T) -> T:
         return scalar_math.erf(self, x)
 

@@ -162,6 +162,9 @@ class NumpyScalars(Scalars[Array]):
     def sigmoid(self, x: Array) -> Array:
         return _in_blocks(_sigmoid if x.dtype == np.float32 else super().sigmoid, x)
 
+    def logit(self, x: Array) -> Array:
+        return _in_blocks(super().logit, x)
+
     def erf(self, x: Array) -> Array:
         return _in_blocks(super().erf, x)
 

@@ -15,7 +15,6 @@ from lucid.operations.elementwise import (
     logical_and,
     logical_or,
     maximum,
-    minimum,
     power,
     subtract,
     trunc,
@@ -151,17 +150,12 @@ def erf(x: Operand) -> Tensor:
 
 
 def logit(x: Operand, eps: float | None = None) -> Tensor:
-    """log(x / (1 - x)), the inverse of `sigmoid`, within 4 units in the last place. With eps, x is limited to the range
-    from eps to 1 - eps first."""
+    """log(x / (1 - x)), the inverse of `sigmoid`. With eps, x is limited to the range from eps to 1 - eps first."""
     tensor = as_float(x)
     if eps is not None:
         eps = as_number("logit takes a number as eps", eps)
         tensor = clip(tensor, eps, 1.0 - eps)
-    # With the middle m that is nearest to x, it is logit(m) + log(x / m) - log((1 - x) / (1 - m)): near 1/2 the first
-    # alone, elsewhere three of one sign, so that nothing cancels. The others have the derivative, infinite at 0 and 1.
-    middle = detach(maximum(minimum(tensor, 0.75), 0.25))
-    of_middle = log1p((2.0 * middle - 1.0) / (1.0 - middle))
-    return of_middle + log(tensor / middle) - log((1.0 - tensor) / (1.0 - middle))
+    return apply_op(fn.Logit(), tensor)
 
 
 def logaddexp(x: Operand, y: Operand) -> Tensor:

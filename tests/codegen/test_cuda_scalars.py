@@ -17,7 +17,7 @@ from tests.codegen.simulated import compile_on_host
 from tests.codegen.test_scalars import assert_same_bits, edge_operands, method
 
 FUNCTIONS = (
-    *("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sinh", "cosh", "sigmoid", "erf"),
+    *("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sinh", "cosh", "sigmoid", "logit", "erf"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "ceil", "round", "truncate"),
     *("erfc", "erfinv", "lgamma", "digamma"),
 )

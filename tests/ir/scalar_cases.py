@@ -109,6 +109,18 @@ CASES = {
         dense=(0.0, -4.85, -9.12, -87.34, -103.9, -708.4, -745.1, 17.0, 37.0),
         special=((0.0, 0.5), (-0.0, 0.5), (inf, 1.0), (-inf, 0.0), (-1e30, 0.0), (1e30, 1.0), (nan, nan)),
     ),
+    "logit": Case(
+        bound=4.0,
+        exact=lambda x: mpmath.log(x / (1 - x)),
+        double=lambda x: np.log(x) - np.log1p(-x),
+        low=both(0.0, 0.0),
+        high=both(0.99999994, 0.9999999999999999),
+        dense=(0.25, 0.3, 0.5, 0.5000001, 0.75, 1.0, 1e-3, 1e-40, 1e-310),
+        special=(
+            *((0.0, -inf), (-0.0, -inf), (1.0, inf), (0.5, 0.0)),
+            *((-0.1, nan), (1.1, nan), (-1e-45, nan), (inf, nan), (-inf, nan), (nan, nan)),
+        ),
+    ),
     "erf": Case(
         bound=1.5,
         exact=mpmath.erf,

@@ -39,7 +39,7 @@ def test_select_takes_bits_as_they_are(dtype: DType) -> None:
     assert got.tobytes() == expected.tobytes()
 
 
-NAMES = ("sigmoid", "erf", "erfc", "erfinv", "lgamma", "digamma", "polygamma")
+NAMES = ("sigmoid", "logit", "erf", "erfc", "erfinv", "lgamma", "digamma", "polygamma")
 
 
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)

@@ -102,6 +102,22 @@ class Log10(Unary):
 
 
 @op
+class Logit(Unary):
+    """log(x / (1 - x)), the inverse of sigmoid, elementwise: infinite at 0 and 1, NaN outside. At its ends the
+    derivative is infinite, too."""
+
+    floats_only = True
+    ulp = 4.0
+
+    def scalar(self, s: Scalars[T], *x: T) -> T:
+        return s.logit(*x)
+
+    def vjp(self, g: Expr, y: Expr, *x: Expr) -> tuple[Expr | None, ...]:
+        (a,) = x
+        return (g / (a * (1.0 - a)),)
+
+
+@op
 class Sinh(Unary):
     """The hyperbolic sine, elementwise."""
 

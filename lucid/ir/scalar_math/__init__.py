@@ -9,7 +9,7 @@ from lucid.ir.scalar_math.division import floor_divide, fmod, remainder
 from lucid.ir.scalar_math.error_function import erf, erfc, erfinv
 from lucid.ir.scalar_math.exponential import exp, exp2, expm1, log, log1p
 from lucid.ir.scalar_math.gamma_functions import digamma, lgamma, polygamma
-from lucid.ir.scalar_math.hyperbolic import acosh, asinh, atanh, cosh, sigmoid, sinh, tanh
+from lucid.ir.scalar_math.hyperbolic import acosh, asinh, atanh, cosh, logit, sigmoid, sinh, tanh
 from lucid.ir.scalar_math.inverse_trigonometric import acos, asin, atan, atan2
 from lucid.ir.scalar_math.normal_numbers import normal
 from lucid.ir.scalar_math.powers import log2, log10, power
@@ -42,6 +42,7 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
+    "logit",
     "normal",
     "polygamma",
     "power",

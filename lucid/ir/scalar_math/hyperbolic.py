@@ -120,6 +120,18 @@ def sigmoid(s: Scalars[T], x: T) -> T:
     return s.fma(s.negate(base), quotient, base)
 
 
+def logit(s: Scalars[T], x: T) -> T:
+    """log(x / (1 - x)), the inverse of `sigmoid`, within 4 ulp: infinite at 0 and 1, NaN outside.
+
+    From 1/4 on it is log(1 + d) for d = (2 x - 1) / (1 - x), whose dividend is exact: near 1/2 nothing cancels.
+    """
+    one = s.constant_like(1.0, x)
+    rest = s.subtract(one, x)
+    near_zero = s.log(s.divide(x, rest))
+    further = s.log1p(s.divide(s.subtract(s.add(x, x), one), rest))
+    return s.select(s.less(x, s.constant_like(0.25, x)), near_zero, further)
+
+
 def asinh(s: Scalars[T], x: T) -> T:
     """The inverse of the hyperbolic sine, within 4 ulp: log(1 + a + a^2 / (1 + sqrt(1 + a^2))) for a = |x|."""
     one, a = s.constant_like(1.0, x), s.absolute(x)
