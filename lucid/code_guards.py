@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from lucid.guards import GuardRecorder, is_mutable
+from lucid.descriptions import is_mutable
+from lucid.guards import GuardRecorder
 from lucid.iterators import holds_iterator, is_iterator, line_of
 from lucid.modes import modes
 from lucid.observed import MISSING, Observed

@@ -8,121 +8,16 @@ every write to such an attribute bumps it; the others run at each call.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 import re
-from array import array
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import cached_property, partial
 from types import FunctionType, MethodType
 from typing import Any
 
+from lucid.descriptions import Content, describe, identities, is_container, is_mutable
 from lucid.modes import epoch as global_epoch
 from lucid.observed import MISSING, Observed
-
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
-# Of items of these very classes, and of none derived from them, the == of two tuples decides: of their classes, and of
-# the items. Of floats alone, and no NaN, their bytes decide: -0.0 == 0.0, and NaN does not equal itself.
-_COLUMNS = frozenset({bool, int, str, bytes, type(None), type(Ellipsis)})
-
-_CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)  # guarded by what they hold
-
-
-def describe(value: object, depth: int = 0) -> object:
-    """A hashable account of a value: plain values, containers, frozen dataclasses and functools.partial by content, all
-    else by identity.
-
-    >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
-    (True, False)
-    """
-    if isinstance(value, float):  # by spelling: -0.0 is not 0.0, and nan is nan
-        return type(value), float.__repr__(value)
-    if isinstance(value, complex):
-        return type(value), complex.__repr__(value)
-    if isinstance(value, _PLAIN):
-        return type(value), value
-    if depth < 8:
-        if isinstance(value, bytearray):
-            return type(value), bytes(value)
-        if isinstance(value, list | tuple | deque):
-            return type(value), *_describe_items(value, depth)
-        if isinstance(value, dict):
-            return type(value), *_describe_items(value, depth), *_describe_items(value.values(), depth)
-        if isinstance(value, set | frozenset):
-            return type(value), frozenset(describe(item, depth + 1) for item in value)
-        if (held := parts_of(value)) is not None:
-            return type(value), *_describe_items(held, depth)
-    return type(value), id(value)
-
-
-def parts_of(value: Any) -> tuple[object, ...] | None:
-    """What a functools.partial is made of, or a frozen dataclass that compares by its fields, where that is all that it
-    has and will have; None for all else."""
-    kind = type(value)
-    attributes = getattr(value, "__dict__", {}).keys()
-    if kind is partial:
-        return None if attributes else (value.func, value.args, value.keywords)
-    parameters = kind.__dict__.get("__dataclass_params__")
-    if parameters is None or not parameters.frozen or not parameters.eq:
-        return None
-    if any(isinstance(member, cached_property) for base in kind.__mro__ for member in vars(base).values()):
-        return None
-    names = [field.name for field in dataclasses.fields(kind)]
-    if attributes - names or not all(hasattr(value, name) for name in names):
-        return None
-    return tuple(getattr(value, name) for name in names)
-
-
-def _describe_items(items: Collection[Any], depth: int) -> tuple[object, object]:
-    """An account of items in order. A container may have millions of plain ones: those are not taken one by one."""
-    kinds = tuple(map(type, items))
-    distinct = set(kinds)
-    if distinct <= _COLUMNS:
-        return kinds, tuple(items)
-    if distinct == {float} and not any(map(math.isnan, items)):
-        return kinds, array("d", items).tobytes()
-    return None, tuple(describe(item, depth + 1) for item in items)
-
-
-def identities(value: object, depth: int = 0) -> Iterator[object]:
-    """The objects that `describe` accounts for by identity."""
-    if isinstance(value, _PLAIN):
-        return
-    if depth < 8 and isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if depth < 8 and (held := parts_of(value)) is not None:
-        value = held
-    if depth < 8 and isinstance(value, _CONTAINERS):
-        if not (_COLUMNS | {float}).issuperset(map(type, value)):
-            for item in value:
-                yield from identities(item, depth + 1)
-    else:
-        yield value
-
-
-def is_value(value: object) -> bool:
-    """Whether a frozen dataclass is as good as any other with the same description: nothing in it can change in place.
-
-    Where a part says more than its description does, as an instance of a subclass of str with attributes, it is not."""
-    held = None if type(value) is partial else parts_of(value)
-    return held is not None and all(map(_stays, held))
-
-
-def _stays(part: object) -> bool:
-    if isinstance(part, (*_PLAIN, tuple, frozenset)) and getattr(part, "__dict__", None) and not isinstance(part, Enum):
-        return False
-    held = part if isinstance(part, tuple | frozenset) else parts_of(part)
-    return not is_mutable(part) if held is None else type(part) is not partial and all(map(_stays, held))
-
-
-def is_mutable(value: object) -> bool:
-    """Whether the content of a value can change without a write to the attribute that holds it."""
-    if isinstance(value, tuple | frozenset):
-        return any(map(is_mutable, value))
-    return isinstance(value, _CONTAINERS) or type(value) is partial
 
 
 @dataclass(frozen=True)
@@ -180,10 +75,10 @@ class GuardRecorder:
         if value is None or value is True or value is False or value is Ellipsis:
             text = f"{expression} is {value!r}"
         elif isinstance(value, complex) or (isinstance(value, float) and (value == 0.0 or not math.isfinite(value))):
-            text = f"describe({expression}) == {self._constant(describe(value))}"
+            text = f"describe({expression}) == {self.bind(describe(value))}"
         elif type(value) in (int, float, str, bytes):
             text = f"type(v := {expression}) is {type(value).__name__} and v == {value!r}"
-        elif isinstance(value, _CONTAINERS) or type(value) is partial:
+        elif is_container(value):
             text = self._content(expression, value)
         else:
             text = f"{expression} is {self.bind(value)}"
@@ -200,10 +95,7 @@ class GuardRecorder:
     def _content(self, expression: str, value: object) -> str:
         for thing in identities(value):  # an identity stays unique while its object lives
             self.bind(thing)
-        return f"describe({expression}) == {self._constant(describe(value))}"
-
-    def _constant(self, description: object) -> str:
-        return self.bind(description)
+        return f"{self.bind(Content(value))}.is_in({expression})"
 
     def attribute(self, owner: Observed, name: str, value: object) -> None:
         """Guard an attribute of a module or optimizer that the trace has read."""

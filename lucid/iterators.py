@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from io import IOBase
 from types import CodeType
 
-from lucid.guards import identities
+from lucid.descriptions import identities
 
 
 def is_iterator(value: object) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
 
-from lucid.guards import Guards, describe
+from lucid.descriptions import describe
+from lucid.guards import Guards
 from lucid.pytree import Spec
 from lucid.signature import Key, key_text
 from lucid.tables import table

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
+from lucid.descriptions import describe, is_mutable
 from lucid.errors import TraceError
-from lucid.guards import describe, is_mutable
 from lucid.observed import MISSING
 
 Reference = Callable[[], object]  # gives an object, or None when it is gone

@@ -12,8 +12,8 @@ import numpy as np
 from lucid.codegen.cuda.device import gpu, is_on_gpu
 from lucid.conversion import is_foreign_array, to_array
 from lucid.core import tensor_over
+from lucid.descriptions import describe, identities, is_value
 from lucid.errors import ArgumentError, leaked
-from lucid.guards import describe, identities, is_value
 from lucid.ir.types import TensorType, as_dtype
 from lucid.modes import modes
 from lucid.nn.module import Module

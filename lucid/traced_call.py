@@ -10,8 +10,8 @@ import numpy as np
 
 from lucid.code_guards import CodeObserver
 from lucid.core import tensor_over
+from lucid.descriptions import is_value, parts_of
 from lucid.errors import ArgumentTypeError, TraceError
-from lucid.guards import is_value, parts_of
 from lucid.ir.types import as_dtype
 from lucid.missing_names import near_name
 from lucid.modes import modes
