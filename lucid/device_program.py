@@ -16,7 +16,6 @@ from lucid.errors import ArgumentError, CheckError, CompileError
 from lucid.ir.types import TensorType
 from lucid.modes import epoch, modes
 from lucid.program import Program
-from lucid.pytree import unflatten
 from lucid.random import Generator
 from lucid.tensor import Tensor
 from lucid.trace import Loop
@@ -158,7 +157,7 @@ class DeviceProgram(Program):
             shown = [device.download(held[first + number]) for number in self._shown]
             write_lines([Loop(self._lines, times, reverse=False)], shown)
         results = tensors[: self._result_count]
-        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+        return self._stacked(leaves, results)
 
     def _expect_no_trap(self) -> None:
         if modes.trap:

@@ -16,7 +16,6 @@ from lucid.frames import Frame, address, is_native, native, new_array
 from lucid.modes import epoch, modes
 from lucid.nonfinite import Watch
 from lucid.program import DirectParts, Program, array_of
-from lucid.pytree import unflatten
 from lucid.tensor import Array
 from lucid.trace import Loop
 
@@ -142,7 +141,7 @@ class HostProgram(Program):
         self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
         if self._lines:  # else there is nothing to walk the runs for
             write_lines([Loop(self._lines, times, reverse=False)], [stacked[number] for number in self._shown])
-        return unflatten(self._result_spec, self._result_leaves(leaves, results, repeated=True))
+        return self._stacked(leaves, results)
 
     def _run_watched(
         self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, ...], stacked: Mapping[int, Array]

@@ -8,6 +8,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,9 +28,9 @@ from lucid.ir.graph import Graph
 from lucid.ir.passes.pipeline import PARTITIONED, TRACED
 from lucid.joint import Backward
 from lucid.modes import epoch
-from lucid.pytree import Spec, unflatten
+from lucid.pytree import Spec
 from lucid.random import draw_serials
-from lucid.scalars import Scalar
+from lucid.returned import returning
 from lucid.signature import flatten_call, signature
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
@@ -192,14 +193,12 @@ class Program(Readable, ABC):
         self._constant_slots = {position[value]: array for value, array in trace.constants.items()}
         self._lay_out()
         self._results = trace.results
-        self._result_scalars = [
-            self.guards.evaluator(result.source) for result in trace.results if isinstance(result, Scalar)
-        ]
+        self._returned: dict[str, Any] = {}
+        self._returning = returning(self._results, self._result_spec, self._returned)
         traced = [result for result in trace.results if isinstance(result, TracedOutput)]
         self._result_count = len(traced)
         self._live = [number for number, result in enumerate(traced) if result.differentiable]
         self._freed = [n for n, result in enumerate(traced) if result.requires_grad and not result.differentiable]
-        self._only_result = self._result_spec is None and self._result_count == 1 and traced[0].passed is None
         self._grads_written: list[tuple[Outside, int | None]] = []  # whose, and which output
         self._grads_cleared: list[Tensor] = []  # those of captured tensors that are set to None
         stored = itertools.count(self._result_count)
@@ -305,7 +304,7 @@ class Program(Readable, ABC):
             lines.append("write_grads(leaves, tensors)")
         if self._freed or self.backward is not None:
             lines.append("write_histories(leaves, tensors)")
-        return [*lines, f"return {'tensors[0]' if self._only_result else 'results(leaves, tensors)'}"]
+        return [*lines, *self._returning]
 
     def scope(self) -> dict[str, Any]:
         """What the generated lines name, beside the objects of the guards."""
@@ -323,8 +322,15 @@ class Program(Readable, ABC):
             "grads_cleared": self._grads_cleared,
             "write_grads": self._write_grads,
             "write_histories": self._write_histories,
-            "results": self._all_results,
+            **self._returned,
         }
+
+    @cached_property
+    def _stacked(self) -> Callable[..., Any]:
+        """What a `repeat` returns, of its leaves and results."""
+        scope = self.scope()
+        lines = returning(self._results, self._result_spec, scope, repeated=True)
+        return define("stacked(leaves, tensors)", lines, scope)
 
     def _drawn_by_last(self, drawn_from: tuple[int, int] | None, runs: int) -> tuple[int, int] | None:
         """The random state that the last of some runs found, where the first has found `drawn_from`."""
@@ -377,24 +383,6 @@ class Program(Readable, ABC):
             live = [tensors[output] for output in self._live]
             self.backward.record(leaves, self._scalars, live, tensors[self._first_saved :])
 
-    def _all_results(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
-        return unflatten(self._result_spec, self._result_leaves(leaves, tensors))
-
-    def _result_leaves(self, leaves: Sequence[Any], tensors: Sequence[Tensor], repeated: bool = False) -> list[Any]:
-        found: list[Any] = []
-        computed, scalars = iter(tensors), iter(self._result_scalars)
-        for result in self._results:
-            if isinstance(result, TracedOutput):
-                tensor, passed = next(computed), _passed_through(result, leaves)
-                found.append(tensor if passed is None or repeated else passed)
-            elif isinstance(result, Scalar):
-                found.append(next(scalars)(leaves))
-            elif isinstance(result, Outside):
-                found.append(result.in_call(leaves))
-            else:
-                found.append(result)
-        return found
-
 
 def array_of(leaf: Any) -> Array:
     """The elements of an argument, or of a captured tensor."""
@@ -410,14 +398,6 @@ def array_of(leaf: Any) -> Array:
             'x.to("cpu"), model.to("cpu"), optimizer.to("cpu")',
         )
     return array
-
-
-def _passed_through(result: TracedOutput, leaves: Sequence[Any]) -> Tensor | None:
-    """The tensor from outside that a result is, as eager code would return it."""
-    if result.passed is None:
-        return None
-    leaf = result.passed.in_call(leaves)
-    return leaf if isinstance(leaf, Tensor) else None
 
 
 def _for_each(name: str, count: int, all_of_them: str, does: str) -> list[str]:

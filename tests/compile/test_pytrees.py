@@ -121,6 +121,20 @@ def numbers(tree: Any) -> Any:
     return type(tree)(numbers(item) for item in tree) if isinstance(tree, list | tuple) else tree
 
 
+def test_results_are_nested_more_deeply_than_parentheses_may_be() -> None:
+    @lucid.compile
+    def nested(x: Tensor) -> Any:
+        result: Any = x * 2.0
+        for _ in range(300):
+            result = (result,)
+        return result
+
+    result = nested(Tensor([1.0]))
+    for _ in range(300):
+        (result,) = result
+    assert result.tolist() == [2.0]
+
+
 @pytest.mark.parametrize("structure", STRUCTURES, ids=repr)
 @pytest.mark.parametrize(
     "make", [float, lambda x: Tensor([x]), lambda x: np.array([x])], ids=["float", "tensor", "array"]
