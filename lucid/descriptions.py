@@ -20,7 +20,9 @@ _COLUMNS = frozenset({bool, int, str, bytes, type(None), type(Ellipsis)})
 
 _SINGLE = _COLUMNS | {float}  # classes of items that hold no others
 
-_CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray)
+# Tuples, and no unions, which an isinstance in a call would make anew.
+_SEQUENCES, _SETS, _FIXED = (list, tuple, deque), (set, frozenset), (tuple, frozenset)
+_CONTAINERS = (*_SEQUENCES, *_SETS, dict, bytearray)
 
 
 def describe(value: object, depth: int = 0) -> object:
@@ -39,11 +41,11 @@ def describe(value: object, depth: int = 0) -> object:
     if depth < 8:
         if isinstance(value, bytearray):
             return type(value), bytes(value)
-        if isinstance(value, list | tuple | deque):
+        if isinstance(value, _SEQUENCES):
             return type(value), *_describe_items(value, depth)
         if isinstance(value, dict):
             return type(value), *_describe_items(value, depth), *_describe_items(value.values(), depth)
-        if isinstance(value, set | frozenset):
+        if isinstance(value, _SETS):
             return type(value), frozenset(describe(item, depth + 1) for item in value)
         if (held := parts_of(value)) is not None:
             return type(value), *_describe_items(held, depth)
@@ -114,7 +116,7 @@ def is_value(value: object) -> bool:
 def _stays(part: object) -> bool:
     if isinstance(part, (*_PLAIN, tuple, frozenset)) and getattr(part, "__dict__", None) and not isinstance(part, Enum):
         return False
-    held = part if isinstance(part, tuple | frozenset) else parts_of(part)
+    held = part if isinstance(part, _FIXED) else parts_of(part)
     return not is_mutable(part) if held is None else type(part) is not partial and all(map(_stays, held))
 
 
@@ -125,7 +127,7 @@ def is_container(value: object) -> bool:
 
 def is_mutable(value: object) -> bool:
     """Whether the content of a value can change without a write to the attribute that holds it."""
-    if isinstance(value, tuple | frozenset):
+    if isinstance(value, _FIXED):
         return any(map(is_mutable, value))
     return is_container(value)
 

@@ -14,10 +14,12 @@ import numpy as np
 
 from lucid.codegen.threads import RUN_LOCK
 from lucid.core import elements_text, likeness_text
+from lucid.descriptions import Content, parts_of
 from lucid.frames import CLAIMING, claiming
 from lucid.guards import define
 from lucid.modes import epoch, modes
 from lucid.program import Program
+from lucid.signature import Same, leaf_key
 from lucid.tensor import Tensor
 
 UNLIKE = object()  # what a direct call returns where it has done nothing: the call is not like the ones before
@@ -130,6 +132,12 @@ def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None
         elif type(leaf) in (int, str, bool, type(None)):
             scope[f"type{number}"] = type(leaf)
             conditions += [f"type({name}) is type{number}", f"{name} == {leaf!r}"]
+        elif isinstance(leaf_key(leaf), Same):
+            scope[f"leaf{number}"] = leaf
+            conditions.append(f"{name} is leaf{number}")
+            if parts_of(leaf) is not None:
+                scope[f"content{number}"] = Content(leaf)
+                conditions.append(f"content{number}.is_in({name})")
         else:
             return None
     pairs = [(x, y) for number, x in enumerate(arrays) for y in arrays[:number]]

@@ -61,7 +61,7 @@ def leaf_key(leaf: Any) -> Any:
             f"a compiled function takes dicts, lists, tuples, and sets of numbers or strings, got {leaf!r}.",
             hint="convert the argument, for instance with dict(x).",
         )
-    return _Alike(leaf) if is_value(leaf) else _Same(leaf)
+    return _Alike(leaf) if is_value(leaf) else Same(leaf)
 
 
 class Key(NamedTuple):
@@ -87,14 +87,14 @@ def key_text(key: Any) -> str:
             return f"{type} that requires a gradient" if any(flags[:1]) else type
         case _Alike():
             return repr(key.thing)  # as it was: nothing in it changes
-        case _Same():
+        case Same():
             return f"{key.thing!r}, an object"
         case (_, value):
             return repr(value)
     return "a float" if key is float else repr(key)
 
 
-class _Same:
+class Same:
     """A key that equals that of the same object only, and keeps it alive."""
 
     __slots__ = ("thing",)
@@ -103,13 +103,13 @@ class _Same:
         self.thing = thing
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.thing is self.thing
+        return isinstance(other, Same) and other.thing is self.thing
 
     def __hash__(self) -> int:
         return id(self.thing)
 
 
-class _Alike(_Same):
+class _Alike(Same):
     """A key that equals that of any frozen dataclass with the same parts."""
 
     __slots__ = ("description", "held")

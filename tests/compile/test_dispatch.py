@@ -1,6 +1,7 @@
 """The fast path of a call takes what has the signature of the calls before, and nothing else."""
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,21 @@ from lucid.dispatch import UNLIKE, DirectCall
 from lucid.errors import CheckError
 
 X = np.ones((2, 3), np.float32)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    width: int
+    scale: float = 0.0
+
+
+class Owner:
+    @lucid.compile
+    def doubled(self, x: lucid.Tensor) -> lucid.Tensor:
+        return x * 2.0
+
+
+SIZES, OWNER = Sizes(1), Owner()
 SAME: list[tuple[Any, Any]] = [
     (X, np.zeros((2, 3), np.float32)),
     (lucid.Tensor(X), lucid.Tensor(X)),
@@ -22,6 +38,8 @@ SAME: list[tuple[Any, Any]] = [
     ("mean", "mean"),
     (None, None),
     (True, True),
+    (SIZES, SIZES),
+    (OWNER, OWNER),
 ]
 OTHER: list[tuple[Any, Any]] = [
     (X, X[:1]),
@@ -38,6 +56,9 @@ OTHER: list[tuple[Any, Any]] = [
     (1, True),
     (None, False),
     ("mean", "sum"),
+    (SIZES, Sizes(2)),
+    (SIZES, Sizes(1, -0.0)),  # which equals it
+    (OWNER, Owner()),
 ]
 
 
@@ -84,6 +105,22 @@ def test_one_tensor_passed_twice_is_another_signature() -> None:
 def test_what_only_the_key_can_compare_takes_no_direct_call() -> None:
     assert direct(frozenset({1}))((frozenset({1}),)) is UNLIKE
     assert direct(object())((object(),)) is UNLIKE
+
+
+def test_a_frozen_dataclass_that_was_changed_all_the_same_takes_no_direct_call() -> None:
+    sizes = Sizes(1)
+    call = direct(sizes)
+    assert call((sizes,)) is not UNLIKE
+    object.__setattr__(sizes, "width", 2)
+    assert call((sizes,)) is UNLIKE
+
+
+def test_a_compiled_method_is_called_directly() -> None:
+    x = lucid.Tensor(X)
+    for _ in range(3):
+        OWNER.doubled(x)
+    assert Owner.doubled._fast.call((OWNER, x)).tolist() == (X * 2).tolist()
+    assert Owner.doubled._fast.call((Owner(), x)) is UNLIKE
 
 
 def test_native_code_reads_arrays_where_they_lie_and_refuses_those_that_it_cannot_read() -> None:
