@@ -49,8 +49,12 @@ wheel: $(VENV)/installed-dev ## Build the wheel into dist/
 	@ls dist/*.whl
 
 # The peers have an environment of their own. Options go into BENCH, for instance: make bench BENCH="--quick --rows mlp"
+# Where they choose among the peers (--frameworks) or measure nothing (--load), those that they do not name stay out.
+CHOSEN := $(filter --frameworks% --load%,$(BENCH))
+PEERS = $(foreach peer,jax torch,$(if $(CHOSEN),$(findstring $(peer),$(BENCH)),$(peer)))
+
 bench: ## Compare with PyTorch, JAX and NumPy (installs them)
-	@$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/installed-bench
+	@$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/installed-bench $(PEERS:%=$(VENV)-bench/installed-bench-%)
 	$(VENV)-bench/bin/python benchmarks/compare.py $(BENCH)
 
 bench-overhead: $(VENV)/installed-dev ## Measure what a call of a compiled step costs

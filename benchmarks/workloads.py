@@ -292,12 +292,13 @@ def _trainings() -> list[Training]:
     ]
     targets_without = {"mlp-b64": 1.5, "mlp-b512": 1.25}
     trainings = []
-    for workload in with_dropout:
+    repeated = replace(with_dropout[0], name="linear-4-2-repeat", target=20.0, updates=1000)
+    for workload in [*with_dropout, repeated]:
         off = replace(
             workload, name=f"{workload.name}-off", p=0.0, target=targets_without.get(workload.name), busy=False
         )
         trainings += [off, workload]
-    return [*trainings, replace(with_dropout[0], name="linear-4-2-repeat", target=20.0, updates=1000)]
+    return trainings
 
 
 _LANGUAGE = [Language("gpt-off", 0.0, 1.6), Language("gpt", 0.1, 2.0)]

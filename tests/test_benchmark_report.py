@@ -55,6 +55,16 @@ def compare(report: ModuleType) -> ModuleType:
     return importlib.import_module("compare")
 
 
+def test_each_step_with_dropout_stands_behind_the_same_without(compare: ModuleType) -> None:
+    steps = [one for one in compare.WORKLOADS.values() if not isinstance(one, compare.Dropout | compare.Product)]
+    with_dropout = [number for number, step in enumerate(steps) if step.p]
+    assert len(with_dropout) == 8
+    for number in with_dropout:
+        off, step = steps[number - 1 : number + 1]
+        assert (off.name, off.p) == (f"{step.name}-off", 0)
+        assert compare._computation(off) == compare._computation(step)
+
+
 def test_a_target_is_met_by_its_ratio_or_near_the_floor(report: ModuleType) -> None:
     roofs = importlib.import_module("machine").best(ROOFS)
     rows = [

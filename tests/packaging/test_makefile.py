@@ -118,6 +118,29 @@ def test_a_failure_on_the_gpu_is_a_failure(tmp_path: Path) -> None:
     assert "pytest --target cuda" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "peers"),
+    [
+        ("--quick", ["jax", "torch"]),
+        ("--frameworks lucid,numpy --quick", []),
+        ("--frameworks=lucid,torch.compile", ["torch"]),
+        ("--rows mlp --frameworks numpy,jax", ["jax"]),
+        ("--load earlier.json", []),
+    ],
+)
+def test_the_benchmark_installs_the_peers_that_it_is_told_to_measure(
+    options: str, peers: list[str], tmp_path: Path
+) -> None:
+    command(venv_python := tmp_path / "venv-bench" / "bin" / "python", 'echo "$@" >> "$0.log"')
+    (tmp_path / "venv-bench" / "created").touch()
+    run = make("bench", f"VENV={tmp_path / 'venv'}", f"BENCH={options}")
+    assert run.returncode == 0, run.stderr
+    *installations, measured = (venv_python.parent / "python.log").read_text().splitlines()
+    installed = [line.rpartition(" ")[2] for line in installations]
+    assert installed == [".[bench]", *(f".[bench-{peer}]" for peer in peers)]
+    assert measured == f"benchmarks/compare.py {options}"
+
+
 def test_the_check_names_the_python_that_the_package_requires() -> None:
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     major, minor = required.removeprefix(">=").split(".")
