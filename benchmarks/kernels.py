@@ -9,6 +9,7 @@ library has no such call, or PyTorch is not installed.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import statistics
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ import lucid.nn.functional as F
 
 TURNS = 5
 DRAWN = 2**22  # elements, beyond the caches
-CACHED = 2**15
+CACHED = 2**17  # elements, small enough for the last cache
 SHAPES = (2048, 2048), (1000, 777), (256, 512), (8, 56, 56, 64)  # of what is turned
 Call = Callable[[], Any]
 
@@ -40,29 +41,36 @@ class Kernel:
 
 
 def draws() -> Iterator[Kernel]:
-    """Random numbers in new arrays."""
+    """Random numbers; NumPy and PyTorch write them into arrays that are there, where they can."""
     generator, n = np.random.Generator(np.random.SFC64(0)), DRAWN
-    normal, normal64 = (lambda: lucid.randn(n)), (lambda: lucid.randn(n, dtype=lucid.float64))
-    yield Kernel("rand", n, compiled(lambda: lucid.rand(n)), lambda: generator.random(n, np.float32), drawn("rand", n))
-    yield Kernel("randn", n, compiled(normal), lambda: generator.standard_normal(n, np.float32), drawn("randn", n))
-    yield Kernel(
-        "randn, float64",
-        n,
-        compiled(normal64),
-        lambda: generator.standard_normal(n),
-        drawn("randn", n, dtype="float64"),
-    )
-    yield Kernel(
-        "randint of 1000, int64",
-        n,
-        compiled(lambda: lucid.randint(1000, size=(n,))),
-        lambda: generator.integers(1000, size=n),
-        drawn("randint", 1000, (n,)),
-    )
+    single, double = np.empty(n, np.float32), np.empty(n)
+    of_numpy: dict[str, Call] = {
+        "rand": lambda: generator.random(out=single, dtype=np.float32),
+        "randn": lambda: generator.standard_normal(out=single, dtype=np.float32),
+        "randn, float64": lambda: generator.standard_normal(out=double),
+        "randint of 1000, int64": lambda: generator.integers(1000, size=n),
+    }
+    of_lucid: list[Call] = [
+        lambda: lucid.rand(n),
+        lambda: lucid.randn(n),
+        lambda: lucid.randn(n, dtype=lucid.float64),
+        lambda: lucid.randint(1000, size=(n,)),
+    ]
+    of_torch: list[Call | None] = [None] * len(of_lucid)
+    if torch := library():
+        of_torch = [
+            torch.empty(n).uniform_,
+            torch.empty(n).normal_,
+            torch.empty(n, dtype=torch.float64).normal_,
+            functools.partial(torch.empty(n, dtype=torch.int64).random_, 0, 1000),
+        ]
+    for (title, numpy), ours, theirs in zip(of_numpy.items(), of_lucid, of_torch, strict=True):
+        yield Kernel(title, n, lucid.compile(ours), numpy, theirs)
 
 
 def dropouts() -> Iterator[Kernel]:
     """What Dropout consists of: its words without its memory, its memory without its words, and both."""
+    yield Kernel("words drawn and summed", DRAWN, lucid.compile(lambda: lucid.rand(DRAWN).sum()))
     for n in (CACHED, DRAWN):
         where = f"{n * 16 / 2**20:g} MiB"
         x, g = (lucid.Tensor(np.ones(n, np.float32)) for _ in range(2))
@@ -76,9 +84,8 @@ def dropouts() -> Iterator[Kernel]:
             y = 2.0 * x
             return y.detach(), lucid.grad(y, x, g)
 
-        yield Kernel(f"words drawn and summed, {n}", n, compiled(lambda n=n: lucid.rand(n).sum()))
-        yield Kernel(f"two arrays scaled, {where}", n, compiled(scaled))
-        yield Kernel(f"Dropout, forward and backward, {where}", n, compiled(both))
+        yield Kernel(f"two arrays scaled, {where}", n, lucid.compile(scaled))
+        yield Kernel(f"Dropout, forward and backward, {where}", n, lucid.compile(both))
 
 
 def turns() -> Iterator[Kernel]:
@@ -97,7 +104,7 @@ def turns() -> Iterator[Kernel]:
         yield Kernel(
             f"{'x'.join(map(str, shape))} to {axes}, doubled",
             x.size,
-            compiled(lambda x=tensor, axes=axes: 2.0 * x.permute(*axes)),
+            lucid.compile(lambda x=tensor, axes=axes: 2.0 * x.permute(*axes)),
             lambda x=x, axes=axes: np.ascontiguousarray(x.transpose(axes)),
             copy,
         )
@@ -106,19 +113,9 @@ def turns() -> Iterator[Kernel]:
 GROUPS = {"draws": draws, "dropouts": dropouts, "turns": turns}
 
 
-def compiled(function: Call) -> Call:
-    return lucid.compile(function)
-
-
 def library() -> Any:
     """PyTorch, where it is installed."""
     return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
-
-
-def drawn(name: str, *arguments: Any, dtype: str | None = None) -> Call | None:
-    """A function of PyTorch's that draws."""
-    torch = library()
-    return torch and (lambda: getattr(torch, name)(*arguments, dtype=dtype and getattr(torch, dtype)))
 
 
 def measured(kernel: Kernel, seconds: float) -> list[float | None]:
