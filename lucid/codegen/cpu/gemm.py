@@ -24,6 +24,9 @@ UNPACKED = (2, math.inf), (8, 2048), (math.inf, 1024)
 # Panels of up to so many rows of B are kept whole, to be read again by the next chunk.
 KEPT = 2048
 
+# Lines of the result are fetched for sums of so many elements at least: for fewer it takes longer than it saves.
+FETCHED = 32
+
 # Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead.
 AHEAD = 16
 
@@ -233,6 +236,7 @@ class Gemm(Tiles):
         readable = builder.icmp_signed("!=", in_place, i64(0))
         keeps = builder.icmp_signed("<=", k, i64(KEPT))
         like_c = builder.icmp_signed("==", c_column, i64(1))
+        fetches = builder.icmp_signed(">=", k, i64(FETCHED))
 
         def panels(of_all: ir.Value, _: Values) -> Values:
             which, part = builder.urem(of_all, count), builder.udiv(of_all, count)
@@ -274,7 +278,8 @@ class Gemm(Tiles):
                     a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
                     c_tile = self.at(builder, c_start, builder.mul(i0, c_row), builder.mul(j0, c_column))
                     by_lines = zip((c_row, rows, columns), (c_column, columns, rows), strict=True)
-                    builder.call(self.fetch_lines, [c_tile, *(builder.select(like_c, x, y) for x, y in by_lines)])
+                    with builder.if_then(fetches):
+                        builder.call(self.fetch_lines, [c_tile, *(builder.select(like_c, x, y) for x, y in by_lines)])
                     behind = builder.add(builder.mul(columns, k), builder.mul(builder.sub(i0, i_start), ahead))
 
                     def fetch(place: ir.Value, _: Values) -> Values:
