@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.names import ADDRESS
+
 if TYPE_CHECKING:
     from lucid.ir.graph import Graph, Node
 
@@ -39,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    moving = [item.nodeid for item in items if ADDRESS in item.nodeid]
+    assert not moving, f"tests have other names in each process, by which nobody can ask for them: {moving}"
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 

@@ -17,6 +17,7 @@ from lucid.extend import Context, Graph, Node, Pass, Value, rewrite
 from lucid.ir.ops.elementwise import Neg
 from lucid.ir.passes.pipeline import PIPELINE, extended
 from tests.extend.user_ops import Softsign
+from tests.names import without_addresses
 from tests.passes.rewriting import assert_rewrites
 
 X = np.array([-3.0, 0.0, 1.0], np.float32)
@@ -138,6 +139,7 @@ def test_a_pass_may_come_first() -> None:
         ),
         ([Pass("a b", nothing, after="fused")], "a pass leads to a stage with a name of its own, got 'a b'."),
     ],
+    ids=without_addresses,
 )
 def test_a_pass_that_has_no_place(passes: list[Any], message: str) -> None:
     with pytest.raises(LucidError) as caught:

@@ -9,6 +9,7 @@ import lucid
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid.data import DataLoader, TensorDataset, random_split
+from tests.names import without_addresses
 from tests.parity.compare import normal, torch
 from tests.training import classifying_step
 
@@ -74,7 +75,7 @@ def rows(loader: Any) -> list[list[Any]]:
         ((2,), {"collate_fn": lambda samples: [len(samples), len(samples[0])]}),
         ((None,), {"collate_fn": lambda sample: [sample[1]]}),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_arguments(arguments: tuple[Any, ...], options: dict[str, Any], workers: int) -> None:
     found = []

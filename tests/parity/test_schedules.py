@@ -9,6 +9,7 @@ import pytest
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.optim import lr_scheduler
+from tests.names import without_addresses
 from tests.parity.compare import torch
 
 LIBRARIES = [
@@ -59,7 +60,7 @@ def assert_same_rates(ours: Any, theirs: Any, pair: list[Any], epochs: int = 25)
         ("CosineAnnealingWarmRestarts", {"T_0": 4}),
         ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
     ],
-    ids=lambda case: str(case)[:50],
+    ids=lambda case: without_addresses(case)[:50],
 )
 def test_schedule(name: str, options: dict[str, Any]) -> None:
     pair = optimizers("Adam")
