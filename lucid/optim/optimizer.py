@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -18,7 +19,7 @@ from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import as_flag, as_list
 from lucid.optim.arguments import expect_known, hint_for
-from lucid.savepoints import Savepoint
+from lucid.savepoints import Savepoint, about_to_write
 from lucid.tensor import Array, Tensor
 
 R = TypeVar("R")
@@ -131,18 +132,35 @@ class Optimizer(Observed):
                 created[tensor.name] = tensor
         return created
 
-    def _add_momentum(self, groups: Sequence[Group]) -> None:
-        """Allocate the state that the momentum of some groups needs, which were without one until now."""
-        added: dict[str, Tensor] = {}
-        first = 0
-        for group, members in zip(self.param_groups, self._members, strict=True):
-            if any(group is given for given in groups) and group["momentum"]:
-                without = self._new_state({**group, "momentum": 0.0}, members, first).keys() | self.state.keys()
-                needed = self._new_state(group, members, first)
-                added |= {name: tensor for name, tensor in needed.items() if name not in without}
-            first += len(members)
+    def set_momentum(self, group: Group, momentum: float) -> None:
+        """Set the momentum of one of the groups, or the first of its betas, as a schedule does. A group that was
+        without gets the state that a momentum needs. Raises ArgumentError for a group that is not of this optimizer,
+        and where it has neither setting."""
+        numbers = [number for number, own in enumerate(self.param_groups) if own is group]
+        if not numbers:
+            raise ArgumentError(
+                f"set_momentum takes one of the groups of this {type(self).__name__}.",
+                hint="they are in its param_groups.",
+            )
+        if "betas" in group:
+            group["betas"] = (momentum, *group["betas"][1:])
+            return
+        if "momentum" not in group:
+            raise ArgumentError(f"{type(self).__name__} has no momentum and no betas to set.")
+        if momentum and not group["momentum"]:
+            self._add_momentum(numbers[0], momentum)
+        group["momentum"] = momentum
+
+    def _add_momentum(self, number: int, momentum: float) -> None:
+        """Allocate the state that a group needs with a momentum, and not without."""
+        group, members, first = self.param_groups[number], self._members[number], sum(map(len, self._members[:number]))
+        without = self._new_state({**group, "momentum": 0.0}, members, first).keys() | self.state.keys()
+        needed = self._new_state({**group, "momentum": momentum}, members, first)
+        added = {name: tensor for name, tensor in needed.items() if name not in without}
         if added:
-            self.state = {**self.state, **added}
+            before = self.state
+            about_to_write(before, lambda: partial(setattr, self, "state", before))
+            self.state = {**before, **added}
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a hyperparameter outside its range; give the others the form that `update` reads."""

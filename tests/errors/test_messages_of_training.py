@@ -169,6 +169,18 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: sgd(momentum=0.9).set_momentum({"momentum": 0.9}, 0.8),
+        ArgumentError,
+        "set_momentum takes one of the groups of this SGD.",
+        "they are in its param_groups.",
+    ),
+    (
+        lambda: (made := optim.Adadelta([nn.Parameter([1.0])])).set_momentum(made.param_groups[0], 0.8),
+        ArgumentError,
+        "Adadelta has no momentum and no betas to set.",
+        None,
+    ),
+    (
         lambda: schedules.OneCycleLR(sgd(momentum=0.9), 0.1),
         ArgumentError,
         "OneCycleLR takes total_steps, or epochs and steps_per_epoch.",

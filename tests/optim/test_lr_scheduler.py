@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,13 +166,15 @@ class TestMomentumOfACycle:
     def test_where_its_state_can_not_be_allocated_nothing_has_changed(
         self, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        made = optimizer()
-        before = settings(made)
+        made = optim.SGD([{"params": [Tensor([1.0])]}, {"params": [Tensor([2.0])]}])
+        before, first = settings(made), made.param_groups[0]
 
-        def fail(*_: object) -> NoReturn:
+        def fail_for_the_second(group: dict[str, Any], parameter: Tensor) -> dict[str, Tensor]:
+            if group["params"] is first["params"]:
+                return optim.SGD.initial_state(made, group, parameter)
             raise MemoryError
 
-        monkeypatch.setattr(made, "initial_state", fail)
+        monkeypatch.setattr(made, "initial_state", fail_for_the_second)
         with pytest.raises(MemoryError):
             CYCLES[name](made)
         assert settings(made) == before

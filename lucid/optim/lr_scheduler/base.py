@@ -73,9 +73,7 @@ class LRScheduler(Scheduler):
                 about_to_write(group, partial(_remember, group))
                 group.setdefault("initial_lr", group["lr"])
             self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
-            without_momentum = [group for group in optimizer.param_groups if group.get("momentum") == 0]
             self._apply()
-            optimizer._add_momentum(without_momentum)  # to those that a cycle has given one
 
     def first_rate(self, group: Group, base: float) -> float:
         """The learning rate of a group in epoch 0, from what it is without this scheduler, and the initial one."""

@@ -132,7 +132,7 @@ class OneCycleLR(LRScheduler):
         else:
             rates, momenta = [start, top, end], [high, low, high]
         if self.cycle_momentum:
-            set_momentum(group, self._between(momenta))
+            self.optimizer.set_momentum(group, self._between(momenta))
         return self._between(rates)
 
     def _between(self, corners: list[float]) -> float:
@@ -146,14 +146,6 @@ class OneCycleLR(LRScheduler):
         if self.anneal_strategy == "linear":
             return corners[i] + (corners[i + 1] - corners[i]) * share
         return corners[i + 1] + (corners[i] - corners[i + 1]) * (1.0 + math.cos(math.pi * share)) / 2.0
-
-
-def set_momentum(group: Group, momentum: float) -> None:
-    """Set the momentum of a group, or the first of its betas."""
-    if "betas" in group:
-        group["betas"] = (momentum, *group["betas"][1:])
-    else:
-        group["momentum"] = momentum
 
 
 def number_of_group(scheduler: Scheduler, group: Group) -> int:

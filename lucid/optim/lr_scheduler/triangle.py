@@ -9,7 +9,7 @@ from typing import Any
 from lucid.errors import ArgumentError, ArgumentTypeError
 from lucid.operations.arguments import as_choice, as_flag
 from lucid.optim.lr_scheduler.base import LRScheduler, check_real, check_steps
-from lucid.optim.lr_scheduler.cycle import one_for_each_group, set_momentum
+from lucid.optim.lr_scheduler.cycle import number_of_group, one_for_each_group
 from lucid.optim.optimizer import Group, Optimizer
 
 MODES = ("triangular", "triangular2", "exp_range")
@@ -64,7 +64,7 @@ class CyclicLR(LRScheduler):
         return self.next_rate(group, base)
 
     def next_rate(self, group: Group, base: float) -> float:
-        number = next(i for i, candidate in enumerate(self.optimizer.param_groups) if candidate is group)
+        number = number_of_group(self, group)
         total = self.step_size_up + self.step_size_down
         top = self.step_size_up / total
         cycle = math.floor(1 + self.last_epoch / total)
@@ -72,7 +72,7 @@ class CyclicLR(LRScheduler):
         height = (way / top if way <= top else (way - 1.0) / (top - 1.0)) * self._scale(cycle)
         if self.cycle_momentum:
             low, high = self.base_momenta[number], self.max_momenta[number]
-            set_momentum(group, high - (high - low) * height)
+            self.optimizer.set_momentum(group, high - (high - low) * height)
         return self.low_lrs[number] + (self.max_lrs[number] - self.low_lrs[number]) * height
 
     def _scale(self, cycle: int) -> float:
