@@ -11,9 +11,7 @@ import numpy as np
 from lucid.codegen.cuda.device import Device, gpu
 from lucid.core import elements_of, elements_on, gradient_of, has_elements, tensor_over
 from lucid.debug.lines import write_lines
-from lucid.eager import too_large
 from lucid.errors import ArgumentError, CheckError, CompileError
-from lucid.ir.types import TensorType
 from lucid.modes import epoch, modes
 from lucid.program import Program
 from lucid.random import Generator
@@ -79,7 +77,7 @@ class DeviceProgram(Program):
             held[slot] = self._argument(device, leaves[number], is_written, written)
         for slot, owner in self._grads_read:
             held[slot] = device.upload(elements_of(gradient_of(owner.in_call(leaves))))
-        arrays = [_new_array(device, type) for type in executable.output_types]
+        arrays = [device.empty(type) for type in executable.output_types]
         held |= dict(enumerate(arrays, len(self._traced.inputs)))
         tensors = [tensor_over(array) for array in arrays]
         drawn_from = self._begin(leaves)
@@ -118,7 +116,7 @@ class DeviceProgram(Program):
         moving += [first + number for number in stacking]
         for number, type in enumerate(types):
             shape = (times, *type.shape) if number in stacking else type.shape
-            held[first + number] = _new_array(device, type.with_shape(shape))
+            held[first + number] = device.empty(type.with_shape(shape))
         drawn_from = self._begin(leaves)
         held |= self._scalar_arrays(device)
         for slot, array in held.items():
@@ -223,14 +221,6 @@ class DeviceProgram(Program):
         if self._random is not None:
             seed, draw = self._random.generator.get_state()
             self._random.note(seed, (draw + times * self._draws) % 2**64)
-
-
-def _new_array(device: Device, type: TensorType) -> Any:
-    """An array on the GPU for a result. Raises AllocationError where there is no memory for it."""
-    try:
-        return device.empty(type)
-    except MemoryError as error:  # CuPy's OutOfMemoryError is one
-        raise too_large([type]) from error
 
 
 def _elements(leaf: Any) -> Any:

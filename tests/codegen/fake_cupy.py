@@ -33,6 +33,7 @@ class FakeArray:
 
     def __init__(self, host: Any, order: Literal["C", "F"] = "C") -> None:
         host = np.asarray(host)
+        expect_room(host.nbytes)
         storage = Guarded(host.nbytes)
         strides = np.empty_like(host, order=order).strides
         runtime.gpu_of[storage.address] = Device().id
@@ -62,6 +63,8 @@ class FakeArray:
 
     def get(self, stream: None = None, order: str = "C", out: None = None, blocking: bool = True) -> Any:
         assert (stream, order, out, blocking) == (None, "C", None, True)
+        if not self.flags.c_contiguous:  # CuPy makes a contiguous copy first
+            expect_room(self.nbytes)
         Stream.current.work()
         calls.synchronizations += 1
         return self._view.copy()
@@ -266,6 +269,7 @@ class RawKernel:
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> FakeArray:
     assert order == "C"
+    expect_room(math.prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize)
     return FakeArray(np.full(shape, -1 if np.dtype(dtype).kind in "if" else 1, dtype))
 
 
@@ -289,6 +293,20 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, b
     a = np.asarray(a)
     expect_stable(a)
     return FakeArray(a, order or ("C" if a.flags.c_contiguous or not a.flags.f_contiguous else "F"))
+
+
+class OutOfMemoryError(MemoryError):
+    """There is no memory left on the "GPU"."""
+
+
+def expect_room(size: int) -> None:
+    if not has_room(size):
+        raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+
+
+def has_room(size: int) -> bool:
+    """Whether the "GPU" has memory for an array of so many bytes: it has a terabyte for each."""
+    return size <= 2**40
 
 
 def expect_stable(array: np.ndarray[Any, Any]) -> None:
@@ -413,6 +431,7 @@ def make() -> Any:
             malloc_managed=malloc_managed,
             using_allocator=using_allocator,
             graph=SimpleNamespace(Graph=Graph),
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=runtime,
         ),
     )

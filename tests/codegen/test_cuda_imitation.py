@@ -3,6 +3,7 @@ Also what takes two GPUs. No GPU is involved, and nothing here says what one wou
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from lucid.codegen.cuda import device as devices
 from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.simulator.memory import Guarded
-from lucid.errors import ArgumentError
+from lucid.errors import AllocationError, ArgumentError
 from tests.codegen import fake_cupy
 from tests.codegen.fake_cupy import Calls, Stream, installed
 from tests.codegen.foreign import KINDS, Foreign, WithBoth, WithDLPack, WithInterface
@@ -175,3 +176,40 @@ def test_what_runs_on_a_gpu_only_runs_where_the_imitation_stands_for_it() -> Non
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.codegen.gpu_stand_in", *files]
     run = subprocess.run(command, cwd=folder.parents[1], capture_output=True, text=True, check=False)
     assert re.search(r"^6\d passed, \d+ deselected in", run.stdout, re.MULTILINE), run.stdout
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_wherever_memory_ends_a_call_says_so_and_leaves_all_as_it_was(calls: Calls, repeats: bool) -> None:
+    """Each allocation of a first call, and then of a second, fails in its turn."""
+    model, optimizer, step, _ = trained("cuda", steps=0)
+    lacking = set()
+
+    def now() -> list[object]:
+        return [*state(model, optimizer), lucid.get_state()]
+
+    for _ in range(2):
+        before = now()
+        for failing in itertools.count():
+            rooms = itertools.chain(itertools.repeat(True, failing), [False], itertools.repeat(True))
+            try:
+                with mock.patch.object(fake_cupy, "has_room", lambda size, rooms=rooms: next(rooms)):
+                    step.repeat(np.stack([X, X]), np.stack([Y, Y])) if repeats else step(X, Y)
+                break
+            except AllocationError as error:
+                lacking |= set(re.findall(r"^the GPU has no memory left for (a copy|[a-z]+ \w+)", str(error)))
+                assert now() == before
+        assert now() != before
+    assert lacking == {"a tensor", "an array", "the temporaries"} | ({"a copy"} if repeats else set())
+
+
+def test_the_error_of_what_the_gpu_has_no_memory_for(calls: Calls) -> None:
+    columns = fake_cupy.FakeArray(VALUES, order="F")
+    with mock.patch.object(fake_cupy, "has_room", return_value=False):
+        with pytest.raises(AllocationError) as caught:
+            lucid.as_tensor(columns).numpy()
+        assert str(caught.value).startswith(
+            "the GPU has no memory left for a copy of an array of float32 of shape (2, 3)."
+        )
+        assert caught.value.hint == "smaller batches take less; nvidia-smi shows what other processes take."
+        with pytest.raises(AllocationError, match=r"no memory left for an array of float32 of shape \(2, 3\)\."):
+            lucid.Tensor(VALUES).to("cuda")

@@ -97,3 +97,8 @@ def test_the_installed_cupy_has_them(name: str) -> None:
     except ValueError:  # compiled
         found = documented(function, is_method=inspect.ismethoddescriptor(function))
     assert found == SIGNATURES[name]
+
+
+def test_the_installed_cupy_has_the_error_that_lucid_translates() -> None:
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    assert issubclass(cupy.cuda.memory.OutOfMemoryError, MemoryError)

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
-from lucid.errors import ArgumentError, CompileError, reading
+from lucid.errors import AllocationError, ArgumentError, CompileError, reading
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, TensorType, as_dtype
 
@@ -96,7 +96,18 @@ class Device:
         self._numbers = itertools.count()  # of files in the folder
         self.when_failed: list[Callable[[], None]] = []  # called before the error of a check is raised
 
-    # Memory. An array here is a cupy.ndarray.
+    # Memory. An array here is a cupy.ndarray. What makes one raises AllocationError where there is no room for it.
+
+    @contextlib.contextmanager
+    def _room_for(self, what: str) -> Iterator[None]:
+        """A block in which CuPy allocates something."""
+        try:
+            yield
+        except self._cupy.cuda.memory.OutOfMemoryError as error:
+            raise AllocationError(
+                f"the GPU has no memory left for {what}.",
+                hint="smaller batches take less; nvidia-smi shows what other processes take.",
+            ) from error
 
     def holds(self, array: object) -> bool:
         """Whether an array is in the memory of the GPU."""
@@ -104,19 +115,23 @@ class Device:
 
     def empty(self, type: TensorType) -> Any:
         """An array of CuPy's pool with any elements."""
-        return self._cupy.empty(type.shape, type.dtype.numpy)
+        with self._room_for(f"a tensor of type {type}"):
+            return self._cupy.empty(type.shape, type.dtype.numpy)
 
     def reserve(self, size: int) -> Any:
-        """So many bytes of CuPy's pool."""
-        return self._cupy.empty(max(size, 1), "uint8")
+        """So many bytes of CuPy's pool, for the temporaries of a program."""
+        with self._room_for(f"the temporaries of a program, {size} bytes"):
+            return self._cupy.empty(max(size, 1), "uint8")
 
     def upload(self, array: Any) -> Any:
         """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
         itself where it is contiguous."""
         self.follow()
-        there = array if self.holds(array) else self._cupy.asarray(self._stable(_native(array)))
-        # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
-        return there if there.flags.c_contiguous else there.copy()
+        host = None if self.holds(array) else self._stable(_native(array))
+        with self._room_for(f"an array of {array.dtype} of shape {array.shape}"):
+            there = array if host is None else self._cupy.asarray(host)
+            # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
+            return there if there.flags.c_contiguous else there.copy()
 
     def _stable(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """A NumPy array whose elements nobody will change. CuPy copies them at once, but leaves an array in pinned
@@ -136,13 +151,15 @@ class Device:
     def copy(self, array: Any) -> Any:
         """A new array on the GPU with the elements of one there."""
         self.follow()
-        return array.copy()
+        with self._room_for(f"a copy of an array of {array.dtype} of shape {array.shape}"):
+            return array.copy()
 
     def download(self, array: Any) -> Any:
         """The elements as a NumPy array: waits until they are computed. Raises the CheckError of the first check that
         has failed since the last time; states are as they were before the step that it belongs to."""
         self.follow()
-        host = array.get()
+        with self._room_for(f"a copy of an array of {array.dtype} of shape {array.shape}"):  # if it is not contiguous
+            host = array.get()
         self.check()
         return host
 
