@@ -27,8 +27,9 @@ KEPT = 2048
 # Lines of the result are fetched for sums of so many elements at least: for fewer it takes longer than it saves.
 FETCHED = 32
 
-# Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead.
-AHEAD = 16
+# Where A is transposed, each k has another line of it, often far away: it is fetched so many elements of k ahead, fewer
+# than the nearest cache has places for lines that are whole pages apart, which otherwise displace each other unread.
+AHEAD = 4
 
 
 class Gemm(Tiles):
