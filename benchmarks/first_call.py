@@ -57,7 +57,7 @@ def main() -> None:
 
 def show_times(rows: list[str], threads: int, processes: int) -> None:
     """Print medians of so many processes each, and the range of Lucid's; of JAX the generator that is fastest."""
-    from compare import FRAMEWORKS, Process
+    from frameworks import FRAMEWORKS, Process
 
     print(
         "| step | threads | nothing compiled before | from the cache | JAX | from its cache | times as fast, target 3 |"
@@ -87,7 +87,7 @@ def show_times(rows: list[str], threads: int, processes: int) -> None:
 def show_parts(rows: list[str], processes: int) -> None:
     """Print the milliseconds of each part, medians of so many processes."""
     import machine
-    from compare import environment, use_cores
+    from frameworks import environment, use_cores
 
     for row in rows:
         for framework in (LUCID, *JAX):
