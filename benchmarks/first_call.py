@@ -176,7 +176,7 @@ class Clock:
             ("key and cache", "lucid.compilation", ["_key"]),
             ("key and cache", "lucid.codegen.cache", ["fetch", "store"]),
             ("writing LLVM IR", f"{cpu}.target", ["_write"]),
-            ("writing LLVM IR", f"{cpu}.library", ["_text", "team_text", "common_text"]),
+            ("writing LLVM IR", f"{cpu}.library", ["_module", "team_text", "common_parts"]),
             ("linking", f"{cpu}.machine", ["load"]),
             ("linking", f"{cpu}.library", ["load"]),
             ("imports", "builtins", ["__import__"]),

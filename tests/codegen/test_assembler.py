@@ -23,7 +23,7 @@ from lucid.codegen.cpu import assembler, machine as processors, target
 from lucid.codegen.cpu.ahead import expected
 from lucid.codegen.cpu.assembler import TURN, Job, assemble_once, begin_once, helped, submit
 from lucid.codegen.cpu.machine import LEVEL, QUICK, Parsed, assemble, machine
-from lucid.codegen.cpu.pool import common_text
+from lucid.codegen.cpu.runner import run_text
 from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.traced_call import trace_call
@@ -42,7 +42,7 @@ def helpers() -> list[str]:
 
 
 def test_threads_make_what_llvmlite_makes() -> None:
-    texts = [team_text(*machine().layout()), common_text(machine())]
+    texts = [team_text(*machine().layout()), run_text(*machine().layout())]
     expected = [machine().target_machine().emit_object(llvm.parse_assembly(text)) for text in texts]
     with helped():
         jobs = [submit(lambda text=text: assemble(machine(), text)) for text in texts * 4]  # type: ignore[misc]
@@ -91,14 +91,14 @@ def test_what_was_begun_is_made_once() -> None:
 
     def text() -> str:
         made.append(threading.get_ident())
-        return common_text(machine())
+        return run_text(*machine().layout())
 
     with helped():
         begin_once(machine(), "a module of this test", text)
         begin_once(machine(), "a module of this test", text)
     code = assemble_once(machine(), "a module of this test", text)
     begin_once(machine(), "a module of this test", text)
-    assert code == assemble(machine(), common_text(machine()))
+    assert code == assemble(machine(), run_text(*machine().layout()))
     assert len(made) == 1
 
 
@@ -160,7 +160,7 @@ def test_what_was_begun_is_on_disk_whether_anybody_asks_for_it_or_not(
     monkeypatch.setenv("LUCID_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("LUCID_CACHE", raising=False)
     with helped():
-        begin_once(machine(), "a module that nobody wants", lambda: common_text(machine()))
+        begin_once(machine(), "a module that nobody wants", lambda: run_text(*machine().layout()))
     (file,) = tmp_path.iterdir()
     file.unlink()
     assemble_once(machine(), "a module that nobody wants", lambda: pytest.fail("it is there"))
@@ -183,7 +183,7 @@ def test_what_all_programs_call_is_begun_before_the_trace(monkeypatch: pytest.Mo
 
 
 def test_a_trace_that_fails_ends_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = common_text(machine()) + "; begun by a trace that fails"
+    text = run_text(*machine().layout()) + "; begun by a trace that fails"
     traced = threading.Event()
 
     class Slow(Parsed):
@@ -193,7 +193,7 @@ def test_a_trace_that_fails_ends_what_was_begun(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setenv("LUCID_CACHE", "0")
     monkeypatch.setattr(assembler, "Parsed", Slow)
-    monkeypatch.setattr("lucid.codegen.cpu.library.common_text", lambda _: text)
+    monkeypatch.setattr("lucid.codegen.cpu.library.common_parts", lambda _: [(text, LEVEL)])
 
     @lucid.compile
     def function(x: lucid.Tensor) -> lucid.Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from llvmlite import ir as objects
 
 from lucid.codegen.cpu import llvm_ir as text
-from lucid.codegen.cpu.machine import machine
+from lucid.codegen.cpu.machine import assemble, load, machine
 
 
 def module_of(ir: Any, result: Any, args: list[Any], write: Callable[[Any, Any, Any], object]) -> str:
@@ -139,3 +141,28 @@ def test_memory_vectors_calls_and_control() -> None:
         builder.ret_void()
 
     expect_same(types, write)
+
+
+def test_the_parts_of_a_module_have_each_function_once_and_call_each_other() -> None:
+    """The second has the brief ones alone, and no constant."""
+    module = text.Module("parts")
+    module.triple, module.data_layout = machine().layout()
+    integer = text.IntType(64)
+    numbers = text.GlobalVariable(module, text.ArrayType(integer, 1), "numbers", "[i64 40]")
+    two, main, forty_and = (
+        text.Function(module, text.FunctionType(integer, operands), name)
+        for name, operands in (("two", []), ("main", []), ("forty_and", [integer]))
+    )
+    main.is_brief = True
+    of_two, of_main, of_sum = (text.IRBuilder(f.append_basic_block()) for f in (two, main, forty_and))
+    of_two.ret(integer(2))
+    of_main.ret(of_main.call(forty_and, [of_main.call(two, [])]))
+    of_sum.ret(of_sum.add(of_sum.load(numbers, typ=integer), forty_and.args[0]))
+    whole, parts = str(module), module.parts()
+    defined = [re.findall(r"^define \S+ @(\w+)", part, re.MULTILINE) for part in (whole, *parts)]
+    assert defined == [["two", "main", "forty_and"], ["two", "forty_and"], ["main"]]
+    assert ["@numbers = " in part for part in parts] == [True, False]
+    codes = [assemble(machine(), part) for part in parts]
+    addresses, loaded = load(machine(), codes, ["main"])
+    assert ctypes.CFUNCTYPE(ctypes.c_int64)(addresses["main"])() == 42
+    del loaded

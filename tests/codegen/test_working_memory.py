@@ -13,7 +13,7 @@ import lucid
 from lucid import nn, optim
 from lucid.codegen.cpu import library, pool as pools
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.pool import Pool, common_text, pool
+from lucid.codegen.cpu.pool import Pool, common_parts, pool
 from lucid.codegen.cpu.pool_text import LINE
 from lucid.codegen.cpu.target import CPUExecutable
 from lucid.codegen.cpu.team_text import team_text
@@ -188,8 +188,8 @@ def test_a_step_allocates_its_results_alone() -> None:
 
 def test_no_native_code_allocates() -> None:
     program = lucid.compile(lambda x: lucid.sort(x.exp() @ x)).lower(np.ones((80, 80), np.float32))
-    texts = [program.llvm_ir(), common_text(machine()), team_text(*machine().layout())]
-    texts += [library._text(machine(), prefixes, float32) for prefixes in library._MODULES]
+    texts = [program.llvm_ir(), team_text(*machine().layout()), *(text for text, _ in common_parts(machine()))]
+    texts += [str(library._module(machine(), prefixes, float32)) for prefixes in library._MODULES]
     called = {name for text in texts for name in re.findall(r"declare [^@]*@\"?([\w.]+)", text)}
     assert "lucid_scratch" in called, "so declarations are found"
     assert not [name for name in called if re.search("alloc|mmap|sbrk|free", name)]

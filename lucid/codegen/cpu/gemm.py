@@ -75,7 +75,7 @@ class Gemm(Tiles):
     def write_one_tile(self, module: ir.Module, name: str, rows: int, vectors: int) -> None:
         """Append one of the other tiles."""
         self.module = module
-        self.write_tile(name, rows, vectors).linkage = ""
+        self.write_tile(name, rows, vectors)
 
     def other_tiles(self, m: int, n: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """The rows and vectors of the tiles that a product needs beside that of all rows and vectors: for its last
@@ -219,6 +219,7 @@ class Gemm(Tiles):
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, a stretch of the tiles of one matrix of the batch."""
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
+        self.module.globals[name].is_brief = True
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, last, *constants = constants
         in_place, ahead, down, count, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
@@ -237,6 +238,7 @@ class Gemm(Tiles):
         readable = builder.icmp_signed("!=", in_place, i64(0))
         keeps = builder.icmp_signed("<=", k, i64(KEPT))
         like_c = builder.icmp_signed("==", c_column, i64(1))
+        c_line = builder.select(like_c, c_row, c_column)
         fetches = builder.icmp_signed(">=", k, i64(FETCHED))
 
         def panels(of_all: ir.Value, _: Values) -> Values:
@@ -251,6 +253,8 @@ class Gemm(Tiles):
             i_begin = builder.add(i_start, builder.mul(above, i64(self.rows)))
             i_end = self.smaller(builder, builder.add(i_start, builder.mul(below, i64(self.rows))), m)
             source = self.at(builder, b_start, builder.mul(j0, b_column))
+            behind = self.at(builder, source, builder.mul(columns, k))
+            target = self.at(builder, c_start, builder.mul(j0, c_column))
             vectors = builder.icmp_signed("==", builder.and_(columns, i64(self.lanes - 1)), i64(0))
             unpacked = builder.and_(readable, vectors)
             packs = builder.not_(builder.or_(unpacked, self.is_held(builder, label, source)))
@@ -277,23 +281,23 @@ class Gemm(Tiles):
                 def tiles(i0: ir.Value, _: Values) -> Values:
                     rows = self.smaller(builder, i64(self.rows), builder.sub(i_end, i0))
                     a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
-                    c_tile = self.at(builder, c_start, builder.mul(i0, c_row), builder.mul(j0, c_column))
-                    by_lines = zip((c_row, rows, columns), (c_column, columns, rows), strict=True)
+                    c_tile = self.at(builder, target, builder.mul(i0, c_row))
+                    count, length = (builder.select(like_c, x, y) for x, y in ((rows, columns), (columns, rows)))
                     with builder.if_then(fetches):
-                        builder.call(self.fetch_lines, [c_tile, *(builder.select(like_c, x, y) for x, y in by_lines)])
-                    behind = builder.add(builder.mul(columns, k), builder.mul(builder.sub(i0, i_start), ahead))
+                        builder.call(self.fetch_lines, [c_tile, c_line, count, length])
+                    part = self.at(builder, behind, builder.mul(builder.sub(i0, i_start), ahead))
 
                     def fetch(place: ir.Value, _: Values) -> Values:
-                        self.fetch(builder, self.at(builder, source, behind, place))
+                        self.fetch(builder, self.at(builder, part, place))
                         return []
 
                     loop(builder, i64(0), builder.mul(rows, ahead), self.lanes, [], fetch)
                     direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), stores)
-                    target = builder.select(direct, c_tile, tile)
-                    target_row = builder.select(direct, c_row, i64(self.columns))
+                    result = builder.select(direct, c_tile, tile)
+                    result_row = builder.select(direct, c_row, i64(self.columns))
                     few = builder.icmp_signed("<=", rows, i64(self.low_rows))
                     compute = builder.select(few, of_few_rows, of_rows)
-                    operands = [a_tile, lines, target, a_row, a_column, line, target_row, depth, rows]
+                    operands = [a_tile, lines, result, a_row, a_column, line, result_row, depth, rows]
                     builder.call_at(compute, self.tile.signature, operands)
                     with builder.if_then(builder.not_(direct)):
                         builder.call(self.merge, [tile, c_tile, c_row, c_column, rows, columns, add])

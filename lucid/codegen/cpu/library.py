@@ -7,13 +7,13 @@ imported only where they are compiled.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 from lucid.codegen.cpu.assembler import assemble_once, begin_once
-from lucid.codegen.cpu.machine import QUICK, Machine, load
-from lucid.codegen.cpu.pool import common_text, pool
+from lucid.codegen.cpu.machine import LEVEL, QUICK, Machine, load
+from lucid.codegen.cpu.pool import common_parts, pool
 from lucid.codegen.cpu.pool_text import PARALLEL, SCRATCH
 from lucid.codegen.cpu.runner import RUN_TIMED, run_timed_text
 from lucid.codegen.cpu.team_text import team_text
@@ -37,7 +37,8 @@ WEIGH_GROUPED = "grouped_weigh_"
 _TILES = tuple((prefix,) for prefix in TILES.values())
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
 _CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
-_MODULES = (PRODUCT,), *_TILES, (SWEEPS,), (SMALL,), *_DOTS, *_CONVOLUTIONS
+_IN_PARTS = ((PRODUCT,),)  # of which one is the task, which only calls what computes: see `Module.parts`
+_MODULES = *_IN_PARTS, *_TILES, (SWEEPS,), (SMALL,), *_DOTS, *_CONVOLUTIONS
 
 
 def shared_function(machine: Machine, name: str) -> int:
@@ -52,16 +53,22 @@ def shared_function(machine: Machine, name: str) -> int:
 def begin(machine: Machine, names: Iterable[str], shares: bool) -> None:
     """Have helpers start on what all programs use, on the workers where a graph shares work among threads, and on
     functions that it imports."""
-    begin_once(machine, text := common_text(machine), partial(str, text))
+    for text, level in common_parts(machine):
+        begin_once(machine, text, partial(str, text), level)
     modules = [*dict.fromkeys(filter(None, map(_module_of, names)))]
     tiles = [module for module in modules if module[0] in _TILES]
     for module in modules:
         if module not in tiles:
-            begin_once(machine, _source(*module), partial(_text, machine, *module))
+            _begin_module(machine, *module)
     if shares:
         begin_once(machine, text := team_text(*machine.layout()), partial(str, text), QUICK)
     for module in tiles:  # which take LLVM the least, last: so threads end at about the same time
-        begin_once(machine, _source(*module), partial(_text, machine, *module))
+        _begin_module(machine, *module)
+
+
+def _begin_module(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> None:
+    for text, level in _parts(machine, prefixes, dtype):
+        begin_once(machine, _source(prefixes, dtype), text, level)
 
 
 def _module_of(name: str) -> tuple[tuple[str, ...], DType] | None:
@@ -76,9 +83,10 @@ def _module_of(name: str) -> tuple[tuple[str, ...], DType] | None:
 @functools.cache
 def _of_dtype(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> tuple[dict[str, int], Any]:
     """The addresses of the functions of a module for a dtype, and what keeps its code alive."""
-    code = assemble_once(machine, _source(prefixes, dtype), partial(_text, machine, prefixes, dtype))
+    source = _source(prefixes, dtype)
+    codes = [assemble_once(machine, source, text, level) for text, level in _parts(machine, prefixes, dtype)]
     names = [f"{prefix}{dtype.short}" for prefix in prefixes]
-    return load(machine, [code], names, {SCRATCH: pool(machine).addresses[SCRATCH]})
+    return load(machine, codes, names, {SCRATCH: pool(machine).addresses[SCRATCH]})
 
 
 @functools.cache
@@ -94,7 +102,18 @@ def _source(prefixes: tuple[str, ...], dtype: DType) -> str:
     return " ".join(f"{prefix}{dtype.short}" for prefix in prefixes)
 
 
-def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
+def _parts(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> Iterator[tuple[Callable[[], str], int]]:
+    """The parts of a module: what gives the text of each, and LLVM's level for it."""
+    if prefixes in _IN_PARTS:
+        parts = functools.cache(lambda: _module(machine, prefixes, dtype).parts())
+        yield lambda: parts()[0], LEVEL
+        yield lambda: parts()[1], QUICK
+    else:
+        yield lambda: str(_module(machine, prefixes, dtype)), LEVEL
+
+
+def _module(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> Any:
+    """The module, written anew."""
     names = _source(prefixes, dtype).split()
     from lucid.codegen.cpu import llvm_ir as ir
     from lucid.codegen.cpu.dots import Dots
@@ -118,7 +137,7 @@ def _text(machine: Machine, prefixes: tuple[str, ...], dtype: DType) -> str:
         Dots(dtype, machine.vector_bytes, *shape).write(module, *names)
     else:
         _write_convolutions(module, machine, dict(zip(prefixes, names, strict=True)), dtype)
-    return str(module)
+    return module
 
 
 def _write_convolutions(module: Any, machine: Machine, names: dict[str, str], dtype: DType) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -170,7 +170,7 @@ class Function(Value):
         self.name = name
         self.signature = signature
         self.args = [Value(type, f"%a{number}") for number, type in enumerate(signature.args)]
-        self.linkage = ""
+        self.is_brief = False  # whether it is defined in the second part of its module: see `Module.parts`
         self.alignment = 0  # what its address is a multiple of, in bytes; 0 where LLVM chooses
         self.blocks: list[Block] = []
         self.numbers = itertools.count()  # of its values and blocks
@@ -181,13 +181,17 @@ class Function(Value):
         self.blocks.append(block)
         return block
 
+    def declaration(self) -> str:
+        """As a module has it that does not define it."""
+        types = ", ".join([arg.type.text for arg in self.args])
+        return f"declare {self.signature.result.text} {self.text}({types})"
+
     def __str__(self) -> str:
-        start = f"{self.signature.result.text} {self.text}("
         if not self.blocks:
-            return f"declare {start}{', '.join([arg.type.text for arg in self.args])})"
-        linkage = f"{self.linkage} " if self.linkage else ""
+            return self.declaration()
         align = f" align {self.alignment}" if self.alignment else ""
-        head = f"define {linkage}{start}{', '.join([f'{arg.type.text} {arg.text}' for arg in self.args])}){align} {{"
+        arguments = ", ".join([f"{arg.type.text} {arg.text}" for arg in self.args])
+        head = f"define {self.signature.result.text} {self.text}({arguments}){align} {{"
         return "\n".join([head, *map(str, self.blocks), "}"])
 
 
@@ -214,8 +218,20 @@ class Module:
         self.variables: list[GlobalVariable] = []
 
     def __str__(self) -> str:
+        return self._text(self.variables, map(str, self.globals.values()))
+
+    def parts(self) -> tuple[str, str]:
+        """The text as two modules, of which each declares what the other defines. The second has the functions that are
+        brief: those that run for so short a time that LLVM should take less trouble with them."""
+        first, second = (
+            [function.declaration() if function.is_brief is not brief else str(function) for function in functions]
+            for functions, brief in ((self.globals.values(), False), (self.globals.values(), True))
+        )
+        return self._text(self.variables, first), self._text([], second)
+
+    def _text(self, variables: Iterable[GlobalVariable], functions: Iterable[str]) -> str:
         head = [f"; {self.name}", f'target triple = "{self.triple}"', f'target datalayout = "{self.data_layout}"', ""]
-        return "\n".join([*head, *map(str, self.variables), *map(str, self.globals.values()), ""])
+        return "\n".join([*head, *map(str, variables), *functions, ""])
 
 
 # Instructions.

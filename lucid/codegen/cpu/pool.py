@@ -28,9 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lucid.codegen.cpu.assembler import assemble_once
-from lucid.codegen.cpu.machine import QUICK, Machine, load
+from lucid.codegen.cpu.machine import LEVEL, QUICK, Machine, load
 from lucid.codegen.cpu.pool_text import EQUIP, JOIN, LINE, PARALLEL, SCRATCH, alone_text
-from lucid.codegen.cpu.runner import COPY, RUN, run_functions
+from lucid.codegen.cpu.runner import COPY, RUN, copy_function, run_text
 from lucid.codegen.cpu.team_text import team_text
 from lucid.codegen.threads import RUN_LOCK, on_change
 from lucid.errors import AllocationError
@@ -47,9 +47,10 @@ class Pool:
     """The compiled pool: the addresses of what kernels call, and its controls."""
 
     def __init__(self, machine: Machine) -> None:
-        text = common_text(machine)
-        code = assemble_once(machine, text, lambda: text)
-        self.addresses, self._loaded = load(machine, [code], [PARALLEL, SCRATCH, JOIN, EQUIP, RUN, COPY])
+        codes = [
+            assemble_once(machine, text, functools.partial(str, text), level) for text, level in common_parts(machine)
+        ]
+        self.addresses, self._loaded = load(machine, codes, [PARALLEL, SCRATCH, JOIN, EQUIP, RUN, COPY])
         self._machine = machine
         self._shares = False  # whether a program shares work among threads
         self._team: Any = None  # keeps its code
@@ -123,9 +124,11 @@ class Pool:
         ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))(self.addresses[name])(*arguments)
 
 
-def common_text(machine: Machine) -> str:
-    """The module of what all programs call."""
-    return alone_text(*machine.layout()) + run_functions()
+def common_parts(machine: Machine) -> list[tuple[str, int]]:
+    """The modules of what all programs call, each with LLVM's level for it: beside what takes steps, of which some take
+    nanoseconds, quickly made code will do."""
+    layout = machine.layout()
+    return [(run_text(*layout), LEVEL), (alone_text(*layout) + copy_function(), QUICK)]
 
 
 @functools.cache

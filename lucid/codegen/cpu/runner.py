@@ -29,6 +29,9 @@ RUN, RUN_TIMED, COPY = "lucid_run", "lucid_run_timed", "lucid_copy"
 END, CHECK, SET, NEXT = range(4)  # no task has such an address
 
 _TEXT = """
+target triple = "{triple}"
+target datalayout = "{layout}"
+
 {declaration}
 
 ; Take steps from the first to END, or to a check that fails: 0 or 1.
@@ -187,20 +190,31 @@ _TIMED = {
   %passed_now = add i64 %passed_before, %took
   store i64 %passed_now, ptr %passed_place""",
 }
-_PLAIN = {"name": RUN, "declaration": "", "parameter": "", "before": "", "after": ""}
+_PLAIN = {
+    "name": RUN,
+    "declaration": f"declare void @{PARALLEL}(ptr, ptr, i64)",
+    "parameter": "",
+    "before": "",
+    "after": "",
+}
 
 
-def run_functions() -> str:
-    """`lucid_run` and `lucid_copy`, in a module that has `lucid_parallel`."""
-    return _run(_PLAIN) + _COPY.format(copy=COPY)
+def run_text(triple: str, layout: str) -> str:
+    """The module of `lucid_run`."""
+    return _run(_PLAIN, triple, layout)
 
 
 def run_timed_text(triple: str, layout: str) -> str:
     """The module of the `lucid_run` with a clock."""
-    return f'target triple = "{triple}"\ntarget datalayout = "{layout}"\n{_run(_TIMED)}'
+    return _run(_TIMED, triple, layout)
 
 
-def _run(kind: dict[str, str]) -> str:
+def copy_function() -> str:
+    """`lucid_copy`."""
+    return _COPY.format(copy=COPY)
+
+
+def _run(kind: dict[str, str], triple: str, layout: str) -> str:
     parts = {name: part.format(clock=time.CLOCK_MONOTONIC) for name, part in kind.items()}
     codes = {"end": END, "check": CHECK, "set": SET, "next": NEXT, "done_word": DONE_WORD}
-    return _TEXT.format(parallel=PARALLEL, **codes, **parts)
+    return _TEXT.format(triple=triple, layout=layout, parallel=PARALLEL, **codes, **parts)

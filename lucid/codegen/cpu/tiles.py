@@ -56,7 +56,6 @@ class Tiles:
     def begin(self, name: str, pointers: int, sizes: int) -> tuple[ir.Function, ir.IRBuilder]:
         signature = ir.FunctionType(VOID, [POINTER] * pointers + [I64] * sizes)
         function = ir.Function(self.module, signature, name)
-        function.linkage = "internal"
         return function, ir.IRBuilder(function.append_basic_block("entry"))
 
     def begin_task(

@@ -18,7 +18,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid.codegen.cpu import library
 from lucid.codegen.cpu.assembler import assemble_once
-from lucid.codegen.cpu.machine import Machine, machine
+from lucid.codegen.cpu.machine import LEVEL, QUICK, Machine, machine
 from lucid.errors import CheckError
 from tests.codegen.disk_cache.conftest import Compilations
 from tests.codegen.disk_cache.double import X
@@ -176,15 +176,15 @@ def test_readers_see_whole_entries_while_others_write() -> None:
 
 
 def test_functions_that_share_code_are_compiled_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    sources: list[str] = []
+    sources: list[tuple[str, int]] = []
 
-    def noted(machine: Machine, source: str, text: Callable[[], str]) -> bytes:
-        sources.append(source)
-        return assemble_once(machine, source, text)
+    def noted(machine: Machine, source: str, text: Callable[[], str], level: int) -> bytes:
+        sources.append((source, level))
+        return assemble_once(machine, source, text, level)
 
     monkeypatch.setattr(library, "assemble_once", noted)
     monkeypatch.setattr(library, "_of_dtype", functools.cache(library._of_dtype.__wrapped__))
     names = "channels_convolve_f32", "weigh_f32", "matmul_f32", "channels_convolve_f32"
     addresses = [library.shared_function(machine(), name) for name in names]
-    assert sources == ["weigh_f32 channels_convolve_f32", "matmul_f32"]
+    assert sources == [("weigh_f32 channels_convolve_f32", LEVEL), ("matmul_f32", LEVEL), ("matmul_f32", QUICK)]
     assert len(set(addresses)) == 3
