@@ -38,13 +38,12 @@ def best(roofs: Roofs) -> dict[str, dict[str, float]]:
 
 
 def processor() -> str:
-    """The name of the processor, as far as the system tells it."""
+    """The name of the processor, as far as the system tells it, and LLVM's name for its generation."""
     description = Path("/proc/cpuinfo")
-    if description.exists():
-        for line in description.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = description.read_text().splitlines() if description.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name} ({llvm.get_host_cpu_name()})"
 
 
 def setting() -> dict[str, Any]:

@@ -224,8 +224,8 @@ def _convolutions(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
             forms = {"forward": "forward", "image": "gradient of the image", "weight": "gradient of the weight"}
             cells = ((name, *(found.get(form, "") for form in forms)) for name, found in lines.items())
             note = (
-                f"Single convolutions {_on(threads)}: time, GFLOP/s, and in brackets how many times as fast as PyTorch "
-                "with channels first, and last:"
+                f"Single convolutions of 8 images {_on(threads)}: time, GFLOP/s, and in brackets how many times as "
+                "fast as PyTorch with channels first, and last:"
             )
             yield f"{note}\n\n{_table(('convolution', *forms.values()), cells)}"
 
