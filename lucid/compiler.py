@@ -221,8 +221,8 @@ class CompiledFunction:
         if modes.tracer is not None:  # a compiled function inside a trace is a part of it
             return self._function(*args, **kwargs)
         fast, audited = self._fast, bool(periods) and self._audit.due()
-        if fast is not None and not kwargs and not audited:
-            result = fast.call(args)
+        if fast is not None and not audited:
+            result = fast.call(args, kwargs)
             if result is not UNLIKE:
                 return result
         leaves, spec = flatten_call(args, kwargs)
@@ -230,7 +230,7 @@ class CompiledFunction:
             program = self._find(leaves, spec)
             if audited:
                 self._audit.compare(program, trace_call(self._function, self._name, leaves, spec)[0])
-            self._fast = FastPath.after(self._fast, program, args, leaves) if not kwargs else None
+            self._fast = FastPath.after(self._fast, program, args, kwargs, leaves)
             return program.run(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,13 +1,15 @@
 """The fast path of a call: a function, generated for a program, that takes calls like the ones before.
 
-Building a key, looking it up and going through the steps of a call costs more than a small step computes. For calls
-whose arguments are plain (no containers, no keywords), the generated function compares the arguments, has native code
-look into the arrays, and puts the results where they belong: a call without a branch that is not taken.
+Building a key, looking it up and going through the steps of a call costs more than a small step computes. So the
+generated function takes the arguments apart, compares them, has native code look into the arrays, and puts the results
+where they belong: a call without a branch that is not taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,17 @@ from lucid.frames import CLAIMING, claiming
 from lucid.guards import define
 from lucid.modes import epoch, modes
 from lucid.program import Program
+from lucid.pytree import Spec, flatten
 from lucid.signature import Same, leaf_key
 from lucid.tensor import Tensor
 
+# Up to so many leaves are looked at one by one in generated lines, and so many arrays of theirs in pairs.
+MOST_LEAVES, MOST_PAIRED = 64, 4
+
 UNLIKE = object()  # what a direct call returns where it has done nothing: the call is not like the ones before
 
-# From the positional arguments of a call to its result, or to UNLIKE.
-DirectCall = Callable[[tuple[Any, ...]], Any]
+# From the positional and the named arguments of a call to its result, or to UNLIKE.
+DirectCall = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 
 class FastPath:
@@ -39,33 +45,39 @@ class FastPath:
 
     @staticmethod
     def after(
-        before: FastPath | None, program: Program, args: tuple[Any, ...], leaves: Sequence[Any]
-    ) -> FastPath | None:
-        """The fast path after a call of a program with positional arguments whose leaves are these: a function is
+        before: FastPath | None, program: Program, args: tuple[Any, ...], named: dict[str, Any], leaves: Sequence[Any]
+    ) -> FastPath:
+        """The fast path after a call of a program with arguments of which these leaves were made: a function is
         generated when the program is called for the second time in a row."""
         if before is None or before.program is not program:
             return FastPath(program, _never)
-        if len(args) != len(leaves) or any(x is not y for x, y in zip(args, leaves, strict=True)):
-            return before
         if before.call is not _never:
             return before
-        return FastPath(program, direct_call(program, leaves) or (lambda args: UNLIKE))
+        given, spec = flatten((args, named))
+        if any(x is not y for x, y in zip(given, leaves, strict=True)):  # arrays of another library, for one
+            return before
+        return FastPath(program, direct_call(program, leaves, spec) or _refuses)
 
 
-def _never(args: tuple[Any, ...]) -> Any:
+def _refuses(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return UNLIKE
 
 
-def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
-    """A function that makes calls of a program whose arguments have the signature of `leaves` in the present grad
-    mode; None where a leaf is of a kind that only the key of the cache can compare, or where the program takes no
-    direct calls."""
+def _never(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    return UNLIKE
+
+
+def direct_call(program: Program, leaves: Sequence[Any], spec: Spec) -> DirectCall | None:
+    """A function that makes calls of a program whose arguments are nested as `spec` says and have the signature of
+    `leaves` in the present grad mode; None where a leaf or a key is of a kind that only the key of the cache can
+    compare, where leaves are many, or where the program takes no direct calls."""
     scope, guards = program.scope(), program.guards
-    conditions = _signature(leaves, scope)
-    parts = None if conditions is None else program.prepare_direct(leaves)
-    if conditions is None or parts is None:
+    if len(leaves) > MOST_LEAVES:
         return None
-    names = "".join(f"a{number}, " for number in range(len(leaves))) or "()"
+    taken, conditions = _taken(spec, scope), _signature(leaves, scope)
+    parts = None if taken is None or conditions is None else program.prepare_direct(leaves)
+    if taken is None or conditions is None or parts is None:
+        return None
     arrays = [
         elements_text(f"a{number}") if type(leaves[number]) is Tensor else f"a{number}" for number in parts.arguments
     ]
@@ -73,8 +85,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
     noted = [f"words[{parts.objects + position}] = id({name})" for position, name in enumerate(held)]
     noted[:0] = ["words = record.words"] if held else []
     lines = [
-        f"if len(leaves) != {len(leaves)}: return UNLIKE",
-        f"{names} = leaves",
+        *taken,
         f"if not ({' and '.join(conditions)}): return UNLIKE",
         *(f"{name} = {array}" for name, array in zip(held, arrays, strict=True)),  # alive until the native code returns
         "with lock:",
@@ -99,6 +110,7 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
     ]
     scope |= {
         "UNLIKE": UNLIKE,
+        "is_": operator.is_,
         "ndarray": np.ndarray,
         "modes": modes,
         "epoch": epoch,
@@ -111,7 +123,54 @@ def direct_call(program: Program, leaves: Sequence[Any]) -> DirectCall | None:
         "finish": program.finish,
         **CLAIMING,
     }
-    return define("call(leaves)", lines, scope)
+    return define("call(args, named)", lines, scope)
+
+
+def _taken(spec: Spec, scope: dict[str, Any]) -> list[str] | None:
+    """Lines that take `args` and `named`, nested as a spec says, apart: into `leaves`, and each by itself, a0, a1, ...
+    They return UNLIKE where others are nested otherwise. What they name is put into `scope`. None for keys that are no
+    strings."""
+    _, _, ((_, _, of_args), (_, names, of_named)) = spec
+    if not of_named and not any(of_args):
+        plain = [f"if len(args) != {len(of_args)} or named: return UNLIKE", "leaves = args"]
+        return [*plain, f"{_listed(f'a{number}' for number in range(len(of_args)))} = args"] if of_args else plain
+    lines: list[str] = []
+    numbers, parts = itertools.count(), itertools.count()
+
+    def take(text: str, spec: Spec) -> bool:
+        """Take a part apart; whether that can be."""
+        kind, keys, specs = spec
+        unlike = f"type({text}) is not {_bound(kind, scope)} or len({text}) != {len(specs)}"
+        if keys:
+            if type(keys) is not tuple:
+                return False
+            unlike += f" or not all(map(is_, {text}, {_bound(keys, scope)}))"
+        items = [f"p{next(parts)}" for _ in specs]
+        lines.append(f"if {unlike}: return UNLIKE")
+        if items:
+            lines.append(f"{_listed(items)} = {text}{'' if keys is None else '.values()'}")
+        for item, inner in zip(items, specs, strict=True):
+            if inner is None:
+                lines.append(f"a{next(numbers)} = {item}")
+            elif not take(item, inner):
+                return False
+        return True
+
+    if not (take("args", (tuple, None, of_args)) and take("named", (dict, names, of_named))):
+        return None
+    leaves = _listed(f"a{number}" for number in range(next(numbers)))
+    return [*lines, f"leaves = {leaves or '()'}"]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "".join(f"{name}, " for name in names)
+
+
+def _bound(thing: object, scope: dict[str, Any]) -> str:
+    """The name of a thing in a scope."""
+    name = f"given{len(scope)}"
+    scope[name] = thing
+    return name
 
 
 def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None:
@@ -140,6 +199,17 @@ def _signature(leaves: Sequence[Any], scope: dict[str, Any]) -> list[str] | None
                 conditions.append(f"content{number}.is_in({name})")
         else:
             return None
-    pairs = [(x, y) for number, x in enumerate(arrays) for y in arrays[:number]]
-    conditions += [f"{x} is {y}" if first is second else f"{x} is not {y}" for (x, first), (y, second) in pairs]
-    return conditions
+    return [*conditions, *_aliases(arrays)]
+
+
+def _aliases(arrays: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """The conditions that those of some arrays, each with its name, are one and the same that are."""
+    firsts: dict[int, str] = {}
+    for name, array in arrays:
+        first = firsts.setdefault(id(array), name)
+        if first != name:
+            yield f"{name} is {first}"
+    if len(firsts) <= MOST_PAIRED:
+        yield from (f"{x} is not {y}" for x, y in itertools.combinations(firsts.values(), 2))
+    else:
+        yield f"len({{{', '.join(f'id({name})' for name in firsts.values())}}}) == {len(firsts)}"

@@ -1,8 +1,10 @@
 """The fast path of a call takes what has the signature of the calls before, and nothing else."""
 
+import copy
 import warnings
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -81,46 +83,123 @@ def direct(*leaves: Any) -> DirectCall:
 def test_a_call_like_the_ones_before_is_direct(leaf: Any, again: Any) -> None:
     other = X.copy()  # one array passed twice would be another signature
     call = direct(leaf, other)
-    assert call((again, other)) is not UNLIKE
-    assert call((again,)) is UNLIKE
-    assert call((again, other, X)) is UNLIKE
+    assert call((again, other), {}) is not UNLIKE
+    assert call((again,), {}) is UNLIKE
+    assert call((again, other, X), {}) is UNLIKE
     with lucid.no_grad():
-        assert call((again, other)) is UNLIKE
+        assert call((again, other), {}) is UNLIKE
 
 
 @pytest.mark.parametrize(("leaf", "other"), OTHER)
 def test_a_call_unlike_the_ones_before_is_not(leaf: Any, other: Any) -> None:
     call = direct(leaf)
-    assert call((leaf,)) is not UNLIKE
-    assert call((other,)) is UNLIKE
+    assert call((leaf,), {}) is not UNLIKE
+    assert call((other,), {}) is UNLIKE
 
 
 def test_one_tensor_passed_twice_is_another_signature() -> None:
     a, b = lucid.Tensor(X), lucid.Tensor(X)
     call = direct(a, b)
-    assert call((b, a)) is not UNLIKE
-    assert call((a, a)) is UNLIKE
+    assert call((b, a), {}) is not UNLIKE
+    assert call((a, a), {}) is UNLIKE
 
 
 def test_what_only_the_key_can_compare_takes_no_direct_call() -> None:
-    assert direct(frozenset({1}))((frozenset({1}),)) is UNLIKE
-    assert direct(object())((object(),)) is UNLIKE
+    assert direct(frozenset({1}))((frozenset({1}),), {}) is UNLIKE
+    assert direct(object())((object(),), {}) is UNLIKE
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+def leaves_in(tree: Any) -> list[Any]:
+    """The tensors and floats of a tree, each times 1."""
+    if isinstance(tree, dict):
+        tree = [*tree.values()]
+    return [x for item in tree for x in leaves_in(item)] if isinstance(tree, list | tuple) else [tree * 1]
+
+
+NESTED: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    (({"x": X, "y": 2.0},), {}),
+    (((X, [2.0]), X + 1), {}),
+    ((Pair(X, {"y": ()}), X + 1), {}),
+    ((OrderedDict(x=X), []), {}),
+    ((X,), {"scale": 2.0}),
+    ((), {"x": {"x": X}, "scale": 2.0}),
+]
+
+
+@pytest.mark.parametrize(("args", "named"), NESTED)
+@pytest.mark.filterwarnings("ignore::lucid.RecompileWarning")
+def test_nested_and_named_arguments_are_taken_directly(args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    f = lucid.compile(lambda *args, **named: leaves_in([args, named]))
+    for _ in range(3):
+        f(*args, **named)
+    call = f._fast.call
+    for number, (other_args, other_named) in enumerate(NESTED):
+        found = call(other_args, other_named)
+        assert (found is not UNLIKE) == (other_args is args and other_named is named), number
+    expected = leaves_in([[*args], named])
+    for x, y in zip(call(copy.deepcopy(args), copy.deepcopy(named)), expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"x": X, "y": X + 1}, {"y": X, "x": X + 1}),
+        ({"x": X, "y": X + 1}, OrderedDict(x=X, y=X + 1)),
+        ({"x": X}, {"x": X, "y": X + 1}),
+        ({"x": X, "y": X + 1}, {"x": X, "z": X + 1}),
+        ([X, X + 1], (X, X + 1)),
+        (Pair(X, 1), (X, 1)),
+        ([[X], X + 1], [X, [X + 1]]),
+    ],
+)
+def test_arguments_that_are_nested_otherwise_are_not(one: Any, other: Any) -> None:
+    f = lucid.compile(leaves_in)
+    for _ in range(3):
+        f(one)
+    assert f._fast.call((one,), {}) is not UNLIKE
+    assert f._fast.call((other,), {}) is UNLIKE
+
+
+def test_keys_that_are_no_strings_are_compared_by_the_key_of_the_cache() -> None:
+    f = lucid.compile(leaves_in)
+    for _ in range(3):
+        f({1: X})
+    assert f._fast.call(({1: X},), {}) is UNLIKE
+    assert f({True: X})[0].tolist() == X.tolist()
+    assert len(f.programs) == 2
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 9])
+def test_which_of_many_arrays_are_one_and_the_same_is_part_of_the_signature(count: int) -> None:
+    arrays = [X + number for number in range(count)]
+    arrays.append(arrays[-1])
+    call = direct(*arrays)
+    assert call(tuple(arrays), {}) is not UNLIKE
+    assert call((*arrays[:-1], arrays[0]), {}) is UNLIKE
+    assert call((*arrays[:-1], X), {}) is UNLIKE
+    assert call((arrays[1], *arrays[1:]), {}) is UNLIKE
 
 
 def test_a_frozen_dataclass_that_was_changed_all_the_same_takes_no_direct_call() -> None:
     sizes = Sizes(1)
     call = direct(sizes)
-    assert call((sizes,)) is not UNLIKE
+    assert call((sizes,), {}) is not UNLIKE
     object.__setattr__(sizes, "width", 2)
-    assert call((sizes,)) is UNLIKE
+    assert call((sizes,), {}) is UNLIKE
 
 
 def test_a_compiled_method_is_called_directly() -> None:
     x = lucid.Tensor(X)
     for _ in range(3):
         OWNER.doubled(x)
-    assert Owner.doubled._fast.call((OWNER, x)).tolist() == (X * 2).tolist()
-    assert Owner.doubled._fast.call((Owner(), x)) is UNLIKE
+    assert Owner.doubled._fast.call((OWNER, x), {}).tolist() == (X * 2).tolist()
+    assert Owner.doubled._fast.call((Owner(), x), {}) is UNLIKE
 
 
 def test_native_code_reads_arrays_where_they_lie_and_refuses_those_that_it_cannot_read() -> None:
@@ -129,17 +208,17 @@ def test_native_code_reads_arrays_where_they_lie_and_refuses_those_that_it_canno
         double(X)
     call = double._fast.call
     batches = np.arange(30, dtype=np.float32).reshape(5, 2, 3)
-    np.testing.assert_array_equal(call((batches[3],)).numpy(), batches[3] * 2)  # a view, of a dataset for one
+    np.testing.assert_array_equal(call((batches[3],), {}).numpy(), batches[3] * 2)  # a view, of a dataset for one
     for start in (batches[4], batches[0]):
-        np.testing.assert_array_equal(call((start,)).numpy(), start * 2)
+        np.testing.assert_array_equal(call((start,), {}).numpy(), start * 2)
     misaligned = np.frombuffer(b"-" + X.tobytes(), np.float32, offset=1).reshape(2, 3)
     for unreadable in (X.T.copy().T, batches[0][:, ::-1], np.asfortranarray(X), misaligned, X.view(np.recarray)):
-        assert call((unreadable,)) is UNLIKE
+        assert call((unreadable,), {}) is UNLIKE
         np.testing.assert_array_equal(double(unreadable).numpy(), unreadable * 2)
     changed = X.copy()
-    assert call((changed,)) is not UNLIKE
+    assert call((changed,), {}) is not UNLIKE
     changed.resize((3, 2))
-    assert call((changed,)) is UNLIKE
+    assert call((changed,), {}) is UNLIKE
     np.testing.assert_array_equal(double(changed).numpy(), changed * 2)
 
 
@@ -157,9 +236,9 @@ def test_what_overlaps_a_captured_tensor_is_read_before_that_is_written() -> Non
     for _ in range(3):
         step(apart)
     assert step._fast is not None
-    assert step._fast.call((apart,)) is not UNLIKE
+    assert step._fast.call((apart,), {}) is not UNLIKE
     for first in range(5):
-        found = step._fast.call((memory[first : first + 2],))
+        found = step._fast.call((memory[first : first + 2],), {})
         assert found is UNLIKE
     before = memory.copy()
     assert step(memory[4:6]).item() == before[4] + (before[1:5] + 1).sum()
@@ -176,9 +255,9 @@ def test_a_failed_direct_call_changes_nothing() -> None:
     for _ in range(3):
         step(np.array([1]))
     with pytest.raises(CheckError):
-        step._fast.call((np.array([7]),))
+        step._fast.call((np.array([7]),), {})
     assert total.tolist() == [3.0, 3.0, 3.0]
-    assert step._fast.call((np.array([0]),)) is not UNLIKE
+    assert step._fast.call((np.array([0]),), {}) is not UNLIKE
     assert total.tolist() == [4.0, 4.0, 4.0]
 
 
@@ -219,7 +298,7 @@ def test_direct_calls_renew_what_is_held_among_any_number_of_results_and_count_t
         np.testing.assert_array_equal(results, [[2 * turn * (number + 1)] * 3 for number in range(count)])
         del results
     assert step._fast is not None
-    assert step._fast.call((X[0],)) is not UNLIKE
+    assert step._fast.call((X[0],), {}) is not UNLIKE
     for turn, result in held:
         np.testing.assert_array_equal(result.numpy(), [2 * turn * (turn % count + 1)] * 3)
 
