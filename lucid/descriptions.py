@@ -32,7 +32,7 @@ def describe(value: object, depth: int = 0) -> object:
     >>> describe([1, 2.0]) == describe([1, 2.0]), describe([1]) == describe([True])
     (True, False)
     """
-    if isinstance(value, float):  # by spelling: -0.0 is not 0.0, and nan is nan
+    if issubclass(type(value), float):  # by spelling: -0.0 is not 0.0, and nan is nan; a Scalar is none
         return type(value), float.__repr__(value)
     if isinstance(value, complex):
         return type(value), complex.__repr__(value)

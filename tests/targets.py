@@ -29,7 +29,7 @@ import lucid.host_program
 from lucid.compiler import CompiledFunction, compile
 from lucid.core import TensorCore
 from lucid.device_program import REFUSED
-from lucid.errors import CompileError, LucidError
+from lucid.errors import CheckError, CompileError, LucidError
 from lucid.targets import load_target
 from tests.codegen.fake_cupy import installed
 
@@ -55,9 +55,12 @@ OTHERWISE: dict[str, str] = {
     "tests/explorer/test_report.py::test_a_step_is_reported_as_it_is": "kernels, all of which have LLVM IR on the CPU",
     "tests/compile/test_dispatch.py": "calls without Python between, which launch no GPU",
     "tests/compile/test_explain.py": "which kernels programs for the CPU have",
+    "tests/compile/test_failures.py::test_results_that_do_not_fit": "an error with another text on a GPU",
     "tests/compile/test_failures.py::test_an_interrupt_behind_the_native_run": "native code and Ctrl-C",
     "tests/compile/test_oracle.py::test_every_stage_computes_the_same": "a plan for the CPU, which computes it",
-    "tests/compile/test_repeat.py::test_a_failing_call_undoes": "the number of a run, which a GPU does not tell",
+    "tests/compile/test_repeat.py::test_a_failing_call": "the number of a run, which a GPU does not tell",
+    "tests/compile/test_repeat.py::test_an_interrupt_leaves": "the pieces that native code runs in",
+    "tests/compile/test_repeat.py::test_a_failed_check_of_a_handler": "the pieces that native code runs in",
     "tests/compile/test_state.py::test_parameters_are_updated_where_they_are": SHARED,
     "tests/compile/test_captured.py::test_an_array_that_overlaps_what_is_written": SHARED,
     "tests/serialization/test_resuming.py::TestResuming::test_parameters_stay_where_they_are": SHARED,
@@ -149,7 +152,11 @@ def at_once() -> Iterator[None]:
     def run_and_check(executable: cuda.CUDAExecutable, table: int) -> None:
         run(executable, table)
         if not repeats:
-            cuda.gpu().check()
+            try:
+                cuda.gpu().check()
+            except CheckError:
+                executable.is_done = False  # by what users see
+                raise
 
     def repeat_unchecked(executable: cuda.CUDAExecutable, *arguments: Any) -> None:
         repeats.append(executable)  # which is checked at its end, and undone as a whole
