@@ -167,9 +167,8 @@ def _products(rows: list[Row], roofs: dict[str, Any]) -> Iterator[str]:
             )
     if any(row["kind"] == "product" for row in rows):
         yield (
-            "From Python, a product costs Lucid more beside its arithmetic, as each result is a new array where NumPy "
-            "and PyTorch write into an old one: it counts where a product takes 10 us. `products.py` calls Lucid's and "
-            "NumPy's in native loops, with other figures: [matrix products](performance-notes.md#matrix-products)."
+            "`products.py` calls Lucid's and NumPy's in native loops, without what calls from Python cost, with other "
+            "figures: [matrix products](performance-notes.md#matrix-products)."
         )
 
 
