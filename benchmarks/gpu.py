@@ -8,7 +8,6 @@ of 256 MiB reaches, and for matrix products and convolutions the arithmetic agai
 for their dtype. That of others is not counted: where one is far from a copy, its arithmetic may be what takes the time,
 such as exponentials or the random generator's. Of a table whose rows are looked up, the bytes are those of these rows.
 The graphs, in `gpu_graphs.py`, have kernels of every kind.
-Nobody has run this on a GPU yet.
 """
 
 from __future__ import annotations

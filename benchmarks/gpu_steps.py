@@ -2,10 +2,10 @@
 
     python benchmarks/gpu_steps.py [--rows mlp,gpt]
 
-The workloads are those of `compare.py`, with their data and the whole batch on the GPU before anything is timed. All
-compute in float32, and none in TF32. Before a row is timed they have to agree, as in `compare.py`. Lucid is measured
-twice, launch by launch and with `LUCID_CUDA_GRAPHS=1`, as is PyTorch without and with `torch.compile` where asked for
-by `--compiled`, which takes it minutes. A cell has the median of the samples of all turns, the row's fastest in bold.
+The workloads are the steps of `compare.py` that are one update a call, with Dropout where they have any; data are on
+the GPU. All compute in float32, and none in TF32. Before a row is timed they have to agree, as in `compare.py`. Lucid
+is measured twice, launch by launch and with `LUCID_CUDA_GRAPHS=1`; `--compiled` adds torch.compile, which takes
+minutes. A cell has the median of the samples of all turns, the fastest of a row in bold.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def main() -> None:
     chosen = [
         workload
         for workload in WORKLOADS.values()
-        if not isinstance(workload, Product) and any(x in workload.name for x in options.rows.split(","))
+        if workload.updates == 1
+        and not isinstance(workload, Product)
+        and not workload.name.endswith("-off")
+        and any(x in workload.name for x in options.rows.split(","))
     ]
     wanted = [f for f in FRAMEWORKS if f.installed and (options.compiled or f.name != "torch.compile")]
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
