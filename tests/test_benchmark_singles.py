@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import lucid
 from lucid.codegen.cpu.machine import Parsed
 
 FORMS = ("forward", "image", "weight")
@@ -54,6 +55,29 @@ def test_a_convolution_counts_what_its_sums_multiply(script: Any) -> None:
     assert singles.Convolution(512, 512, 3, 7, "image", groups=512).flops() == 2 * 8 * 49 * 512 * 9
     named = [one.name for one in singles.convolutions()]
     assert len(named) == len(set(named))
+
+
+def test_products_are_those_of_the_blas(script: Any) -> None:
+    products = script("products")
+    blas, cores = products.Blas(), script("cores").Cores(1)
+    for product in (products.Product(2, 3, 4, 5, b=True), products.Product(1, 1, 4, 5)):  # with sgemm, and with sgemv
+        assert min(products.compare(product, blas, cores, 1)) > 0  # it raises where the results differ
+
+
+def test_bounds_show_each_kernel_of_a_step(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roofs = {"flops_per_second": [1e9], "bytes_per_second": [1e9]}
+    monkeypatch.setattr(script("machine"), "measured", lambda threads: roofs)
+    monkeypatch.setattr("sys.argv", ["bounds.py", "--nodes", "--rows", "linear-4-2"])
+    threads = lucid.get_num_threads()
+    try:
+        script("bounds").main()
+    finally:
+        lucid.set_num_threads(threads)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert any(row.startswith("| linear-4-2 |") for row in rows)
+    assert any("| 0: Linear" in row for row in rows)
 
 
 def test_every_kernel_has_a_time(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
