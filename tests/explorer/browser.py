@@ -9,6 +9,8 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +84,31 @@ class Browser:
                 return message
             self.events.append(message)
 
-    def open(self, page: Path, fragment: str = "") -> float:
-        """Load the explorer page in a file, and return the milliseconds until it was ready."""
+    def open(self, page: Path, fragment: str = "") -> None:
+        """Load the explorer page in a file, and wait until it is ready."""
         self._send("Page.navigate", url="about:blank")
         self.events.clear()
         self._send("Page.navigate", url=f"{page.as_uri()}#{fragment}")
         self.wait_for("document.documentElement?.dataset.ready !== undefined")
-        return float(self.evaluate("Number(document.documentElement.dataset.ready)"))
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
         found = self._send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    @contextmanager
+    def counting(self) -> Iterator[list[int]]:
+        """Count how often each function and each of its branches runs in the page, however long that takes: the sum is
+        there behind the block."""
+        runs: list[int] = []
+        self._send("Profiler.enable")
+        self._send("Profiler.startPreciseCoverage", callCount=True, detailed=True)
+        yield runs
+        found = self._send("Profiler.takePreciseCoverage")["result"]
+        self._send("Profiler.disable")
+        functions = [function for script in found if script["url"] for function in script["functions"]]
+        runs.append(sum(branch["count"] for function in functions for branch in function["ranges"]))
 
     def wait_for(self, condition: str) -> None:
         end = time.monotonic() + PATIENCE
