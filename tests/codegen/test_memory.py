@@ -25,6 +25,7 @@ from lucid.ir.passes.order import order
 from lucid.ir.text import parse
 from lucid.ir.types import Shape, bool_, int64
 from lucid.ir.verify import verify
+from tests.benchmarks import STEPS, benchmark_step
 from tests.ir.graphs import graphs, random_inputs
 from tests.oracle import assert_compiled_matches, run_compiled
 
@@ -279,6 +280,27 @@ def scan() -> tuple[nn.Module, Shape]:
     return Loop(layer, inputs, outputs), (13, 16, 24)
 
 
+class Residual(nn.Module):
+    """A block that is added to its input."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, x: lucid.Tensor) -> lucid.Tensor:
+        return x + self.block(x)
+
+
+def deep() -> tuple[nn.Module, Shape]:
+    layers = [layer for _ in range(30) for layer in (nn.Linear(48, 48), nn.GELU(), nn.Dropout(0.1))]
+    return nn.Sequential(*layers, nn.Linear(48, 8)), (32, 48)
+
+
+def residual() -> tuple[nn.Module, Shape]:
+    blocks = [Residual(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32)) for _ in range(30)]
+    return nn.Sequential(*blocks, nn.Linear(32, 8)), (32, 32)
+
+
 def largest_live_set(graph: Graph) -> int:
     """The most bytes that are in use at one node: of what nodes have written to the arena and will still read, and of
     what the body of a loop has there in one of its runs."""
@@ -300,7 +322,7 @@ def largest_live_set(graph: Graph) -> int:
     )
 
 
-@pytest.mark.parametrize("make", [perceptron, transformer, convolutional, lstm, scan])
+@pytest.mark.parametrize("make", [perceptron, transformer, convolutional, lstm, scan, deep, residual])
 def test_the_arena_is_hardly_larger_than_the_largest_live_set(make: Callable[[], tuple[nn.Module, Shape]]) -> None:
     model, shape = make()
     optimizer = optim.Adam(model.parameters())
@@ -316,4 +338,13 @@ def test_the_arena_is_hardly_larger_than_the_largest_live_set(make: Callable[[],
 
     x = lucid.ones(shape)
     graph = step.lower(x, np.zeros(model(x).numel() // 8, np.int64)).graph("planned")
+    assert arena_size(graph) <= 1.1 * largest_live_set(graph)
+
+
+@pytest.mark.parametrize("name", STEPS[1:])  # the values of the first are smaller than what each is aligned to
+def test_the_arena_of_a_benchmarks_step_is_hardly_larger(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = benchmark_step(name, monkeypatch)
+    step.run(1)
+    (program,) = step.programs()
+    graph = program.graph("planned")
     assert arena_size(graph) <= 1.1 * largest_live_set(graph)
