@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from lucid.codegen.kernel import Buffer, Kernel, Load
 from lucid.codegen.lowering import is_lowered, lower
@@ -140,8 +141,7 @@ def _checks_first(graph: Graph) -> Graph:
     return graph.with_nodes(sorted(graph.nodes, key=lambda node: node not in first))
 
 
-@dataclass
-class _Block:
+class _Block(NamedTuple):
     """A stretch of the arena for a value, or for the temporaries of a loop, and the nodes between which it is in use,
     both included."""
 
@@ -286,7 +286,7 @@ def _placed(blocks: Iterable[_Block]) -> list[_Block]:
             if other.offset - offset >= block.size:
                 break
             offset = max(offset, other.offset + other.size)
-        placed.append(replace(block, offset=offset))
+        placed.append(block._replace(offset=offset))
     return placed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from lucid.ir.scalar import Scalars
 from lucid.ir.types import DType, Kind, bool_, int32
 
 
-@dataclass(frozen=True, eq=False)
-class Term:
+class Term(NamedTuple):
     """An LLVM value, a scalar or a vector of lanes, and the element type that it stands for."""
 
     dtype: DType

@@ -9,7 +9,7 @@ vectors, turned, and kept until its last line has been computed on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.access import SPAN, Access
@@ -26,8 +26,7 @@ MOST_LANES = 16
 LEAST_EXTENT = 8
 
 
-@dataclass(frozen=True)
-class Squares:
+class Squares(NamedTuple):
     """The axis that a kernel walks in blocks, and the loads that are turned, with their numbers."""
 
     axis: Axis
