@@ -147,6 +147,7 @@ class Gemm(Tiles):
         """(c, stride, lines, elements): bring lines of C near before their sums are computed. Stored to where they are
         far away, one after the other, they would hold up the next tile."""
         function, builder = self.begin("fetch_lines", 1, 3)
+        function.is_brief = True
         c, stride, lines, elements = function.args
 
         def line(number: ir.Value, _: Values) -> Values:
