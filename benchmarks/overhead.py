@@ -100,6 +100,35 @@ def smallest_step() -> Callable[[lucid.Tensor], lucid.Tensor]:
     return step
 
 
+def step_of_many(count: int) -> lucid.compiler.CompiledFunction:
+    """A compiled step with SGD on so many parameters of one element each."""
+    model = nn.ParameterList([nn.Parameter(np.ones(1, np.float32)) for _ in range(count)])
+    optimizer = optim.SGD(model.parameters(), lr=1e-3)
+
+    @lucid.compile
+    def step(x: lucid.Tensor) -> lucid.Tensor:
+        loss: lucid.Tensor = (lucid.concatenate(list(model)) * x).sum()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.detach()
+
+    return step
+
+
+def microseconds_beside_the_native_code(step: lucid.compiler.CompiledFunction) -> float:
+    """What a call takes longer than one of the runs of `repeat`."""
+    x, xs = lucid.ones(1), lucid.ones((CALLS, 1))
+    for _ in range(3):
+        step(x)
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        step(x)
+    middle = time.perf_counter()
+    step.repeat(xs)
+    return 1e6 * (2 * middle - start - time.perf_counter()) / CALLS
+
+
 def microseconds_of_a_call(step: Callable[[lucid.Tensor], lucid.Tensor]) -> float:
     x = lucid.Tensor([[1.0, 2.0, 3.0, 4.0]])
     step(x)
@@ -134,11 +163,20 @@ def seconds_from_disk(program: str, samples: int) -> list[float]:
 
 def measure() -> list[Figure]:
     step = smallest_step()
+    counts = {count: step_of_many(count) for count in (1, 50, 500)}
     return [
         figure(
             "a call of a 1x4 -> 2 Linear -> Dropout step with SGD",
             "us",
             [microseconds_of_a_call(step) for _ in range(50)],
+        ),
+        *(
+            figure(
+                f"a call with SGD on {count} parameters, without what its native code takes",
+                "us",
+                [microseconds_beside_the_native_code(many) for _ in range(20)],
+            )
+            for count, many in counts.items()
         ),
         figure(
             "the first call of the digits step, in a fresh process with an empty disk cache",
