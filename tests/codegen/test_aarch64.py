@@ -7,6 +7,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import pytest
 
+from lucid import nn
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.channels import ConvolveChannels
 from lucid.codegen.cpu.convolution import Convolve, Weigh
@@ -20,7 +21,7 @@ from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.codegen.cpu.team_text import team_text
 from lucid.ir.types import DType, float32, float64
-from tests.codegen.test_assembly import compiled, convolution_tiles, dropout_program, function, kernels
+from tests.codegen.test_assembly import compiled, convolution_tiles, function, kernels, programs_of
 
 TILE_LANES = {float32: "4s", float64: "2d"}
 
@@ -102,7 +103,7 @@ def test_the_sums_of_grouped_convolutions_stay_in_registers(dtype: DType) -> Non
 
 
 def test_dropout_forward_and_backward_are_one_vector_kernel() -> None:
-    (text,) = kernels(dropout_program(), NEON).values()
+    (text,) = kernels(programs_of(nn.Dropout(0.5), float32)["both"], NEON).values()
     (rounds,) = (loop for loop in loops(text) if "umull" in loop)
     assert len(re.findall(r"umull2?\s+v\d+\.2d", rounds)) == 2 * 8  # of 16 quads, a word of each in 64 bits
     assert not re.search(r"\bumull\s+x|\bmul\s|\bbl\s", rounds)  # no word is computed by itself

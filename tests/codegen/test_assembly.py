@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lucid
+import lucid.nn.functional as F
 from lucid import Tensor, nn
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.channels import ConvolveChannels
@@ -153,29 +154,57 @@ def test_the_inner_loops_of_a_grouped_convolution_keep_their_sums_in_registers(
             assert_in_registers(processor, inner, sums)
 
 
-def dropout_program() -> Program:
-    """Dropout, forward and backward."""
-    dropout = nn.Dropout(0.5)
+def programs_of(layer: Callable[[Tensor], Tensor], dtype: DType) -> dict[str, Program]:
+    """A layer forward, forward and backward in one step, and the backward of what another program has computed."""
 
     @lucid.compile
     def step(x: Tensor) -> Tensor:
         x.grad = None
-        y = dropout(x)
+        y = layer(x)
         y.backward()
         return y
 
-    return step.lower(Tensor(np.ones(1 << 14, np.float32), requires_grad=True))
+    x = lucid.ones(1 << 14, dtype=dtype)
+    leaf = x.detach().requires_grad_()
+    alone = lucid.compile(lambda x: layer(x))
+    alone(leaf).backward(x)
+    backward = alone.programs[0].backward
+    assert backward is not None
+    return {"forward": alone.lower(x), "both": step.lower(leaf), "backward": backward}
 
 
-def test_dropout_forward_and_backward_are_one_vector_kernel(processor: Machine) -> None:
-    (text,) = kernels(dropout_program(), processor).values()
-    (rounds,) = (loop for loop in loops(text) if "muludq" in loop)
-    vectors = 16 * 8 // processor.vector_bytes  # of 16 quads, a word of each in 64 bits
-    assert rounds.count("muludq") == 2 * vectors
-    assert not re.search("shuf|perm|blend|unpck|mullq", rounds)  # nothing moves between lanes
+DIRECTIONS = ("forward", "both", "backward")
+
+
+def assert_vector_kernel(program: Program, processor: Machine) -> str:
+    """A program is one kernel, whose loops work on vectors of the whole width and call nothing."""
+    (text,) = kernels(program, processor).values()
     inside = [line for loop in loops(text) for line in loop.splitlines()]
     assert any(REGISTERS[processor.vector_bytes] in line for line in inside)
     assert not any("call" in line for line in inside)
+    return text
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_dropout_forward_and_backward_are_one_vector_kernel(direction: str, dtype: DType, processor: Machine) -> None:
+    text = assert_vector_kernel(programs_of(nn.Dropout(0.5), dtype)[direction], processor)
+    rounds = [loop for loop in loops(text) if "muludq" in loop]
+    assert len(rounds) == (direction != "backward")  # which reads the mask
+    for loop in rounds:
+        quads = 64 // dtype.itemsize  # a word of each in 64 bits
+        assert loop.count("muludq") == 2 * quads * 8 // processor.vector_bytes
+        assert not re.search("shuf|perm|blend|unpck|mullq", loop)  # nothing moves between lanes
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_an_activation_forward_and_backward_is_one_vector_kernel(
+    direction: str, dtype: DType, processor: Machine
+) -> None:
+    text = assert_vector_kernel(programs_of(F.silu, dtype)[direction], processor)
+    exponentials = [loop for loop in loops(text) if loop.count("fmadd") > 4]
+    assert bool(exponentials) == (direction != "backward")  # which reads what they have given
 
 
 @pytest.mark.parametrize("heads", [4, 3])  # 128 columns are whole vectors of 64 lanes, 96 are not
