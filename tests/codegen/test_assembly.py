@@ -23,6 +23,7 @@ from lucid.codegen.cpu.module import ModuleWriter
 from lucid.codegen.cpu.small import ROWS, Small
 from lucid.codegen.cpu.sweeps import PRODUCTS, Sweeps
 from lucid.codegen.lowering import lower
+from lucid.ir.ops.base import Product
 from lucid.ir.types import DType, float32, float64
 from lucid.program import Program
 
@@ -205,6 +206,23 @@ def test_an_activation_forward_and_backward_is_one_vector_kernel(
     text = assert_vector_kernel(programs_of(F.silu, dtype)[direction], processor)
     exponentials = [loop for loop in loops(text) if loop.count("fmadd") > 4]
     assert bool(exponentials) == (direction != "backward")  # which reads what they have given
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_products_of_a_linear_layer_are_those_of_tiles_in_registers(dtype: DType) -> None:
+    layer = nn.Linear(300, 200, dtype=dtype)
+    alone = lucid.compile(layer)
+    x = lucid.ones((128, 300), dtype=dtype, requires_grad=True)
+    alone(x).backward(lucid.ones((128, 200), dtype=dtype))
+    forward, backward = alone.programs[0], alone.programs[0].backward
+    assert backward is not None
+    for program, count in ((forward, 1), (backward, 2)):
+        products = [node for node in program.graph("planned").nodes if getattr(node.op, "product", None) is not None]
+        plain = [node for node in program.graph("planned").nodes if isinstance(node.op, Product)]
+        assert len(products + plain) == count
+        imports = program._compiled.executable.code.plan["imports"]
+        assert f"matmul_{dtype.short}" in imports
+        assert any(re.fullmatch(rf"tile_\d+x\d+_{dtype.short}", name) for name in imports)
 
 
 @pytest.mark.parametrize("heads", [4, 3])  # 128 columns are whole vectors of 64 lanes, 96 are not
