@@ -173,6 +173,31 @@ def test_factors_whose_neighbours_begin_at_multiples_of_four_are_read_in_quads(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("spatial", "stride", "expected"),
+    [
+        # Of the convolution, its gradient to the input, and that to the weight.
+        ((8, 8), 1, (True, True, True)),
+        ((6, 6), 1, (True, True, True)),  # a multiple of four in an image, though not in a row
+        ((5, 5), 1, (False, False, True)),
+        ((8, 8), 2, (True, False, True)),  # into places that lie apart
+    ],
+)
+def test_results_that_lie_side_by_side_are_written_in_quads(
+    spatial: Shape, stride: int, expected: tuple[bool, ...]
+) -> None:
+    image, kernel = TensorType(float32, (2, 4, *spatial)), TensorType(float32, (4, 4, 3, 3))
+    fields = (stride, stride), (1, 1), (1, 1), (1, 1), 1
+    forward = Convolution(*fields)
+    (result,) = forward.infer([image, kernel])
+    for op, first, second, written in (
+        (forward, image, kernel, expected[0]),
+        (ConvolutionInput(*fields, spatial), result, kernel, expected[1]),
+        (ConvolutionWeight(*fields, (3, 3)), image, result, expected[2]),
+    ):
+        assert {product.writes_quads for product in convolution_products(op, first, second)} == {written}
+
+
 def test_a_chunk_that_quads_would_leave_is_read_singly() -> None:
     image, kernel = TensorType(float32, (2, 8, 3, 8)), TensorType(float32, (4, 8, 1, 1))
     for chunk, along in ((2, False), (4, True), (8, True)):

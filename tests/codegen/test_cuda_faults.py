@@ -27,6 +27,9 @@ TEXTS = {
     "product": "graph(%x: f32[70, 41], %y: f32[41, 70]) { %z = matmul %x, %y, chunk=24; return %z }",
     "quads": "graph(%x: f32[12, 40], %y: f32[40, 20]) { %z = matmul %x, %y, chunk=24; return %z }",
     "epilogue": "graph(%x: f32[12, 40], %y: f32[40, 20]) { %z = matmul %x, %y, chunk=24; %e = tanh %z; return %e }",
+    "epilogue in quads": """graph(%x: f32[12, 40], %y: f32[40, 20], %m: state f32[12, 20], %b: f32[20]) {
+  %z = matmul %x, %y, chunk=24; %h: f32[12, 20] = broadcast %b; %s = add %z, %h; %n = add %m, %s; %e = mul %n, %s
+  return %e; %m <- %n }""",
     "dots": "graph(%x: f32[9, 200], %y: f32[2, 200]) "
     "{ %z = matmul %x, %y, transpose_b=true, chunk=96, lanes=16; return %z }",
     "convolution": """graph(%x: f32[2, 6, 5], %w: f32[4, 3, 3]) {
@@ -67,6 +70,15 @@ FAULTS = (
     ("product", r"(const bool c_quads = [^&]*) && n % 4 == 0", r"\1"),
     ("epilogue", r"total\[i\]\[j\] \+ sum\[i\]\[j\]", "sum[i][j]"),
     ("epilogue", r"start == 0 \? sum\[i\]\[j\] : [^;]*;", "start == 0 ? sum[i][j] : total[i][j];"),
+    ("epilogue in quads", r"total\[i\]\[i3\]", "total[i][3 - i3]"),
+    ("epilogue in quads", r"total\[i\]\[i3\]", "total[3 - i][i3]"),
+    ("epilogue in quads", r"i2 = s / 4", "i2 = s / 4 ^ 1"),
+    ("epilogue in quads", r"i1 = r, ", "i1 = r ^ 1, "),
+    ("epilogue in quads", r"if \(r < m && s < n\)", "if (r < m)"),
+    ("epilogue in quads", r"if \(r < m && s < n\)", "if (s < n)"),
+    ("epilogue in quads", r"(store0_quad)\[i3\] = ", r"\1[i3 ^ 1] = "),
+    ("epilogue in quads", r"\((b\d) \+ 4 \* i2\)", r"(\1 + 4)"),
+    ("epilogue in quads", r"for \(int i3 = 0; i3 < 4; \+\+i3\)", "for (int i3 = 0; i3 < 3; ++i3)"),
     ("dots", r"fmaf\((a_matrix.*), (b_matrix.*), sum\)", r"\1 * \2 + sum"),
     ("dots", r"t < depth", "t < 16"),
     ("convolution", r"(i2 < \d+ && i4 < end) && [^;]+;", r"\1;"),

@@ -65,8 +65,21 @@ TEXTS = {
   %c = matmul %z, %w, transpose_a=true, transpose_b=true, chunk=4; %d = matmul %w, %z, chunk=8
   return %a, %b, %c, %d
 }""",
+    "epilogues": """graph(%x: f32[12, 16], %y: f32[16, 20], %bias: f32[20], %u: f32[12, 20], %k: f32[12],
+  %z: f64[8, 12], %v: f64[12, 8], %b: bool[8, 8], %seed: u64[], %draw: u64[]) {
+  %a = matmul %x, %y, chunk=8; %rows: f32[12, 20] = broadcast %bias; %h = add %a, %rows; %s = sub %h, %u
+  %one: f32[12, 1] = reshape %k; %columns: f32[12, 20] = broadcast %one; %t = mul %s, %columns
+  %n: f32[12, 20] = random_normal %seed, %draw, draw=2, shape=(12, 20); %f = add %t, %n
+  %c = matmul %z, %v, chunk=4; %m: f64[8, 8] = cast %b; %d = mul %c, %m
+  %e: f64[8, 8] = transpose %m, permutation=(1, 0); %g = add %d, %e
+  return %a, %f, %g
+}""",
     "convolution": """graph(%x: f32[2, 8, 4, 4], %w: f32[4, 8, 1, 1]) {
   %y = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1, chunk=4; return %y
+}""",
+    "convolution and a sum": """graph(%x: f32[2, 3, 5, 6], %w: f32[4, 3, 2, 3], %u: f32[2, 4, 4, 4], %bias: f32[4]) {
+  %y = convolution %x, %w, stride=(1, 1), dilation=(1, 1), low=(0, 0), high=(0, 0), groups=1, chunk=2
+  %b: f32[4, 1, 1] = reshape %bias; %c: f32[2, 4, 4, 4] = broadcast %b; %s = add %y, %c; %z = add %s, %u; return %z
 }""",
 }
 
@@ -118,7 +131,9 @@ def test_the_bits_do_not_depend_on_addresses(name: str) -> None:
     [
         ("f32[8]", "aligned"),
         *(("products", condition) for condition in ("a_quads", "b_quads", "c_quads")),
+        ("epilogues", "aligned"),
         ("convolution", "b_quads"),
+        ("convolution and a sum", "aligned"),
     ],
 )
 def test_an_access_at_once_to_what_is_not_aligned_is_found(name: str, condition: str) -> None:
@@ -190,3 +205,16 @@ def test_nvrtc_moves_quads_by_one_instruction(dtype: str, vector: str) -> None:
     assert f"st.global.{vector}" in ptx
     assert "ld.local" not in ptx
     assert "st.local" not in ptx
+
+
+@pytest.mark.parametrize(("dtype", "vector", "each"), [("f32", "v4.f32", 1), ("f64", "v2.f64", 2)])
+def test_nvrtc_moves_what_is_around_a_product_by_quads(dtype: str, vector: str, each: int) -> None:
+    """A thread has four of them; of both factors it reads as many as their tiles have."""
+    text = f"""graph(%x: {dtype}[64, 64], %y: {dtype}[64, 64], %u: {dtype}[64, 64], %s: state {dtype}[64, 64]) {{
+  %z = matmul %x, %y, chunk=64; %a = add %z, %u; %b = mul %s, %a; return %a; %s <- %b
+}}"""
+    module = write_module(fused(text))
+    assert list(module.functions) == [f"product_{dtype}_nn_epilogue_0"]
+    ptx = ptx_of(module.text)
+    assert ptx.count(f"ld.global.{vector}") == each * (2 + 2 * 4)
+    assert ptx.count(f"st.global.{vector}") == each * 2 * 4

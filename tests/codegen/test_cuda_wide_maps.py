@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from lucid.codegen.cuda.module import write_module
-from lucid.codegen.cuda.quads import MOST_WORDS, in_quads
+from lucid.codegen.cuda.quads import MOST_WORDS, MOST_WORDS_BESIDE_SUMS, in_quads
 from lucid.codegen.cuda.wide_maps import cut_wide_maps
 from lucid.codegen.lowering import lower
 from lucid.ir.graph import Graph
@@ -15,7 +15,7 @@ from lucid.ir.ops.structure import Fused
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.text import parse
 from lucid.ir.verify import verify
-from tests.codegen.nvrtc import compile_with_nvrtc
+from tests.codegen.nvrtc import ARCHITECTURES, compile_with_nvrtc
 from tests.codegen.simulated import Simulated, same_bits
 from tests.ir.graphs import random_inputs
 from tests.oracle import run_compiled
@@ -56,6 +56,24 @@ def test_a_chain_of_many_ops_keeps_few_values_and_stays() -> None:
 def test_quads_that_take_too_many_registers_are_not_formed(count: int, dtype: str, quads: bool) -> None:
     (node,) = many(count, dtype=dtype).nodes
     assert (in_quads(lower(node)) is not None) == quads == (8 * count * (2 if dtype == "f64" else 1) <= MOST_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype", "quads"), [(15, "f32", True), (16, "f32", False), (7, "f64", True), (8, "f64", False)]
+)
+def test_epilogues_form_no_quads_that_would_spill(count: int, dtype: str, quads: bool) -> None:
+    """A product, and the sum of its result and so many arrays, all of which are read at once where they are quads."""
+    type = f"{dtype}[64, 64]"
+    arguments = ", ".join(f"%{name}: {type}" for name in ("a", "b", *(f"x{n}" for n in range(count))))
+    sums = "; ".join(f"%s{n + 1} = add %s{n}, %x{n}" for n in range(count))
+    product = "%s0 = matmul %a, %b, transpose_a=true, transpose_b=true, chunk=40"
+    text = write_module(fuse(parse(f"graph({arguments}) {{ {product}; {sums}; return %s{count} }}"))).text
+    assert (
+        ("store0_quad" in text) == quads == (4 * (count + 1) * (2 if dtype == "f64" else 1) <= MOST_WORDS_BESIDE_SUMS)
+    )
+    for architecture in ARCHITECTURES:
+        (figure,) = compile_with_nvrtc(text, architecture).figures.values()
+        assert figure.spilled == figure.stack == 0
 
 
 # The types of the factors and of the result of a product, and its text.

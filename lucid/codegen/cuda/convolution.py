@@ -31,7 +31,6 @@ def _forward(op: Convolution, x: TensorType, weight: TensorType) -> GatheredProd
     """Rows are the outputs of a group, columns are the positions of all images, and a sum is over channels and taps."""
     images, (outputs, channels, *kernel) = x.shape[0], weight.shape
     positions = op.positions(x.shape[2:], tuple(kernel))
-    result = (images, outputs, *positions)
     z, i, j, outer, k = _axes(op.groups, outputs // op.groups, images * math.prod(positions), 1, weight.shape[1:])
     image, *place = delinear(of(j), (images, *positions))
     channel, *tap = delinear(of(k), (channels, *kernel))
@@ -41,7 +40,7 @@ def _forward(op: Convolution, x: TensorType, weight: TensorType) -> GatheredProd
         *(x.dtype, z, i, j, outer, k, (op.chunk or channels) * math.prod(kernel)),
         a=Factor(linear((output, channel, *tap), weight.shape), along_inner=True),
         b=Factor(linear((image, of(z) * channels + channel, *met), x.shape), bounds),
-        c=linear((image, output, *place), result),
+        c=_side_by_side(j, images, output, (outputs, *positions)),
     )
 
 
@@ -50,7 +49,7 @@ def _to_input(op: ConvolutionInput, g: TensorType, weight: TensorType) -> Iterat
     the channels of a group, columns are places of all images, and a sum is over outputs and taps."""
     images, (outputs, channels, *kernel) = g.shape[0], weight.shape
     each = outputs // op.groups
-    result = (images, channels * op.groups, *op.spatial)
+    result = (channels * op.groups, *op.spatial)
     for phase in product(*map(range, op.stride)):
         starts, steps, counts = zip(*(_meeting(op, axis, p, kernel[axis]) for axis, p in enumerate(phase)), strict=True)
         extents = tuple(len(range(p, extent, by)) for p, extent, by in zip(phase, op.spatial, op.stride, strict=True))
@@ -59,6 +58,7 @@ def _to_input(op: ConvolutionInput, g: TensorType, weight: TensorType) -> Iterat
         z, i, j, outer, k = _axes(op.groups, channels, images * math.prod(extents), 1, (each, *counts))
         image, *at = delinear(of(j), (images, *extents))
         output, *number = delinear(of(k), (each, *counts))
+        channel = of(z) * channels + of(i)
         place = [part * by + p for part, by, p in zip(at, op.stride, phase, strict=True)]
         tap = [part * step + start for part, step, start in zip(number, steps, starts, strict=True)]
         position = []  # of the result, which the stride divides without rest
@@ -69,7 +69,9 @@ def _to_input(op: ConvolutionInput, g: TensorType, weight: TensorType) -> Iterat
             *(g.dtype, z, i, j, outer, k, (op.chunk or each) * math.prod(counts)),
             a=Factor(linear((of(z) * each + output, of(i), *tap), weight.shape), along_inner=True),
             b=Factor(linear((image, of(z) * each + output, *position), g.shape), bounds),
-            c=linear((image, of(z) * channels + of(i), *place), result),
+            c=linear((image, channel, *place), (images, *result))
+            if extents != op.spatial
+            else _side_by_side(j, images, channel, result),
         )
 
 
@@ -93,6 +95,13 @@ def _to_weight(op: ConvolutionWeight, x: TensorType, g: TensorType) -> GatheredP
         c=linear((part, output, channel, *tap), (parts, outputs, *columns)),
         outer_bounds=_open([(image, images)]),
     )
+
+
+def _side_by_side(column: Axis, images: Extent, channel: Index, result: Shape) -> Index:
+    """Where a column stands in a result that has a place for each: one division, and places in a row are neighbours."""
+    channels, places = result[0], math.prod(result[1:])
+    image, place = delinear(of(column), (images, places))
+    return linear((image, channel, place), (images, channels, places))
 
 
 def _axes(matrices: Extent, rows: Extent, columns: Extent, outer: Extent, inner: Sequence[Extent]) -> Iterator[Axis]:

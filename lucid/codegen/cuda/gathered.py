@@ -83,12 +83,22 @@ class GatheredProduct:
         """Whether four places that begin at a multiple of four, across the lines of a factor or along them, are four
         neighbours in memory that do, of which the factor, and each chunk of a sum, has all or none."""
         axis = self.inner if factor.along_inner else lines
-        ends = [axis.extent, *([self.chunk] if axis is self.inner and self.chunk < axis.extent else [])]
-        if factor.bounds or any(end % QUAD for end in ends):
+        cuts_chunks = axis is self.inner and self.chunk < axis.extent and self.chunk % QUAD > 0
+        return not factor.bounds and not cuts_chunks and self._neighbours(factor.position, axis)
+
+    @property
+    def writes_quads(self) -> bool:
+        """Whether this holds for four columns of the result."""
+        return self._neighbours(self.c, self.columns)
+
+    def _neighbours(self, position: Index, axis: Axis) -> bool:
+        """Whether places along an axis are whole quads, each of which is neighbours that begin at a multiple of four in
+        an array."""
+        if axis.extent % QUAD:
             return False
         within = Axis(self.inner.number + 1, QUAD)
         cut = {axis: of(Axis(axis.number, axis.extent // QUAD)) * QUAD + of(within)}
-        return first_of_quad(factor.position.substitute(cut), within) is not None
+        return first_of_quad(position.substitute(cut), within) is not None
 
 
 # i0 is the matrix, i1 the row, i2 the column, i3 the place on the outer axis and i4 that on the inner one.
@@ -150,12 +160,16 @@ def print_gathered(product: GatheredProduct, name: str, guarded: bool, around: A
     if around is None:
         pointers.append(f"{type}* c")
         before, behind = "", ""
-        behind_chunk = store_sums("first", position, inside, f"c + {place}", product.dtype)
+        quads = "c_quads" if product.writes_quads else ""
+        if quads:
+            declared.append(f"const bool {quads} = (size_t)c % {alignment(product.dtype)} == 0;")
+        behind_chunk = store_sums("first", position, inside, f"c + {place}", product.dtype, quads)
     else:
         pointers += around.parameters
         before = f"{INDENT * 2}{type} total[{EACH}][{EACH}];\n"
         named = f"const {index} element = {place};"
-        behind = indented(run_epilogue(around.epilogue, position, inside, ["element"], named), 2) + "\n"
+        epilogue = run_epilogue(around.epilogue, position, inside, ["element"], named, product.writes_quads)
+        behind = indented(epilogue, 2) + "\n"
         behind_chunk = keep_sums("first")
     # Two blocks at a time leave each thread 128 registers, too few for what is computed around a product, too.
     blocks = 2 if product.dtype == float32 and around is None and not product.is_wide else 1

@@ -15,7 +15,7 @@ from math import prod
 from lucid.codegen.cuda.accumulators import Accumulators
 from lucid.codegen.cuda.indices import bounds_condition, index_expression, magnitude
 from lucid.codegen.cuda.plan import WARP
-from lucid.codegen.cuda.quads import QUAD, VECTORS, Quads, alignment
+from lucid.codegen.cuda.quads import QUAD, Quads, alignment, copy_quad
 from lucid.codegen.cuda.scalars import C_TYPES, CTerm
 from lucid.codegen.cuda.stream import random_element, random_words
 from lucid.codegen.cuda.writer import Writer
@@ -51,6 +51,19 @@ def epilogue_lines(kernel: Kernel, position: Sequence[str], element: str) -> lis
     """The statements of the epilogue of a product for the element at a position, given as the numbers of its matrix,
     row and column, or of its position, under the kernel's text as a comment."""
     return _positioned(kernel, position, Nest(kernel, lanes=1, product=element))
+
+
+def epilogue_quad_lines(
+    kernel: Kernel, quads: Quads, position: Sequence[str], elements: str
+) -> tuple[list[str], list[str]]:
+    """The statements of an epilogue in quads: those that look at addresses, and those for the quad whose first element
+    is at a position, as for `epilogue_lines`. The elements of the product are an array."""
+    nest = Nest(quads.kernel, lanes=1, product=f"{elements}[{variable(quads.within)}]", quads=quads)
+    nest.look_at_addresses(quads)
+    looked = list(nest.writer.lines)
+    nest.writer.lines.clear()
+    *others, last = position
+    return looked, _positioned(kernel, [*others, f"{last} / {QUAD}"], nest)
 
 
 def factor_lines(kernel: Kernel, position: Sequence[str], target: str) -> list[str]:
@@ -258,18 +271,14 @@ class Nest:
         """Copy quads from buffers, or to them, each at once where that is allowed."""
         if not quad:
             return
-        line, i, const = self.writer.line, variable(quads.within), "const " if reads else ""
-        rest = ""
+        line, i, rest = self.writer.line, variable(quads.within), ""
         if quads.has_rest:
             last = quads.element.substitute({quads.within: constant(QUAD - 1)})
             rest = f" && {index_expression(last)} < {quads.extent}"
         with self.writer.block(f"if (aligned{rest})"):
             for buffer, start, name in quad:
-                vector, count = VECTORS[buffer.dtype]
-                for part in range(count):
-                    here = f"(({vector}*){name})[{part}]"
-                    there = f"(({const}{vector}*)(b{buffer.number} + {index_expression(start)}))[{part}]"
-                    line(f"{here} = {there};" if reads else f"{there} = {here};")
+                there = f"(b{buffer.number} + {index_expression(start)})"
+                self.writer.lines.extend(copy_quad(buffer.dtype, *((name, there) if reads else (there, name))))
         with self.writer.block("else"), self.each_of_quad(quads):
             for buffer, start, name in quad:
                 there = f"b{buffer.number}[{index_expression(start + of(quads.within))}]"

@@ -120,11 +120,9 @@ def print_product(
     blocks = 1 if wide or (around is not None and dtype != float32) else 2
     if around is None:
         pointers.append(f"{type}* c")
-        quads = "c_quads" if dtype == float32 else ""  # of float64, two blocks leave no registers for that
-        if quads:
-            declared.append(f"const bool {quads} = (size_t)c % {alignment(dtype)} == 0 && n % {QUAD} == 0;")
+        declared.append(f"const bool c_quads = (size_t)c % {alignment(dtype)} == 0 && n % {QUAD} == 0;")
         before.append(f"{type}* c_matrix = c + (long long)matrix * m * n;")
-        behind_chunk = store_sums("start == 0", _PLACE, _INSIDE, f"c_matrix + {long}r * n + s", dtype, quads)
+        behind_chunk = store_sums("start == 0", _PLACE, _INSIDE, f"c_matrix + {long}r * n + s", dtype, "c_quads")
         behind = ""
     else:
         pointers += around.parameters

@@ -34,10 +34,19 @@ VECTORS = {
 # The most words of 32 bits that the quads of a map are: of a thread's 255 registers, others hold what it computes.
 MOST_WORDS = 160
 
+# The same for the epilogue of a product, whose threads may have 128 registers, and sums in some of them.
+MOST_WORDS_BESIDE_SUMS = 64
+
 
 def alignment(dtype: DType) -> int:
     """The bytes that the address of a quad must be a multiple of."""
     return QUAD * dtype.itemsize // VECTORS[dtype][1]
+
+
+def copy_quad(dtype: DType, to: str, source: str) -> list[str]:
+    """Copy a quad to an address from another one, both of which allow vectors."""
+    vector, count = VECTORS[dtype]
+    return [f"(({vector}*){to})[{part}] = ((const {vector}*){source})[{part}];" for part in range(count)]
 
 
 def first_of_quad(position: Index, within: Axis) -> Index | None:
@@ -53,12 +62,14 @@ def first_of_quad(position: Index, within: Axis) -> Index | None:
 @dataclass(frozen=True)
 class Quads:
     """A map in quads, the axis of its stage, and the place of an element on the axis that was cut, which ends after
-    `extent` elements. The last quad may have a rest of them."""
+    `extent` elements. The last quad may have a rest of them. Buffer number `product` is no memory: what an epilogue
+    reads of it are sums in registers."""
 
     kernel: Kernel
     within: Axis
     element: Index
     extent: int
+    product: int | None = None
 
     @property
     def has_rest(self) -> bool:
@@ -90,6 +101,8 @@ class Quads:
         """The values that are read, or drawn, for all elements of a quad at once, and the position of the first."""
         found = {}
         for number, value in enumerate(self.kernel.values):
+            if isinstance(value, Load) and value.buffer.number == self.product:
+                continue
             if isinstance(value, Load | RandomElement) and len(indices(value)) == 1:  # no bounds
                 start = self.start(value.position)
                 if start is not None and all(self.placed[arg] != self.inner for arg in operands(value)[:2]):
@@ -120,16 +133,30 @@ def in_quads(kernel: Kernel) -> Quads | None:
         return None
     if kernel.axes[-1].extent % QUAD:  # then quads go across the ends of rows
         kernel = _in_one_row(kernel)
-    last = kernel.axes[-1]
-    if last.extent < QUAD:
+    if kernel.axes[-1].extent < QUAD:
         return None
+    quads = _cut(kernel)
+    return quads if 0 < quads.words <= MOST_WORDS else None
+
+
+def epilogue_in_quads(kernel: Kernel) -> Quads | None:
+    """The epilogue of a product in quads, each of which is in one row. None where rows are not whole quads, or where
+    these would take registers that a product lacks."""
+    if kernel.axes[-1].extent % QUAD:
+        return None
+    quads = replace(_cut(kernel), product=kernel.inputs - 1)
+    return quads if 0 < quads.words <= MOST_WORDS_BESIDE_SUMS else None
+
+
+def _cut(kernel: Kernel) -> Quads:
+    """A map whose last axis is cut in two."""
+    last = kernel.axes[-1]
     outer = Axis(last.number, -(-last.extent // QUAD))
     within = Axis(max(axis.number for axis in kernel.axes) + 1, QUAD)
     element = of(outer) * QUAD + of(within)
     cut = kernel.map_indices(partial(Index.substitute, values={last: element}))
     stages = (replace(cut.stages[0], axes=(within,)),)
-    quads = Quads(replace(cut, axes=(*kernel.axes[:-1], outer), stages=stages), within, element, last.extent)
-    return quads if 0 < quads.words <= MOST_WORDS else None
+    return Quads(replace(cut, axes=(*kernel.axes[:-1], outer), stages=stages), within, element, last.extent)
 
 
 def _in_one_row(kernel: Kernel) -> Kernel:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lucid.codegen.cuda.nest import epilogue_lines, factor_lines, parameter
-from lucid.codegen.cuda.quads import QUAD, VECTORS
+from lucid.codegen.cuda.nest import epilogue_lines, epilogue_quad_lines, factor_lines, parameter
+from lucid.codegen.cuda.quads import QUAD, copy_quad, epilogue_in_quads
 from lucid.codegen.cuda.scalars import C_TYPES
 from lucid.codegen.cuda.writer import INDENT
 from lucid.codegen.kernel import Buffer, Kernel, Load
@@ -52,15 +52,15 @@ class Tile:
         """The register that a thread reads an element into."""
         return f"{self.letter}_next[i]"
 
-    def each(self, statements: Sequence[str]) -> list[str]:
+    def each(self, statements: Sequence[str], thread: str = "threadIdx.x") -> list[str]:
         """Statements for each element that a thread reads: number i of them."""
-        place = self._at(f"threadIdx.x + {THREADS} * i")
+        place = self._at(f"{thread} + {THREADS} * i")
         return ["#pragma unroll", *_inside(f"for (int i = 0; i < {READ}; ++i) {{", [place, *statements])]
 
     def read(self, array: str, place: str) -> list[str]:
         """Read the elements of the factor from their places in an array, and zeros where it has none."""
         zero, inside = dtype_words(self.dtype)["zero"], f"const bool inside = {self.inside};"
-        singly = self.each([*self._place, inside, f"{self.element} = inside ? {array}[{place}] : {zero};"])
+        singly = [*self._place, inside, f"{self.element} = inside ? {array}[{place}] : {zero};"]
         zeros = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {self.element} = {zero};"]
         vectors = copy_quad(self.dtype, f"{self.letter}_next", f"({array} + {place})")
         return self._in_quads([*zeros, *self._place, *_inside(f"if ({self.inside}) {{", vectors)], singly)
@@ -81,23 +81,27 @@ class Tile:
             quad = ["#pragma unroll", f"for (int i = 0; i < {READ}; ++i) {element}"]
         else:
             quad = copy_quad(self.dtype, f"({tile}[l] + r)", f"{self.letter}_next")
-        return self._in_quads(quad, self.each([f"{tile}[l][r] = {self.element};"]))
+        return self._in_quads(quad, [f"{tile}[l][r] = {self.element};"])
 
     def _at(self, at: str) -> str:
         """Declare what stands at a number, in the order that neighbouring threads read in."""
         across, along = (f"at / {DEPTH}", f"at % {DEPTH}") if self.along else (f"at % {TILE}", f"at / {TILE}")
-        return f"const int at = {at}, r = {across}, l = {along};"
+        return f"const unsigned int at = {at}; const int r = {across}, l = {along};"
 
     @property
     def _place(self) -> list[str]:
         return [self.position] if self.position else []
 
     def _in_quads(self, quad: Sequence[str], singly: list[str]) -> list[str]:
-        """Statements for a quad, the first of which is element r, l; others where neighbours are not read at once."""
+        """Statements for a quad, the first of which is element r, l; for each element where neighbours are not read at
+        once."""
         if not self.quads:
-            return singly
+            return self.each(singly)
         first = self._at(f"{QUAD} * threadIdx.x")
-        return [*_inside(f"if ({self.quads}) {{", [first, *quad]), *_inside("else {", singly)]
+        return [
+            *_inside(f"if ({self.quads}) {{", [first, *quad]),
+            *_inside("else {", [*_THREAD, *self.each(singly, "thread")]),
+        ]
 
 
 @dataclass(frozen=True)
@@ -153,12 +157,6 @@ def _after(named: str, statements: list[str]) -> list[str]:
     return [named, "{", *(INDENT + line for line in statements), "}"] if named else statements
 
 
-def copy_quad(dtype: DType, to: str, source: str) -> list[str]:
-    """Copy a quad to an address from another one, both of which allow vectors."""
-    vector, count = VECTORS[dtype]
-    return [f"(({vector}*){to})[{part}] = ((const {vector}*){source})[{part}];" for part in range(count)]
-
-
 def declare_tiles(type: str) -> list[str]:
     """Declare the tiles of both factors, and which of two is multiplied."""
     return [
@@ -208,6 +206,13 @@ def _indent(statements: Sequence[str]) -> list[str]:
     return [line if line.startswith("#") else INDENT + line for line in statements]
 
 
+# The number of a thread that does without quads, hidden from a compiler that would keep the addresses of what it reads
+# in some twenty registers, beside those of quads.
+_THREAD = [
+    "unsigned int thread = threadIdx.x;",
+    'asm volatile("" : "+r"(thread));  // addresses of single elements are computed here, not ahead',
+]
+
 # Where the sums of a thread go, hidden from a compiler that would compute their addresses before it sums, and keep them
 # in some forty registers meanwhile.
 _OWN = [
@@ -235,8 +240,7 @@ def store_sums(first: str, position: str, inside: str, element: str, dtype: DTyp
         f"for (int part = 0; part < {EACH}; ++part) sum[i][part] = earlier[part] + sum[i][part];",
     ]
     added = [at, *_inside(f"if (!({first})) {{", earlier), *copy_quad(dtype, "element", "sum[i]")]
-    row = ["const int j = 0;", position, *_inside(f"if ({inside}) {{", added)]
-    rows = ["#pragma unroll", *_inside(f"for (int i = 0; i < {EACH}; ++i) {{", row)]
+    rows = _each_row([position, *_inside(f"if ({inside}) {{", added)])
     return [*_OWN, *_inside(f"if ({quads}) {{", rows), *_inside("else {", singly)]
 
 
@@ -245,11 +249,22 @@ def keep_sums(first: str) -> list[str]:
     return each_sum([f"total[i][j] = {first} ? sum[i][j] : total[i][j] + sum[i][j];"])
 
 
-def run_epilogue(epilogue: Kernel, position: str, inside: str, axes: Sequence[str], named: str = "") -> list[str]:
+def run_epilogue(
+    epilogue: Kernel, position: str, inside: str, axes: Sequence[str], named: str = "", in_quads: bool = True
+) -> list[str]:
     """Compute what an epilogue does of each sum, whose axes have these numbers. They may refer to what `named`
-    declares."""
-    statements = _after(named, epilogue_lines(epilogue, axes, "total[i][j]"))
-    return [*_OWN, *each_sum([position, *_inside(f"if ({inside}) {{", statements)])]
+    declares. The four sums of a row are neighbours in the result, and it has all or none, where it is `in_quads`."""
+    quads = epilogue_in_quads(epilogue) if in_quads else None
+    if quads is None:
+        statements = _after(named, epilogue_lines(epilogue, axes, "total[i][j]"))
+        return [*_OWN, *each_sum([position, *_inside(f"if ({inside}) {{", statements)])]
+    looked, lines = epilogue_quad_lines(epilogue, quads, axes, "total[i]")
+    return [*_OWN, *looked, *_each_row([position, *_inside(f"if ({inside}) {{", _after(named, lines))])]
+
+
+def _each_row(statements: Sequence[str]) -> list[str]:
+    """Statements for each row of a thread's sums: number i of them, whose first is number j."""
+    return ["#pragma unroll", *_inside(f"for (int i = 0; i < {EACH}; ++i) {{", ["const int j = 0;", *statements])]
 
 
 def each_sum(statements: Sequence[str]) -> list[str]:

@@ -119,9 +119,9 @@ extern "C" __global__ void kernel_0(
             store2_quad[i1] = v23;
         }
         if (aligned) {
-            ((float4*)(b6 + 4 * i0))[0] = ((float4*)store0_quad)[0];
-            ((float4*)(b7 + 4 * i0))[0] = ((float4*)store1_quad)[0];
-            ((float4*)(b8 + 4 * i0))[0] = ((float4*)store2_quad)[0];
+            ((float4*)(b6 + 4 * i0))[0] = ((const float4*)store0_quad)[0];
+            ((float4*)(b7 + 4 * i0))[0] = ((const float4*)store1_quad)[0];
+            ((float4*)(b8 + 4 * i0))[0] = ((const float4*)store2_quad)[0];
         }
         else {
             #pragma unroll

@@ -112,7 +112,7 @@ extern "C" __global__ void kernel_0(
             store0_quad[i1] = v10;
         }
         if (aligned) {
-            ((float4*)(b6 + 4 * i0))[0] = ((float4*)store0_quad)[0];
+            ((float4*)(b6 + 4 * i0))[0] = ((const float4*)store0_quad)[0];
         }
         else {
             #pragma unroll

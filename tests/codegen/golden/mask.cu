@@ -102,9 +102,9 @@ extern "C" __global__ void kernel_0(
             store1_quad[i1] = v6;
         }
         if (aligned && 4 * i0 + 3 < 14) {
-            ((uchar4*)(b4 + 4 * i0))[0] = ((uchar4*)store0_quad)[0];
-            ((double2*)(b5 + 4 * i0))[0] = ((double2*)store1_quad)[0];
-            ((double2*)(b5 + 4 * i0))[1] = ((double2*)store1_quad)[1];
+            ((uchar4*)(b4 + 4 * i0))[0] = ((const uchar4*)store0_quad)[0];
+            ((double2*)(b5 + 4 * i0))[0] = ((const double2*)store1_quad)[0];
+            ((double2*)(b5 + 4 * i0))[1] = ((const double2*)store1_quad)[1];
         }
         else {
             #pragma unroll

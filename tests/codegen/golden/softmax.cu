@@ -170,7 +170,7 @@ extern "C" __global__ void kernel_2(const float* b0, const float* b1, float* b2)
             store0_quad[i2] = v2;
         }
         if (aligned) {
-            ((float4*)(b2 + 300 * i0 + 4 * i1))[0] = ((float4*)store0_quad)[0];
+            ((float4*)(b2 + 300 * i0 + 4 * i1))[0] = ((const float4*)store0_quad)[0];
         }
         else {
             #pragma unroll
