@@ -33,7 +33,7 @@ PLANTED = (
     ("epilogue", r"b4\[70 \* i1 \+ i2\] =", "b4[70 * i1 + i2 % 64] ="),  # of two blocks
     ("prologue", r"r = row0 \+ own_row \+ i", "r = row0 + own_row / 2 + i"),
     ("update", r"= b2\[5 \* i1 \+ i2\];", "= b2[5 * i1 + (i2 + 4) % 5];"),  # reads what another thread writes
-    ("gathered_epilogue", r"const int i0 = element;", "const int i0 = element / 8;"),
+    ("gathered_epilogue", r"const int i0 = element / 4;", "const int i0 = element / 8;"),
     ("dots", r"if \(lane == 0\) c", "c"),
     ("dots", r"blockDim\.x \+ threadIdx\.x\) / 16", "blockDim.x + threadIdx.x) / 32"),
     ("scatter", r"i3 = begin; i3 < end", "i3 = begin; i3 <= end"),
