@@ -327,7 +327,6 @@ class ConvolutionTiles(Tiles, ABC):
         """The task: its chunk's units. The context holds three arrays and the plan; `prepare` is given a builder, these
         arrays, the plan and the worker, and returns what writes a unit."""
         function = ir.Function(self.module, TASK, name)
-        function.is_brief = True
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker, _ = function.args
         *arrays, words = (

@@ -147,7 +147,6 @@ class Gemm(Tiles):
         """(c, stride, lines, elements): bring lines of C near before their sums are computed. Stored to where they are
         far away, one after the other, they would hold up the next tile."""
         function, builder = self.begin("fetch_lines", 1, 3)
-        function.is_brief = True
         c, stride, lines, elements = function.args
 
         def line(number: ir.Value, _: Values) -> Values:
@@ -220,6 +219,7 @@ class Gemm(Tiles):
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, a stretch of the tiles of one matrix of the batch."""
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
+        self.module.globals[name].is_brief = True
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, last, *constants = constants
         in_place, ahead, down, count, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])

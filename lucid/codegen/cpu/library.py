@@ -37,9 +37,8 @@ WEIGH_GROUPED = "grouped_weigh_"
 _TILES = tuple((prefix,) for prefix in TILES.values())
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
 _CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
-# In two parts, of which one is the task: see `Module.parts`. Tasks of the other products take too much of their time.
-_IN_PARTS = (PRODUCT,), *_CONVOLUTIONS
-_MODULES = *_IN_PARTS, *_TILES, (SWEEPS,), (SMALL,), *_DOTS
+_IN_PARTS = ((PRODUCT,),)  # of which one is the task, which only calls what computes: see `Module.parts`
+_MODULES = *_IN_PARTS, *_TILES, (SWEEPS,), (SMALL,), *_DOTS, *_CONVOLUTIONS
 
 
 def shared_function(machine: Machine, name: str) -> int:

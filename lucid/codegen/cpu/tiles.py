@@ -64,7 +64,6 @@ class Tiles:
         """A task: the addresses of its operands, its sizes and behind them addresses of functions, the number of the
         chunk and that of the worker. `self.behind` is the address of what follows them."""
         function = ir.Function(self.module, TASK, name)
-        function.is_brief = True
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, number, worker, self.job = function.args
 
