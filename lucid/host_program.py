@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,11 +125,15 @@ class HostProgram(Program):
         slots = np.array([slot for slot, _ in moving], np.int64)
         strides = np.array([array.nbytes // times for _, array in moving], np.int64)
         runs = ctypes.c_int64()
+
+        def run(times: int) -> None:
+            executable.repeat(frame.table_address, times, slots, strides, runs)
+
         try:
             if self._trap or modes.trap:
-                self._run_watched(leaves, times, frame, (slots, strides, runs), stacked)
+                self._run_watched(leaves, times, run, frame, stacked, runs)
             else:
-                executable.repeat(frame.table_address, times, slots, strides, runs)
+                run(times)
         except BaseException as error:  # of a check, of Ctrl-C, or what another signal handler raises
             if isinstance(error, CheckError) and executable.may_fail:
                 for array, copy in zip(written, before, strict=True):
@@ -144,21 +148,27 @@ class HostProgram(Program):
         return self._stacked(leaves, results)
 
     def _run_watched(
-        self, leaves: Sequence[Any], times: int, frame: Frame, moving: tuple[Any, ...], stacked: Mapping[int, Array]
+        self,
+        leaves: Sequence[Any],
+        times: int,
+        run: Callable[[int], None],
+        frame: Frame,
+        stacked: Mapping[int, Array],
+        runs: ctypes.c_int64,
     ) -> None:
         """Run `times` times, each of them watched. Where one gives what is not finite, nothing has changed."""
         start = Watch(self._traced, self.inputs(leaves, 0))
-        for run in range(times):
-            watch = Watch(self._traced, self.inputs(leaves, run))
-            self._compiled.executable.repeat(frame.table_address, 1, *moving)
+        for index in range(times):
+            watch = Watch(self._traced, self.inputs(leaves, index))
+            run(1)
             outputs = [
-                stacked[number][run] if number in stacked else array_of(tensor)
+                stacked[number][index] if number in stacked else array_of(tensor)
                 for number, tensor in enumerate(frame.tensors[: self._shown.start])
             ]
-            problem = watch.problem(outputs, f" in run {run} of repeat")
+            problem = watch.problem(outputs, f" in run {index} of repeat")
             if problem is not None:
                 start.restore()
-                moving[-1].value = 0  # none of the runs stays done
+                runs.value = 0  # none of the runs stays done
                 raise problem
 
     def _readable(self, array: Array, leaves: Sequence[Any]) -> Array:
