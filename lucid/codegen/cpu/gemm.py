@@ -31,6 +31,9 @@ FETCHED = 32
 # than the nearest cache has places for lines that are whole pages apart, which otherwise displace each other unread.
 AHEAD = 4
 
+# The words by which the task says which tiles below each other are to be computed.
+RUN_WORDS = 23
+
 
 class Gemm(Tiles):
     """The functions of the product.
@@ -70,6 +73,7 @@ class Gemm(Tiles):
         self.pack_columns = self.write_pack_columns()
         self.fetch_lines = self.write_fetch_lines()
         self.merge = self.write_merge()
+        self.run = self.write_run()
         self.write_product(name)
 
     def write_one_tile(self, module: ir.Module, name: str, rows: int, vectors: int) -> None:
@@ -216,6 +220,47 @@ class Gemm(Tiles):
         builder.ret_void()
         return function
 
+    def write_run(self) -> ir.Function:
+        """(words): the tiles of one panel below each other, for one chunk of the sum."""
+        function, builder = self.begin("run", 1, 0)
+
+        def word(place: int, type: ir.Type) -> ir.Value:
+            return builder.load(builder.gep(function.args[0], [i64(place)], source_etype=I64), typ=type)
+
+        a_chunk, lines, tile, target, behind, of_rows, of_few_rows = (word(place, POINTER) for place in range(7))
+        a_row, a_column, line, c_row, c_column, c_line, *words = (word(place, I64) for place in range(7, RUN_WORDS))
+        depth, columns, i_begin, i_end, i_start, ahead, *flags, add = words
+        stores, like_c, fetches = (builder.icmp_signed("!=", flag, i64(0)) for flag in flags)
+
+        def tiles(i0: ir.Value, _: Values) -> Values:
+            rows = self.smaller(builder, i64(self.rows), builder.sub(i_end, i0))
+            a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
+            c_tile = self.at(builder, target, builder.mul(i0, c_row))
+            count, length = (builder.select(like_c, x, y) for x, y in ((rows, columns), (columns, rows)))
+            with builder.if_then(fetches):
+                builder.call(self.fetch_lines, [c_tile, c_line, count, length])
+            part = self.at(builder, behind, builder.mul(builder.sub(i0, i_start), ahead))
+
+            def fetch(place: ir.Value, _: Values) -> Values:
+                self.fetch(builder, self.at(builder, part, place))
+                return []
+
+            loop(builder, i64(0), builder.mul(rows, ahead), self.lanes, [], fetch)
+            direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), stores)
+            result = builder.select(direct, c_tile, tile)
+            result_row = builder.select(direct, c_row, i64(self.columns))
+            few = builder.icmp_signed("<=", rows, i64(self.low_rows))
+            compute = builder.select(few, of_few_rows, of_rows)
+            operands = [a_tile, lines, result, a_row, a_column, line, result_row, depth, rows]
+            builder.call_at(compute, self.tile.signature, operands)
+            with builder.if_then(builder.not_(direct)):
+                builder.call(self.merge, [tile, c_tile, c_row, c_column, rows, columns, add])
+            return []
+
+        loop(builder, i_begin, i_end, self.rows, [], tiles)
+        builder.ret_void()
+        return function
+
     def write_product(self, name: str) -> None:
         """The task: one chunk of C = A B, a stretch of the tiles of one matrix of the batch."""
         builder, (a, b, c), constants, number, worker = self.begin_task(name, 3, 16, 2)
@@ -223,6 +268,7 @@ class Gemm(Tiles):
         m, n, k, a_row, a_column, b_row, b_column, c_row, c_column, chunk, last, *constants = constants
         in_place, ahead, down, count, stretches, edge, low = constants
         tile = builder.call(ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH), [worker])
+        run = builder.alloca(I64, RUN_WORDS)
         label = [builder.gep(tile, [i64(word)], source_etype=I64) for word in LABEL]
         panel = self.at(builder, tile, i64(self.rows * self.columns))
 
@@ -274,36 +320,17 @@ class Gemm(Tiles):
                 lines = builder.select(unpacked, b_chunk, packed)
                 line = builder.select(unpacked, b_row, i64(self.columns))
                 first = builder.icmp_signed("==", k0, i64(0))
-                add = builder.zext(builder.not_(first), I64)
                 # A tile of all its rows, in whole vectors, is computed where it belongs; others are merged into C.
                 stores = builder.and_(builder.and_(vectors, first), like_c)
 
-                def tiles(i0: ir.Value, _: Values) -> Values:
-                    rows = self.smaller(builder, i64(self.rows), builder.sub(i_end, i0))
-                    a_tile = self.at(builder, a_chunk, builder.mul(i0, a_row))
-                    c_tile = self.at(builder, target, builder.mul(i0, c_row))
-                    count, length = (builder.select(like_c, x, y) for x, y in ((rows, columns), (columns, rows)))
-                    with builder.if_then(fetches):
-                        builder.call(self.fetch_lines, [c_tile, c_line, count, length])
-                    part = self.at(builder, behind, builder.mul(builder.sub(i0, i_start), ahead))
-
-                    def fetch(place: ir.Value, _: Values) -> Values:
-                        self.fetch(builder, self.at(builder, part, place))
-                        return []
-
-                    loop(builder, i64(0), builder.mul(rows, ahead), self.lanes, [], fetch)
-                    direct = builder.and_(builder.icmp_signed("==", rows, i64(self.rows)), stores)
-                    result = builder.select(direct, c_tile, tile)
-                    result_row = builder.select(direct, c_row, i64(self.columns))
-                    few = builder.icmp_signed("<=", rows, i64(self.low_rows))
-                    compute = builder.select(few, of_few_rows, of_rows)
-                    operands = [a_tile, lines, result, a_row, a_column, line, result_row, depth, rows]
-                    builder.call_at(compute, self.tile.signature, operands)
-                    with builder.if_then(builder.not_(direct)):
-                        builder.call(self.merge, [tile, c_tile, c_row, c_column, rows, columns, add])
-                    return []
-
-                loop(builder, i_begin, i_end, self.rows, [], tiles)
+                words = [
+                    *(a_chunk, lines, tile, target, behind, of_rows, of_few_rows),
+                    *(a_row, a_column, line, c_row, c_column, c_line, depth, columns, i_begin, i_end, i_start, ahead),
+                    *(builder.zext(flag, I64) for flag in (stores, like_c, fetches, builder.not_(first))),
+                ]
+                for place, word in enumerate(words):
+                    builder.store(word, builder.gep(run, [i64(place)], source_etype=I64))
+                builder.call(self.run, [run])
                 return []
 
             # A sum of nothing is stored, too.
