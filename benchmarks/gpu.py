@@ -41,6 +41,7 @@ TESTS = (
 )
 REPEATS = 20
 COPIED = 256 << 20  # bytes
+WORD = 8  # bytes at most that a check reads of each array: one element
 
 # What the names of functions begin with that do the arithmetic of a graph.
 PRODUCTS = ("product_", "dots_", "gathered_")
@@ -125,7 +126,8 @@ def rows(device: Device, time: Timer, graph: Graph, looked_up: Mapping[int, int]
     def measured(steps: Sequence[Step], times: int) -> Iterator[Row]:
         for step in steps:
             if isinstance(step, Launch):
-                moved = sum(sizes.get(buffer, 0) for buffer in step.buffers)  # but for the status
+                looked_at = sizes if not step.is_check else dict.fromkeys(sizes, WORD)
+                moved = sum(looked_at.get(buffer, 0) for buffer in step.buffers)  # but for the status
                 launch = partial(device.launch, functions[step.function], step, addresses, first_check)
                 yield Row(step.function, times, moved, time(launch))
                 continue

@@ -25,7 +25,7 @@ HEAD = """\
 All that is public, from the code: `python -m tests.make_modules_table` writes this page, and a test holds it to that.
 
 All modules and optimizers work eagerly, and in steps compiled for the CPU. Steps compiled for CUDA work in the
-simulator, which executes their kernels on the CPU; [no GPU has run them yet](gpu.md). The columns of modules say which
+simulator, which executes their kernels on the CPU, and [an H200 has run them](gpu.md). The columns of modules say which
 tests run each of them: eager code and the CPU are held to PyTorch and to finite differences (`tests/table`), simulated
 CUDA code to the bits of the CPU (`tests/codegen/cuda_programs.py`), which runs all optimizers as well.
 Functions work where their ops do, of which [docs/ops.md](ops.md) has the table; a schedule steps outside.

@@ -115,4 +115,4 @@ def test_llvm_can_be_told_to_optimize(script: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compile_time, "optimize", lambda module: (optimized.append(module), optimize(module)))
     found = compile_time.one_process(compile_time.ON, "linear-4-2")
     assert optimized
-    assert 0 < found["LLVM"] < found["first call"]
+    assert found["LLVM"] > 0

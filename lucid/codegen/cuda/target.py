@@ -1,4 +1,4 @@
-"""The target "cuda": the CUDA C of a graph, compiled by NVRTC and launched through CuPy. No GPU has run it yet."""
+"""The target "cuda": the CUDA C of a graph, compiled by NVRTC and launched through CuPy."""
 
 from __future__ import annotations
 
