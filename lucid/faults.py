@@ -26,7 +26,7 @@ from lucid.ir.ops.base import Array
 from lucid.ir.passes.fuse import fuse
 from lucid.ir.passes.pipeline import PIPELINE, Pass
 from lucid.ir.text_print import value_names
-from lucid.ir.types import TensorType, bool_, float32, float64
+from lucid.ir.types import TensorType, float32, float64
 from lucid.ir.verify import verify
 
 # Relative to the largest finite magnitude of an array, and absolute.
@@ -49,14 +49,19 @@ class CrashError(Exception):
 
 
 def random_arrays(graph: Graph, seed: int) -> tuple[Array, ...]:
-    """Arrays for the inputs of a graph: normal floats, integers from 0 to 2, fair bools."""
+    """Arrays for the inputs of a graph, such that a step of training has them: normal floats, without their sign in
+    states, since those of optimizers are mean squares; floats without axes, which are rates, from 0.1 to 0.9; integers
+    0 and 1, which are classes of any classifier; fair bools."""
     generator = np.random.default_rng(seed)
 
     def array(value: Value) -> Array:
         shape, dtype = value.type.shape, value.type.dtype
-        if dtype.is_float:
-            return np.asarray(generator.standard_normal(shape), dtype.numpy)
-        return np.asarray(generator.integers(0, 2 if dtype == bool_ else 3, shape), dtype.numpy)
+        if not dtype.is_float:
+            return np.asarray(generator.integers(0, 2, shape), dtype.numpy)
+        if not shape:
+            return np.asarray(generator.uniform(0.1, 0.9), dtype.numpy)
+        drawn = np.asarray(generator.standard_normal(shape), dtype.numpy)
+        return np.abs(drawn) if value in graph.states else drawn
 
     return tuple(map(array, graph.inputs))
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lucid.cli.command import DIFFERENT, DONE, Command, InputError, UsageError, add_json, painted, print_json
+from lucid.cli.command import (
+    DIFFERENT,
+    DONE,
+    UNCOMPARED,
+    Command,
+    InputError,
+    UsageError,
+    add_json,
+    painted,
+    print_json,
+)
 from lucid.cli.files import STANDARD_INPUT, read_graph
 from lucid.cli.inputs import Input, input_of
 from lucid.cli.passes import passes
@@ -39,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         type=input_of,
-        help="the array of an argument or a state; without, floats are normal and integers are 0, 1 or 2, at random",
+        help="the array of an argument or a state; without, it is random, as docs/cli.md says",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random arrays; 0 by default")
     parser.add_argument("--passes", metavar="NAMES", help="the passes to check; those of the compiler by default")
@@ -121,14 +131,16 @@ def _how(options: Namespace) -> list[str]:
 
 
 def _report_agreement(options: Namespace, steps: Sequence[str], failing: str | None) -> int:
+    """Tell that no step differs; or, where a check ends all of them, that nothing behind it was compared."""
     if options.json:
-        print_json({"agrees": True, "steps": steps, "failing_check": failing})
-        return DONE
-    print(f"{options.file}: interpreted, after each pass, compiled unfused and compiled, all agree.")
-    if failing is not None:
-        print(f"All end with the check that fails: {failing}")
-        print("  hint: what comes after it was not compared; give arrays that pass it, with --input.")
-    return DONE
+        print_json({"agrees": True if failing is None else None, "steps": steps, "failing_check": failing})
+    elif failing is None:
+        print(f"{options.file}: interpreted, after each pass, compiled unfused and compiled, all agree.")
+    else:
+        print(f"{options.file}: a check that fails ends all alike, so that nothing behind it was compared.")
+        print(f"  {failing}")
+        print("  hint: give arrays that pass it, with --input.")
+    return DONE if failing is None else UNCOMPARED
 
 
 def _arrays(graph: Graph, inputs: Sequence[Input], seed: int) -> tuple[Array, ...]:

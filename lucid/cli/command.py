@@ -17,6 +17,7 @@ DONE = 0
 DIFFERENT = 1  # `check` has found a difference
 USAGE = 2
 UNUSABLE = 3  # a file that is not there, text that does not parse, a program that does not compile
+UNCOMPARED = 4  # `check` has found no difference, but could not compare all
 INTERRUPTED = 130  # by Ctrl-C, as shells report it
 
 EXIT_CODES = {
@@ -24,6 +25,7 @@ EXIT_CODES = {
     DIFFERENT: "`check` found a difference",
     USAGE: "the command line is wrong",
     UNUSABLE: "a file, a text or a program can't be used; the message says why",
+    UNCOMPARED: "`check` could not compare all: a check in the program fails",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
 

@@ -82,6 +82,54 @@ def test_a_planted_wrong_rewrite_is_found_and_shrunk(step: Path, command: Callab
     assert "wrong is the first step at fault." in command(*again, code=1).output
 
 
+TRAINING = """
+import lucid.nn as nn
+import lucid.nn.functional as F
+import lucid.optim as optim
+
+
+def step_of(width, outputs, loss, kind):
+    model = nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, outputs))
+    optimizer = kind(model.parameters())
+
+    def step(x, y):
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    return step
+
+
+Adam32, Adam128, AdamW32, AdamW128 = (
+    step_of(width, 1, F.mse_loss, kind) for kind in (optim.Adam, optim.AdamW) for width in (32, 128)
+)
+classifier = step_of(16, 2, F.cross_entropy, optim.Adam)
+"""
+
+
+@pytest.mark.parametrize("name", ["Adam32", "Adam128", "AdamW32", "AdamW128", "classifier"])
+def test_random_arrays_are_such_that_a_step_of_training_has_them(
+    name: str, command: Callable[..., object], tmp_path: Path
+) -> None:
+    (tmp_path / "training.py").write_text(TRAINING)
+    targets = "64xi64" if name == "classifier" else "64x1xf32"
+    given = ("--input", "x=64x8xf32", "--input", f"y={targets}", "--stage", "traced")
+    command("show", f"training.py:{name}", *given, "--output", "training.ir")
+    assert "all agree" in command("check", "training.ir", "--seconds", "0", "--seed", "2").output
+
+
+def test_random_arrays_are_drawn_by_what_they_are_for() -> None:
+    graph = parse(
+        "graph(%x: f32[99], %rate: f64[], %classes: i64[99], %square: state f32[99]) { return %x ; %square <- %x }"
+    )
+    x, rate, classes, square = random_arrays(graph, 0)
+    assert x.min() < 0 < square.min()
+    assert 0.1 <= rate <= 0.9
+    assert set(classes) == {0, 1}
+
+
 def test_machines_read_the_same(step: Path, command: Callable[..., object]) -> None:
     arguments = ("check", "step.ir", *PATIENTLY, "--passes", PASSES.format("wrong"), "--json", "--output", "small.ir")
     found = json.loads(command(*arguments, code=1).output)
@@ -239,9 +287,12 @@ def test_a_check_that_ends_all_alike_is_told(command: Callable[..., object], tmp
         'graph(%i: i64[], %v: i64[3]) { %z: i64[] = const value=1; check %z, %v, message="at {position}"; '
         "%n = neg %i; return %n }"
     )
-    output = command("check", "f.ir").output
-    assert "\nAll end with the check that fails: at 1\n  hint: what comes after it was not compared" in output
-    assert json.loads(command("check", "f.ir", "--json").output)["failing_check"] == "at 1"
+    assert command("check", "f.ir", code=4).output == (
+        "f.ir: a check that fails ends all alike, so that nothing behind it was compared.\n"
+        "  at 1\n  hint: give arrays that pass it, with --input.\n"
+    )
+    found = json.loads(command("check", "f.ir", "--json", code=4).output)
+    assert (found["agrees"], found["failing_check"]) == (None, "at 1")
 
 
 def test_loops_get_shorter() -> None:
