@@ -40,18 +40,6 @@ class Version:
         self.count = 0
 
 
-class Size(int):
-    """The number of elements that a tensor has, as NumPy's `size`: an int, which whoever calls PyTorch's is told."""
-
-    __slots__ = ()
-
-    def __call__(self, *_: object) -> NoReturn:
-        raise ArgumentTypeError(
-            "the size of a tensor is how many elements it has, not a method.",
-            hint="write t.shape[0] for t.size(0), and t.shape for t.size().",
-        )
-
-
 class TensorCore:
     """What a Tensor is, without its operations."""
 
@@ -118,11 +106,11 @@ class TensorCore:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return Size(self.type.size)
+        return self.type.size
 
     def numel(self) -> int:
         """The number of elements."""
-        return self.type.size
+        return self.size
 
     def dim(self) -> int:
         """The number of axes."""

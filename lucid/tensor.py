@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -22,7 +21,6 @@ from lucid.modes import bump_epoch, current_tracer, is_grad_enabled, modes
 from lucid.operations import Operand
 from lucid.operations.arguments import as_flag
 from lucid.savepoints import about_to_write
-from lucid.unpacking import expect_parts
 
 __all__ = ["Array", "Number", "Tensor", "tensor"]
 
@@ -100,7 +98,6 @@ class Tensor(TensorMethods):
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
             raise ArgumentTypeError("a tensor without axes has no elements to go through.", hint="use .item().")
-        expect_parts(self.shape, sys._getframe(1))
         return (self[i] for i in range(self.shape[0]))
 
     def __reduce__(self) -> NoReturn:

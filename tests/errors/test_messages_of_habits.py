@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,6 @@ from lucid.errors import (
     CompileError,
     DTypeError,
     MissingNameError,
-    ShapeError,
     StateDictError,
     TraceError,
     UndefinedError,
@@ -262,93 +260,3 @@ def test_functions_of_python_that_take_numbers() -> None:
     assert [part.tolist() for part in divmod(x, 2.0)] == [[-2.0, 1.0], [0.5, 0.25]]
     assert [part.tolist() for part in divmod(5.0, Tensor([2.0, 3.0]))] == [[2.0, 1.0], [1.0, 2.0]]
     assert [part.tolist() for part in lucid.compile(lambda x: divmod(x, 2.0))(x)] == [[-2.0, 1.0], [0.5, 0.25]]
-
-
-def maxima(x: Tensor) -> Any:
-    _, indices = x.max(dim=1)
-    return indices
-
-
-def minima(x: Tensor) -> Any:
-    values, _ = lucid.min(x.reshape(x.shape), 1)
-    return values
-
-
-def medians(x: Tensor) -> Any:
-    low, high = F.relu(x).max(0).reshape(1, 3).median(
-        dim=0,
-    )  # fmt: skip
-    return low + high
-
-
-def three_rows(x: Tensor) -> Any:
-    a, b, c = x
-    return a + b + c
-
-
-def two_rows(x: Tensor) -> Any:
-    for a, b in [x, x.max(1, keepdim=True).reshape(2), *x.T]:
-        assert a.shape == b.shape
-    (a, b), c = x, x.max(1)
-    (d, e) = x.max(1).unbind()
-    first, *_ = x.max(1)
-    return a + b + c.sum() + d + e + first
-
-
-def measured(x: Tensor) -> Any:
-    return x.reshape(x.size(0), -1)
-
-
-TABLE = Tensor([[1.0, 5.0, 2.0], [4.0, 3.0, 6.0]])
-TAKEN_APART: list[tuple[Callable[[Tensor], Any], type[Exception], str, str | None]] = [
-    (
-        maxima,
-        ArgumentError,
-        "max gives the values alone, without indices.",
-        "write `values, indices = t.max(1), t.argmax(1)`; t.max(1).unbind() takes the values apart.",
-    ),
-    (
-        minima,
-        ArgumentError,
-        "min gives the values alone, without indices.",
-        "write `values, indices = t.min(1), t.argmin(1)`; t.min(1).unbind() takes the values apart.",
-    ),
-    (
-        medians,
-        ArgumentError,
-        "median gives the values alone, without indices.",
-        "t.sort(1) gives values and indices; t.median(1).unbind() takes the values apart.",
-    ),
-    (
-        three_rows,
-        ShapeError,
-        "a tensor of shape (2, 3) has 2 parts along its first axis, and is taken apart into 3.",
-        None,
-    ),
-    (
-        measured,
-        ArgumentTypeError,
-        "the size of a tensor is how many elements it has, not a method.",
-        "write t.shape[0] for t.size(0), and t.shape for t.size().",
-    ),
-]
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize(("function", "error", "sentence", "hint"), TAKEN_APART)
-def test_idioms_of_pytorch_whose_names_mean_something_else(
-    function: Callable[[Tensor], Any], error: type[Exception], sentence: str, hint: str | None, compiled: bool
-) -> None:
-    run = lucid.compile(function) if compiled else function
-    expect_message((lambda: run(TABLE), error, sentence, hint))
-
-
-def test_rows_are_taken_apart() -> None:
-    expected = [1.0 + 4.0 + 11.0 + 11.0 + 5.0, 5.0 + 3.0 + 27.0, 2.0 + 6.0 + 27.0]
-    assert two_rows(TABLE).tolist() == lucid.compile(two_rows)(TABLE).tolist() == expected
-
-
-def test_the_size_is_an_int() -> None:
-    assert (TABLE.size, repr(TABLE.size), f"{TABLE.size:d}", type(TABLE.size + 0)) == (6, "6", "6", int)
-    assert json.dumps(TABLE.size) == "6"
-    assert np.zeros(TABLE.size).shape == lucid.zeros(TABLE.size).shape == (6,)
