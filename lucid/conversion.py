@@ -30,6 +30,12 @@ def is_foreign_array(data: object) -> bool:
     return hasattr(type(data), "__dlpack__") or hasattr(type(data), "__cuda_array_interface__")
 
 
+def in_machine_order(array: Array) -> Array:
+    """The array, or a copy of one whose bytes are in the other order than the machine's: their bits mean something else
+    to it."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def to_array(data: Any, narrow: bool = True) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it. Without `narrow`
     Python floats keep all of their digits."""

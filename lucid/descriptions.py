@@ -142,28 +142,25 @@ class Content:
     (True, True, None, False)
     """
 
-    __slots__ = ("_columns", "_description", "_value")
+    __slots__ = ("_description", "_noted")
 
     def __init__(self, value: object) -> None:
         self._description = describe(value)
-        self._note(value)
+        self._noted = value, _columns(value)  # one attribute: a signal handler may call, too
 
     def is_in(self, value: object) -> bool:
         """Whether `describe` says of a value what it has said of the one before."""
-        if self._columns is not None and value is self._value:
-            for column, items in self._columns:
+        noted, columns = self._noted
+        if columns is not None and value is noted:
+            for column, items in columns:
                 if len(column) != len(items) or not all(map(is_, column, items)):
                     break
             else:
                 return True
         if describe(value) != self._description:
             return False
-        self._note(value)
+        self._noted = value, _columns(value)
         return True
-
-    def _note(self, value: object) -> None:
-        self._value = value
-        self._columns = _columns(value)
 
 
 def _columns(value: Any, depth: int = 0) -> list[tuple[Collection[object], tuple[object, ...]]] | None:

@@ -58,6 +58,8 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "half": 't.astype("float32")',
         "masked_select": "lucid.where(mask, t, 0.0)",
         "nonzero": "t.numpy().nonzero()",
+        "data_ptr": "t.numpy().ctypes.data",
+        "is_cuda": 't.device == "cuda"',
         "nelement": "t.numel()",
         "copy": "t.clone()",
     },
@@ -162,12 +164,20 @@ _BY_VALUE = "leave it out: what is neither an array nor a float is compared by v
 _GRADIENTS = "lucid.grad(y, x, create_graph=True) gives gradients of any order."
 _ONE_STREAM = "leave it out: there is one stream of random numbers, which lucid.seed(0) starts."
 _NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
+_NO_HALF = "leave it out: floats have 32 or 64 bits."
 EXPLAINED: dict[str, dict[str, str]] = {
     "Tensor": {
         "indices": "x.max(1) gives the values alone, and x.argmax(1) where they are; sort and topk give both.",
         "values": "x.max(1) gives the values alone: leave `.values` out.",
+        "register_hook": "lucid.grad(y, t) gives the gradient of any tensor, and a @lucid.custom_vjp changes one.",
+        "retain_grad": "lucid.grad(y, t) gives the gradient of any tensor.",
     },
     "lucid": {
+        "float16": _NO_HALF,
+        "half": _NO_HALF,
+        "bfloat16": _NO_HALF,
+        "set_default_dtype": 'give tensors a dtype, and convert a model with model.astype("float64").',
+        "distributions": "lucid draws with rand, randn, bernoulli and multinomial; write log_prob as its formula.",
         "amp": _NO_SCALE,
         "autocast": _NO_SCALE,
         "GradScaler": _NO_SCALE,

@@ -10,20 +10,30 @@ Spec = Any  # hashable: None for a leaf, else (type, keys, specs)
 
 
 class Keys(tuple[Any, ...]):
-    """The keys of a dict, equal to those that are of the same types and spelled alike: True is not 1, nor -0.0 0.0.
+    """The keys of a dict, equal to those that are of the same types and spelled alike: True is not 1, nor -0.0 0.0, in
+    tuples neither.
 
-    >>> Keys([1]) == Keys([True]), Keys([0.0]) == Keys([-0.0]), Keys([1]) == Keys([1])
-    (False, False, True)
+    >>> Keys([1]) == Keys([True]), Keys([0.0]) == Keys([-0.0]), Keys([(1,)]) != Keys([(True,)]), Keys([1]) == Keys([1])
+    (False, False, True, True)
     """
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Keys) and self._spelled() == other._spelled()
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self._spelled())
 
-    def _spelled(self) -> tuple[Any, ...]:
-        return tuple((type(key), repr(key) if isinstance(key, float | complex) else key) for key in self)
+    def _spelled(self) -> tuple[object, ...]:
+        return tuple(map(_spelled, self))
+
+
+def _spelled(key: Any) -> object:
+    if type(key) in (tuple, frozenset):
+        return type(key), type(key)(map(_spelled, key))
+    return type(key), repr(key) if isinstance(key, float | complex) else key
 
 
 def flatten(tree: object) -> tuple[list[Any], Spec]:

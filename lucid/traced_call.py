@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lucid.code_guards import CodeObserver
+from lucid.conversion import in_machine_order
 from lucid.core import tensor_over
 from lucid.descriptions import is_value, parts_of
 from lucid.errors import ArgumentTypeError, TraceError
@@ -106,7 +107,7 @@ def _entered(leaf: Any) -> Any:
         leaf = np.asarray(leaf)
     if isinstance(leaf, np.ndarray):
         as_dtype(leaf.dtype)
-        return tensor_over(leaf if leaf.dtype.isnative else leaf.astype(leaf.dtype.newbyteorder("=")))
+        return tensor_over(in_machine_order(leaf))
     if isinstance(leaf, Tensor) and leaf._viewed() is not None and leaf._owner() is not None:
         tensor = tensor_over(leaf.numpy())
         tensor._requires_grad, tensor._grad = leaf._requires_grad, leaf._grad

@@ -11,7 +11,7 @@ import numpy as np
 
 import lucid.eager as eager
 from lucid.codegen.cuda.device import gpu, is_on_gpu
-from lucid.conversion import copied, is_foreign_array, to_array
+from lucid.conversion import copied, in_machine_order, is_foreign_array, to_array
 from lucid.core import Array, Number, TensorCore, tensor_over
 from lucid.errors import ShapeError
 from lucid.ir.ops import elementwise as ew, movement as mv
@@ -49,7 +49,7 @@ def as_tensor(data: Operand, dtype: object = None, device: str | None = None) ->
     if isinstance(data, np.ndarray):
         as_dtype(data.dtype)
         tracer = current_tracer()
-        return tensor_over(data) if tracer is None else tracer.capture_array(data)
+        return tensor_over(in_machine_order(data)) if tracer is None else tracer.capture_array(data)
     if is_on_gpu(data):
         return tensor_over(gpu().foreign(data))
     if current_tracer() is not None and is_foreign_array(data):  # whose elements are read at each call

@@ -135,13 +135,14 @@ class Optimizer(Observed):
     def set_momentum(self, group: Group, momentum: float) -> None:
         """Set the momentum of one of the groups, or the first of its betas, as a schedule does. A group that was
         without gets the state that a momentum needs. Raises ArgumentError for a group that is not of this optimizer,
-        and where it has neither setting."""
+        where it has neither setting, and for a value out of its range, ArgumentTypeError for one that is no number."""
         numbers = [number for number, own in enumerate(self.param_groups) if own is group]
         if not numbers:
             raise ArgumentError(
                 f"set_momentum takes one of the groups of this {type(self).__name__}.",
                 hint="they are in its param_groups.",
             )
+        check_range(self, "momentum", momentum, below=1.0 if "betas" in group else float("inf"))
         if "betas" in group:
             group["betas"] = (momentum, *group["betas"][1:])
             return

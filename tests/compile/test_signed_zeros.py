@@ -48,6 +48,7 @@ KINDS: dict[str, tuple[Callable[[float], Any], Callable[[Any], float]]] = {  # h
     "list": (lambda x: ["a", [x]], lambda x: float(x[1][0])),
     "dict": (lambda x: {"a": x}, lambda x: float(x["a"])),
     "key": (lambda x: {x: 1}, lambda x: float(*x)),
+    "tuple in a key": (lambda x: {(x,): 1}, lambda x: float(*next(iter(x)))),
     "set": (lambda x: {x}, lambda x: float(*x)),
     "dataclass": (Settings, lambda x: float(x.scale)),
     "tuple in a dataclass": (lambda x: Settings((x,)), lambda x: float(x.scale[0])),

@@ -181,6 +181,24 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: (made := sgd(momentum=0.9)).set_momentum(made.param_groups[0], -1.0),
+        ArgumentError,
+        "SGD takes momentum of at least 0, got momentum=-1.0.",
+        None,
+    ),
+    (
+        lambda: (made := optim.Adam([nn.Parameter([1.0])])).set_momentum(made.param_groups[0], 1.0),
+        ArgumentError,
+        "Adam takes momentum from 0 to less than 1, got momentum=1.0.",
+        None,
+    ),
+    (
+        lambda: (made := sgd(momentum=0.9)).set_momentum(made.param_groups[0], "a"),
+        ArgumentTypeError,
+        "SGD takes a number as momentum, got momentum='a'.",
+        None,
+    ),
+    (
         lambda: schedules.OneCycleLR(sgd(momentum=0.9), 0.1),
         ArgumentError,
         "OneCycleLR takes total_steps, or epochs and steps_per_epoch.",

@@ -99,13 +99,13 @@ class Device:
     # Memory. An array here is a cupy.ndarray. What makes one raises AllocationError where there is no room for it.
 
     @contextlib.contextmanager
-    def _room_for(self, what: str) -> Iterator[None]:
-        """A block in which CuPy allocates something."""
+    def _room_for(self, what: str, *names: object) -> Iterator[None]:
+        """A block in which CuPy allocates something, which the error calls `what`, with names in its braces."""
         try:
             yield
         except self._cupy.cuda.memory.OutOfMemoryError as error:
             raise AllocationError(
-                f"the GPU has no memory left for {what}.",
+                f"the GPU has no memory left for {what.format(*names)}.",
                 hint="smaller batches take less; nvidia-smi shows what other processes take.",
             ) from error
 
@@ -115,12 +115,12 @@ class Device:
 
     def empty(self, type: TensorType) -> Any:
         """An array of CuPy's pool with any elements."""
-        with self._room_for(f"a tensor of type {type}"):
+        with self._room_for("a tensor of type {}", type):
             return self._cupy.empty(type.shape, type.dtype.numpy)
 
     def reserve(self, size: int) -> Any:
         """So many bytes of CuPy's pool, for the temporaries of a program."""
-        with self._room_for(f"the temporaries of a program, {size} bytes"):
+        with self._room_for("the temporaries of a program, {} bytes", size):
             return self._cupy.empty(max(size, 1), "uint8")
 
     def upload(self, array: Any) -> Any:
@@ -128,7 +128,7 @@ class Device:
         itself where it is contiguous."""
         self.follow()
         host = None if self.holds(array) else self._stable(_native(array))
-        with self._room_for(f"an array of {array.dtype} of shape {array.shape}"):
+        with self._room_for("an array of {} of shape {}", array.dtype, array.shape):
             there = array if host is None else self._cupy.asarray(host)
             # Not by ascontiguousarray, CuPy's or NumPy's: both give what has no axes one.
             return there if there.flags.c_contiguous else there.copy()
@@ -151,14 +151,16 @@ class Device:
     def copy(self, array: Any) -> Any:
         """A new array on the GPU with the elements of one there."""
         self.follow()
-        with self._room_for(f"a copy of an array of {array.dtype} of shape {array.shape}"):
+        with self._room_for("a copy of an array of {} of shape {}", array.dtype, array.shape):
             return array.copy()
 
     def download(self, array: Any) -> Any:
         """The elements as a NumPy array: waits until they are computed. Raises the CheckError of the first check that
         has failed since the last time; states are as they were before the step that it belongs to."""
         self.follow()
-        with self._room_for(f"a copy of an array of {array.dtype} of shape {array.shape}"):  # if it is not contiguous
+        with self._room_for(
+            "a copy of an array of {} of shape {}", array.dtype, array.shape
+        ):  # if it is not contiguous
             host = array.get()
         self.check()
         return host
