@@ -28,10 +28,11 @@ def matmul(x: Operand, y: Operand) -> Tensor:
     DTypeError otherwise."""
     a, b = as_tensor(x), as_tensor(y)
     if a.dtype != b.dtype:
-        wide, narrow = (a, b) if a.dtype == promote(a.dtype, b.dtype) else (b, a)
+        wide = promote(a.dtype, b.dtype)
+        which = "both" if wide not in (a.dtype, b.dtype) else "the second one" if wide == a.dtype else "the first one"
         raise DTypeError(
             f"matmul takes operands of one dtype, got {a.dtype} and {b.dtype}.",
-            hint=f'cast one of them: x.astype("{narrow.dtype if wide.dtype.is_float else wide.dtype}")',
+            hint=f'cast {which} with .astype("{wide}").',
         )
     if a.dtype == bool_:
         raise DTypeError("matmul takes numbers, got bool.", hint='cast the operands: x.astype("float32")')

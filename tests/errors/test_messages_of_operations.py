@@ -203,6 +203,21 @@ CASES: list[Case] = [
         "no integer dtype holds both uint64 and int64.",
         "cast one of the two with .astype(...)",
     ),
+    *(
+        (
+            lambda x=x, y=y: ones(2, dtype=x) @ ones(2, dtype=y),
+            DTypeError,
+            f"matmul takes operands of one dtype, got {x} and {y}.",
+            hint,
+        )
+        for x, y, hint in (
+            ("float32", "int64", 'cast the second one with .astype("float32").'),
+            ("int64", "float32", 'cast the first one with .astype("float32").'),
+            ("float64", "float32", 'cast the second one with .astype("float64").'),
+            ("int32", "int64", 'cast the first one with .astype("int64").'),
+            ("int32", "uint32", 'cast both with .astype("int64").'),
+        )
+    ),
     (lambda: lucid.set_num_threads(0), ArgumentError, "set_num_threads takes an integer from 1 to 256, got 0.", None),
     (
         lambda: lucid.set_num_threads(257),
