@@ -8,6 +8,7 @@ write. None of this runs but for a name that was not found.
 from __future__ import annotations
 
 import dis
+import re
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -42,12 +43,12 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "gt": "t > x",
         "ge": "t >= x",
         "absolute": "t.abs()",
-        "amax": "t.max(1)",
-        "amin": "t.min(1)",
+        "amax": "t.max(axis)",
+        "amin": "t.min(axis)",
         "clamp_min": "t.clip(min=0.0)",
         "clamp_max": "t.clip(max=1.0)",
-        "softmax": "F.softmax(t, 1)",
-        "log_softmax": "F.log_softmax(t, 1)",
+        "softmax": "F.softmax(t, axis)",
+        "log_softmax": "F.log_softmax(t, axis)",
         "add_": "t += x",
         "sub_": "t -= x",
         "mul_": "t *= x",
@@ -88,11 +89,11 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "movedim": "lucid.moveaxis(t, 0, 1)",
         "empty": "lucid.zeros(shape)",
         "empty_like": "lucid.zeros_like(t)",
-        "amax": "lucid.max(t, 1)",
-        "amin": "lucid.min(t, 1)",
+        "amax": "lucid.max(t, axis)",
+        "amin": "lucid.min(t, axis)",
         "numel": "t.numel()",
-        "softmax": "lucid.nn.functional.softmax(t, 1)",
-        "log_softmax": "lucid.nn.functional.log_softmax(t, 1)",
+        "softmax": "lucid.nn.functional.softmax(t, axis)",
+        "log_softmax": "lucid.nn.functional.log_softmax(t, axis)",
         "detach": "t.detach()",
         "clone": "t.clone()",
         "inference_mode": "lucid.no_grad()",
@@ -242,6 +243,9 @@ NUMPYS = {
     "true_divide": "divide",
 }
 
+# And one of safetensors.
+SAFETENSORS = {f"{name}_{what}": name for name in ("save", "load") for what in ("model", "file")}
+
 
 # Where a name may be that a module does not have: the first one that has it is told.
 PUBLIC = ("lucid", "lucid.nn.functional", "lucid.nn", "lucid.optim", "lucid.data", "lucid.debug", "lucid.extend")
@@ -289,8 +293,9 @@ def hint_for(name: str, known: Collection[str], kinds: Collection[str]) -> str |
             return EXPLAINED[kind][name]
     if "Tensor" in kinds and name.endswith("_") and name[:-1] in known:
         return f"write `t = t.{name[:-1]}(...)`, or `t.copy_(t.{name[:-1]}(...))` to update a leaf in place."
-    if NUMPYS.get(name) in known:
-        return f"did you mean `{NUMPYS[name]}`?"
+    for names in (NUMPYS, SAFETENSORS):
+        if names.get(name) in known:
+            return f"did you mean `{names[name]}`?"
     if any(kind.startswith("lucid") for kind in kinds):
         elsewhere = next((owner for owner in PUBLIC if name in _public(owner)), None)
         if elsewhere is not None:
@@ -306,9 +311,15 @@ def _public(module: str) -> Collection[str]:
 
 
 def near_name(name: str, known: Collection[str]) -> str | None:
-    """The hint that names the one of some names that is near to another one, if one is."""
-    near = get_close_matches(name, [each for each in known if not each.startswith("_")], n=1)
-    return f"did you mean `{near[0]}`?" if near else None
+    """The hint that names the one of some names that is near to another one, if one is, in capitals or not; or those
+    that are it for 1, 2 and 3 axes."""
+    public = sorted(each for each in known if not each.startswith("_"))
+    by_axes = [f"`{each}`" for each in public if re.fullmatch(rf"{re.escape(name)}[123]d", each, re.IGNORECASE)]
+    if len(by_axes) > 1:
+        return f"did you mean {', '.join(by_axes[:-1])} or {by_axes[-1]}?"
+    near = get_close_matches(name.lower(), [each.lower() for each in public], n=1)
+    alike = [each for each in public if each.lower() in near]
+    return f"did you mean `{get_close_matches(name, alike, n=1, cutoff=0.0)[0]}`?" if alike else None
 
 
 def refuse_attribute(thing: object, name: str) -> NoReturn:

@@ -13,7 +13,7 @@ import pytest
 import lucid
 from lucid import nn, optim
 from lucid.errors import MissingImportError, MissingNameError
-from lucid.missing_names import EXPLAINED, NUMPYS, WRITE_INSTEAD
+from lucid.missing_names import EXPLAINED, NUMPYS, SAFETENSORS, WRITE_INSTEAD
 from lucid.nn import functional
 from tests.parity.compare import torch
 
@@ -68,6 +68,7 @@ def test_a_name_of_pytorch_says_what_to_write(owner: str, name: str, instead: st
         "value": 0.5,
         "shape": (2, 3),
         "state": (0, 0),
+        "axis": 1,
         "start": 0,
         "stop": 2,
         "model": model,
@@ -106,6 +107,34 @@ def test_typos_are_told_the_name_that_is_near() -> None:
         with pytest.raises(MissingNameError) as raised:
             getattr(owner, name)
         assert raised.value.hint == f"did you mean `{near}`?"
+
+
+def test_typos_in_capitals_are_told_the_name() -> None:
+    for owner, name, near in [
+        (nn, "Maxpool2d", "`MaxPool2d`"),
+        (nn, "Relu", "`ReLU`"),
+        (nn, "Lstm", "`LSTM`"),
+        (nn, "Gelu", "`GELU`"),
+        (nn, "Batchnorm2", "`BatchNorm2d`"),
+        (optim, "Sgd", "`SGD`"),
+        (lucid, "tensr", "`tensor`"),
+        (lucid, "Tensr", "`Tensor`"),
+        (nn, "BatchNorm", "`BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`"),
+        (nn, "Conv", "`Conv1d`, `Conv2d` or `Conv3d`"),
+        (nn, "maxpool", "`MaxPool1d`, `MaxPool2d` or `MaxPool3d`"),
+    ]:
+        with pytest.raises(MissingNameError) as raised:
+            getattr(owner, name)
+        assert raised.value.hint == f"did you mean {near}?"
+
+
+def test_names_of_safetensors_are_told_those_of_lucid() -> None:
+    theirs = pytest.importorskip("safetensors.torch")
+    for name, ours in SAFETENSORS.items():
+        assert hasattr(theirs, name)
+        with pytest.raises(MissingNameError) as raised:
+            getattr(lucid, name)
+        assert raised.value.hint == f"did you mean `{ours}`?"
 
 
 def test_names_of_numpy_are_told_those_of_lucid() -> None:
