@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -77,6 +78,34 @@ def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
             pytest.raises(CompileError, match="which is not installed"),
         ):
             call(X)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import cuda.pathfinder", "No module named 'cuda.pathfinder'; 'cuda' is not a package"),
+        (
+            "try:\n  from math import nothing\nexcept ImportError as error:\n  raise ImportError('advice') from error",
+            "cannot import name 'nothing' from 'math'",
+        ),
+    ],
+    ids=["hidden", "wrapped"],
+)
+def test_a_cupy_that_fails_is_not_told_to_be_missing(
+    source: str, cause: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cupy.py").write_text(source)
+    for name in ("cupy", "cuda.pathfinder"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "cuda", ModuleType("cuda"))  # as a file of that name beside the script is
+    monkeypatch.syspath_prepend(tmp_path)
+    devices.gpu.cache_clear()
+    with pytest.raises(CompileError) as raised:
+        lucid.Tensor([1.0]).to("cuda")
+    assert "through CuPy, which is installed but can't be imported: " in raised.value.sentence
+    assert cause in raised.value.sentence
+    assert isinstance(raised.value.__cause__, ImportError)
+    assert "such as cuda.py, hides that package" in (raised.value.hint or "")
 
 
 def test_without_a_gpu_programs_compile_and_say_so_when_they_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,12 +42,20 @@ def gpu() -> Device:
     """The GPU. Raises CompileError that says what is missing where there is none."""
     try:
         import cupy
-    except ImportError:
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            raise CompileError(
+                "target 'cuda' runs its kernels through CuPy, which is not installed.",
+                hint='pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU and its driver; '
+                f"without one, {WITHOUT_GPU}",
+            ) from None
+        cause = error.__cause__ or error  # CuPy wraps it in a page of advice, which the traceback has
         raise CompileError(
-            "target 'cuda' runs its kernels through CuPy, which is not installed.",
-            hint='pip install "lucid-compiler[cuda]", on a machine with an NVIDIA GPU and its driver; '
-            f"without one, {WITHOUT_GPU}",
-        ) from None
+            "target 'cuda' runs its kernels through CuPy, which is installed but can't be imported: "
+            f"{type(cause).__name__}: {cause}.",
+            hint="`python -c 'import cupy'` shows it without Lucid. A file beside the script that has the name of a "
+            "package, such as cuda.py, hides that package; else install CuPy again.",
+        ) from error
     if not cupy.is_available():
         raise CompileError(
             "target 'cuda' needs an NVIDIA GPU and its driver, and CuPy finds none.",
