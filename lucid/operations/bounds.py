@@ -53,11 +53,11 @@ def check_position(index: Tensor, extent: int, axis: int) -> None:
     _check(inside, index, f"index {{value}}{place} is out of range for axis {axis} with extent {extent}.")
 
 
-def check_holds(holds: Tensor, what: str) -> None:
+def check_holds(holds: Tensor, what: str, instead: str = "") -> None:
     """Raise CheckError, when this runs, unless all elements of a tensor of bools are true: it says what is taken, and
-    the row-major position of the first element for which that is not so."""
+    the row-major position of the first element for which that is not so, and what is there `instead`."""
     place = " at position {position}" if holds.ndim else ""
-    _check(holds, holds, f"{what}, which is not so{place}.")
+    _check(holds, holds, f"{what}, which is not so{place}{instead and f'; {instead}'}.")
 
 
 def _check(holds: Tensor, values: Tensor, sentence: str) -> None:

@@ -123,7 +123,8 @@ def test_binary_cross_entropy_outside_of_its_range(wrong: float) -> None:
         with pytest.raises(CheckError) as caught:
             function(Tensor([0.5, wrong]), y)
         assert caught.value.sentence == (
-            "binary_cross_entropy takes predictions from 0 to 1, which is not so at position 1."
+            "binary_cross_entropy takes predictions from 0 to 1, which is not so at position 1; "
+            "binary_cross_entropy_with_logits takes logits."
         )
 
 

@@ -126,8 +126,12 @@ def binary_cross_entropy(input: Input, target: Input, weight: Input | None = Non
     `binary_cross_entropy_with_logits` takes any logits, and has accurate gradients everywhere.
     """
     x, y = pair("binary_cross_entropy", input, target)
-    for name, chances in (("predictions", x), ("targets", y)):
-        check_holds(ops.logical_and(chances >= 0.0, chances <= 1.0), f"binary_cross_entropy takes {name} from 0 to 1")
+    for name, chances, instead in (
+        ("predictions", x, "binary_cross_entropy_with_logits takes logits"),
+        ("targets", y, ""),
+    ):
+        holds = ops.logical_and(chances >= 0.0, chances <= 1.0)
+        check_holds(holds, f"binary_cross_entropy takes {name} from 0 to 1", instead)
     losses = -(y * _clamped_log(x) + (1.0 - y) * _clamped_log(1.0 - x))
     return reduced(losses if weight is None else losses * weight, reduction)
 
