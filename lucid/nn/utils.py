@@ -10,7 +10,7 @@ import lucid.operations as ops
 from lucid.errors import ArgumentError, ArgumentTypeError, ShapeError
 from lucid.missing_names import refuse_names_of
 from lucid.modes import no_grad
-from lucid.operations.arguments import as_flag, as_list, check_number
+from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list, check_number
 from lucid.operations.bounds import check_holds
 from lucid.scalars import Scalar
 from lucid.tensor import Tensor
@@ -95,12 +95,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 
 def _tensors(function: str, given: Tensor | Iterable[Tensor]) -> list[Tensor]:
     """One tensor, or several, as a list; ArgumentTypeError for anything else."""
-    found = [given] if isinstance(given, Tensor) else as_list(f"{function} takes tensors", given)
+    found = [given] if isinstance(given, Tensor) else as_list(f"{function} takes tensors", given, PASS_PARAMETERS)
     for tensor in found:
         if not isinstance(tensor, Tensor):
-            raise ArgumentTypeError(
-                f"{function} takes tensors, got {type(tensor).__name__}.", hint="pass model.parameters()."
-            )
+            raise ArgumentTypeError(f"{function} takes tensors, got {type(tensor).__name__}.", hint=PASS_PARAMETERS)
     return found
 
 

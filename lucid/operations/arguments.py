@@ -142,6 +142,10 @@ def one_axis(axis: Axes, rank: int) -> int:
     return normal_axes((as_integer("one axis is an integer", axis),), rank)[0]
 
 
+# The hint where parameters are taken, and a model may have been given.
+PASS_PARAMETERS = "pass model.parameters()."
+
+
 def as_list(what: str, values: Any, hint: str | None = None) -> list[Any]:
     """What can be iterated over, as a list; ArgumentTypeError, which says what takes one, for anything else."""
     try:

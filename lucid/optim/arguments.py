@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Mapping
 
 from lucid.errors import ArgumentTypeError
 from lucid.missing_names import near_name
 
-# Lucid's names, by the name in PyTorch, Keras or Optax: the first that an optimizer has is the one.
-NAMES: dict[str, tuple[str, ...]] = {
-    "learning_rate": ("lr",),
+# Lucid's names, by the name in PyTorch, Keras or Optax of the same number.
+NAMES = {"learning_rate": "lr", "rho": "alpha", "epsilon": "eps", "wd": "weight_decay"}
+
+# Those of what another number says, by its name: the first that an optimizer has is the one.
+RELATED: dict[str, tuple[str, ...]] = {
     "momentum": ("betas",),
     **dict.fromkeys(("beta1", "beta_1", "b1", "beta2", "beta_2", "b2"), ("betas", "beta2_decay")),
-    "rho": ("alpha",),
-    "epsilon": ("eps",),
-    "wd": ("weight_decay",),
     "l2": ("weight_decay",),
 }
 
@@ -30,20 +30,23 @@ EXPLAINED = {
 }
 
 
-def hint_for(unknown: str, known: Mapping[str, object]) -> str | None:
-    """What to write instead of an argument that an optimizer does not have, by the defaults of those it has."""
-    for name in NAMES.get(unknown, ()):
+def hint_for(unknown: str, value: object, known: Mapping[str, object]) -> str | None:
+    """What to write instead of an argument and its value that an optimizer does not have, by the defaults of those it
+    has."""
+    if NAMES.get(unknown) in known:
+        return f"write `{NAMES[unknown]}={reprlib.repr(value)}`."
+    for name in RELATED.get(unknown, ()):
         if name in known:
             return f"write `{name}={known[name]!r}`."
     return EXPLAINED.get(unknown) or near_name(unknown, known)
 
 
-def expect_known(kind: type, given: Iterable[str]) -> None:
-    """Raise ArgumentTypeError for the first of some names that a class has no argument of."""
+def expect_known(kind: type, given: Mapping[str, object]) -> None:
+    """Raise ArgumentTypeError for the first of some arguments, by name, that a class has no argument of."""
     parameters = inspect.signature(kind).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = {name: parameter.default for name, parameter in parameters.items()}
-    for name in given:
+    for name, value in given.items():
         if name not in known:
-            raise ArgumentTypeError(f"{kind.__name__} takes no {name!r}.", hint=hint_for(name, known))
+            raise ArgumentTypeError(f"{kind.__name__} takes no {name!r}.", hint=hint_for(name, value, known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
-from lucid.operations.arguments import as_flag, as_list
+from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list
 from lucid.optim.arguments import expect_known, hint_for
 from lucid.savepoints import Savepoint, about_to_write
 from lucid.tensor import Array, Tensor
@@ -73,7 +74,7 @@ class Optimizer(Observed):
                 f"{type(self).__name__} takes several parameters, got one {type(params).__name__}.",
                 hint="pass model.parameters(), or a list.",
             )
-        given = as_list(f"{type(self).__name__} takes a list of parameters", params, "pass model.parameters().")
+        given = as_list(f"{type(self).__name__} takes a list of parameters", params, PASS_PARAMETERS)
         if not given:
             raise ArgumentError(
                 f"{type(self).__name__} got no parameters.",
@@ -89,7 +90,11 @@ class Optimizer(Observed):
                 f'{type(self).__name__} takes a group as a dict with an entry "params", got {param_group!r}.'
             )
         given = param_group.get("params", ())
-        listed = [given] if isinstance(given, Tensor) else as_list(f"{type(self).__name__} takes parameters", given)
+        listed = (
+            [given]
+            if isinstance(given, Tensor)
+            else as_list(f"{type(self).__name__} takes parameters", given, PASS_PARAMETERS)
+        )
         members = tuple(listed)
         complete = {**self.defaults, **param_group, "params": members}
         name = type(self).__name__
@@ -101,7 +106,7 @@ class Optimizer(Observed):
         for parameter in members:
             expected = f"{name} updates float tensors that are leaves"
             if not isinstance(parameter, Tensor):
-                raise argument_error(parameter, Tensor, f"{expected}, got {parameter!r}.")
+                raise ArgumentTypeError(f"{expected}, got {reprlib.repr(parameter)}.", hint=PASS_PARAMETERS)
             if not parameter.is_leaf:
                 raise ArgumentError(
                     f"{expected}, got a computed one, {parameter.type}.",
@@ -115,7 +120,8 @@ class Optimizer(Observed):
         unknown = sorted(complete.keys() - self.defaults.keys() - {"params", "initial_lr"})
         if unknown:
             raise ArgumentError(
-                f"{name} has no hyperparameter {', '.join(unknown)}.", hint=hint_for(unknown[0], self.defaults)
+                f"{name} has no hyperparameter {', '.join(unknown)}.",
+                hint=hint_for(unknown[0], complete[unknown[0]], self.defaults),
             )
         self.check(complete)
         created = self._new_state(complete, members, sum(map(len, self._members)))

@@ -80,7 +80,7 @@ CASES: list[Case] = [
         lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "learning_rate": 1}], 0.1),
         ArgumentError,
         "SGD has no hyperparameter learning_rate.",
-        "write `lr=0.1`.",
+        "write `lr=1`.",
     ),
     (
         lambda: optim.SGD([(p := nn.Parameter([1.0])), p], 0.1),
@@ -94,7 +94,31 @@ CASES: list[Case] = [
         "SGD updates float tensors that are leaves, got a computed one, f32[1].",
         "give it what this was computed from, or `t.detach().requires_grad_()`.",
     ),
-    (lambda: optim.SGD([1], 0.1), ArgumentTypeError, "SGD updates float tensors that are leaves, got 1.", None),
+    *(
+        (
+            lambda given=given: optim.SGD(given, 0.1),
+            ArgumentTypeError,
+            f"SGD updates float tensors that are leaves, got {kind}.",
+            "pass model.parameters().",
+        )
+        for given, kind in (
+            ([1], "1"),
+            (nn.Sequential(nn.Linear(1, 1)), "Linear(1, 1)"),
+            ([("0.weight", nn.Parameter([[0.25] * 9]))], "('0.weight', Tensor([[0.25...]], grad=None))"),
+        )
+    ),
+    (
+        lambda: optim.SGD([{"params": nn.Linear(1, 1)}], 0.1),  # type: ignore[dict-item]
+        ArgumentTypeError,
+        "SGD takes parameters, got Linear(1, 1).",
+        "pass model.parameters().",
+    ),
+    (
+        lambda: nn.utils.clip_grad_norm_(nn.Linear(1, 1), 1.0),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "clip_grad_norm_ takes tensors, got Linear(1, 1).",
+        "pass model.parameters().",
+    ),
     (
         lambda: optim.SGD([{"params": [nn.Parameter([1.0])], "speed": 1}], 0.1),
         ArgumentError,

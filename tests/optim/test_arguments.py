@@ -8,7 +8,7 @@ import pytest
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid.errors import ArgumentTypeError
-from lucid.optim.arguments import EXPLAINED, NAMES
+from lucid.optim.arguments import EXPLAINED, NAMES, RELATED
 from lucid.tensor import Tensor
 
 
@@ -19,15 +19,16 @@ def parameters() -> list[Tensor]:
 @pytest.mark.parametrize(
     ("kind", "name", "instead"),
     [
-        (optim.Adam, "learning_rate", "lr=0.001"),
-        (optim.SGD, "learning_rate", "lr=0.001"),
+        (optim.Adam, "learning_rate", "lr=0.5"),
+        (optim.SGD, "learning_rate", "lr=0.5"),
         (optim.Adam, "momentum", "betas=(0.9, 0.999)"),
         (optim.Lion, "momentum", "betas=(0.9, 0.99)"),
         (optim.AdamW, "beta_1", "betas=(0.9, 0.999)"),
         (optim.Adafactor, "b2", "beta2_decay=-0.8"),
-        (optim.RMSprop, "rho", "alpha=0.99"),
-        (optim.Adam, "epsilon", "eps=1e-08"),
-        (optim.AdamW, "wd", "weight_decay=0.01"),
+        (optim.RMSprop, "rho", "alpha=0.5"),
+        (optim.Adam, "epsilon", "eps=0.5"),
+        (optim.AdamW, "wd", "weight_decay=0.5"),
+        (optim.AdamW, "l2", "weight_decay=0.01"),
     ],
 )
 def test_a_name_of_another_library_says_what_to_write(kind: Any, name: str, instead: str) -> None:
@@ -42,7 +43,7 @@ def test_a_name_of_another_library_says_what_to_write(kind: Any, name: str, inst
 def test_names_are_those_of_optimizers() -> None:
     kinds = [kind for kind in vars(optim).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)]
     known = {name for kind in kinds for name in inspect.signature(kind).parameters}
-    assert {name for names in NAMES.values() for name in names} <= known
+    assert {*NAMES.values(), *(name for names in RELATED.values() for name in names)} <= known
     assert known.isdisjoint(EXPLAINED)
 
 
