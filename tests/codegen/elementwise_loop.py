@@ -105,7 +105,7 @@ def _results(function: ScalarFunction, operands: Sequence[DType], width: int) ->
 
 
 def _as_tuple(result: Any) -> tuple[Term, ...]:
-    return result if isinstance(result, tuple) else (result,)
+    return result if type(result) is tuple else (result,)  # a term is a named one
 
 
 def _stored(dtype: DType) -> DType:
