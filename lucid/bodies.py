@@ -9,7 +9,7 @@ import numpy as np
 
 from lucid.conditions import instead_of_condition
 from lucid.core import TensorCore
-from lucid.errors import TraceError
+from lucid.errors import TUPLE_AS_TENSOR, TraceError
 from lucid.ir.graph import Value
 from lucid.ir.types import TensorType
 from lucid.modes import is_grad_enabled
@@ -78,7 +78,7 @@ class EagerTracer(Tracer):
         hint = "use lucid.where(condition, a, b), or read tensors before."
         if wanted == "bool()":
             hint = instead_of_condition(hint, hint)
-        elif wanted == "Tensor(...)":
+        elif wanted in ("Tensor(...)", TUPLE_AS_TENSOR):
             hint = "a list in the carry or in xs is a list here: make it one tensor before, or lucid.stack(list) here."
         self.refused = TraceError(
             f"{wanted} needs the value of a tensor in {self._body}, which is traced once for all runs.", hint=hint

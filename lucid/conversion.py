@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from lucid.codegen.cuda.device import is_on_gpu
 from lucid.core import TensorCore
-from lucid.errors import ArgumentError, DTypeError, reading
+from lucid.errors import TUPLE_AS_TENSOR, ArgumentError, DTypeError, GradientError, reading, tuple_of_tensors
 from lucid.ir.scalar_numpy import NumpyScalars
 from lucid.ir.types import as_dtype
+from lucid.modes import is_grad_enabled
 
 Array = npt.NDArray[Any]
 
@@ -38,7 +39,7 @@ def in_machine_order(array: Array) -> Array:
 
 def to_array(data: Any, narrow: bool = True) -> Array:
     """The array that `Tensor(data)` copies: Python floats as float32, everything else as NumPy has it. Without `narrow`
-    Python floats keep all of their digits."""
+    Python floats keep all of their digits. Raises GradientError where gradients of tensors in a list would end."""
     if isinstance(data, TensorCore):
         return data._concrete("Tensor(...)")
     if isinstance(data, np.ndarray | np.generic | memoryview | array.array):
@@ -60,11 +61,14 @@ def to_array(data: Any, narrow: bool = True) -> Array:
         with reading("NumPy", data):
             found = np.from_dlpack(data)
     else:
+        given = data
         if isinstance(data, list | tuple):
-            data = _without_tensors(data)
+            data = _without_tensors(data, is_tuple=isinstance(data, tuple))
         try:
             found = np.array(data)
         except ValueError:
+            if isinstance(given, tuple) and _holds_tensor(given):
+                raise tuple_of_tensors(ArgumentError) from None
             raise ArgumentError(
                 f"a tensor takes nested sequences of equal lengths, got {reprlib.repr(data)}.",
                 hint="pad the shorter ones.",
@@ -87,11 +91,24 @@ def copied(data: object, dtype: object = None) -> Array:
     return np.array(array, dtype=chosen.numpy, order="C")
 
 
-def _without_tensors(data: Any) -> Any:
-    """Nested sequences with tensors replaced by their arrays."""
+def _without_tensors(data: Any, is_tuple: bool) -> Any:
+    """Nested sequences, the outermost of which is a tuple or a list, with tensors replaced by their arrays."""
     if isinstance(data, TensorCore):
-        return data._concrete("Tensor(...)")
-    return [_without_tensors(item) for item in data] if isinstance(data, list | tuple) else data
+        array = data._concrete(TUPLE_AS_TENSOR if is_tuple else "Tensor(...)")
+        if data._requires_grad and is_grad_enabled():
+            if is_tuple:
+                raise tuple_of_tensors(GradientError)
+            raise GradientError(
+                "gradients would end in the array that is made of a list of tensors here.",
+                hint="lucid.stack([x, y]) makes one tensor of a list; x.detach() or lucid.no_grad() leaves them out.",
+            )
+        return array
+    return [_without_tensors(item, is_tuple) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _holds_tensor(data: Any) -> bool:
+    """Whether nested sequences contain a tensor."""
+    return any(map(_holds_tensor, data)) if isinstance(data, list | tuple) else isinstance(data, TensorCore)
 
 
 def _holds_float64(data: Any) -> bool:

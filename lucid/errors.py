@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import UnionType
-from typing import Any
+from typing import Any, TypeVar
 
 from lucid.conditions import instead_of_condition
 from lucid.context import module_description, source_line, user_frame
@@ -169,7 +169,8 @@ class NonFiniteError(LucidError, FloatingPointError):
 
 
 class GradientError(LucidError, RuntimeError):
-    """A backward pass that cannot be done: no graph, a freed one, or a saved value that was overwritten."""
+    """A backward pass that cannot be done: no graph, a freed one, or a saved value that was overwritten; and a list of
+    tensors in the place of an array, in which their gradients would end."""
 
 
 class TraceError(LucidError, RuntimeError):
@@ -241,8 +242,23 @@ _INSTEAD_OF = {
 }
 
 
+Kind = TypeVar("Kind", bound=LucidError)
+
+TUPLE_AS_TENSOR = "Tensor(tuple)"  # what asks for the values of the tensors in a tuple, as `unknown_value` has it
+
+
+def tuple_of_tensors(kind: type[Kind]) -> Kind:
+    """The error of a tuple of tensors in the place of one, as where a module's result is given on."""
+    return kind(
+        "a tuple of tensors was given where one tensor is taken.",
+        hint="LSTM, GRU, RNN and MultiheadAttention return tuples: take y[0]; lucid.stack(y) makes one tensor of all.",
+    )
+
+
 def unknown_value(wanted: str) -> TraceError:
     """The error of reading a traced tensor; `wanted` is what asked for its value, as users write it."""
+    if wanted == TUPLE_AS_TENSOR:
+        return tuple_of_tensors(TraceError)
     if wanted.startswith("format("):
         hint = 'lucid.debug.print("{:.3f}", tensor) prints it at each call.'
     elif wanted == "bool()":

@@ -15,7 +15,7 @@ from lucid.loops import scan
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.nn.recurrent_cells import check_nonlinearity, gru_biases, gru_step, lstm_step, rnn_step
+from lucid.nn.recurrent_cells import check_nonlinearity, gru_biases, gru_step, lstm_step, parts_of_state, rnn_step
 from lucid.operations.arguments import as_flag, float_dtype
 from lucid.sampling import uniform
 from lucid.savepoints import all_or_nothing
@@ -113,7 +113,7 @@ class _Recurrent(Module):
     def run(self, x: Tensor, state: State, weights: Weights, reverse: bool) -> tuple[State, Tensor]:
         """One layer in one direction: the last state, and the hidden states, from a sequence (L, N, features)."""
 
-    def outputs(self, x: Input, state: tuple[Input, ...] | None) -> tuple[Tensor, State]:
+    def outputs(self, x: Input, state: Input | tuple[Input, ...] | None) -> tuple[Tensor, State]:
         """The hidden states of the last layer, and the last states of all layers, a part each, from a sequence."""
         sequence, batched = self._sequence(x)
         starts = self._starts(sequence, state, batched)
@@ -138,7 +138,7 @@ class _Recurrent(Module):
         if isinstance(x, tuple):
             raise ArgumentError(
                 f"{self.describe()} takes a tensor, got a {type(x).__name__}.",
-                hint="packed sequences are not supported: pad sequences to one length, and mask what lies behind them.",
+                hint="LSTM, GRU and RNN return tuples: take y[0]; packed sequences are not taken: pad to one length.",
             )
         tensor = ops.as_tensor(x)
         if tensor.ndim not in (2, 3) or tensor.shape[-1] != self.input_size:
@@ -151,14 +151,14 @@ class _Recurrent(Module):
             return ops.expand_dims(tensor, 1), False
         return ops.transpose(tensor, 0, 1) if self.batch_first else tensor, True
 
-    def _starts(self, x: Tensor, state: tuple[Input, ...] | None, batched: bool) -> list[Tensor]:
+    def _starts(self, x: Tensor, state: Input | tuple[Input, ...] | None, batched: bool) -> list[Tensor]:
         """Each part of the first states, as (layers and directions, N, size)."""
         count = self.num_layers * len(self._suffixes(0))
         sizes = (self.output_size, self.hidden_size)[: self.parts]
         if state is None:
             return [ops.zeros((count, x.shape[1], size), dtype=x.dtype) for size in sizes]
         starts = []
-        for part, size in zip(state, sizes, strict=True):
+        for part, size in zip(parts_of_state(self, state, self.parts), sizes, strict=True):
             tensor = ops.as_tensor(part)
             expected = (count, x.shape[1], size) if batched else (count, size)
             if tensor.shape != expected:
@@ -224,7 +224,7 @@ class RNN(_Recurrent):
         return (last,), hidden
 
     def forward(self, input: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
-        hidden, (last,) = self.outputs(input, None if hx is None else (hx,))
+        hidden, (last,) = self.outputs(input, hx)
         return hidden, last
 
     def extra_repr(self) -> str:
@@ -322,5 +322,5 @@ class GRU(_Recurrent):
         return (last,), hidden
 
     def forward(self, input: Input, hx: Input | None = None) -> tuple[Tensor, Tensor]:
-        hidden, (last,) = self.outputs(input, None if hx is None else (hx,))
+        hidden, (last,) = self.outputs(input, hx)
         return hidden, last

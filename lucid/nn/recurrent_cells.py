@@ -10,9 +10,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+
 import lucid.nn.functional as F
 import lucid.operations as ops
-from lucid.errors import ShapeError
+from lucid.errors import ShapeError, argument_error
 from lucid.nn.arguments import check_positive_integer
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
@@ -79,6 +81,19 @@ def check_nonlinearity(owner: str, nonlinearity: object) -> str:
     return as_choice(f'{owner} takes the nonlinearity "tanh" or "relu"', nonlinearity, NONLINEARITIES)
 
 
+def parts_of_state(layer: Module, state: Input | tuple[Input, ...], parts: int) -> tuple[Input, ...]:
+    """The parts of a state `hx`: two for a pair, else the one tensor. Raises ArgumentError for what is neither."""
+    if parts == 1 and not isinstance(state, tuple):
+        return (state,)
+    if parts == 2 and isinstance(state, tuple | list) and len(state) == 2:
+        return tuple(state)
+    taken, kinds = ("one tensor", Tensor | np.ndarray) if parts == 1 else ("a pair (h, c)", tuple | list)
+    extent = f"of {len(state)}" if isinstance(state, tuple | list) else f"of shape {np.shape(state)}"
+    raise argument_error(
+        state, kinds, f"{layer.describe()} takes {taken} as hx, got a {type(state).__name__} {extent}."
+    )
+
+
 class _Cell(Module):
     """The base of the cells: an element (N, input_size) and a state (N, hidden_size), or both without N.
 
@@ -124,7 +139,8 @@ class _Cell(Module):
         shape = (*x.shape[:-1], self.hidden_size)
         if state is None:
             return ops.zeros(shape, dtype=x.dtype)
-        tensor = ops.as_tensor(state)
+        (part,) = parts_of_state(self, state, 1)
+        tensor = ops.as_tensor(part)
         if tensor.shape != shape:
             raise ShapeError(f"{self.describe()} takes a state of shape {shape} here, got {tensor.shape}.")
         return tensor
@@ -179,7 +195,8 @@ class LSTMCell(_Cell):
 
     def forward(self, input: Input, hx: tuple[Input, Input] | None = None) -> tuple[Tensor, Tensor]:
         element = self.element(input)
-        hidden, cell = (self.state(element, part) for part in ((None, None) if hx is None else hx))
+        parts = (None, None) if hx is None else parts_of_state(self, hx, 2)
+        hidden, cell = (self.state(element, part) for part in parts)
         return lstm_step(self.products(element), hidden, cell, self.weight_hh, None)
 
 

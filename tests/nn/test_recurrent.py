@@ -11,7 +11,7 @@ import pytest
 import lucid
 import lucid.nn as nn
 import lucid.optim as optim
-from lucid.errors import ArgumentError, LucidError, ShapeError
+from lucid.errors import ArgumentError, ArgumentTypeError, LucidError, ShapeError
 from tests.oracle import Array, assert_close
 
 
@@ -151,6 +151,31 @@ def refusal(call: Callable[[], Any]) -> LucidError:
             "LSTM(3, 4) takes a first state of shape (1, 4) here, got (4,).",
         ),
         (lambda: nn.LSTM(3, 4)((normal(5, 3), normal(5))), ArgumentError, "LSTM(3, 4) takes a tensor, got a tuple."),
+        (
+            lambda: nn.LSTM(3, 4)(normal(5, 2, 3), normal(1, 2, 4)),
+            ArgumentTypeError,
+            "LSTM(3, 4) takes a pair (h, c) as hx, got a Tensor of shape (1, 2, 4).",
+        ),
+        (
+            lambda: nn.LSTM(3, 4)(normal(5, 2, 3), (normal(1, 2, 4),)),
+            ArgumentError,
+            "LSTM(3, 4) takes a pair (h, c) as hx, got a tuple of 1.",
+        ),
+        (
+            lambda: nn.GRU(3, 4)(normal(5, 2, 3), (normal(1, 2, 4), normal(1, 2, 4))),
+            ArgumentTypeError,
+            "GRU(3, 4) takes one tensor as hx, got a tuple of 2.",
+        ),
+        (
+            lambda: nn.LSTMCell(3, 4)(normal(2, 3), normal(2, 4)),
+            ArgumentTypeError,
+            "LSTMCell(3, 4) takes a pair (h, c) as hx, got a Tensor of shape (2, 4).",
+        ),
+        (
+            lambda: nn.RNNCell(3, 4)(normal(2, 3), (normal(2, 4), normal(2, 4))),
+            ArgumentTypeError,
+            "RNNCell(3, 4) takes one tensor as hx, got a tuple of 2.",
+        ),
         (
             lambda: nn.GRUCell(3, 4)(normal(2, 5, 3)),
             ShapeError,
