@@ -14,19 +14,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-import machine
 import numpy as np
-from frameworks import environment, use_cores
+from frameworks import measured_apart
 from run_lucid import build
 from worker import run_for
 from workloads import WORKLOADS
@@ -111,16 +106,7 @@ def show_middle_end(rows: list[str], processes: int) -> None:
         found: dict[str, list[dict[str, float]]] = {OFF: [], ON: []}
         for _ in range(processes):
             for how, results in found.items():
-                with tempfile.TemporaryDirectory() as caches:
-                    run = subprocess.run(
-                        [sys.executable, __file__, "--inside", how, "--rows", row],
-                        stdout=subprocess.PIPE,
-                        text=True,
-                        check=True,
-                        env=environment(1, Path(caches)),
-                        preexec_fn=lambda: use_cores(machine.cores()[:1]),
-                    )
-                results.append(json.loads(run.stdout))
+                results.append(measured_apart(__file__, "--inside", how, "--rows", row))
         for how, results in found.items():
             first, inside, step = (1e3 * statistics.median(one[part] for one in results) for part in results[0])
             print(f"| {row} | {how} | {first:.0f} | {inside:.0f} | {step:.3f} |", flush=True)

@@ -14,8 +14,6 @@ import argparse
 import importlib
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -86,24 +84,12 @@ def show_times(rows: list[str], threads: int, processes: int) -> None:
 
 def show_parts(rows: list[str], processes: int) -> None:
     """Print the milliseconds of each part, medians of so many processes."""
-    import machine
-    from frameworks import environment, use_cores
+    from frameworks import measured_apart
 
     for row in rows:
         for framework in (LUCID, *JAX):
-            found: list[dict[str, float]] = []
-            for _ in range(processes):
-                with tempfile.TemporaryDirectory() as caches:
-                    command = [sys.executable, __file__, "--inside", framework, "--rows", row]
-                    run = subprocess.run(
-                        command,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                        check=True,
-                        env=environment(1, Path(caches)),
-                        preexec_fn=lambda: use_cores(machine.cores()[:1]),
-                    )
-                found.append(json.loads(run.stdout))
+            arguments = (__file__, "--inside", framework, "--rows", row)
+            found = [measured_apart(*arguments) for _ in range(processes)]
             medians = {part: statistics.median(one.get(part, 0.0) for one in found) for part in found[0]}
             shown = ", ".join(f"{part} {1e3 * seconds:.0f}" for part, seconds in medians.items())
             print(f"{row}, {framework}, ms: {shown}", flush=True)

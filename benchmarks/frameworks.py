@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,6 +138,21 @@ def use_cores(cores: list[int]) -> None:
     """Keep the calling process on some cores, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
+
+
+def measured_apart(*command: str) -> dict[str, float]:
+    """The figures that a program prints as JSON in a process of its own: on the first core, with nothing on disk."""
+    with tempfile.TemporaryDirectory() as caches:
+        run = subprocess.run(
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env=environment(1, Path(caches)),
+            preexec_fn=lambda: use_cores(machine.cores()[:1]),
+        )
+    figures: dict[str, float] = json.loads(run.stdout)
+    return figures
 
 
 @contextmanager
