@@ -22,6 +22,7 @@ def suite(*arguments: str | Path) -> tuple[Counter[str], str]:
     """How many tests of a run of pytest passed, failed and were skipped, and what it said."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "pyproject.toml"]
     run = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode >= 0, f"signal {-run.returncode} ended {command}, which said:\n{run.stdout}{run.stderr}"
     counts = {outcome: int(count) for count, outcome in OUTCOME.findall(run.stdout.rpartition("\n=")[2])}
     return Counter(counts), run.stdout + run.stderr
 
