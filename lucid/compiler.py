@@ -231,7 +231,7 @@ class CompiledFunction:
             if audited:
                 self._audit.compare(program, trace_call(self._function, self._name, leaves, spec)[0])
             self._fast = FastPath.after(self._fast, program, args, kwargs, leaves)
-            return program.run(leaves)
+            return program._run(leaves)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function for each element of the leading axis of all array arguments, in a loop of native code.
@@ -251,7 +251,7 @@ class CompiledFunction:
         times = leading_extent(leaves)
         first = [first_element(leaf) for leaf in leaves]
         with RUN_LOCK:
-            return self._find(first, spec).repeat(leaves, times)
+            return self._find(first, spec)._run_times(leaves, times)
 
     def __get__(self, owner: object, kind: type | None = None) -> Any:
         return self if owner is None else BoundFunction(self, owner)

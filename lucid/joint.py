@@ -126,8 +126,8 @@ class Backward(Readable):
         operands = [source(leaves, scalars) for source in self._sources]
         eager.record_operation(CompiledCall(self), operands, [*live, *saved])
 
-    def run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        """The gradients, for the inputs read again, the saved values and the seeds."""
+    def _run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
+        """The gradients, for the inputs read again, the saved values and the seeds, whose types are not looked at."""
         held = [native(array) for array in operands]
         results = tuple(np.empty(type.shape, type.dtype.numpy) for type in self.gradient_types)
         executable: Executable = self._compiled.executable
@@ -215,7 +215,7 @@ class CompiledBackward(_CallOp):
         return self.backward.gradient_types
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        return self.backward.run(operands)
+        return self.backward._run(operands)
 
     def pullback(
         self, gradients: tuple[Expr | None, ...], results: tuple[Expr, ...], operands: tuple[Expr, ...]

@@ -21,7 +21,7 @@ from lucid.codegen.target import Executable
 from lucid.codegen.threads import RUN_LOCK, under_run_lock
 from lucid.compilation import Compiled
 from lucid.core import elements_of, gradient_of, here
-from lucid.errors import ArgumentError, CompileError
+from lucid.errors import ArgumentError, CompileError, MissingNameError
 from lucid.frames import Frame
 from lucid.guards import Guards, define
 from lucid.ir.graph import Graph
@@ -245,16 +245,24 @@ class Program(Readable, ABC):
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise ArgumentError: a call may need another program, which the compiled function finds."""
-        raise ArgumentError(
-            "a program is not called itself.",
-            hint=f"call the function, {self.name}(...): it runs this program where the arguments and guards fit.",
-        )
+        raise ArgumentError("a program is not called itself.", hint=self._hint_to_call(self.name))
 
-    def run(self, leaves: Sequence[Any]) -> Any:
+    if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in ("run", "repeat"):  # what runs machine code trusts its caller to have found the program
+                hint = self._hint_to_call(self.name if name == "run" else f"{self.name}.repeat")
+                raise MissingNameError(f"a compiled program has no {name!r}.", hint=hint)
+            super().__getattr__(name)
+
+    def _hint_to_call(self, what: str) -> str:
+        return f"call the function, {what}(...): it runs this program where the arguments and guards fit."
+
+    def _run(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""
         return self._alone(self._call, leaves)
 
-    def repeat(self, leaves: Sequence[Any], times: int) -> Any:
+    def _run_times(self, leaves: Sequence[Any], times: int) -> Any:
         """Run `times` times on the leaves of a call whose arrays have a leading axis of that extent, in native calls of
         about a tenth of a second each. Results are stacked; grads are those of the last run. Where a check fails,
         nothing has changed; where a signal handler raises, the runs before stay done, as in a loop of calls.

@@ -182,6 +182,18 @@ CASES: list[Case] = [
         "call the function, relu(...): it runs this program where the arguments and guards fit.",
     ),
     (
+        lambda: lucid.compile(F.relu).lower(X).run(X),  # type: ignore[attr-defined]
+        MissingNameError,
+        "a compiled program has no 'run'.",
+        "call the function, relu(...): it runs this program where the arguments and guards fit.",
+    ),
+    (
+        lambda: lucid.compile(F.relu).lower(X).repeat(X),  # type: ignore[attr-defined]
+        MissingNameError,
+        "a compiled program has no 'repeat'.",
+        "call the function, relu.repeat(...): it runs this program where the arguments and guards fit.",
+    ),
+    (
         lambda: pickle.dumps(lucid.compile(F.relu)),
         ArgumentTypeError,
         "compiled functions are not pickled.",

@@ -325,3 +325,10 @@ def test_the_page_has_every_name_of_torch_nn_and_torch_optim_that_is_missing() -
     assert len(missing) > 50
     instead = {"MultiheadAttention", "channel_shuffle", "interpolate", "conv1d", "local_response_norm"}
     assert listed & there == instead
+
+
+def test_a_program_and_its_backward_offer_nothing_that_runs_machine_code_on_what_it_is_given() -> None:
+    program = lucid.compile(lambda x: x * x).lower(lucid.ones(3).requires_grad_())
+    for readable in (program, program.backward):
+        assert not {"run", "repeat"} & {*dir(readable)}
+        assert not any(hasattr(readable, name) for name in ("run", "repeat"))
