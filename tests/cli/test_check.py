@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -221,29 +222,39 @@ def raise_(error: Exception) -> None:
     raise error
 
 
-def test_an_interrupt_ends_the_process_that_runs_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_the_process_that_runs_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fork, processes = os.fork, list[int]()
 
     def recorded() -> int:
         processes.append(fork())
         return processes[-1]
 
+    def run(*_: object) -> None:
+        time.sleep(60)
+        (tmp_path / "slept").touch()
+
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
+    def reading(descriptor: int, mode: str) -> IO[Any]:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)  # of this process alone: the other one sleeps on
+        return open(descriptor, mode)
+
     monkeypatch.setattr(os, "fork", recorded)
-    monkeypatch.setattr(CPUExecutable, "run", lambda self, table: time.sleep(60))
+    monkeypatch.setattr(faults, "open", reading, raising=False)
+    monkeypatch.setattr(CPUExecutable, "run", run)
     graph = parse("graph(%x: f32[2]) { %y = exp %x; return %y }")
     executable = load_target("cpu").compile(graph)
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)  # of this process alone: the other one sleeps on
         with pytest.raises(KeyboardInterrupt):
             faults._run(executable, graph, random_arrays(graph, 0))
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    with pytest.raises(ProcessLookupError):
-        os.kill(processes[0], 0)
+    with pytest.raises(ChildProcessError):  # it has been waited for
+        os.waitpid(processes[0], os.WNOHANG)
+    assert not (tmp_path / "slept").exists()
 
 
 def test_a_fault_that_needs_its_numbers_is_written_with_them(step: Path, command: Callable[..., object]) -> None:

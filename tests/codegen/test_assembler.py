@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,9 +46,16 @@ def helpers() -> list[str]:
 def test_threads_make_what_llvmlite_makes() -> None:
     texts = [team_text(*machine().layout()), run_text(*machine().layout())]
     expected = [machine().target_machine().emit_object(llvm.parse_assembly(text)) for text in texts]
+    counted = threading.Event()
+
+    def code(text: str) -> bytes:
+        counted.wait()
+        return assemble(machine(), text)
+
     with helped():
-        jobs = [submit(lambda text=text: assemble(machine(), text)) for text in texts * 4]  # type: ignore[misc]
-        assert helpers()
+        jobs = [submit(functools.partial(code, text)) for text in texts * 4]
+        assert len(helpers()) == 2
+        counted.set()
     assert not helpers()
     assert [job.result() for job in jobs] == expected * 4
 
@@ -264,12 +273,14 @@ def test_a_failure_reaches_whoever_asks_and_nobody_else() -> None:
 
 
 def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
-    enter, leave = threading.Event(), threading.Event()
+    enter = threading.Event()
     jobs: list[Job] = []
 
     def wait() -> bytes:
         enter.set()
-        leave.wait()
+        end = time.monotonic() + 60.0
+        while assembler._waiting and time.monotonic() < end:
+            time.sleep(0.001)
         return b"late"
 
     def interrupted() -> None:
@@ -277,7 +288,6 @@ def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
             jobs.append(submit(wait))
             jobs.append(submit(lambda: pytest.fail("nobody waits for it")))
             enter.wait()
-            threading.Timer(0.01, leave.set).start()
             raise KeyboardInterrupt
 
     set_num_threads(2)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from lucid.codegen.cpu import assembler
 from lucid.codegen.cpu.assembler import helped, submit
 from lucid.codegen.threads import get_num_threads, set_num_threads
 
-SECONDS = 30  # that a child has; it takes a fraction of one
+SECONDS = 120  # that a child has; it takes a fraction of one
 
 IN_A_TRACE = f"""
 import os, signal, sys
@@ -127,7 +128,7 @@ def test_a_fork_waits_for_helpers_and_what_they_have_left_is_made_on_both_sides(
 
     def first() -> bytes:
         begun.set()
-        threading.Event().wait(0.02)
+        assembler._resting.wait(SECONDS)  # no other job begins once the fork waits for this one
         return b"first"
 
     def second() -> bytes:

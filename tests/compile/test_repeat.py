@@ -210,13 +210,22 @@ def test_ctrl_c_ends_a_long_repeat() -> None:
         return x + weight.sum()
 
     step.repeat(np.zeros((2, 1), np.float32))
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    counted, ended = count.numpy(), threading.Event()
+
+    def press_it_when_some_runs_are_done() -> None:
+        while counted < 5 and not ended.wait(0.001):
+            pass
+        if counted >= 5:
+            press_ctrl_c()
+
+    presses = threading.Thread(target=press_it_when_some_runs_are_done, daemon=True)
     times = 100_000  # half a minute
+    presses.start()
     with pytest.raises(KeyboardInterrupt):
         step.repeat(np.zeros((times, 1), np.float32))
-    timer.join()
-    assert 2 < count.item() < times // 2
+    ended.set()
+    presses.join()
+    assert 5 <= count.item() < times // 2
 
 
 def test_a_failing_call_of_arrays_without_elements_is_numbered() -> None:
