@@ -234,12 +234,14 @@ def test_a_worker_leaves_the_callers_core_and_may_still_run_anywhere() -> None:
         assert os.sched_getaffinity(0) == allowed
         return left
 
-    # A busy system may send it back at any time, but it rarely moves one that stays: most of some twenty tries tell.
-    assert any(sum(leaves() for _ in range(20)) >= 15 for _ in range(20))
-    os.sched_setaffinity(0, {core})
-    leave(core)  # there is nowhere to go
-    assert os.sched_getaffinity(0) == {core}
-    os.sched_setaffinity(0, allowed)
+    try:
+        # A busy system may send it back at any time, but rarely moves one that stays: most of some twenty tries tell.
+        assert any(sum(leaves() for _ in range(20)) >= 15 for _ in range(50))
+        os.sched_setaffinity(0, {core})
+        leave(core)  # there is nowhere to go
+        assert os.sched_getaffinity(0) == {core}
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
@@ -273,7 +275,7 @@ def test_a_worker_is_brought_to_the_callers_core_and_may_still_run_anywhere() ->
 
     os.sched_setaffinity(0, {here})
     try:  # as above: a busy system may send it elsewhere
-        assert any(sum(comes() for _ in range(10)) >= 8 for _ in range(10))
+        assert any(sum(comes() for _ in range(10)) >= 8 for _ in range(50))
     finally:
         os.sched_setaffinity(0, allowed)
 
@@ -353,7 +355,7 @@ def test_as_many_workers_are_woken_as_there_are_chunks_for() -> None:
 
     # A busy system may leave one awake for longer: of some tries, one tells.
     for chunks, expected in ((2, 1), (4, 3), (64, 7)):
-        assert any(woken(chunks) == expected for _ in range(20))
+        assert any(woken(chunks) == expected for _ in range(100))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
@@ -385,18 +387,24 @@ def test_a_caller_sees_whether_a_worker_runs() -> None:
 
     def live() -> None:
         work.wait()
-        np.sort(np.random.default_rng(0).random(1_000_000))  # some tens of milliseconds
+        until = time.thread_time_ns() + 10_000_000
+        while time.thread_time_ns() < until:
+            pass
         done.set()
         end.wait()
 
     thread = threading.Thread(target=live)
     thread.start()
-    time.sleep(0.05)
+
+    def sleeps() -> bool:
+        before = ran(thread.ident)
+        time.sleep(0.02)
+        return bool(ran(thread.ident) == before)
+
+    assert any(sleeps() for _ in range(500))  # on a busy system it may be late to wait
     asleep = ran(thread.ident)
-    time.sleep(0.05)
-    assert ran(thread.ident) == asleep
     work.set()
     done.wait()
-    assert ran(thread.ident) > asleep + 5_000_000
+    assert ran(thread.ident) >= asleep + 10_000_000
     end.set()
     thread.join()
