@@ -19,6 +19,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
     *("--window-size=1400,900", "--remote-debugging-pipe"),
+    "--disable-dev-shm-usage",  # which is small in many containers
 )
 PATIENCE = 120.0  # seconds until a browser that does not answer fails a test
 
@@ -45,37 +46,57 @@ class Browser:
         self._unread = b""
         self.events: list[dict[str, Any]] = []
         self._session: str | None = None
-        (target,) = (t for t in self._send("Target.getTargets")["targetInfos"] if t["type"] == "page")
-        attached = self._send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        attached = self._send("Target.attachToTarget", targetId=self._first_tab(), flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._send(f"{domain}.enable")
 
     def close(self) -> None:
         self._session = None
-        self._send("Browser.close")
+        self._write("Browser.close")
+        while self._piece():  # it may end before it answers
+            pass
         self._process.wait(PATIENCE)
         os.close(self._commands)
         os.close(self._answers)
 
-    def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def _first_tab(self) -> str:
+        """The tab that the browser opens when it starts, maybe after it has answered."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for target in self._send("Target.getTargets")["targetInfos"]:
+                if target["type"] == "page":
+                    return str(target["targetId"])
+            time.sleep(0.01)
+        raise AssertionError("the browser opens no tab")
+
+    def _write(self, method: str, **parameters: Any) -> int:
+        """Send a command, and return its number."""
         number = next(self._numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
+        return number
+
+    def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = self._write(method, **parameters)
         while (answer := self._read())["id"] != number:
             pass
         assert "error" not in answer, answer["error"]
         return dict(answer["result"])
 
+    def _piece(self) -> bytes:
+        """What it writes next; nothing where it has ended."""
+        ready, _, _ = select.select([self._answers], [], [], PATIENCE)
+        assert ready, "the browser does not answer"
+        return os.read(self._answers, 1 << 20)
+
     def _read(self) -> dict[str, Any]:
         """The next answer; events on the way are kept."""
         while True:
             while b"\0" not in self._unread:
-                ready, _, _ = select.select([self._answers], [], [], PATIENCE)
-                assert ready, "the browser does not answer"
-                piece = os.read(self._answers, 1 << 20)
+                piece = self._piece()
                 assert piece, "the browser has ended"
                 self._unread += piece
             whole, _, self._unread = self._unread.partition(b"\0")
