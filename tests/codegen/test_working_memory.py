@@ -177,16 +177,7 @@ def test_a_step_allocates_its_results_alone() -> None:
     (program,) = step.programs
     arena = program._compiled.executable.code.plan["arena"]
     assert arena > 500_000, "so that it would show"
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        losses = [step(x, y) for _ in range(5)]
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(losses) == 5
-    assert peak - before < 20_000
-    assert after - before < 10_000
+    assert _allocated(lambda: [step(x, y) for _ in range(5)]) < 10_000
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -23,7 +23,7 @@ from lucid.errors import ArgumentError, ArgumentTypeError, GradientError, LucidE
 from tests.errors.calls import EVERY
 from tests.errors.calls.call import APPLY_ANYWHERE, Call, Fault, Of, Replaced
 
-SECONDS = 10  # of the processor, which none of the calls may take
+SECONDS = 60  # of the processor, which none of the calls may take
 SETS_THE_STATE = ("lucid.seed", "lucid.set_state", "lucid.load")
 # What an argument of these names counts is made one by one.
 COUNTS_LAYERS = re.compile(r"num_(encoder_|decoder_)?layers|size|indices_or_sections")

@@ -21,7 +21,7 @@ PARTS = {  # of modules, which have checked their arguments
     *("check_approximation", "check_probability", "check_reduction", "resolved_padding"),
     *("drop", "drop_to_alpha", "channel_mask_shape", "sample_mask_shape"),
 }
-SECONDS = 5  # of the processor, which none of the calls may take
+SECONDS = 60  # of the processor, which none of the calls may take
 
 
 def odd_arguments() -> list[Any]:

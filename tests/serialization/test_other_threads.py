@@ -11,7 +11,7 @@ from pathlib import Path
 import lucid
 from lucid.codegen.threads import RUN_LOCK
 
-SECONDS = 30  # that a thread has; it takes a fraction of one
+SECONDS = 120  # that a thread has; it takes a fraction of one
 
 MODULE = """
 import __main__, lucid
