@@ -2,7 +2,8 @@
 
 A run of the backward gets the gradients of the carries that the forward's run has left, as carries of its own, and
 gives those of the carries that it was given. What it needs of the forward beside the operands comes from further
-results: the carries of each run, and what is dear to compute. Everything else is computed again, from these.
+results: the carries of each run, and what is dear to compute, a product or a sigmoid. Everything else is computed
+again, from these.
 
 The gradient of a constant is a sum over all runs. Where a run's share is a matrix product, a sum or a scatter_add, the
 runs stack its operands, and one op outside the loop does the work of all: the gradient of a recurrent weight is one
@@ -16,6 +17,7 @@ from dataclasses import replace
 
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.ops.base import Elementwise
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.elementwise import Add, Neg
 from lucid.ir.ops.indexing import ScatterAdd
@@ -24,6 +26,8 @@ from lucid.ir.ops.movement import Broadcast, Reshape, ScatterSlice, Slice, Trans
 from lucid.ir.ops.random import Random
 from lucid.ir.ops.reduction import Sum
 from lucid.ir.ops.structure import Const
+from lucid.ir.passes.cost import operations
+from lucid.ir.passes.cut import WRITE
 from lucid.ir.passes.differentiate import recorded, sweep
 
 # Movements of one operand. A sum of moved values is the moved sum.
@@ -32,7 +36,11 @@ MOVES = (Reshape, Transpose, Broadcast, Slice, ScatterSlice)
 
 def is_kept(node: Node) -> bool:
     """Whether the results of a node of a body are recorded. Those that are cheap are computed again; words of the
-    random stream are not."""
+    random stream are not, nor is what takes as long as a store, such as a sigmoid: the backward reads it in place of
+    what it is computed from."""
+    if isinstance(node.op, Elementwise):
+        dtypes = tuple(operand.type.dtype for operand in node.inputs)
+        return operations(node.op, dtypes) >= WRITE * node.output.type.dtype.itemsize
     return not node.op.is_cheap or isinstance(node.op, Random)
 
 

@@ -160,7 +160,20 @@ def test_a_backward_computes_no_gradient_that_nobody_asks_for() -> None:
 
 
 def test_a_backward_computes_cheap_values_again_and_reads_dear_ones() -> None:
-    _, backward = scans(differentiated("%h"))
+    forward, backward = scans(differentiated("%h"))
     ops = [node.op.name for node in backward.nodes]
-    assert ops.count("tanh") == 1
     assert ops.count("matmul") == 1  # the gradient's own
+    assert {"tanh", "add", "broadcast"}.isdisjoint(ops)  # it is read, and so nothing that it is computed from
+    assert len(forward.outputs) == 2  # the carry, and tanh of each run
+
+
+@pytest.mark.parametrize(("op", "dtype", "repeated"), [("exp", "f32", 1), ("tanh", "f32", 0), ("tanh", "f64", 1)])
+def test_what_takes_as_long_as_a_store_is_read(op: str, dtype: str, repeated: int) -> None:
+    text = f"""graph(%h: {dtype}[8], %x: {dtype}[5, 8], %seed: {dtype}[8]) {{
+      %last = scan %h, %x, length=5, carries=1, sequences=1 (%h: {dtype}[8], %x: {dtype}[8]) {{
+        %e = {op} %x; %n = mul %h, %e; return %n
+      }}
+      %g = grad %last, %seed, %h; return %g, %last
+    }}"""
+    _, backward = scans(simplify(differentiate(parse(text))))
+    assert [node.op.name for node in backward.nodes].count(op) == repeated

@@ -98,7 +98,7 @@ def step_of(layer: nn.Module) -> Callable[..., Any]:
 def test_code_does_not_grow_with_the_sequence(kind: Any) -> None:
     step = step_of(kind(3, 4, batch_first=True, bidirectional=True))
     short, long = (len(step.lower(normal(2, length, 3)).llvm_ir().splitlines()) for length in (400, 8000))
-    assert long < 1.1 * short  # both sum around the loop in two levels, and some of these sums have another kernel
+    assert long < short + 100  # both sum around the loop in two levels, and some of these sums have another kernel
 
 
 def test_a_long_sequence_trains() -> None:
