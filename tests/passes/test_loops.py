@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 
 from lucid.ir.graph import Graph
@@ -152,15 +153,15 @@ def test_products_with_elements_are_one_product_before_the_loop() -> None:
 def test_products_that_no_run_needs_are_one_product_behind_the_loop() -> None:
     assert_rewrites(
         tidy_loops,
-        """graph(%h: f32[2, 3], %w: f32[3, 5]) {
-          %p, %q = scan %h, %w, length=4, carries=1, sequences=0 (%h: f32[2, 3], %w: f32[3, 5]) {
-            %n = add %h, %h; %m = matmul %n, %w; return %n, %m
+        """graph(%h: f32[2, 3], %w: f32[5, 3]) {
+          %p, %q = scan %h, %w, length=4, carries=1, sequences=0 (%h: f32[2, 3], %w: f32[5, 3]) {
+            %n = add %h, %h; %m = matmul %n, %w, transpose_b=true; return %n, %m
           }
           return %q
         }""",
-        """graph(%h: f32[2, 3], %w: f32[3, 5]) {
+        """graph(%h: f32[2, 3], %w: f32[5, 3]) {
           %p, %q = scan %h, length=4, carries=1, sequences=0 (%h: f32[2, 3]) { %n = add %h, %h; return %n, %n }
-          %r = reshape %q, shape=(8, 3); %s = matmul %r, %w; %t = reshape %s, shape=(4, 2, 5)
+          %r = reshape %q, shape=(8, 3); %s = matmul %r, %w, transpose_b=true; %t = reshape %s, shape=(4, 2, 5)
           return %t
         }""",
         tolerance=1e-6,
@@ -183,6 +184,31 @@ def test_the_products_of_a_recurrent_net_are_only_those_of_its_state() -> None:
     bodies = [node.op.body for node in graph.nodes if isinstance(node.op, Scan)]
     assert [sum(isinstance(node.op, Matmul) for node in body.nodes) for body in bodies] == [1, 1]
     assert sum(isinstance(node.op, Matmul) for node in graph.nodes) == 7
+
+
+@pytest.mark.parametrize(
+    ("length", "rows", "columns", "turned"),
+    [(4, 128, 512, True), (3, 8, 8, False), (4, 129, 8, False), (4, 8, 513, False)],
+)
+def test_a_factor_that_many_runs_read_transposed_is_transposed_once(
+    length: int, rows: int, columns: int, turned: bool
+) -> None:
+    def text(before: str, factor: str, shape: str, attribute: str) -> str:
+        return f"""graph(%h: f32[{rows}, 3], %w: f32[{columns}, 3], %v: f32[{columns}, 3]) {{
+          {before}
+          %p = scan %h, %v, {factor}, length={length}, carries=1, sequences=0 (
+              %h: f32[{rows}, 3], %v: f32[{columns}, 3], {factor}: f32[{shape}]) {{
+            %m = matmul %h, {factor}{attribute}; %n = matmul %m, %v; return %n
+          }}
+          return %p
+        }}"""
+
+    before = text("", "%w", f"{columns}, 3", ", transpose_b=true")
+    if turned:
+        after = text("%t = transpose %w, permutation=(1, 0)", "%t", f"3, {columns}", "")
+        assert_rewrites(simplify, before, after, tolerance=1e-6)
+    else:
+        assert_unchanged(simplify, before)
 
 
 def test_a_number_that_a_product_needs_in_memory_is_made_once() -> None:

@@ -1,4 +1,5 @@
-"""Products of a loop that do not depend on its carries: one product for all runs, before the loop or after it.
+"""Products of a loop. Those that do not depend on its carries are one product for all runs, before the loop or after
+it; a factor that all runs read transposed is transposed once.
 
 An element of a product is the same sum wherever it is computed. The pass `order` chooses its order afterwards, by the
 shape of the one product.
@@ -6,13 +7,19 @@ shape of the one product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lucid.ir.build import Builder, Expr
 from lucid.ir.graph import Node, Value
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.movement import Reshape
 from lucid.ir.passes.loop_parts import Loop, Pair
+from lucid.ir.types import Extent, TensorType
+
+# A factor is transposed for so many runs at least, each of which would turn it, or its result. Beyond so many rows of
+# the result that is a small part of a run; and lines of the factor further apart displace each other in the nearest
+# cache, where they are read.
+RUNS, ROWS, ROW_BYTES = 4, 128, 2048
 
 
 def products_before(loop: Loop, builder: Builder) -> bool:
@@ -32,6 +39,35 @@ def products_before(loop: Loop, builder: Builder) -> bool:
     loop.nodes = [node for node in loop.nodes if node not in moved]
     loop.sequences += [Pair(node.output, stacks[node.output].value) for node in moved]
     return bool(moved)
+
+
+def factors_before(loop: Loop, builder: Builder) -> bool:
+    """Whether a factor was transposed before a loop.
+
+    x_t k^T for a constant k -> x_t h, where h = k^T
+    """
+    outside = {pair.inside: pair.outside for pair in loop.constants}
+    turned: dict[Value, Value] = {}
+    for number, node in enumerate(loop.nodes):
+        op = node.op
+        if not isinstance(op, Matmul) or not op.transpose_b or node.inputs[1] not in outside:
+            continue
+        if not _gains_by_turning(node.output.type, loop.scan.length):
+            continue
+        rows, factor = node.inputs
+        if factor not in turned:
+            once = builder.wrap(outside[factor]).transpose((1, 0)).value
+            turned[factor] = Value(once.type)
+            loop.constants.append(Pair(turned[factor], once))
+        loop.nodes[number] = replace(node, op=replace(op, transpose_b=False), inputs=(rows, turned[factor]))
+    return bool(turned)
+
+
+def _gains_by_turning(product: TensorType, runs: Extent) -> bool:
+    if product.rank != 2 or not product.dtype.is_float:
+        return False
+    rows, columns = product.shape
+    return runs >= RUNS and rows <= ROWS and columns * product.dtype.itemsize <= ROW_BYTES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lucid.ir.ops.base import Movement
 from lucid.ir.ops.loop import Scan, in_loops
 from lucid.ir.ops.structure import Const
 from lucid.ir.passes.loop_parts import Loop, Pair
-from lucid.ir.passes.loop_products import products_after, products_before
+from lucid.ir.passes.loop_products import factors_before, products_after, products_before
 from lucid.ir.passes.outline import LOOPS, SOURCES
 from lucid.ir.passes.prune import prune
 
@@ -128,6 +128,7 @@ class _Settling:
         for rule in RULES:
             applied = rule(self, loop) or applied
         late = products_after(loop)
+        applied = factors_before(loop, self.builder) or applied  # of products that stay
         self.changed |= applied or bool(late)
         self.add(loop.node() if applied or late else node)
         for product in late:
