@@ -79,16 +79,6 @@ class ConvolveChannels(ConvolutionTiles):
 
         loop(builder, i64(0), summed, run, [], one)
 
-    def placed(
-        self, builder: ir.IRBuilder, plan: PlanWords, image: ir.Value, gathered: ir.Value, block: ir.Value
-    ) -> ir.Value:
-        """Where the places of a block are: in the image, or gathered."""
-        direct = builder.icmp_signed("!=", plan["direct"], i64(0))
-        with builder.if_then(builder.not_(direct)):
-            self.gather_block(builder, plan, image, gathered, block)
-        here = self.at(builder, image, plan["begin"], builder.mul(block, plan["onward"]))
-        return builder.select(direct, here, gathered)
-
     def sweep(
         self,
         builder: ir.IRBuilder,

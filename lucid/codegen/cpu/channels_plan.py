@@ -12,6 +12,7 @@ from itertools import product
 from lucid.codegen.cpu.chunks import TARGET, span_of_units
 from lucid.codegen.cpu.convolution_plan import (
     GATHERED,
+    READ,
     UNITS,
     Geometry,
     Plan,
@@ -19,6 +20,7 @@ from lucid.codegen.cpu.convolution_plan import (
     Triple,
     each_axis,
     laid_out,
+    lies_inside,
     named,
     of_axes,
     position,
@@ -36,13 +38,12 @@ PANEL_MOST = 2**19
 
 # A unit computes positions of `each` of the `images`, for `width` of the `rows` channels of a group's result, of which
 # there are `panels`. Elements of the weight are `of_row` apart from row to row, and `of_summed` apart from one channel
-# that is summed to the next; `run` of these, with all their `taps`, lie one after the other. An image that needs no
-# padding is read where it is, `begin` elements from its start, if `direct` says so: a block starts `onward` elements
-# behind the one before. Positions, `count` of them, are element p * by of the result.
+# that is summed to the next; `run` of these, with all their `taps`, lie one after the other. Positions, `count` of them, are element p * by of the result.
 CONVOLVE_CHANNELS = (
     *GATHERED,
     *UNITS,
-    *("direct", "begin", "onward", "images", "each", "rows", "panels", "width", "weights", "of_row", "of_summed"),
+    *READ,
+    *("images", "each", "rows", "panels", "width", "weights", "of_row", "of_summed"),
     *("summed", "run", "taps", "plane", "moved", "sweeps", "row_offsets", "records", "offsets"),
     *of_axes("block", "move", "count", "stride", "by"),
 )
@@ -84,8 +85,7 @@ def convolve_channels_plan(
     def places_of(counts: Triple) -> Triple:
         return each_axis(lambda count, s, r: (count - 1) * s + r + 1, counts, step, reach)
 
-    ends = each_axis(int.__add__, origin, places_of(counts))
-    direct = min(origin) >= 0 and all(end <= extent for end, extent in zip(ends, swept.extents, strict=True))
+    direct = lies_inside(origin, places_of(counts), swept.extents)
 
     # What a block takes in memory.
     whole = places_of(counts)

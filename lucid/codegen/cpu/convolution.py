@@ -164,20 +164,26 @@ class Weigh(ConvolutionTiles):
                 n, block = index
                 of_group = builder.add(builder.mul(n, groups), group)
                 source = self.at(builder, image, builder.mul(of_group, plan["image"]))
-                self.gather_block(builder, plan, source, places, block)
+                met = self.placed(builder, plan, source, places, block)
                 done = builder.mul(block, block_size)
                 count = self.smaller(builder, block_size, builder.sub(positions, done))
                 channel = builder.add(builder.mul(of_group, outputs), first)
                 g = self.at(builder, gradient, builder.mul(channel, positions), done)
                 builder.call(self.pack_columns, [g, panel, positions, count, columns])
                 add = builder.or_(builder.sub(n, start), block)  # 0 for the first
-                pointers = places, panel, sums, plan.table("row_offsets"), plan.table("offsets")
+                pointers = met, panel, sums, plan.table("row_offsets"), plan.table("offsets")
                 self.down(builder, rows, columns, pointers, count, add)
 
             self.nest(builder, [(start, stop), (i64(0), plan["blocks"])], one)
             row = builder.add(builder.mul(which, outputs), first)
             target = self.at(builder, result, builder.mul(row, rows))
 
-            builder.call(self.copy, [sums, target, rows, columns, i64(self.columns), i64(1), i64(1), rows])
+            def lanes(column: ir.Value, _: Values) -> Values:
+                ends = self.at(builder, sums, column), self.at(builder, target, builder.mul(column, rows))
+                count = self.smaller(builder, i64(self.lanes), builder.sub(columns, column))
+                builder.call(self.part, [*ends, i64(self.columns), rows, count, rows])
+                return []
+
+            loop(builder, i64(0), columns, self.lanes, [], lanes)
 
         return unit

@@ -44,6 +44,10 @@ GATHERED = ("channels", "gathered", "channel", *of_axes("extent", "origin", "adv
 # at element `second`, the third at `third`.
 UNITS = ("units", "span", "blocks", "groups", "image", "second", "third")
 
+# An image that needs no padding may be read where it is, `begin` elements from its start, if `direct` says so: a block
+# starts `onward` elements behind the one before.
+READ = ("direct", "begin", "onward")
+
 # A unit computes `rows` channels of the result, of `plane` elements each, in some `sweeps` over its positions: `block`
 # of them, or what is left from `move` times the number of the block on. Position p of a sweep is element p * by of the
 # result, and a block starts `moved` elements behind the one before.
@@ -62,6 +66,7 @@ SWEEP = ("table", "depth", "chunk", "start", *of_axes("count"))
 WEIGH = (
     *GATHERED,
     *UNITS,
+    *READ,
     *("rows", "row_offsets", "offsets", "outputs", "panels", "images", "each", "positions", "block"),
 )
 
@@ -283,10 +288,16 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, til
     length = min(op.chunk or positions[first], positions[first])
     blocks = -(-positions[first] // length)
     block = geometry.along_first(positions, length)
-    places = each_axis(
-        lambda count, s, k, d: (count - 1) * s + (k - 1) * d + 1,
-        *(block, geometry.stride, geometry.kernel, geometry.dilation),
-    )
+
+    def places_of(counts: Triple) -> Triple:
+        return each_axis(
+            lambda count, s, k, d: (count - 1) * s + (k - 1) * d + 1,
+            *(counts, geometry.stride, geometry.kernel, geometry.dilation),
+        )
+
+    origin = each_axis(int.__neg__, geometry.low)
+    direct = lies_inside(origin, places_of(positions), geometry.extents)
+    places = geometry.extents if direct else places_of(block)
     channel = math.prod(places)
     taps = [position(each_axis(int.__mul__, tap, geometry.dilation), places) for tap in geometry.taps]
     met = [position(each_axis(int.__mul__, p, geometry.stride), places) for p in product(*map(range, block))]
@@ -296,11 +307,14 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, til
     each = op.images_of_a_part(geometry.images)
     span = span_of_units(units, geometry.nanoseconds * each / panels)
     rows = geometry.channels * len(taps)
-    sums, panel = -(-rows // tiles.rows) * tiles.rows, math.prod(block) + QUAD
-    starts, memory = laid_out(tiles.lanes, geometry.channels * channel, sums * tiles.columns, panel * tiles.columns)
+    # As many rows of sums as whole tiles compute, and whole squares take apart.
+    many = max(tiles.rows, tiles.lanes)
+    sums, panel = -(-rows // many) * many, math.prod(block) + QUAD
+    gathered = 0 if direct else geometry.channels * channel
+    starts, memory = laid_out(tiles.lanes, gathered, sums * tiles.columns, panel * tiles.columns)
     values = {
         "channels": geometry.channels,
-        "gathered": geometry.channels * channel,
+        "gathered": gathered,
         "channel": channel,
         "units": units,
         "span": span,
@@ -308,6 +322,9 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, til
         "groups": geometry.groups,
         "image": geometry.channels * math.prod(geometry.extents),
         **starts,
+        "direct": int(direct),
+        "begin": position(origin, geometry.extents),
+        "onward": length * geometry.stride[first] * math.prod(geometry.extents[first + 1 :]),
         "rows": rows,
         "outputs": geometry.outputs,
         "panels": panels,
@@ -315,7 +332,7 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, til
         "each": each,
         "positions": math.prod(positions),
         "block": math.prod(block),
-        **named(extent=geometry.extents, origin=each_axis(int.__neg__, geometry.low)),
+        **named(extent=geometry.extents, origin=origin),
         **named(advance=geometry.at_first(length * geometry.stride[first]), step=(1, 1, 1)),
         **named(phases=(1, 1, 1), places=places),
     }
@@ -324,6 +341,12 @@ def weigh_plan(op: ConvolutionWeight, image: TensorType, result: TensorType, til
         "offsets": [word for number, at in enumerate(met) for word in (at, number * tiles.columns)],
     }
     return Plan(words_of(WEIGH, values, tables), -(-units // span), memory)
+
+
+def lies_inside(origin: Triple, places: Triple, extents: Triple) -> bool:
+    """Whether places from an origin on lie in an image, so that it needs no padding."""
+    ends = each_axis(int.__add__, origin, places)
+    return min(origin) >= 0 and all(end <= extent for end, extent in zip(ends, extents, strict=True))
 
 
 def laid_out(lanes: int, *counts: int) -> tuple[dict[str, int], int]:

@@ -286,6 +286,16 @@ class ConvolutionTiles(Tiles, ABC):
             self.fill_zeros(builder, places, plan["gathered"])
         builder.call(self.gather, [image, places, plan.pointer, block])
 
+    def placed(
+        self, builder: ir.IRBuilder, plan: PlanWords, image: ir.Value, gathered: ir.Value, block: ir.Value
+    ) -> ir.Value:
+        """Where the places of a block are: in the image, or gathered."""
+        direct = builder.icmp_signed("!=", plan["direct"], i64(0))
+        with builder.if_then(builder.not_(direct)):
+            self.gather_block(builder, plan, image, gathered, block)
+        here = self.at(builder, image, plan["begin"], builder.mul(block, plan["onward"]))
+        return builder.select(direct, here, gathered)
+
     def nest(
         self,
         builder: ir.IRBuilder,
