@@ -52,6 +52,8 @@ class ConvolveChannels(ConvolutionTiles):
                 first = builder.add(builder.mul(of_group, rows), row)
                 target = builder.add(builder.mul(first, plane), builder.mul(block, plan["moved"]))
                 memory = factors, places, sums, self.at(builder, result, target)
+                with builder.if_then(builder.icmp_signed("!=", plan["bare"], i64(0))):
+                    self.clear_block(builder, plan, memory[3], block, columns)
 
                 def sweep(which: ir.Value, _: Values) -> Values:
                     at = builder.add(plan["records"], builder.mul(which, i64(len(SWEEP))))
@@ -78,6 +80,19 @@ class ConvolveChannels(ConvolutionTiles):
             return []
 
         loop(builder, i64(0), summed, run, [], one)
+
+    def clear_block(
+        self, builder: ir.IRBuilder, plan: PlanWords, target: ir.Value, block: ir.Value, columns: ir.Value
+    ) -> None:
+        """Zeros in a block of so many channels of the result."""
+        plane, moved = plan["plane"], plan["moved"]
+        size = self.smaller(builder, moved, builder.sub(plane, builder.mul(block, moved)))
+
+        def channel(column: ir.Value, _: Values) -> Values:
+            self.fill_zeros(builder, self.at(builder, target, builder.mul(column, plane)), size)
+            return []
+
+        loop(builder, i64(0), columns, 1, [], channel)
 
     def sweep(
         self,
@@ -115,8 +130,7 @@ class ConvolveChannels(ConvolutionTiles):
             )
             return []
 
-        # A sum of nothing is stored, too.
-        loop(builder, i64(0), self.larger(builder, depth, i64(1)), chunk, [], chunks)
+        loop(builder, i64(0), depth, chunk, [], chunks)
         self.store_positions(
             builder, plan, (sums, self.at(builder, target, record["start"])), around, counts(record), columns
         )

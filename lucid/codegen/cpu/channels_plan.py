@@ -7,6 +7,7 @@ a list of words as in `convolution_plan.py`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 
 from lucid.codegen.cpu.chunks import TARGET, span_of_units
@@ -38,13 +39,14 @@ PANEL_MOST = 2**19
 
 # A unit computes positions of `each` of the `images`, for `width` of the `rows` channels of a group's result, of which
 # there are `panels`. Elements of the weight are `of_row` apart from row to row, and `of_summed` apart from one channel
-# that is summed to the next; `run` of these, with all their `taps`, lie one after the other. Positions, `count` of them, are element p * by of the result.
+# that is summed to the next; `run` of these, with all their `taps`, lie one after the other. Positions, `count` of
+# them, are element p * by of the result. Where `bare` says so, other elements are sums of nothing: zeros come first.
 CONVOLVE_CHANNELS = (
     *GATHERED,
     *UNITS,
     *READ,
     *("images", "each", "rows", "panels", "width", "weights", "of_row", "of_summed"),
-    *("summed", "run", "taps", "plane", "moved", "sweeps", "row_offsets", "records", "offsets"),
+    *("summed", "run", "taps", "plane", "moved", "bare", "sweeps", "row_offsets", "records", "offsets"),
     *of_axes("block", "move", "count", "stride", "by"),
 )
 
@@ -99,7 +101,9 @@ def convolve_channels_plan(
     places = swept.extents if direct else places_of(block)
     channel = math.prod(places)
 
-    records, offsets = swept.tables(
+    # No time is taken for sums of nothing, of which a stride above the taps leaves many.
+    filled = [sweep for sweep in swept.sweeps if sweep.meetings and summed]
+    records, offsets = replace(swept, sweeps=filled).tables(
         op.chunk, channel, lambda distance: position(each_axis(int.__sub__, distance, origin), places)
     )
     # Here A is the image. The panel of the weight holds all taps of a channel, also where a sweep meets some of them.
@@ -139,7 +143,8 @@ def convolve_channels_plan(
         "taps": taps,
         "plane": math.prod(shape),
         "moved": length * by[first] * strides[first],
-        "sweeps": len(swept.sweeps),
+        "bare": int(len(filled) < len(swept.sweeps)),
+        "sweeps": len(filled),
         **named(extent=swept.extents, origin=origin, advance=geometry.at_first(length * step[first])),
         **named(step=(1, 1, 1), phases=(1, 1, 1), places=places),
         **named(block=block, move=geometry.at_first(length), count=counts, stride=strides, by=by),
