@@ -30,7 +30,7 @@ class ConvolveChannels(ConvolutionTiles):
         self, builder: ir.IRBuilder, arrays: Sequence[ir.Value], plan: PlanWords, worker: ir.Value
     ) -> Callable[[ir.Value], None]:
         image, weight, result = arrays
-        gathered, factors, sums = self.scratch(builder, worker, plan)
+        gathered, factors, sums, turned = self.scratch(builder, worker, plan)
         self.fill_zeros(builder, gathered, plan["gathered"])
 
         def unit(number: ir.Value) -> None:
@@ -51,9 +51,10 @@ class ConvolveChannels(ConvolutionTiles):
                 places = self.placed(builder, plan, source, gathered, block)
                 first = builder.add(builder.mul(of_group, rows), row)
                 target = builder.add(builder.mul(first, plane), builder.mul(block, plan["moved"]))
-                memory = factors, places, sums, self.at(builder, result, target)
+                target = self.at(builder, result, target)
+                memory = factors, places, sums, turned, target
                 with builder.if_then(builder.icmp_signed("!=", plan["bare"], i64(0))):
-                    self.clear_block(builder, plan, memory[3], block, columns)
+                    self.clear_block(builder, plan, target, block, columns)
 
                 def sweep(which: ir.Value, _: Values) -> Values:
                     at = builder.add(plan["records"], builder.mul(which, i64(len(SWEEP))))
@@ -100,11 +101,11 @@ class ConvolveChannels(ConvolutionTiles):
         plan: PlanWords,
         record: PlanWords,
         block: ir.Value,
-        memory: tuple[ir.Value, ir.Value, ir.Value, ir.Value],
+        memory: tuple[ir.Value, ir.Value, ir.Value, ir.Value, ir.Value],
         columns: ir.Value,
     ) -> None:
         """The positions of a sweep that lie in a block, for a panel of so many channels."""
-        factors, places, sums, target = memory
+        factors, places, sums, turned, target = memory
         depth, chunk = record["depth"], record["chunk"]
         table = builder.add(plan["offsets"], record["table"])
 
@@ -132,44 +133,49 @@ class ConvolveChannels(ConvolutionTiles):
 
         loop(builder, i64(0), depth, chunk, [], chunks)
         self.store_positions(
-            builder, plan, (sums, self.at(builder, target, record["start"])), around, counts(record), columns
+            builder, plan, (sums, turned, self.at(builder, target, record["start"])), around, counts(record), columns
         )
 
     def store_positions(
         self,
         builder: ir.IRBuilder,
         plan: PlanWords,
-        ends: tuple[ir.Value, ir.Value],
+        memory: tuple[ir.Value, ir.Value, ir.Value],
         around: Sequence[ir.Value],
         counts: Sequence[ir.Value],
         columns: ir.Value,
     ) -> None:
-        """The sums of positions that are `around`, of which `counts` are stored, in the result."""
-        sums, target = ends
+        """The sums of positions that are `around`, of which `counts` are stored, in the result. What is stored apart is
+        turned first, for rows of it."""
+        sums, turned, target = memory
         stride, by, plane = plan.triple("stride"), plan.triple("by"), plan["plane"]
+        apart = builder.icmp_signed("!=", by[2], i64(1))
         dense = reduce(builder.and_, (builder.icmp_signed("==", step, i64(1)) for step in by))
         # One after the other in the result: all of them are one line.
         lines = [builder.select(dense, i64(1), count) for count in counts[:2]]
         length = builder.select(dense, reduce(builder.mul, counts), counts[2])
+        positions = reduce(builder.mul, around)
 
-        def line(index: Sequence[ir.Value]) -> None:
-            number = self.position(builder, [*index, i64(0)], [i64(0), *around[1:]])
-            source = self.at(builder, sums, builder.mul(number, i64(self.columns)))
-            offsets = [builder.mul(builder.mul(i, s), b) for i, s, b in zip(index, stride, by, strict=False)]
-            to = self.at(builder, target, *offsets)
-            with builder.if_else(builder.icmp_signed("==", by[2], i64(1))) as (together, apart):
-                with together:
+        def lanes(column: ir.Value, _: Values) -> Values:
+            count = self.smaller(builder, i64(self.lanes), builder.sub(columns, column))
+            of_column = self.at(builder, sums, column)
+            with builder.if_then(apart):
+                operands = [of_column, turned, i64(self.columns), positions, count, positions]
+                builder.call(self.part, operands)
 
-                    def lanes(column: ir.Value, _: Values) -> Values:
-                        end = self.at(builder, to, builder.mul(column, plane))
-                        count = self.smaller(builder, i64(self.lanes), builder.sub(columns, column))
-                        operands = [self.at(builder, source, column), end, i64(self.columns), plane, count, length]
-                        builder.call(self.part, operands)
-                        return []
+            def line(index: Sequence[ir.Value]) -> None:
+                number = self.position(builder, [*index, i64(0)], [i64(0), *around[1:]])
+                offsets = [builder.mul(builder.mul(i, s), b) for i, s, b in zip(index, stride, by, strict=False)]
+                to = self.at(builder, target, builder.mul(column, plane), *offsets)
+                with builder.if_else(apart) as (from_rows, together):
+                    with from_rows:
+                        source = self.at(builder, turned, number)
+                        builder.call(self.copy, [source, to, count, length, positions, plane, i64(1), by[2]])
+                    with together:
+                        source = self.at(builder, of_column, builder.mul(number, i64(self.columns)))
+                        builder.call(self.part, [source, to, i64(self.columns), plane, count, length])
 
-                    loop(builder, i64(0), columns, self.lanes, [], lanes)
-                with apart:
-                    steps = [i64(1), plane, i64(self.columns), by[2]]
-                    builder.call(self.copy, [source, to, columns, length, *steps])
+            self.nest(builder, [(i64(0), count) for count in lines], line)
+            return []
 
-        self.nest(builder, [(i64(0), count) for count in lines], line)
+        loop(builder, i64(0), columns, self.lanes, [], lanes)

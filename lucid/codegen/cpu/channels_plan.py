@@ -14,6 +14,7 @@ from lucid.codegen.cpu.chunks import TARGET, span_of_units
 from lucid.codegen.cpu.convolution_plan import (
     GATHERED,
     READ,
+    STARTS,
     UNITS,
     Geometry,
     Plan,
@@ -44,6 +45,7 @@ PANEL_MOST = 2**19
 CONVOLVE_CHANNELS = (
     *GATHERED,
     *UNITS,
+    STARTS[2],
     *READ,
     *("images", "each", "rows", "panels", "width", "weights", "of_row", "of_summed"),
     *("summed", "run", "taps", "plane", "moved", "bare", "sweeps", "row_offsets", "records", "offsets"),
@@ -114,7 +116,8 @@ def convolve_channels_plan(
     each, units, span = _units(geometry, panels, blocks)
     gathered = 0 if direct else summed * channel
     lines = summed * taps + QUAD, math.prod(block) + tiles.lanes
-    starts, memory = laid_out(tiles.lanes, gathered, *(count * tiles.columns for count in lines))
+    turned = 0 if by[2] == 1 else math.prod(block) * tiles.lanes
+    starts, memory = laid_out(tiles.lanes, gathered, *(count * tiles.columns for count in lines), turned)
     met = [position(each_axis(int.__mul__, p, step), places) for p in product(*map(range, block))]
     strides = (shape[1] * shape[2], shape[2], 1)
     values = {

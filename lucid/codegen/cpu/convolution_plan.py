@@ -40,9 +40,11 @@ def of_axes(*names: str) -> tuple[str, ...]:
 # positions read stands side by side. A channel takes `channel` elements, all of them `gathered`.
 GATHERED = ("channels", "gathered", "channel", *of_axes("extent", "origin", "advance", "step", "phases", "places"))
 
-# A unit is a block of a group of an image, which has `image` elements. In the worker's memory, the second array begins
-# at element `second`, the third at `third`.
-UNITS = ("units", "span", "blocks", "groups", "image", "second", "third")
+# Where arrays in the worker's memory begin, behind the first.
+STARTS = ("second", "third", "fourth")
+
+# A unit is a block of a group of an image, which has `image` elements.
+UNITS = ("units", "span", "blocks", "groups", "image", *STARTS[:2])
 
 # An image that needs no padding may be read where it is, `begin` elements from its start, if `direct` says so: a block
 # starts `onward` elements behind the one before.
@@ -353,7 +355,7 @@ def laid_out(lanes: int, *counts: int) -> tuple[dict[str, int], int]:
     """Where arrays of so many elements begin in a worker's memory, each at a register's alignment, and where the last
     ends."""
     ends = [*accumulate(-(-count // lanes) * lanes for count in counts)]
-    return {"second": ends[0], "third": ends[1]}, ends[-1]
+    return dict(zip(STARTS, ends, strict=False)), ends[-1]
 
 
 def words_of(fields: Sequence[str], values: Mapping[str, int], tables: Mapping[str, Sequence[int]]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What the tasks of convolutions are made of: tiles that find their factors by tables, gathering, copying."""
+"""What the tasks of convolutions are made of: tiles that find their factors by tables, and gathering."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.control import I8, I64, POINTER, TASK, VOID, Values, i64, intrinsic, loop
-from lucid.codegen.cpu.convolution_plan import AXES, GATHERED
+from lucid.codegen.cpu.convolution_copies import Copies
+from lucid.codegen.cpu.convolution_plan import AXES, GATHERED, STARTS
 from lucid.codegen.cpu.pool_text import SCRATCH
-from lucid.codegen.cpu.squares import transposed
-from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.types import DType
 
 # Sums of a tile. A tile of fewer takes as long as one of four: a product waits four cycles for the one before.
@@ -47,14 +46,11 @@ class PlanWords:
         return self.address(self[name])
 
 
-class ConvolutionTiles(Tiles, ABC):
-    """What the tasks are made of: tiles that find their factors by tables, gathering, copying. Each function is written
-    when the first task of a module asks for it, and is in `written` from then on."""
+class ConvolutionTiles(Copies, ABC):
+    """What the tasks are made of: tiles that find their factors by tables, and gathering."""
 
     def __init__(self, dtype: DType, vector_bytes: int, module: ir.Module, written: dict[str, ir.Function]) -> None:
-        super().__init__(dtype, vector_bytes)
-        self.module = module
-        self.written = written
+        super().__init__(dtype, vector_bytes, module, written)
         # How many rows a tile of so many vectors may have.
         heights = [rows for rows in (1, 2, 4, 8) if rows <= self.rows]
         self.heights = {
@@ -66,23 +62,9 @@ class ConvolutionTiles(Tiles, ABC):
     def write(self, name: str) -> None:
         """Append the task to the module."""
 
-    def shared(self, name: str, write: Callable[[], ir.Function]) -> ir.Function:
-        """A function that the tasks of a module share."""
-        if name not in self.written:
-            self.written[name] = write()
-        return self.written[name]
-
     @property
     def take(self) -> ir.Function:
         return self.shared("take", lambda: ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH))
-
-    @property
-    def copy(self) -> ir.Function:
-        return self.shared("copy", self.write_copy)
-
-    @property
-    def part(self) -> ir.Function:
-        return self.shared("part", self.write_part)
 
     @property
     def gather(self) -> ir.Function:
@@ -169,68 +151,6 @@ class ConvolutionTiles(Tiles, ABC):
 
         widths = [vectors * self.lanes for vectors in range(1, self.vectors + 1)]
         self.least(builder, columns, widths, lambda width: run(width // self.lanes))
-
-    def write_copy(self) -> ir.Function:
-        """(source, target, rows, count, source_row, target_row, source_step, target_step): `rows` rows of `count`
-        elements copied, from one row and one element to the next so many elements on."""
-        function, builder = self.begin("copy", 2, 6)
-        source, target, rows, count, source_row, target_row, source_step, target_step = function.args
-        dense = builder.icmp_signed("==", builder.add(source_step, target_step), i64(2))
-
-        def lines(move: Callable[[ir.Value, ir.Value], None], start: ir.Value, end: ir.Value) -> None:
-            def line(row: ir.Value, _: Values) -> Values:
-                move(
-                    self.at(builder, source, start, builder.mul(row, source_row)),
-                    self.at(builder, target, end, builder.mul(row, target_row)),
-                )
-                return []
-
-            loop(builder, i64(0), rows, 1, [], line)
-
-        def vectors(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)  # which all rows share
-            lines(lambda x, y: self.store_masked(builder, self.load_masked(builder, x, mask), y, mask), i, i)
-            return []
-
-        def elements(i: ir.Value, _: Values) -> Values:
-            start, end = builder.mul(i, source_step), builder.mul(i, target_step)
-            lines(lambda x, y: self.store(builder, self.load(builder, x, self.scalar), y), start, end)
-            return []
-
-        with builder.if_else(dense) as (side_by_side, apart):
-            with side_by_side:
-                loop(builder, i64(0), count, self.lanes, [], vectors)
-            with apart:
-                loop(builder, i64(0), count, 1, [], elements)
-        builder.ret_void()
-        return function
-
-    def lines_of(self, builder: ir.IRBuilder, pointer: ir.Value, distance: ir.Value, count: ir.Value) -> Values:
-        """Where the elements of each lane begin, `distance` apart. Lanes from `count` on repeat the last."""
-        last = builder.sub(count, i64(1))
-        numbers = [self.smaller(builder, i64(lane), last) for lane in range(self.lanes)]
-        return [self.at(builder, pointer, builder.mul(number, distance)) for number in numbers]
-
-    def write_part(self) -> ir.Function:
-        """(source, target, step, distance, lanes, count): vectors, from one to the next `step` elements on, taken
-        apart: the first `count` elements of each of the first `lanes` lanes stored as a row, and the rows `distance`
-        apart. As many vectors are read as that rounded up to a whole number of vectors' lanes; the lanes behind the
-        first ones repeat the last of them."""
-        function, builder = self.begin("part", 2, 4)
-        source, target, step, distance, lanes, count = function.args
-        starts = self.lines_of(builder, target, distance, lanes)
-
-        def square(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)
-            numbers = [builder.mul(builder.add(i, i64(n)), step) for n in range(self.lanes)]
-            lines = [self.load(builder, self.at(builder, source, number), self.vector) for number in numbers]
-            for start, line in zip(starts, transposed(builder, lines), strict=True):
-                self.store_masked(builder, line, self.at(builder, start, i), mask)
-            return []
-
-        loop(builder, i64(0), count, self.lanes, [], square)
-        builder.ret_void()
-        return function
 
     def write_gather(self) -> ir.Function:
         """(image, places, plan, block): the places of a block that lie in the image."""
@@ -329,9 +249,9 @@ class ConvolutionTiles(Tiles, ABC):
         builder.call(fill, [target, I8(0), builder.mul(count, i64(self.dtype.itemsize)), ir.IntType(1)(0)])
 
     def scratch(self, builder: ir.IRBuilder, worker: ir.Value, plan: PlanWords) -> list[ir.Value]:
-        """The arrays in the worker's memory."""
+        """The arrays in the worker's memory, as many as the plan says the starts of."""
         memory = builder.call(self.take, [worker])
-        return [memory, *(self.at(builder, memory, plan[start]) for start in ("second", "third"))]
+        return [memory, *(self.at(builder, memory, plan[start]) for start in STARTS if start in plan.fields)]
 
     def write_task(self, name: str, fields: Sequence[str], prepare: Callable[..., Callable[[ir.Value], None]]) -> None:
         """The task: its chunk's units. The context holds three arrays and the plan; `prepare` is given a builder, these
