@@ -25,7 +25,8 @@ import numpy as np
 from gpu_graphs import GRAPHS, INDEXED, LOOKED_UP
 
 from lucid.codegen.cuda.device import Device, gpu
-from lucid.codegen.cuda.plan import Launch, Step
+from lucid.codegen.cuda.launches import ReadyLaunch
+from lucid.codegen.cuda.plan import Launch, Loop, Step
 from lucid.codegen.cuda.target import CUDATarget
 from lucid.errors import CompileError
 from lucid.ir.graph import Graph, Node
@@ -119,24 +120,24 @@ def rows(device: Device, time: Timer, graph: Graph, looked_up: Mapping[int, int]
     table[:] = [device.address(array) for array in held]
     executable.run(table.ctypes.data)
     device.check()
-    functions, addresses, first_check = executable.loaded()
+    launches = executable.launches()
+    addresses = launches.addresses
     sizes = dict(enumerate([*(array.nbytes for array in held), *(part.size for part in executable.plan.stretches)]))
     sizes.update(looked_up)
 
-    def measured(steps: Sequence[Step], times: int) -> Iterator[Row]:
-        for step in steps:
-            if isinstance(step, Launch):
+    def measured(steps: Sequence[Step[Launch]], made: Sequence[Step[ReadyLaunch]], times: int) -> Iterator[Row]:
+        for step, ready in zip(steps, made, strict=True):
+            if not isinstance(step, Loop):
                 looked_at = sizes if not step.is_check else dict.fromkeys(sizes, WORD)
                 moved = sum(looked_at.get(buffer, 0) for buffer in step.buffers)  # but for the status
-                launch = partial(device.launch, functions[step.function], step, addresses, first_check)
-                yield Row(step.function, times, moved, time(launch))
+                yield Row(step.function, times, moved, time(partial(device.launch, [ready])))
                 continue
             for number, element in enumerate(step.elements, step.first):
                 sizes[number] = element.size
                 addresses[number] = addresses[element.storage] + step.places()[0] * element.size
-            yield from measured(step.steps, times * step.length)
+            yield from measured(step.steps, ready.steps, times * step.length)
 
-    yield from measured(executable.plan.steps, 1)
+    yield from measured(executable.plan.steps, launches.steps, 1)
 
 
 def table(device: Device, time: Timer, bandwidth: float, peaks: Mapping[DType, float]) -> Iterator[str]:

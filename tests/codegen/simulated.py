@@ -113,7 +113,7 @@ def lay_in_one_arena(executable: SimulatorExecutable) -> None:
 def on_grid(plan: LaunchPlan, blocks: int, threads: int) -> LaunchPlan:
     """A plan without loops whose loop nests run on another grid; those with long rows in blocks as large as before."""
 
-    def moved(step: Step) -> Step:
+    def moved(step: Step[Launch]) -> Step[Launch]:
         if isinstance(step, Launch) and "kernel" in step.function:
             return replace(step, blocks=(blocks, 1), threads=threads)
         return replace(step, blocks=(blocks, 1)) if isinstance(step, Launch) and "rows" in step.function else step

@@ -7,6 +7,7 @@ import itertools
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
@@ -20,7 +21,7 @@ from lucid.codegen.cuda.module import write_module
 from lucid.codegen.cuda.plan import Launch
 from lucid.codegen.cuda.simulator.memory import Guarded
 from lucid.errors import AllocationError, ArgumentError
-from tests.codegen import fake_cupy
+from tests.codegen import fake_arrays, fake_cupy
 from tests.codegen.fake_cupy import Calls, Stream, installed
 from tests.codegen.foreign import KINDS, Foreign, WithBoth, WithDLPack, WithInterface
 from tests.codegen.simulated import need_compiler
@@ -64,7 +65,7 @@ class Pooled:
 
 def test_graphs_are_replayed_where_no_result_is_kept(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUCID_CUDA_GRAPHS", "1")
-    monkeypatch.setattr(fake_cupy, "Guarded", Pooled)
+    monkeypatch.setattr(fake_arrays, "Guarded", Pooled)
     monkeypatch.setattr(Pooled, "free", {})
     total = lucid.zeros(())
 
@@ -192,7 +193,7 @@ def test_wherever_memory_ends_a_call_says_so_and_leaves_all_as_it_was(calls: Cal
         for failing in itertools.count():
             rooms = itertools.chain(itertools.repeat(True, failing), [False], itertools.repeat(True))
             try:
-                with mock.patch.object(fake_cupy, "has_room", lambda size, rooms=rooms: next(rooms)):
+                with mock.patch.object(fake_arrays, "has_room", lambda size, rooms=rooms: next(rooms)):
                     step.repeat(np.stack([X, X]), np.stack([Y, Y])) if repeats else step(X, Y)
                 break
             except AllocationError as error:
@@ -204,7 +205,7 @@ def test_wherever_memory_ends_a_call_says_so_and_leaves_all_as_it_was(calls: Cal
 
 def test_the_error_of_what_the_gpu_has_no_memory_for(calls: Calls) -> None:
     columns = fake_cupy.FakeArray(VALUES, order="F")
-    with mock.patch.object(fake_cupy, "has_room", return_value=False):
+    with mock.patch.object(fake_arrays, "has_room", return_value=False):
         with pytest.raises(AllocationError) as caught:
             lucid.as_tensor(columns).numpy()
         assert str(caught.value).startswith(
@@ -213,3 +214,12 @@ def test_the_error_of_what_the_gpu_has_no_memory_for(calls: Calls) -> None:
         assert caught.value.hint == "smaller batches take less; nvidia-smi shows what other processes take."
         with pytest.raises(AllocationError, match=r"no memory left for an array of float32 of shape \(2, 3\)\."):
             lucid.Tensor(VALUES).to("cuda")
+
+
+def test_each_thread_gets_a_context(calls: Calls) -> None:
+    *_, step, _ = trained("cuda", steps=1)
+    losses: list[float] = []
+    thread = threading.Thread(target=lambda: losses.append(step(X, Y).item()))
+    thread.start()
+    thread.join()
+    assert losses == [trained("cpu", steps=2)[3][-1].item()]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
@@ -17,6 +17,7 @@ import pytest
 import lucid
 import lucid.nn.functional as F
 from lucid.codegen.cuda import device as devices
+from lucid.codegen.cuda.launches import ReadyLaunch
 from lucid.codegen.cuda.module import write_module
 from lucid.errors import AllocationError, CheckError
 from lucid.pytree import flatten
@@ -232,11 +233,15 @@ def ctrl_c(at: int) -> Iterator[list[Any]]:
     """Press it before a launch by its number, and list all launches."""
     launched, original = [], devices.Device.launch
 
-    def interrupted(self: Any, *arguments: Any) -> None:
-        launched.append(arguments)
-        if len(launched) == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        original(self, *arguments)
+    def counted(launches: Iterable[ReadyLaunch]) -> Iterator[ReadyLaunch]:
+        for launch in launches:
+            launched.append(launch)
+            if len(launched) == at:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield launch
+
+    def interrupted(self: Any, launches: Iterable[ReadyLaunch]) -> None:
+        original(self, counted(launches))
 
     with mock.patch.object(devices.Device, "launch", interrupted), pytest.raises(KeyboardInterrupt):
         yield launched

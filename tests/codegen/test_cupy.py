@@ -30,7 +30,9 @@ SIGNATURES = {
     "RawModule": "code=, *, path=, options=, backend=, translate_cucomplex=, enable_cooperative_groups=, "
     "name_expressions=, jitify=",
     "RawModule.get_function": "self, name",
-    "RawKernel.__call__": "self, grid, block, args, **kwargs",
+    "cuda.driver.launchKernel": "f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, block_dim_y, block_dim_z, "
+    "shared_mem_bytes, stream, kernel_params, extra",
+    "cuda.runtime.memGetInfo": "",
     "cuda.Device": "device=",
     "cuda.Device.use": "self",
     "cuda.runtime.getDevice": "",
@@ -78,7 +80,7 @@ def documented(function: Any, is_method: bool) -> str:
     inside = line[line.index("(") + 1 : line.rindex(")")]
     # Defaults may hold commas; types stand before a name.
     inside = re.sub(r"\([^()]*\)", "()", inside)
-    found = [re.sub(r"^(\w+) (?=\w)", "", part.strip()) for part in inside.split(",") if part.strip()]
+    found = [re.sub(r"^(\w+ )+(?=\w)", "", part.strip()) for part in inside.split(",") if part.strip()]
     names = [re.sub(r"=.*", "=", part) for part in found]
     return ", ".join(["self", *names] if is_method and names[:1] != ["self"] else names)
 
@@ -102,3 +104,10 @@ def test_the_installed_cupy_has_them(name: str) -> None:
 def test_the_installed_cupy_has_the_error_that_lucid_translates() -> None:
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
     assert issubclass(cupy.cuda.memory.OutOfMemoryError, MemoryError)
+
+
+def test_the_installed_cupy_tells_the_handle_of_a_function() -> None:
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    assert inspect.isdatadescriptor(cupy.RawKernel.kernel)
+    assert inspect.isdatadescriptor(cupy.cuda.Function.ptr)
+    assert inspect.isdatadescriptor(cupy.cuda.Function.module), "which it keeps loaded"

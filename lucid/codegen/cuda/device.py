@@ -15,13 +15,14 @@ import re
 import signal
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from lucid.codegen.cuda.plan import STATUS_WORDS, Launch
+from lucid.codegen.cuda.launches import ReadyLaunch
+from lucid.codegen.cuda.plan import STATUS_WORDS
 from lucid.errors import AllocationError, ArgumentError, CompileError, reading
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, TensorType, as_dtype
@@ -34,7 +35,7 @@ WITHOUT_GPU = "target='cuda-sim' runs the kernels; with target='cpu', lower(...)
 # What DLPack calls the memory of an NVIDIA GPU, and that which it shares with the CPU.
 CUDA_DEVICE, CUDA_MANAGED = 2, 13
 
-Functions = Mapping[str, Callable[..., None]]
+Functions = Mapping[str, Any]  # those of CuPy, by name
 
 
 @functools.cache
@@ -97,6 +98,7 @@ class Device:
         self.number = cupy.cuda.runtime.getDevice()
         self.architecture = f"sm_{cupy.cuda.Device().compute_capability}"
         self._lock = threading.Lock()
+        self._thread = threading.local()
         self._latest = cupy.cuda.get_current_stream()  # the stream that Lucid used last
         self.status = cupy.zeros(STATUS_WORDS, "int64")
         self.checks: list[tuple[str, str]] = []  # of all executables, with the dtypes of their values
@@ -218,8 +220,8 @@ class Device:
     # Code.
 
     def load(self, image: bytes, names: Sequence[str]) -> Functions:
-        """The functions of machine code. They keep it loaded."""
-        if self._folder is None:  # CuPy may read a file as late as at the first launch
+        """The functions of machine code, as CuPy has them. They keep it loaded."""
+        if self._folder is None:  # CuPy reads files only
             import shutil  # which importing Lucid does not load
             import tempfile
 
@@ -228,13 +230,17 @@ class Device:
         path = Path(self._folder, f"{next(self._numbers)}.cubin")
         path.write_bytes(image)
         module = self._cupy.RawModule(path=str(path))
-        return {name: module.get_function(name) for name in names}
+        return {name: module.get_function(name).kernel for name in names}
 
-    def launch(self, function: Callable[..., None], launch: Launch, addresses: Sequence[int], first_check: int) -> None:
-        """Launch a function on the current stream. The numbers of its checks are counted from `first_check` on."""
-        pointers = (np.uint64(addresses[buffer]) for buffer in launch.buffers)
-        scalars = (np.int32(scalar + (first_check if launch.is_check else 0)) for scalar in launch.scalars)
-        function(launch.blocks, (launch.threads,), (*pointers, *scalars))
+    def launch(self, launches: Iterable[ReadyLaunch]) -> None:
+        """Launch functions, whose handles are the `ptr` of those of `load`, on the current stream. Whoever calls it has
+        called `follow`.
+
+        A function of CuPy that is called makes an object of each parameter, and looks at its type, at the context and
+        at the stream each time: here all of it is ready, and goes to the driver's function as it is."""
+        stream, launch = self._cupy.cuda.get_current_stream().ptr, self._cupy.cuda.driver.launchKernel
+        for function, x, y, threads, parameters in launches:
+            launch(function, x, y, 1, threads, 1, 1, 0, stream, parameters, 0)
 
     def capture(self, run: Callable[[], None]) -> Any:
         """What `run` launches, as a CUDA graph. It is not executed. What `run` raises ends the capture."""
@@ -263,9 +269,12 @@ class Device:
                 "current there.",
                 hint=f"call it inside of `with cupy.cuda.Device({self.number}):`; each thread has a current GPU.",
             )
+        if not hasattr(self._thread, "has_context"):  # without one, the driver launches nothing
+            self._cupy.cuda.runtime.memGetInfo()  # CUDA's runtime makes it, as in CuPy's own launches
+            self._thread.has_context = True
         stream = self._cupy.cuda.get_current_stream()
         with self._lock:
-            if stream != self._latest:
+            if stream is not self._latest and stream != self._latest:
                 stream.wait_event(self._latest.record())
                 self._latest = stream
 

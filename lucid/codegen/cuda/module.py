@@ -105,7 +105,7 @@ class _Writer:
         self.elements: list[Element] = []
         self.names: dict[tuple[Function, bool], str] = {}
         self.nodes_of: dict[tuple[Function, bool], list[Node]] = {}
-        self.steps: list[Step] = []
+        self.steps: list[Step[Launch]] = []
         self.checks: list[tuple[str, str]] = []
         self.states = {slots[state] for state, _ in graph.updates}
 
@@ -136,10 +136,10 @@ class _Writer:
             return first + len(self.elements)
         return storage if storage >= 0 else first - 1 - storage
 
-    def numbered(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+    def numbered(self, steps: Sequence[Step[Launch]]) -> tuple[Step[Launch], ...]:
         """Steps with the final numbers of their storages."""
 
-        def final(step: Step) -> Step:
+        def final(step: Step[Launch]) -> Step[Launch]:
             if isinstance(step, Launch):
                 return replace(step, buffers=tuple(map(self.number, step.buffers)))
             elements = tuple(replace(element, storage=self.number(element.storage)) for element in step.elements)

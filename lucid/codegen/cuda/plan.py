@@ -11,10 +11,11 @@ So a failed step changes nothing, nor does any step that was launched behind it 
 
 from __future__ import annotations
 
+import ctypes
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from lucid.ir.types import TensorType, tensor_type
 
@@ -34,8 +35,11 @@ class Launch:
     is_check: bool = False
 
 
+T = TypeVar("T")  # what stands for a launch: a Launch, or what is made of one
+
+
 @dataclass(frozen=True)
-class Loop:
+class Loop(Generic[T]):
     """Steps that are taken `length` times, at the places 0, 1, ... of the elements, or from the last one on. The
     storages from number `first` on, as many as there are elements, are those at the place."""
 
@@ -43,14 +47,14 @@ class Loop:
     reverse: bool
     first: int
     elements: tuple[Element, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step[T], ...]
 
     def places(self) -> range:
         """The places, in order."""
         return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
 
 
-Step = Launch | Loop
+Step: TypeAlias = T | Loop[T]
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class LaunchPlan:
     arena: int  # bytes
     checks: tuple[tuple[str, str], ...]  # the message, and the dtype of the values
     functions: tuple[str, ...]  # of the module, each once
-    steps: tuple[Step, ...]
+    steps: tuple[Step[Launch], ...]
     status: int  # the number of the storage that is the status
 
     @property
@@ -112,22 +116,23 @@ class LaunchPlan:
         )
 
     def launches(self, addresses: list[int]) -> Iterator[Launch]:
-        """Every launch in order; before each, `addresses`, of all storages, has those of the elements it works on."""
-        return _launches(self.steps, addresses)
+        """See `walk`."""
+        return walk(self.steps, addresses)
 
 
-def _launches(steps: tuple[Step, ...], addresses: list[int]) -> Iterator[Launch]:
+def walk(steps: Sequence[Step[T]], addresses: list[int] | ctypes.Array[ctypes.c_uint64]) -> Iterator[T]:
+    """Every launch in order; before each, `addresses`, of all storages, has those of the elements it works on."""
     for step in steps:
-        if isinstance(step, Launch):
+        if not isinstance(step, Loop):
             yield step
             continue
         for place in step.places():
             for number, element in enumerate(step.elements, step.first):
                 addresses[number] = addresses[element.storage] + place * element.size
-            yield from _launches(step.steps, addresses)
+            yield from walk(step.steps, addresses)
 
 
-def _step(data: Mapping[str, Any]) -> Step:
+def _step(data: Mapping[str, Any]) -> Step[Launch]:
     if "function" in data:
         x, y = data["blocks"]
         buffers, scalars = tuple(data["buffers"]), tuple(data["scalars"])

@@ -81,7 +81,7 @@ def _script(module: Module) -> Iterator[str]:
     yield f"    return {', '.join(names[value] for value in graph.outputs) or None}"
 
 
-def _all_launches(steps: Sequence[Step]) -> Iterator[Launch]:
+def _all_launches(steps: Sequence[Step[Launch]]) -> Iterator[Launch]:
     for step in steps:
         if isinstance(step, Launch):
             yield step
@@ -89,7 +89,7 @@ def _all_launches(steps: Sequence[Step]) -> Iterator[Launch]:
             yield from _all_launches(step.steps)
 
 
-def _steps(steps: Sequence[Step], storages: dict[int, str], new: _Names, indent: str) -> Iterator[str]:
+def _steps(steps: Sequence[Step[Launch]], storages: dict[int, str], new: _Names, indent: str) -> Iterator[str]:
     for step in steps:
         if isinstance(step, Launch):
             yield from _call(f"{indent}launch(", _arguments(step, storages), ")")

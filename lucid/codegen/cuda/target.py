@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from lucid.codegen.cuda.device import Functions, architecture, gpu, uninterrupted
+from lucid.codegen.cuda.device import architecture, gpu, uninterrupted
 from lucid.codegen.cuda.executable import PlannedExecutable, written_later
+from lucid.codegen.cuda.launches import Launches
 from lucid.codegen.cuda.nvrtc import nvrtc
 from lucid.codegen.target import Code
 from lucid.ir.graph import Graph
@@ -64,49 +65,40 @@ class CUDAExecutable(PlannedExecutable):
 
     def __init__(self, code: Code, module: Callable[[], Module]) -> None:
         super().__init__(code, module)
-        self._loaded: tuple[Functions, list[int], int] | None = None
+        self._launches: Launches | None = None
         self._arena: Any = None
-        self._graphs: dict[tuple[int, ...], Any] = {}
+        self._graphs: dict[bytes, Any] = {}
 
     def run(self, table: int) -> None:
         """Launch once on the arrays of the table at an address: see `Executable.run`."""
         self.is_done = False
         device = gpu()
         device.follow()  # before anything is allocated, which is on the GPU that is current
-        functions, addresses, first_check = self.loaded()
-        given = self.given(table)
-        addresses[: self.plan.slots] = given
-
-        def launch() -> None:
-            for step in self.plan.launches(addresses):
-                device.launch(functions[step.function], step, addresses, first_check)
-
+        launches = self.launches()
+        launches.give(table)
         with uninterrupted():
             if os.environ.get(GRAPHS_VARIABLE) == "1":
-                self._replay(tuple(given), launch)
+                self._replay(bytes(self.given(table)), lambda: device.launch(launches))
             else:
-                launch()
+                device.launch(launches)
             self.is_done = True
 
-    def loaded(self) -> tuple[Functions, list[int], int]:
-        """The functions, the addresses of the storages that the latest run has used, and the number of the first check
-        among those of the device. They are loaded at the first run."""
-        return self._loaded or self._load()
+    def launches(self) -> Launches:
+        """The launches, with the addresses of the storages that the latest run has used. Made at the first run, which
+        loads the functions and allocates the arena."""
+        return self._launches or self._load()
 
-    def _load(self) -> tuple[Functions, list[int], int]:
+    def _load(self) -> Launches:
         device, plan = gpu(), self.plan
         functions = device.load(self.code.machine_code, plan.functions)
         self._arena = device.reserve(plan.arena)
         start = device.address(self._arena)
-        elements = plan.status - plan.slots - len(plan.stretches)
         own = [start + stretch.offset for stretch in plan.stretches]
-        addresses = [*[0] * plan.slots, *own, *[0] * elements, device.address(device.status)]
-        first_check = len(device.checks)
+        self._launches = Launches(plan, functions, own, device.address(device.status), len(device.checks))
         device.checks += plan.checks
-        self._loaded = functions, addresses, first_check
-        return self._loaded
+        return self._launches
 
-    def _replay(self, key: tuple[int, ...], launch: Callable[[], None]) -> None:
+    def _replay(self, key: bytes, launch: Callable[[], None]) -> None:
         """Run on some addresses: the first time by launches, the second time by a graph that is kept."""
         if key not in self._graphs:
             launch()
