@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.base import Array
 from lucid.ir.ops.structure import Grad
+from lucid.ir.text_print import value_names
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,13 @@ class Outcome:
 
 
 def interpret(graph: Graph, inputs: Sequence[Array]) -> Outcome:
-    """Evaluate a graph for arrays in the order of `graph.inputs`. State arrays are not written to."""
+    """Evaluate a graph for a list of arrays, in the order of `graph.inputs`: arguments, then states, whose arrays are
+    not written to.
+
+    Raises ArgumentTypeError for what is no list of arrays, ArgumentError for another number of them than the graph has
+    inputs, DTypeError and ShapeError for one that is not of its input's type.
+    """
+    _expect_inputs(graph, inputs)
     if any(isinstance(node.op, Grad) for node in graph.nodes):
         from lucid.ir.passes.differentiate import differentiate
 
@@ -30,6 +40,35 @@ def interpret(graph: Graph, inputs: Sequence[Array]) -> Outcome:
         tuple(environment[value] for value in graph.outputs),
         tuple(environment[value] for _, value in graph.updates),
     )
+
+
+def _expect_inputs(graph: Graph, inputs: Sequence[Array]) -> None:
+    """Raise unless there is an array of its type for each input of a graph."""
+    if not isinstance(graph, Graph):
+        raise ArgumentTypeError(
+            f"interpret takes a graph, got {type(graph).__name__}.",
+            hint='program.graph("traced") is one of a program, and lucid.ir.text.parse(text) reads one.',
+        )
+    if not isinstance(inputs, Sequence):
+        raise ArgumentTypeError(
+            f"interpret takes a list with an array for each input of the graph, got {type(inputs).__name__}.",
+            hint="write interpret(graph, [x, weight]), also for one array.",
+        )
+    if len(inputs) != len(graph.inputs):
+        raise ArgumentError(
+            f"interpret takes an array for each input of the graph, {len(graph.inputs)}, got {len(inputs)}.",
+            hint="graph.inputs are its arguments, then the states and hyperparameters that it captures.",
+        )
+    for value, array in zip(graph.inputs, inputs, strict=True):
+        is_array = isinstance(array, np.ndarray | np.generic)
+        expected = value.type.dtype.numpy, value.type.shape
+        if is_array and (array.dtype, array.shape) == expected:
+            continue
+        sentence = f"interpret takes an array of {value.type} as %{value_names(graph)[value]}, got "
+        if not is_array:
+            raise ArgumentTypeError(f"{sentence}{type(array).__name__}.", hint="x.numpy() is the array of a Tensor.")
+        kind = DTypeError if array.dtype != expected[0] else ShapeError
+        raise kind(f"{sentence}{array.dtype}{list(array.shape)}.")
 
 
 def run(nodes: Iterable[Node], environment: dict[Value, Array]) -> None:

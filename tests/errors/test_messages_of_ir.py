@@ -3,17 +3,61 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import lucid
 from lucid.errors import (
+    ArgumentError,
+    ArgumentTypeError,
     DTypeError,
     ParseError,
+    ShapeError,
 )
+from lucid.ir.interpret import interpret
 from lucid.ir.text import parse
 from tests.errors.messages import Case, expect_message, ir
 
+ADDED = parse("graph(%x: f32[3], %w: f32[3]) { %y = add %x, %w; return %y }")
+ONES = np.ones(3, np.float32)
+
 CASES: list[Case] = [
+    (
+        lambda: interpret("graph() { return }", []),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "interpret takes a graph, got str.",
+        'program.graph("traced") is one of a program, and lucid.ir.text.parse(text) reads one.',
+    ),
+    (
+        lambda: interpret(ADDED, np.ones((2, 3), np.float32)),  # type: ignore[arg-type]  # not its two rows
+        ArgumentTypeError,
+        "interpret takes a list with an array for each input of the graph, got ndarray.",
+        "write interpret(graph, [x, weight]), also for one array.",
+    ),
+    (
+        lambda: interpret(ADDED, [ONES]),
+        ArgumentError,
+        "interpret takes an array for each input of the graph, 2, got 1.",
+        "graph.inputs are its arguments, then the states and hyperparameters that it captures.",
+    ),
+    (
+        lambda: interpret(ADDED, [ONES, np.ones(1, np.float32)]),
+        ShapeError,
+        "interpret takes an array of f32[3] as %w, got float32[1].",
+        None,
+    ),
+    (
+        lambda: interpret(ADDED, [np.ones(3), ONES]),
+        DTypeError,
+        "interpret takes an array of f32[3] as %x, got float64[3].",
+        None,
+    ),
+    (
+        lambda: interpret(ADDED, [ONES, lucid.ones(3)]),  # type: ignore[list-item]
+        ArgumentTypeError,
+        "interpret takes an array of f32[3] as %w, got Tensor.",
+        "x.numpy() is the array of a Tensor.",
+    ),
     (lambda: ir("%y = matmul %x"), ParseError, "matmul takes 2 operands, got 1.", None),
     (
         lambda: ir("%y = matmul %x, %x"),

@@ -146,6 +146,7 @@ class Fused(Op):
         return tuple(value.type for value in self.body.outputs)
 
     def evaluate(self, operands: Sequence[Array]) -> tuple[Array, ...]:
-        from lucid.ir.interpret import interpret
+        from lucid.ir.interpret import environment_of
 
-        return tuple(interpret(self.body, operands).outputs)
+        environment = environment_of(self.body, operands)
+        return tuple(environment[value] for value in self.body.outputs)
