@@ -64,7 +64,7 @@ def kernels(program: Program, processor: Machine) -> dict[str, str]:
     """The assembly of the kernels of a program that have loops."""
     writer = ModuleWriter(program.graph("planned"), processor, lower)
     text = "".join(assembly(processor, module) for module in writer.write())
-    names = [written.function.name for (kernel, _), written in writer.functions.items() if kernel.axes]
+    names = [written.function.name for (kernel, *_), written in writer.functions.items() if kernel.axes]
     return {name: function(text, name) for name in names}
 
 

@@ -81,3 +81,17 @@ def test_what_is_short_is_one_chunk_on_the_caller(name: str) -> None:
             lucid.set_num_threads(lucid.get_num_threads())  # joins the workers, where there are any
         assert len(asked) == chunks - 1
         assert min(asked, default=chunks) >= chunks
+
+
+@pytest.mark.parametrize(
+    ("op", "extent"), [("exp %x", 110), ("matmul %x, %x", 80), ("matmul %x, %x, transpose_b=true", 80)]
+)
+def test_a_loop_shares_what_is_too_short_to_wake_a_worker_for(op: str, extent: int) -> None:
+    shape = f"f32[{extent}, {extent}]"
+    alone = f"graph(%x: {shape}) {{ %y = {op}; return %y }}"
+    loop = f"""graph(%x: {shape}) {{
+      %last = scan %x, length=9, carries=1, sequences=0 (%x: {shape}) {{ %y = {op}; return %y }}
+      return %last
+    }}"""
+    for text, shares in ((alone, False), (loop, True)):
+        assert CPUTarget().compile(order(parse(text))).code.plan["shares"] == shares

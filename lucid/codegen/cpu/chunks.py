@@ -16,6 +16,7 @@ from lucid.ir.passes.cost import operations
 
 TARGET = 10_000  # nanoseconds of a chunk
 SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
+SHORTEST_IN_LOOP = 4_000  # of one in the body of a loop, behind whose kernels workers are awake
 MOST = 64  # chunks of one kernel
 
 # The rows of a product are divided in two halves where they are for workers: two share the rows, too, as in other
@@ -40,7 +41,7 @@ FLOPS_A_NANOSECOND = 100
 FACTOR = 0.03  # an element of a factor of which each is used few times
 
 
-def kernel_chunks(kernel: Kernel, step: int) -> tuple[int, int]:
+def kernel_chunks(kernel: Kernel, step: int, shortest: int = SHORTEST) -> tuple[int, int]:
     """Into how many chunks a kernel is cut along its first parallel axis, and how many steps along it there are to
     share out: chunk c begins with step `c * steps // chunks`.
 
@@ -51,7 +52,7 @@ def kernel_chunks(kernel: Kernel, step: int) -> tuple[int, int]:
         return 1, 0
     steps = -(-kernel.axes[0].extent // step)
     total = _nanoseconds(kernel)
-    if total < SHORTEST:
+    if total < shortest:
         return 1, steps
     wanted = min(max(int(total / TARGET), 2), MOST)
     return (steps if steps <= wanted else 1 << (wanted.bit_length() - 1)), steps
@@ -106,7 +107,9 @@ def _parts(extent: int, wanted: int) -> int:
     return -(-extent // -(-extent // min(wanted, extent)))
 
 
-def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+def product_chunks(
+    batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int], shortest: int = SHORTEST
+) -> tuple[int, tuple[int, ...]]:
     """How a matrix product in tiles of so many rows, in panels of so many vectors each, is cut: the tiles down in a
     part of its rows, and the tiles that its stretches begin with, and the one behind all. Tiles are counted part by
     part, panel by panel in each, as if all parts were full.
@@ -118,7 +121,7 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
     """
     tiles = -(-m // rows)
     nanoseconds = 2 * m * n * k * batch / FLOPS_A_NANOSECOND
-    if nanoseconds < SHORTEST:
+    if nanoseconds < shortest:
         return tiles, (0, tiles * len(panels))
     wanted = min(max(int(nanoseconds / TARGET), 2), MOST)
     down = tiles if len(panels) * batch >= min(wanted, 8) else -(-tiles // HALVES)
@@ -138,30 +141,30 @@ def product_chunks(batch: int, m: int, n: int, k: int, rows: int, panels: Sequen
     return down, (*cuts, down * len(columns))
 
 
-def dots_chunks(batch: int, m: int, n: int, k: int, rows: int) -> tuple[int, int]:
+def dots_chunks(batch: int, m: int, n: int, k: int, rows: int, shortest: int = SHORTEST) -> tuple[int, int]:
     """The rows of a unit of a product whose sums have lanes, a multiple of a tile's, and the units of a chunk.
 
     A unit has rows of one matrix, and each chunk of the sum begins with what all units read, the few rows of Q.
     """
     each = m * k * (2 * n / FLOPS_A_NANOSECOND + FACTOR)
-    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= SHORTEST else 1
+    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= shortest else 1
     block = -(-m // (pieces * rows)) * rows
-    return block, span_of_units(batch * -(-m // block), each * block / m)
+    return block, span_of_units(batch * -(-m // block), each * block / m, shortest)
 
 
-def sweeps_chunks(batch: int, m: int, n: int, k: int) -> tuple[int, int]:
+def sweeps_chunks(batch: int, m: int, n: int, k: int, shortest: int = SHORTEST) -> tuple[int, int]:
     """The columns of a unit of a product that sweeps over few rows, and the units of a chunk.
 
     Lines of the matrix stay in the nearest cache while all rows are swept over, and so do the rows' sums.
     """
     each = n * k * (2 * m / FLOPS_A_NANOSECOND + FACTOR)
-    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= SHORTEST else 1
+    pieces = min(max(math.ceil(each / TARGET), 1), MOST) if each * batch >= shortest else 1
     block = min(-(-n // (pieces * SWEPT)) * SWEPT, MOST_SWEPT) if m == 1 else SWEPT_OF_SEVERAL
-    return block, span_of_units(batch * -(-n // block), each * min(block / n, 1))
+    return block, span_of_units(batch * -(-n // block), each * min(block / n, 1), shortest)
 
 
-def span_of_units(units: int, nanoseconds: float) -> int:
+def span_of_units(units: int, nanoseconds: float, shortest: int = SHORTEST) -> int:
     """How many units of work a chunk has, where each takes so long: all of them where they are not worth cutting."""
-    if units * nanoseconds < SHORTEST:
+    if units * nanoseconds < shortest:
         return max(units, 1)
     return max(math.ceil(TARGET / nanoseconds) if nanoseconds < TARGET else 1, -(-units // MOST))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from lucid.codegen.cpu.chunks import FLOPS_A_NANOSECOND, dots_chunks, product_chunks, span_of_units, sweeps_chunks
+from lucid.codegen.cpu.chunks import (
+    FLOPS_A_NANOSECOND,
+    SHORTEST,
+    dots_chunks,
+    product_chunks,
+    span_of_units,
+    sweeps_chunks,
+)
 from lucid.codegen.cpu.dots import MOST_ROWS, Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.library import DOTS, PRODUCT, SMALL, SWEEPS, TILES
@@ -38,8 +45,8 @@ class MatmulCall(NamedTuple):
     swapped: bool = False
 
 
-def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> MatmulCall:
-    """How to compute a matmul of operands of types a and b."""
+def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine, shortest: int = SHORTEST) -> MatmulCall:
+    """How to compute a matmul of operands of types a and b: in chunks, if it takes so many nanoseconds."""
     m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
     n = b.shape[-2 if op.transpose_b else -1]
     batch = math.prod(a.shape[:-2])
@@ -50,7 +57,7 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         swapped = op.transpose_b and (op.transpose_a or m < n)  # then B transposed is the one that has many rows
         of_a, of_b = (m, a_strides), (n, b_strides[::-1])
         (rows, p_strides), (columns, q_strides) = (of_b, of_a) if swapped else (of_a, of_b)
-        block, span = dots_chunks(batch, rows, columns, k, MOST_ROWS)
+        block, span = dots_chunks(batch, rows, columns, k, MOST_ROWS, shortest)
         units = batch * -(-rows // block)
         c_strides = (1, n) if swapped else (n, 1)
         width = tile_columns(a.dtype, machine.vector_bytes, op.lanes, columns)
@@ -64,13 +71,13 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
     if k > 0 and (n <= MOST_SWEPT if swapped else m == 1 and not op.transpose_b):
         few, many = (n, m) if swapped else (m, n)
         strides = (*b_strides[::-1], m, 1, n) if swapped else (*a_strides, n, n, 1)
-        block, span = sweeps_chunks(batch, few, many, k)
+        block, span = sweeps_chunks(batch, few, many, k, shortest)
         units = batch * -(-many // block)
         sizes = (few, many, k, *strides, chunk, block, units, span)
         memory = Sweeps(a.dtype, machine.vector_bytes).memory(few, block, k <= chunk, strides[-1])
         return MatmulCall(f"{SWEEPS}{a.dtype.short}", -(-units // span), sizes, memory, swapped)
     if k <= chunk and _is_small(m, n, k, op.transpose_b):
-        span = span_of_units(batch, 2 * m * n * k / FLOPS_A_NANOSECOND)
+        span = span_of_units(batch, 2 * m * n * k / FLOPS_A_NANOSECOND, shortest)
         sizes = (m, n, k, *a_strides, *b_strides, batch, span)
         memory = Small(a.dtype, machine.vector_bytes).memory(k)
         return MatmulCall(f"{SMALL}{a.dtype.short}", -(-batch // span), sizes, memory)
@@ -81,7 +88,7 @@ def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine) -> M
         m, n, a_strides, b_strides = n, m, b_strides[::-1], a_strides[::-1]
     panels = gemm.panels(m, n)
     width, last = panels[0] * gemm.lanes, sum(panels[:-1]) * gemm.lanes
-    down, cuts = product_chunks(batch, m, n, k, gemm.rows, panels)
+    down, cuts = product_chunks(batch, m, n, k, gemm.rows, panels, shortest)
     stretches = len(cuts) - 1
     tiles = [f"{TILES[shape]}{a.dtype.short}" if shape else 0 for shape in gemm.other_tiles(m, n)]
     in_place = int(gemm.reads_in_place(m, *b_strides))

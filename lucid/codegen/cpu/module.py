@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
+from lucid.codegen.cpu.chunks import SHORTEST, SHORTEST_IN_LOOP
 from lucid.codegen.cpu.control import I32, POINTER, TASK, VOID
 from lucid.codegen.cpu.irregular import WRITERS
 from lucid.codegen.cpu.machine import ENTRY, Machine
@@ -37,6 +38,7 @@ class Scope(NamedTuple):
 
     graph: Graph
     operands: Mapping[Value, Operand]
+    shortest: int  # nanoseconds of what is cut into chunks
 
 
 class ModuleWriter:
@@ -55,11 +57,11 @@ class ModuleWriter:
         self.module = self.new_module()
         self.expressions = 0  # of the kernels in there
         values = (*graph.inputs, *graph.outputs)
-        self.scope = Scope(graph, {value: (slot, 0) for slot, value in enumerate(values)})
+        self.scope = Scope(graph, {value: (slot, 0) for slot, value in enumerate(values)}, SHORTEST)
         self.arena = len(values)
         self.slots = 0
         self.steps = Steps()
-        self.functions: dict[tuple[Kernel, frozenset[int]], KernelFunction] = {}
+        self.functions: dict[tuple[Kernel, frozenset[int], int], KernelFunction] = {}
         self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int, int]] = {}
         self.checks: list[tuple[Check, Value]] = []
         self.imports: list[str] = []
@@ -132,11 +134,12 @@ class ModuleWriter:
         homes = [home(self.scope.graph, value) for value in (*node.inputs, *node.outputs)]
         count = len(node.inputs)
         past_caches = streamed(kernel, [n for n in range(count, len(homes)) if homes[n] in homes[:count]])
-        function = self.functions.get((kernel, past_caches))
+        key = kernel, past_caches, self.scope.shortest
+        function = self.functions.get(key)
         if function is None:
             name = f"kernel_{len(self.functions)}"
-            function = write_kernel(self.module, kernel, name, self.machine.vector_bytes, past_caches)
-            self.functions[kernel, past_caches] = function
+            function = write_kernel(self.module, kernel, name, self.machine.vector_bytes, *key[1:])
+            self.functions[key] = function
             self.expressions += len(kernel.values)
         operands = [*map(self.operand, (*node.inputs, *node.outputs))]
         self.steps.task(function.function, function.chunks, operands, draws)
@@ -146,7 +149,7 @@ class ModuleWriter:
         assert isinstance(node.op, Matmul)
         if node.output.type.size == 0:
             return
-        call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine)
+        call = matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, self.machine, self.scope.shortest)
         task = self.imported(call.name, TASK.args)
         for constant in call.constants:
             if isinstance(constant, str):
@@ -211,7 +214,7 @@ class ModuleWriter:
             self.steps.set(operands[element][0], (slot, offset + (scan.length - 1) * size if scan.reverse else offset))
             moving.append((operands[element][0], -size if scan.reverse else size))
         first = self.steps.at
-        self.scope = Scope(body, operands)
+        self.scope = Scope(body, operands, SHORTEST_IN_LOOP)
         for inner in body.nodes:
             handler_of(inner, HANDLERS, "CPU")(self, inner)
         for argument, new in zip(body.arguments, body.outputs[:count], strict=False):

@@ -80,13 +80,13 @@ def with_numbered_draws(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
 
 
 def write_kernel(
-    module: ir.Module, kernel: Kernel, name: str, register: int, streamed: Collection[int]
+    module: ir.Module, kernel: Kernel, name: str, register: int, streamed: Collection[int], shortest: int
 ) -> KernelFunction:
     """Append the function of a kernel with numbered draws to a module, for a machine whose vectors have so many bytes.
-    Some buffers are written past the caches."""
+    Some buffers are written past the caches. It is cut into chunks if it takes so many nanoseconds as the shortest."""
     function = ir.Function(module, TASK, name)
     function.alignment = LINE
-    nest = _Nest(function, kernel, register, streamed)
+    nest = _Nest(function, kernel, register, streamed, shortest)
     nest.write()
     return KernelFunction(function, nest.chunks)
 
@@ -94,7 +94,9 @@ def write_kernel(
 class _Nest:
     """Writes one kernel."""
 
-    def __init__(self, function: ir.Function, kernel: Kernel, register: int, streamed: Collection[int]) -> None:
+    def __init__(
+        self, function: ir.Function, kernel: Kernel, register: int, streamed: Collection[int], shortest: int
+    ) -> None:
         self.kernel = kernel
         placements = kernel.placements()
         self.numbers: dict[Placement, list[int]] = {}
@@ -128,7 +130,7 @@ class _Nest:
         self.turned: dict[int, tuple[Square, ir.Value]] = {}
         by_vectors = {*self.lane_axes, *([self.squares.axis] if self.squares else [])}
         step = width if by_vectors.intersection(kernel.axes[:1]) else 1
-        self.chunks, steps = kernel_chunks(kernel, step)
+        self.chunks, steps = kernel_chunks(kernel, step, shortest)
         if self.chunks > 1:  # from begin to end; each is a multiple of the vectors' width, or the axis's own
 
             def start(number: ir.Value) -> ir.Value:

@@ -146,7 +146,7 @@ def _write(
     for text in writer.write():
         texts.append(text)
         take(text)
-    kernels = {function.function.name: kernel for (kernel, _), function in writer.functions.items()}
+    kernels = {function.function.name: kernel for (kernel, *_), function in writer.functions.items()}
     checks = [[check.message, values.type.dtype.short] for check, values in writer.checks]
     outputs = [str(value.type) for value in graph.outputs]
     return (
