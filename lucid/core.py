@@ -91,7 +91,7 @@ class TensorCore:
 
     @property
     def dtype(self) -> DType:
-        """The element type, such as `lucid.float32`."""
+        """The element type, such as `lucid.float32`. It equals what names it: `x.dtype == "float32"`."""
         return self.type.dtype
 
     @dtype.setter

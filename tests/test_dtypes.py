@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import Tensor
+from lucid import Tensor, nn
 from lucid.errors import DTypeError
 from lucid.ir.types import DTYPES, DType, bool_, float32, int64, uint64
 
@@ -130,3 +130,35 @@ def test_creation() -> None:
     for dtype in DTYPES:
         for call in (make, lucid.compile(make)):
             assert {x.dtype for x in call(dtype)} == {dtype}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_dtype_equals_what_names_it(dtype: DType) -> None:
+    for name in (dtype.name, dtype.numpy, dtype.numpy.type):
+        assert (dtype == name, name == dtype, dtype != name) == (True, True, False)
+        assert dtype in ("complex64", name)
+    assert {dtype.name: 1}[dtype] == 1  # type: ignore[index]
+    others: list[object] = [other for each in DTYPES if each is not dtype for other in (each.name, each.numpy, each)]
+    for other in (
+        *others,
+        None,
+        "f32x",
+        "int128",
+        complex,
+        str,
+        nn.Linear,
+        np.dtype("c8"),
+        32,
+        dtype.bits,
+        [dtype.name],
+    ):
+        assert (dtype == other, other == dtype, dtype != other) == (False, False, True)
+
+
+def test_a_dtype_is_compared_in_a_compiled_function_as_in_eager_code() -> None:
+    def scaled(x: Tensor) -> Tensor:
+        return x * 2.0 if x.dtype == "float32" and x.dtype in (np.float32, "float64") else x
+
+    x = lucid.ones(2)
+    assert lucid.compile(scaled)(x).tolist() == scaled(x).tolist() == [2.0, 2.0]
+    assert lucid.compile(scaled)(x.astype("float64")).tolist() == [1.0, 1.0]

@@ -28,7 +28,13 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True)
 class DType:
-    """An element type, named as in NumPy (`float32`) and, in IR text, by its short form (`f32`)."""
+    """An element type, named as in NumPy (`float32`) and, in IR text, by its short form (`f32`).
+
+    It equals what names it, as NumPy's dtypes do: a name, a type or a dtype of NumPy. Only a name has its hash, too.
+
+    >>> float32 == "float32", float32 == np.float32, float32 != np.dtype("int64"), float32 in ("float32", "float64")
+    (True, True, True, True)
+    """
 
     short: str
     name: str
@@ -52,8 +58,13 @@ class DType:
     def is_integer(self) -> bool:
         return self.kind is Kind.INTEGER
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, DType):
+            return self.short == other.short
+        return self == _named(other) if isinstance(other, str | type | np.dtype) else NotImplemented
+
     def __hash__(self) -> int:
-        return hash(self.short)  # as types are hashed by the thousand
+        return hash(self.name)  # and not of all fields, as types are hashed by the thousand
 
     def __str__(self) -> str:
         return self.name
@@ -89,16 +100,26 @@ def as_dtype(source: object) -> DType:
         return source
     if isinstance(source, np.dtype) and source in _BY_NUMPY:
         return _BY_NUMPY[source]
-    try:
-        name = np.dtype(source).name  # type: ignore[call-overload]
-    except (TypeError, ValueError):
-        name = reprlib.repr(source)
-    if name in _BY_NAME:
-        return _BY_NAME[name]
+    found = _named(source)
+    if found is not None:
+        return found
     raise DTypeError(
-        f"dtype {name} is not supported; expected one of {', '.join(dtype.name for dtype in DTYPES)}.",
+        f"dtype {_numpys_name(source)} is not supported; expected one of {', '.join(dtype.name for dtype in DTYPES)}.",
         hint='convert the data first, for instance with array.astype("float32")',
     )
+
+
+def _named(source: object) -> DType | None:
+    """The DType that a NumPy dtype, a type or a name means, None where there is none."""
+    return _BY_NAME.get(_numpys_name(source))
+
+
+def _numpys_name(source: object) -> str:
+    """What NumPy calls the dtype that something means; where it means none, how that is shown."""
+    try:
+        return np.dtype(source).name  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError):
+        return reprlib.repr(source)
 
 
 def promote(a: DType, b: DType) -> DType:
