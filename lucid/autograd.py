@@ -124,15 +124,15 @@ def leaves_behind(roots: Sequence[Tensor]) -> list[Tensor]:
     if tracer is not None:
         return [leaf for root in roots for leaf in tracer.gradients.leaves_behind(root)]
     found = [root for root in roots if root._history is None]
-    pending = [root._history.record for root in roots if root._history is not None]
-    seen = set(map(id, pending))
-    for record in pending:  # which grows on the way
-        for operand in record.operands:
+    pending = [root._history for root in roots if root._history is not None]
+    seen = {(id(edge.record), edge.slot) for edge in pending}
+    for edge in pending:  # which grows on the way
+        for operand in edge.operands:
             if operand.leaf is not None:
                 found.append(operand.leaf)
-            if operand.edge is not None and id(operand.edge.record) not in seen:
-                seen.add(id(operand.edge.record))
-                pending.append(operand.edge.record)
+            if operand.edge is not None and (key := (id(operand.edge.record), operand.edge.slot)) not in seen:
+                seen.add(key)
+                pending.append(operand.edge)
     return found
 
 
@@ -185,7 +185,8 @@ def backward(output: Tensor, seed: Tensor | None, retain_graph: bool) -> None:
         found = [(output, start)]
     else:
         graph = EagerGraph([output])
-        leaves = list(graph.leaves.values())
+        reached = set(map(id, leaves_behind([output])))
+        leaves = [found for key, found in graph.leaves.items() if key in reached]
         nodes, gradients, _ = graph.backward_nodes([output], [start], [value for _, value in leaves])
         _run(nodes, graph.environment)
         found = [

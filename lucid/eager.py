@@ -57,6 +57,7 @@ class Record:
     results: tuple[Saved, ...]
     location: Location
     freed: bool = False
+    behind: Sequence[Sequence[int]] | None = None  # which operands a gradient of each result gets to, if not to all
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,6 +66,12 @@ class Edge:
 
     record: Record
     slot: int
+
+    @property
+    def operands(self) -> Sequence[Operand]:
+        """The operands that a gradient of the result gets to."""
+        operands, behind = self.record.operands, self.record.behind
+        return operands if behind is None else [operands[position] for position in behind[self.slot]]
 
 
 FREED = Edge(Record(Detach(), (), (), Location(), freed=True), 0)  # the history of results whose graph is gone
@@ -114,9 +121,12 @@ def too_large(types: Sequence[TensorType]) -> AllocationError:
     return AllocationError(f"a tensor of type {' or '.join(map(str, types))} takes more memory than there is.")
 
 
-def record_operation(op: Op, operands: Sequence[Tensor], results: Sequence[Tensor]) -> None:
-    """Give the float results of an op a history."""
-    record = Record(op, tuple(map(_operand, operands)), tuple(map(snapshot, results)), _location())
+def record_operation(
+    op: Op, operands: Sequence[Tensor], results: Sequence[Tensor], behind: Sequence[Sequence[int]] | None = None
+) -> None:
+    """Give the float results of an op a history. `behind` says to which operands the gradient of each gets, if not to
+    all."""
+    record = Record(op, tuple(map(_operand, operands)), tuple(map(snapshot, results)), _location(), behind=behind)
     for slot, tensor in enumerate(results):
         if tensor.dtype.is_float:
             tensor._requires_grad = True

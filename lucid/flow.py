@@ -23,7 +23,7 @@ class GradientFlow:
         self.leaves: dict[Value, Tensor] = {}
         self._flowing: set[Value] = set()
         self._unrecorded: set[Value] = set()
-        self._foreign: set[Value] = set()
+        self._foreign: dict[Value, Tensor] = {}
         self._entries: set[Value] = set()
         self._freed: set[Value] = set()
 
@@ -38,9 +38,9 @@ class GradientFlow:
         if flows:
             self._flowing.add(value)
 
-    def add_foreign(self, value: Value) -> None:
-        """`value` was computed outside the trace, with a history of its own."""
-        self._foreign.add(value)
+    def add_foreign(self, value: Value, tensor: Tensor) -> None:
+        """`value` is that of a tensor computed outside the trace, with a history of its own."""
+        self._foreign[value] = tensor
         self._flowing.add(value)
 
     def add_result(self, value: Value, operands: Sequence[Value], recording: bool) -> None:
@@ -56,9 +56,10 @@ class GradientFlow:
     def is_unrecorded(self, value: Value) -> bool:
         return value in self._unrecorded
 
-    def is_input(self, value: Value) -> bool:
-        """Whether a gradient that arrives here leaves the trace."""
-        return value in self.leaves or value in self._foreign
+    @property
+    def ends(self) -> dict[Value, Tensor]:
+        """The tensors that a gradient leaves the trace at, each under what it held when it was read."""
+        return self.leaves | self._foreign
 
     def behind(self, roots: Sequence[Value], nodes: Sequence[Node], stop: Iterable[Value] = ()) -> set[Value]:
         """The values that a gradient from `roots` reaches; it does not go past those in `stop`."""
@@ -82,7 +83,7 @@ class GradientFlow:
                 "the graph of this tensor has been freed by an earlier backward().",
                 hint="call the first one with retain_graph=True, or compute the tensor again.",
             )
-        if not reached.isdisjoint(self._foreign.difference(stop)):
+        if not reached.isdisjoint(self._foreign.keys() - set(stop)):
             raise TraceError(
                 "backward() in a compiled function reached a tensor that was computed outside it.",
                 hint="pass its .detach(), or compute it inside the function.",

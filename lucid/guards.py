@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
+from lucid.core import TensorCore
 from lucid.descriptions import Content, describe, identities, is_container, is_mutable
 from lucid.modes import epoch as global_epoch
 from lucid.observed import MISSING, Observed
@@ -86,6 +87,11 @@ class GuardRecorder:
         if type(value) in (dict, list):
             value = copy.copy(value)  # what it held: the container itself may change
         target.setdefault(text, Condition(text, subject or expression, expression, value))
+
+    def requires_grad(self, name: str | None, tensor: TensorCore) -> None:
+        """Guard the flag of a captured tensor."""
+        flag = f"{self.bind(tensor)}._requires_grad"
+        self.guard(flag, tensor._requires_grad, f"requires_grad of {name}", epoch=True)
 
     def content(self, expression: str, value: object) -> None:
         """Guard what the object that an expression gives holds, where another guard says which object it is."""

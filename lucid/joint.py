@@ -36,7 +36,7 @@ from lucid.trace import Trace, TracedOutput
 
 def differentiable_results(trace: Trace) -> list[TracedOutput]:
     """The results that a later backward() may go through."""
-    return [r for r in trace.results if isinstance(r, TracedOutput) and r.differentiable]
+    return [result for result in trace.outputs if result.differentiable]
 
 
 def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -> tuple[Compiled, Backward]:
@@ -44,7 +44,7 @@ def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -
     results, traced = differentiable_results(trace), trace.graph
     outputs = len(traced.outputs)
     shared, later = cut(pipeline)
-    joint, seeds, wrt = _joint_graph(trace, [result.value for result in results])
+    joint, seeds, wrt = _joint_graph(traced, results)
 
     def make() -> Parts:
         together = run_pipeline(joint, shared)
@@ -64,27 +64,26 @@ def split(trace: Trace, target: Target, pipeline: tuple[Pass, ...] = PIPELINE) -
     kind = f"{outputs} outputs, {len(seeds)} seeds"  # which the joint graph does not tell
     (forward, backward), again = compile_parts(joint, target, kind, make, pipeline)
     saved_types = forward.executable.output_types[outputs:]
-    return forward, Backward(backward, [joint.inputs[i] for i in again], wrt, saved_types, seeds, trace)
+    return forward, Backward(backward, [joint.inputs[i] for i in again], wrt, saved_types, results, trace)
 
 
 def _later(stages: Stages) -> dict[str, Graph]:
     return {name: graph for name, graph in stages.graphs.items() if name != TRACED}
 
 
-def _joint_graph(trace: Trace, outputs: Sequence[Value]) -> tuple[Graph, list[Value], list[Value]]:
-    """The traced graph with seeds as arguments and the gradients of the inputs that the outputs depend on as further
+def _joint_graph(graph: Graph, results: Sequence[TracedOutput]) -> tuple[Graph, list[Value], list[Value]]:
+    """The traced graph with seeds as arguments and the gradients of what a backward of the results gets to as further
     outputs."""
-    graph = trace.graph
-    needed = set(outputs)
-    for node in reversed(graph.nodes):
-        if not needed.isdisjoint(node.outputs):
-            needed.update(node.inputs)
-    wrt = [value for value in graph.inputs if value in needed and value in trace.differentiable]
+    reached = {value for result in results for value in result.reached or ()}
+    made = [value for node in graph.nodes for value in node.outputs]
+    wrt = [value for value in (*graph.inputs, *made) if value in reached]
     builder = Builder(graph.nodes)
+    outputs = [result.value for result in results]
     seeds = [Value(value.type, f"seed.{i}" if len(outputs) > 1 else "seed") for i, value in enumerate(outputs)]
     totals: list[Value] = []
-    for output, seed in zip(outputs, seeds, strict=True):
-        parts = builder.add(Grad(), output, seed, *wrt, names=[f"{value.name}.grad" for value in wrt])
+    for output, seed in zip(outputs, seeds, strict=True) if wrt else ():  # none where they depend on nothing
+        names = [f"{value.name}.grad" if value.name else None for value in wrt]
+        parts = builder.add(Grad(), output, seed, *wrt, names=names)
         if totals:
             parts = tuple(
                 (builder.wrap(total) + builder.wrap(part)).value for total, part in zip(totals, parts, strict=True)
@@ -108,23 +107,31 @@ class Backward(Readable):
         again: Sequence[Value],
         wrt: Sequence[Value],
         saved_types: tuple[TensorType, ...],
-        seeds: Sequence[Value],
+        results: Sequence[TracedOutput],
         trace: Trace,
     ) -> None:
         super().__init__(compiled)
         self.trap = False  # whether gradients that are not finite are errors at any time
-        self.result_types = tuple(seed.type for seed in seeds)
+        self.result_types = tuple(result.value.type for result in results)
         self.saved_types = saved_types
         self.gradient_types = tuple(value.type for value in wrt)
         self._inputs = list(dict.fromkeys([*wrt, *again]))  # what the op of a call reads, in order
         self.wrt_positions = tuple(self._inputs.index(value) for value in wrt)
         self.again_positions = tuple(self._inputs.index(value) for value in again)
         self._sources = [_source(trace, value) for value in self._inputs]
+        self._behind = [[self._inputs.index(value) for value in result.reached or ()] for result in results]
 
-    def record(self, leaves: Sequence[Any], scalars: Array, live: Sequence[Tensor], saved: Sequence[Tensor]) -> None:
-        """Give the differentiable results of a call their history."""
-        operands = [source(leaves, scalars) for source in self._sources]
-        eager.record_operation(CompiledCall(self), operands, [*live, *saved])
+    def record(
+        self,
+        leaves: Sequence[Any],
+        scalars: Array,
+        results: Sequence[Tensor],
+        live: Sequence[Tensor],
+        saved: Sequence[Tensor],
+    ) -> None:
+        """Give those results of a call that are `live`, the differentiable ones, their history."""
+        operands = [source(leaves, scalars, results) for source in self._sources]
+        eager.record_operation(CompiledCall(self), operands, [*live, *saved], [*self._behind, *([] for _ in saved)])
 
     def _run(self, operands: Sequence[Array]) -> tuple[Array, ...]:
         """The gradients, for the inputs read again, the saved values and the seeds, whose types are not looked at."""
@@ -142,27 +149,33 @@ class Backward(Readable):
         return results
 
 
-Source = Callable[[Sequence[Any], Array], Tensor]
+Source = Callable[[Sequence[Any], Array, Sequence[Tensor]], Tensor]
 
 
 def _source(trace: Trace, value: Value) -> Source:
-    """Where the backward of a call finds an input of the forward, given the leaves of the call and its scalars."""
+    """Where the backward of a call finds an input of the forward, or what gets a gradient, among the leaves of the
+    call, its scalars and its results."""
+    end = trace.ends.get(value)
+    if isinstance(end, int):
+        return lambda leaves, scalars, tensors: tensors[end]
+    if end is not None:
+        return lambda leaves, scalars, tensors: _as_operand(end.in_call(leaves))
     for tracked in trace.inputs:
         if tracked.initial is value:
             tensor, number = tracked.tensor, tracked.argument
             if number is not None:
-                return lambda leaves, scalars: _as_operand(leaves[number])
-            if trace.generator is not None and tensor is trace.generator.seed_state:
-                return lambda leaves, scalars: Tensor(tensor)  # a copy: a new seed is not an update of what was drawn
-            return lambda leaves, scalars: tensor
+                return lambda leaves, scalars, tensors: _as_operand(leaves[number])
+            if trace.generator is not None and tensor is trace.generator.seed_state:  # a copy: a new seed is no update
+                return lambda leaves, scalars, tensors: Tensor(tensor)
+            return lambda leaves, scalars, tensors: tensor
     for i, (symbol, _) in enumerate(trace.scalars):
         if symbol is value:
-            return lambda leaves, scalars: Tensor(scalars[i])
+            return lambda leaves, scalars, tensors: Tensor(scalars[i])
     for slot in trace.grads_read:
         if slot.entry is value:
             raise GradientError("a result of a compiled function that depends on a `.grad` can't be differentiated.")
     array = trace.constants[value]
-    return lambda leaves, scalars: tensor_over(array)
+    return lambda leaves, scalars, tensors: tensor_over(array)
 
 
 def _as_operand(leaf: Any) -> Tensor:

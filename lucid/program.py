@@ -34,7 +34,7 @@ from lucid.returned import returning
 from lucid.signature import flatten_call, signature
 from lucid.stages import Readable
 from lucid.tensor import Array, Tensor
-from lucid.trace import Outside, Trace, TracedOutput, Tracked
+from lucid.trace import Outside, Trace, Tracked
 from lucid.values import Values
 
 if TYPE_CHECKING:
@@ -185,7 +185,9 @@ class Program(Readable, ABC):
         self._pack_scalars = struct.Struct(f"{len(trace.scalars)}d").pack_into
         self._constants = trace.constants
         self._grads_read = [
-            (position[slot.entry], trace.outside(slot.tensor)) for slot in trace.grads_read if slot.entry is not None
+            (position[slot.entry], slot.owner)
+            for slot in trace.grads_read
+            if slot.entry is not None and isinstance(slot.owner, Outside)
         ]
         # Whether a call that follows finds the grad of this one: it adds to one, or has stored one where it found none.
         self._finds_grads = any(slot.entry is not None or slot.now is not None for slot in trace.grads_read)
@@ -195,20 +197,22 @@ class Program(Readable, ABC):
         self._results = trace.results
         self._returned: dict[str, Any] = {}
         self._returning = returning(self._results, self._result_spec, self._returned)
-        traced = [result for result in trace.results if isinstance(result, TracedOutput)]
+        traced = trace.outputs
         self._result_count = len(traced)
         self._live = [number for number, result in enumerate(traced) if result.differentiable]
-        self._freed = [n for n, result in enumerate(traced) if result.requires_grad and not result.differentiable]
-        self._grads_written: list[tuple[Outside, int | None]] = []  # whose, and which output
+        self._made = [n for n, r in enumerate(traced) if r.requires_grad and r.is_leaf and r.passed is None]
+        self._freed = [
+            n for n, r in enumerate(traced) if r.requires_grad and not r.differentiable and n not in self._made
+        ]
+        self._grads_written: list[tuple[Outside | int, int | None]] = []  # whose, and which output
         self._grads_cleared: list[Tensor] = []  # those of captured tensors that are set to None
         stored = itertools.count(self._result_count)
         for grad in trace.grads_written:
             number = next(stored) if grad.now is not None else None
-            owner = trace.outside(grad.tensor)
-            if number is None and owner.tensor is not None:
-                self._grads_cleared.append(owner.tensor)
+            if number is None and isinstance(grad.owner, Outside) and grad.owner.tensor is not None:
+                self._grads_cleared.append(grad.owner.tensor)
             else:
-                self._grads_written.append((owner, number))
+                self._grads_written.append((grad.owner, number))
         self._first_saved = len(graph.outputs)
         self._lines = trace.lines
         self._shown = range(self._first_saved - sum(line.count for line in trace.lines), self._first_saved)
@@ -310,7 +314,7 @@ class Program(Readable, ABC):
             lines += _for_each("cleared", len(self._grads_cleared), "grads_cleared", "._grad = None")
         if self._grads_written:
             lines.append("write_grads(leaves, tensors)")
-        if self._freed or self.backward is not None:
+        if self._made or self._freed or self.backward is not None:
             lines.append("write_histories(leaves, tensors)")
         return [*lines, *self._returning]
 
@@ -380,16 +384,18 @@ class Program(Readable, ABC):
 
     def _write_grads(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
         for owner, output in self._grads_written:
-            target = owner.in_call(leaves)
+            target = tensors[owner] if isinstance(owner, int) else owner.in_call(leaves)
             if isinstance(target, Tensor):
                 target._grad = None if output is None else tensors[output]
 
     def _write_histories(self, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> None:
+        for made in self._made:
+            tensors[made]._requires_grad = True
         for freed in self._freed:
             tensors[freed]._requires_grad, tensors[freed]._history = True, eager.FREED
         if self.backward is not None:
             live = [tensors[output] for output in self._live]
-            self.backward.record(leaves, self._scalars, live, tensors[self._first_saved :])
+            self.backward.record(leaves, self._scalars, tensors, live, tensors[self._first_saved :])
 
 
 def array_of(leaf: Any) -> Array:

@@ -41,15 +41,14 @@ def returning(results: Sequence[Any], spec: Spec, scope: dict[str, Any], repeate
 
 def _texts(results: Sequence[Any], scope: dict[str, Any], repeated: bool) -> Iterator[str]:
     """An expression for each result."""
-    computed = 0
+    numbers: dict[TracedOutput, int] = {}
     for result in results:
         if isinstance(result, TracedOutput):
-            text = f"tensors[{computed}]"
+            text = f"tensors[{numbers.setdefault(result, len(numbers))}]"
             if result.passed is not None and not repeated:
                 passed = _outside(result.passed, scope)
                 text = f"{passed} if isinstance({passed}, Tensor) else {text}"
             yield text
-            computed += 1
         elif isinstance(result, Scalar):
             yield result.source
         elif isinstance(result, Outside):

@@ -29,6 +29,9 @@ class Tracked:
     is_array: bool = False  # the tensor stands for a NumPy array, which is read at each call
 
 
+UNKNOWN = -1  # a tensor that a call makes, and gives to nobody
+
+
 @dataclass(eq=False)
 class GradSlot:
     """The `grad` of a tensor during a trace."""
@@ -39,6 +42,7 @@ class GradSlot:
     was_read: bool = False  # before it was written: then the trace depends on what it was at entry
     written: bool = False
     name: str = ""  # of the tensor, where the trace has read its grad
+    owner: Outside | int = UNKNOWN  # where a call finds the tensor; a result that it makes, by its number
 
     @property
     def has_changed(self) -> bool:
@@ -70,7 +74,13 @@ class TracedOutput:
     value: Value
     passed: Outside | None
     requires_grad: bool
-    differentiable: bool  # a later backward() may go through it
+    is_leaf: bool
+    reached: tuple[Value, ...] | None  # which of `Trace.ends` a later backward() gets to; None where there can be none
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a later backward() may go through it."""
+        return self.reached is not None
 
 
 @dataclass(frozen=True)
@@ -99,23 +109,26 @@ class Trace:
     """A traced function.
 
     The arguments of `graph` are those of `inputs` that are not written, then scalars, grads read and constants; its
-    states are the other `inputs`. Its outputs are the TracedOutputs among `results`, then the grads written, then the
-    values of `lines`.
+    states are the other `inputs`. Its outputs are `outputs`, then the grads written, then the values of `lines`.
     """
 
     graph: Graph
     inputs: list[Tracked]
+    views: list[tuple[str, Tensor]]  # captured ones, which are computed from what they view, with their names
     scalars: list[tuple[Value, str]]  # float64 arguments, and the expressions that give them at each call
     grads_read: list[GradSlot]
     constants: dict[Value, Array]  # arrays that the traced code itself made
     # The leaves of the result: TracedOutputs, Scalars, Outside for other arguments, and objects returned as they are.
     results: list[object]
+    outputs: list[TracedOutput]  # those among the results, each once
     grads_written: list[GradSlot]
     lines: tuple[Line | Loop, ...]
     draws: int
     generator: Generator | None
     latest: LatestDraw  # to be told of each call that draws
-    differentiable: dict[Value, Tensor]  # inputs that gradients flow to
+    # What gradients leave the trace at, and what it is to a call: a tensor from outside, or a leaf, the number of which
+    # among the outputs it is.
+    ends: dict[Value, Outside | int]
     guards: GuardRecorder
     scalar_guards: list[str]
 
@@ -124,11 +137,6 @@ class Trace:
         of captured tensors, each in the memory that it is in."""
         captured = [tracked.tensor._array for tracked in self.inputs if tracked.argument is None]
         return [*self.constants.values(), *(array for array in captured if array is not None)]
-
-    def outside(self, tensor: Tensor) -> Outside:
-        """How a later call finds a tensor that the trace has met."""
-        found = next((tracked for tracked in self.inputs if tracked.tensor is tensor), None)
-        return Outside(None, tensor) if found is None else Outside.of(found)
 
     def build_guards(self) -> Guards:
         """The guards of the trace, with those on captured tensors and their grads."""
@@ -139,13 +147,13 @@ class Trace:
                     condition = f"leaves[{tracked.argument}] is {recorder.bind(tracked.tensor)}"
                     recorder.require(condition, f"whether {tracked.initial.name} is captured, too")
             else:
-                name = recorder.bind(tracked.tensor)
-                flag = tracked.tensor._requires_grad
-                recorder.guard(f"{name}._requires_grad", flag, f"requires_grad of {tracked.initial.name}", epoch=True)
+                recorder.requires_grad(tracked.initial.name, tracked.tensor)
+        for name, view in self.views:
+            recorder.requires_grad(name, view)
         for slot in self.grads_read + self.grads_written:
-            number = self.outside(slot.tensor).argument
-            subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
-            if slot.was_read:
+            if slot.was_read and isinstance(slot.owner, Outside):
+                number = slot.owner.argument
+                subject = recorder.bind(slot.tensor) if number is None else f"leaves[{number}]"
                 question = f"whether {name_of.get(id(slot.tensor), slot.name)}.grad is None"
                 recorder.guard(f"({subject}._grad is None)", slot.entry is None, question)
         return recorder.build([source for _, source in self.scalars], self.scalar_guards)

@@ -57,7 +57,7 @@ class TracedGradients:
         self._expect_no_loop("backward() can't be called")
         start = autograd.default_seed(output, seed)
         value = self._tracer.operand(output)
-        reached = self._behind(value)
+        reached = self.behind(value)
         self.flow.check(reached)
         leaves = [leaf for leaf in self.flow.leaves if leaf in reached]
         gradients = self._grad_op(value, start, leaves) if leaves else ()  # none where it depends on nothing
@@ -78,10 +78,10 @@ class TracedGradients:
 
     def leaves_behind(self, tensor: Tensor) -> list[Tensor]:
         """The leaves that a gradient of a tensor would flow to."""
-        reached = self._behind(self._tracer.value(tensor))
+        reached = self.behind(self._tracer.value(tensor))
         return [leaf for value, leaf in self.flow.leaves.items() if value in reached]
 
-    def _behind(self, value: Value) -> set[Value]:
+    def behind(self, value: Value) -> set[Value]:
         """The values that a gradient from `value` reaches. Where it goes back through a gradient, that is written out
         first: a bias, for one, has no effect on the slope of a layer."""
         nodes: Sequence[Node] = self._tracer.builder.nodes

@@ -7,7 +7,7 @@ it raises, the overlay is dropped and nothing has happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -32,6 +32,7 @@ from lucid.scopes import Scope, Scopes
 from lucid.side_effects import expect_no_write, refuse_deletion
 from lucid.tensor import Array, Tensor
 from lucid.trace import (
+    UNKNOWN,
     Line,
     Loop,
     Outside,
@@ -91,7 +92,7 @@ class Tracer:
         tracked = Tracked(tensor, initial, initial, argument)
         self._tracked[id(tensor)] = tracked
         if tensor._history is not None:
-            self._flow.add_foreign(initial)
+            self._flow.add_foreign(initial, tensor)
         elif tensor._requires_grad:
             self._flow.add_leaf(initial, tensor)
         return tracked
@@ -169,15 +170,22 @@ class Tracer:
         operand = self.value(base)
         (value,) = self.add(op, operand)
         if view._history is not None and view._symbol is None:
-            self._flow.add_foreign(value)
-        elif not isinstance(op, Detach):
-            self._flow.add_result(value, [operand], view._requires_grad)
+            (value,) = self.add(Detach(), value)  # a gradient goes on through that history
+            self._flow.add_foreign(value, view)
+        else:
+            is_leaf = view._requires_grad and view._history is None
+            if not isinstance(op, Detach):
+                self._flow.add_result(value, [operand], view._requires_grad and not is_leaf)
+            if is_leaf:
+                value = self._begun(value, view)
         self._views[id(view)] = view, value, updates
         return value
 
     def _updates(self, tensor: Tensor) -> int:
         while (viewed := tensor._viewed()) is not None:
             tensor = viewed[0]
+        if tensor._symbol is not None:
+            return tensor._version.count
         tracked = self._tracked.get(id(tensor))
         return tracked.updates if tracked is not None else 0
 
@@ -285,6 +293,9 @@ class Tracer:
         new = self.value(value)
         if tensor._symbol is not None:
             tensor._symbol = new
+            tensor._version.count += 1
+            if tensor._requires_grad and tensor._history is None:
+                tensor._symbol = self._begun(new, tensor)
             return
         tracked = self._capture(tensor)
         tracked.value = new
@@ -293,14 +304,19 @@ class Tracer:
     def set_requires_grad(self, tensor: Tensor) -> None:
         """A tensor made in this trace becomes a leaf; tensors from outside keep their flag."""
         if tensor._symbol is not None:
-            if self._flow.is_unrecorded(tensor._symbol) or self._flow.flows(tensor._symbol):
-                (tensor._symbol,) = self.add(Detach(), tensor._symbol)
-            self._flow.add_leaf(tensor._symbol, tensor)
+            tensor._symbol = self._begun(tensor._symbol, tensor)
         elif not self.is_new(tensor):
             raise TraceError(
                 "requires_grad of a tensor from outside can't change while a function is traced.",
                 hint="set it before the call, or take derivatives with respect to x.detach().requires_grad_().",
             )
+
+    def _begun(self, value: Value, leaf: Tensor) -> Value:
+        """The value of a leaf whose elements are these, whatever they were computed from."""
+        if self._flow.is_unrecorded(value) or self._flow.flows(value):
+            (value,) = self.add(Detach(), value)
+        self._flow.add_leaf(value, leaf)
+        return value
 
     def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the traced code itself."""
@@ -328,9 +344,15 @@ class Tracer:
         check_arrays(self._sums)
         for leaf in leaves:
             check_result(leaf)
-        results = [self._result(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        returned = {id(leaf): leaf for leaf in leaves if isinstance(leaf, Tensor)}
+        number = {key: number for number, key in enumerate(returned)}
+        ends = self._ends(number)
+        outputs = {key: self._result(tensor, ends) for key, tensor in returned.items()}
         read = [slot for slot in self.gradients.slots.values() if slot.was_read and not self.is_new(slot.tensor)]
-        written = [slot for slot in self.gradients.slots.values() if slot.has_changed and self._is_outside(slot.tensor)]
+        for slot in self.gradients.slots.values():
+            is_outside = self._is_outside(slot.tensor)
+            slot.owner = self._outside(slot.tensor) if is_outside else number.get(id(slot.tensor), UNKNOWN)
+        written = [slot for slot in self.gradients.slots.values() if slot.has_changed and slot.owner != UNKNOWN]
         stored = [self.value(slot.now) for slot in written if slot.now is not None]
         outside = [tracked for tracked in self._tracked.values() if not self.is_new(tracked.tensor)]
         updates = [(t.initial, t.value) for t in outside if t.value is not t.initial]
@@ -357,7 +379,7 @@ class Tracer:
             tuple(tracked.initial for tracked in states),
             tuple(self.builder.nodes),
             (
-                *(result.value for result in results if isinstance(result, TracedOutput)),
+                *(output.value for output in outputs.values()),
                 *stored,
                 *self.scopes.whole.shown,
             ),
@@ -367,16 +389,18 @@ class Tracer:
         return Trace(
             graph=graph,
             inputs=inputs,
+            views=[(self.name_of(v), v) for v, _, _ in self._views.values() if self._is_outside(v)],
             scalars=[(scalar.symbol, source) for source, scalar in self.scalars.inputs.items()],
             grads_read=read,
             constants=self._constants,
-            results=results,
+            results=[outputs.get(id(leaf), leaf) for leaf in leaves],
+            outputs=list(outputs.values()),
             grads_written=written,
             lines=tuple(self.scopes.whole.lines),
             draws=draws,
             generator=self._generator,
             latest=self.latest,
-            differentiable={t.initial: t.tensor for t in inputs if self._flow.is_input(t.initial)},
+            ends=ends,
             guards=self.guards,
             scalar_guards=self.scalars.conditions,
         )
@@ -384,18 +408,33 @@ class Tracer:
     def _is_outside(self, tensor: Tensor) -> bool:
         return tensor._symbol is None and not self.is_new(tensor)
 
-    def _result(self, tensor: Tensor) -> TracedOutput:
-        """A tensor that the function returns."""
-        if self._is_outside(tensor) and tensor._viewed() is None:
-            self._capture(tensor)
+    def _outside(self, tensor: Tensor) -> Outside:
+        """How a later call finds a tensor that the trace has met: an argument, or captured, itself or as a view."""
         tracked = self._tracked.get(id(tensor))
-        passed = Outside.of(tracked) if tracked is not None and self._is_outside(tensor) else None
+        return Outside(None, tensor) if tracked is None else Outside.of(tracked)
+
+    def _ends(self, returned: Mapping[int, int]) -> dict[Value, Outside | int]:
+        """What a later backward() gets to. A leaf that the function has made is known to nobody else, unless it is
+        `returned`, which has the numbers of the results by the ids of their tensors."""
+        ends: dict[Value, Outside | int] = {}
+        for value, tensor in self._flow.ends.items():
+            if self._is_outside(tensor):
+                ends[value] = self._outside(tensor)
+            elif id(tensor) in returned:
+                ends[value] = returned[id(tensor)]
+        return ends
+
+    def _result(self, tensor: Tensor, ends: Collection[Value]) -> TracedOutput:
+        """A tensor that the function returns."""
         value = self.value(tensor)
-        alive = passed is None and tensor._requires_grad and tensor._history is not None
-        if alive:
-            inputs = [x for x in self._flow.behind([value], self.builder.nodes) if self._flow.is_input(x)]
-            alive = not self._flow.is_freed(self._flow.behind([value], self.builder.nodes, stop=inputs))
-        return TracedOutput(value, passed, tensor._requires_grad, alive)
+        passed = self._outside(tensor) if self._is_outside(tensor) else None
+        reached: tuple[Value, ...] | None = None
+        if passed is None and tensor._requires_grad and tensor._history is not None:
+            behind = self._flow.behind([value], self.builder.nodes, stop=self._flow.ends)
+            if not self._flow.is_freed(behind):
+                flows_to = self.gradients.behind(value)
+                reached = tuple(end for end in ends if end in flows_to)
+        return TracedOutput(value, passed, tensor._requires_grad, tensor._history is None, reached)
 
 
 @contextmanager

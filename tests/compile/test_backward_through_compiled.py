@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,7 @@ import lucid.nn.functional as F
 import lucid.optim as optim
 from lucid import Tensor
 from lucid.errors import GradientError
-from tests.compile.worlds import normal
-
-
-def assert_same_gradients(program: Callable[[Callable[[Any], Any]], list[Any]], tolerance: float = 1e-5) -> None:
-    """Check that a program, which is given `lucid.compile` or what stands in for it, returns the same tensors."""
-    results = []
-    for wrap in (lambda f: f, lucid.compile):
-        lucid.seed(11)
-        results.append(program(wrap))
-    for number, (eager, compiled) in enumerate(zip(*results, strict=True)):
-        assert (eager is None) == (compiled is None), f"result {number}"
-        if eager is not None:
-            np.testing.assert_allclose(
-                np.asarray(compiled), np.asarray(eager), rtol=tolerance, atol=tolerance, err_msg=f"result {number}"
-            )
+from tests.compile.worlds import assert_same_gradients, normal
 
 
 def mlp() -> nn.Sequential:

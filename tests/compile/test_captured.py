@@ -281,3 +281,18 @@ def test_indices_that_are_tensors() -> None:
     assert fast(table).tolist() == [3.0, 4.0]
     position.fill_(-2)
     assert fast(table).tolist() == [1.0, 2.0]  # which is read at each call
+
+
+def test_views_of_a_tensor_that_the_function_makes() -> None:
+    """They read its updates, as those of a tensor from outside do, also in what is returned."""
+
+    def fill(x: Tensor) -> tuple[Tensor, ...]:
+        table = lucid.zeros((2, 4))
+        turned, detached = table.T, table.detach()
+        row = turned[:, 1]
+        table[1] = x
+        before = row * 1.0
+        detached.copy_(table + 1.0)
+        return turned, row, before, detached, table
+
+    assert_alike(lambda: (fill, []), (Tensor(X[0]),), (Tensor(X[1]),))

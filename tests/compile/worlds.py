@@ -72,6 +72,20 @@ def _assert_same(eager: dict[str, Any], compiled: dict[str, Any], when: str, tol
             np.testing.assert_array_equal(found, expected, message)
 
 
+def assert_same_gradients(program: Callable[[Callable[[Any], Any]], list[Any]], tolerance: float = 1e-5) -> None:
+    """Check that a program, which is given `lucid.compile` or what stands in for it, returns the same tensors."""
+    results = []
+    for wrap in (lambda f: f, lucid.compile):
+        lucid.seed(11)
+        results.append(program(wrap))
+    for number, (eager, compiled) in enumerate(zip(*results, strict=True)):
+        assert (eager is None) == (compiled is None), f"result {number}"
+        if eager is not None:
+            np.testing.assert_allclose(
+                np.asarray(compiled), np.asarray(eager), rtol=tolerance, atol=tolerance, err_msg=f"result {number}"
+            )
+
+
 def normal(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Random float32 values."""
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
