@@ -26,6 +26,7 @@ class Tracked:
     value: Value
     argument: int | None  # its number among the leaves of the call, or None where it is captured
     updates: int = 0
+    leaf: Value | None = None  # what a leaf that was updated holds, where gradients have been recorded since
     is_array: bool = False  # the tensor stands for a NumPy array, which is read at each call
 
 

@@ -167,15 +167,16 @@ class Tracer:
         memo = self._views.get(id(view))
         if memo is not None and memo[2] == updates:
             return memo[1]
-        operand = self.value(base)
+        is_leaf, cuts = view._requires_grad and view._history is None, isinstance(op, Detach)
+        recording = view._requires_grad and not is_leaf and not cuts
+        operand = self._from_its_scope(base, self._recorded) if recording else self.value(base)
         (value,) = self.add(op, operand)
         if view._history is not None and view._symbol is None:
             (value,) = self.add(Detach(), value)  # a gradient goes on through that history
             self._flow.add_foreign(value, view)
         else:
-            is_leaf = view._requires_grad and view._history is None
-            if not isinstance(op, Detach):
-                self._flow.add_result(value, [operand], view._requires_grad and not is_leaf)
+            if not cuts:
+                self._flow.add_result(value, [operand], recording)
             if is_leaf:
                 value = self._begun(value, view)
         self._views[id(view)] = view, value, updates
@@ -204,17 +205,20 @@ class Tracer:
         return results
 
     def _operand(self, tensor: Tensor) -> Value:
+        return self._recorded(tensor) if is_grad_enabled() else self._value(tensor)
+
+    def _recorded(self, tensor: Tensor) -> Value:
         value = self._value(tensor)
-        if not is_grad_enabled():
-            return value
-        tracked = self._tracked.get(id(tensor))
-        restarted = tracked is not None and tracked.updates > 0 and tensor._viewed() is None
-        if self._flow.is_unrecorded(value) or (restarted and self._flow.flows(value)):
+        updated = self._tracked.get(id(tensor)) if tensor._viewed() is None else None
+        if updated is not None and not updated.updates:
+            updated = None
+        if updated is not None and tensor._requires_grad:
+            updated.leaf = updated.leaf or self._begun(value, tensor)
+            return updated.leaf
+        if self._flow.is_unrecorded(value) or (updated is not None and self._flow.flows(value)):
             if value not in self._cut:
                 (self._cut[value],) = self.add(Detach(), value)
             value = self._cut[value]
-        if restarted and tensor._requires_grad and value not in self._flow.leaves:
-            self._flow.add_leaf(value, tensor)
         return value
 
     def apply(self, op: Op, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -292,19 +296,23 @@ class Tracer:
             )
         new = self.value(value)
         if tensor._symbol is not None:
+            if tensor._requires_grad and tensor._history is None:
+                new = self._begun(new, tensor)
+            elif self._flow.flows(new) and not (value._requires_grad and is_grad_enabled()):
+                (new,) = self.add(Detach(), new)
             tensor._symbol = new
             tensor._version.count += 1
-            if tensor._requires_grad and tensor._history is None:
-                tensor._symbol = self._begun(new, tensor)
             return
         tracked = self._capture(tensor)
-        tracked.value = new
+        tracked.value, tracked.leaf = new, None
         tracked.updates += 1
 
     def set_requires_grad(self, tensor: Tensor) -> None:
         """A tensor made in this trace becomes a leaf; tensors from outside keep their flag."""
         if tensor._symbol is not None:
-            tensor._symbol = self._begun(tensor._symbol, tensor)
+            tensor._symbol = self._begun(self.value(tensor), tensor)
+            if id(tensor) in self._views:
+                self._views[id(tensor)] = tensor, tensor._symbol, self._updates(tensor)
         elif not self.is_new(tensor):
             raise TraceError(
                 "requires_grad of a tensor from outside can't change while a function is traced.",
@@ -312,11 +320,10 @@ class Tracer:
             )
 
     def _begun(self, value: Value, leaf: Tensor) -> Value:
-        """The value of a leaf whose elements are these, whatever they were computed from."""
-        if self._flow.is_unrecorded(value) or self._flow.flows(value):
-            (value,) = self.add(Detach(), value)
-        self._flow.add_leaf(value, leaf)
-        return value
+        """The value of a leaf whose elements are these, whatever they were computed from, and whoever else has them."""
+        (begun,) = self.add(Detach(), value)
+        self._flow.add_leaf(begun, leaf)
+        return begun
 
     def forbid_reading(self, tensor: TensorCore, wanted: str) -> None:
         """Raise unless the elements of a concrete tensor are part of the traced code itself."""

@@ -201,3 +201,56 @@ def test_the_flag_of_a_captured_view_is_guarded() -> None:
     v.requires_grad_(False)
     assert not f(X).requires_grad
     assert len(f.programs) == 2
+
+
+def test_leaves_that_take_over_one_value() -> None:
+    def program(wrap: Any) -> list[Any]:
+        first, second = leaf(1), leaf(2)
+
+        def targets(x: Tensor) -> None:
+            with lucid.no_grad():
+                first.copy_(x)
+                second.copy_(x)
+            (first * second * x * second).sum().backward()
+
+        wrap(targets)(Tensor(X))
+        return [first.grad, second.grad]
+
+    assert_same_gradients(program)
+
+
+def test_a_made_tensor_that_takes_over_what_was_recorded() -> None:
+    """No gradient goes on through it, also not in a loop or a view."""
+
+    def program(wrap: Any) -> list[Any]:
+        w = leaf()
+
+        def step(x: Tensor) -> None:
+            average, other = lucid.zeros(3), lucid.zeros(3)
+            view, hidden = average[None], w * x
+            with lucid.no_grad():
+                average.copy_(hidden)
+            other.copy_(average)
+            total, _ = lucid.scan(lambda c, e: (c + w * average * e, None), lucid.zeros(3), x)
+            (total + w * average + w * view + w * other).sum().backward()
+
+        wrap(step)(Tensor(X))
+        return [w.grad]
+
+    assert_same_gradients(program)
+
+
+def test_a_view_of_a_leaf_that_is_updated() -> None:
+    """The view goes on to be one of the leaf; eager code refuses that backward."""
+    w = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+    @lucid.compile
+    def step(x: Tensor) -> Tensor:
+        row = w[0]
+        with lucid.no_grad():
+            w.copy_(w * 2.0)
+        return (row * x).sum() + (w[1] * x).sum()
+
+    step(Tensor([5.0, 6.0])).backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [[5.0, 6.0], [5.0, 6.0]]
