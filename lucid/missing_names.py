@@ -133,9 +133,6 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "get_rng_state": "lucid.get_state()",
         "set_rng_state": "lucid.set_state(state)",
     },
-    "Optimizer": {
-        "lr": 'optimizer.param_groups[0]["lr"]',
-    },
     "Scheduler": {
         "get_lr": "scheduler.get_last_lr()",
         "lr": "scheduler.get_last_lr()",

@@ -7,11 +7,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from lucid.conversion import to_array
 from lucid.core import device_and_dtype, expect_movable
-from lucid.errors import ArgumentError, ArgumentTypeError, DTypeError, StateDictError, TraceError, argument_error
+from lucid.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    MissingNameError,
+    StateDictError,
+    TraceError,
+    argument_error,
+)
 from lucid.missing_names import refuse_attribute
 from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
 from lucid.nn.module import clear_grad
@@ -19,7 +27,7 @@ from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list
-from lucid.optim.arguments import expect_known, hint_for
+from lucid.optim.arguments import NAMES, expect_known, hint_for
 from lucid.savepoints import Savepoint, about_to_write
 from lucid.tensor import Array, Tensor
 
@@ -57,7 +65,23 @@ class Optimizer(Observed):
     _members: Members
 
     if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
-        __getattr__ = refuse_attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            self._expect_no_hyperparameter(name)
+            refuse_attribute(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._expect_no_hyperparameter(name)
+        super().__setattr__(name, value)
+
+    def _expect_no_hyperparameter(self, name: str) -> None:
+        """Raise MissingNameError for the name that a hyperparameter has, here or in other libraries, since each group
+        has its own: an attribute would have no effect."""
+        keys = self.__dict__.get("defaults", {})
+        key = name if name in keys else NAMES.get(name)
+        if key in keys:
+            hint = f'write `optimizer.param_groups[0]["{key}"]`.'
+            raise MissingNameError(f"{type(self).__name__} has no {name!r}.", hint=hint)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if kwargs:  # before Python refuses a name, and says no more

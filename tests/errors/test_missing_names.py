@@ -23,7 +23,6 @@ OWNERS = {
     "lucid": lucid,
     "lucid.autograd": lucid.autograd,
     "lucid.random": lucid.random,
-    "Optimizer": OPTIMIZER,
     "Scheduler": optim.lr_scheduler.StepLR(OPTIMIZER, 2),
     "Module": nn.Linear(3, 4),
     "lucid.nn": nn,
@@ -109,6 +108,23 @@ def test_typos_are_told_the_name_that_is_near() -> None:
         assert raised.value.hint == f"did you mean `{near}`?"
 
 
+def test_a_hyperparameter_is_no_attribute_to_read_or_to_set() -> None:
+    for kind in (getattr(optim, name) for name in optim.__all__ if isinstance(getattr(optim, name), type)):
+        if not issubclass(kind, optim.Optimizer) or kind is optim.Optimizer:
+            continue
+        optimizer = kind([lucid.ones((2, 2)).requires_grad_()], lr=0.1)
+        before = [dict(group) for group in optimizer.param_groups]
+        for name, key in [("learning_rate", "lr"), *((key, key) for key in optimizer.defaults)]:
+            for use in (lambda: getattr(optimizer, name), lambda: setattr(optimizer, name, 0.5)):  # noqa: B023
+                with pytest.raises(MissingNameError) as raised:
+                    use()
+                assert raised.value.sentence == f"{kind.__name__} has no {name!r}."
+                assert raised.value.hint == f'write `optimizer.param_groups[0]["{key}"]`.'
+            assert not hasattr(optimizer, name)
+        assert optimizer.param_groups == before
+        optimizer.comment = "a user's own"  # type: ignore[attr-defined]
+
+
 def test_typos_in_capitals_are_told_the_name() -> None:
     for owner, name, near in [
         (nn, "Maxpool2d", "`MaxPool2d`"),
@@ -183,7 +199,6 @@ def test_a_compiled_step_gives_the_hint_too() -> None:
 def test_the_page_has_the_whole_table() -> None:
     rows = re.findall(r"^\| `(\S+)` \| `(.+)` \|$", PAGE.read_text(), re.MULTILINE)
     prefix = {
-        "Optimizer": "optimizer.",
         "Scheduler": "scheduler.",
         "Tensor": "t.",
         "lucid": "torch.",
