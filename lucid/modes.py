@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, overload
+
+from lucid.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from lucid.core import TensorCore
@@ -78,32 +81,61 @@ def unwatched(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-class Switch:
+class Block:
     """Sets a mode of the thread in a `with` block, or in each call of a decorated function."""
 
-    mode: str
-    value: bool
-
-    def __init__(self) -> None:
+    def __init__(self, mode: str, value: bool) -> None:
+        self._mode, self._value = mode, value
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(getattr(modes, self.mode))
-        setattr(modes, self.mode, self.value)
+        self._before.append(getattr(modes, self._mode))
+        setattr(modes, self._mode, self._value)
 
     def __exit__(self, *_: object) -> None:
-        setattr(modes, self.mode, self._before.pop())
+        setattr(modes, self._mode, self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
+            with Block(self._mode, self._value):
                 return function(*args, **kwargs)
 
         return wrapped
 
 
-class no_grad(Switch):  # noqa: N801  a context manager reads as a verb
+class Switch:
+    """What sets a mode of the thread: `with switch():` in a block, `@switch` or `@switch()` in each call of a function.
+    Each class has one instance, which is the name that users know."""
+
+    name: ClassVar[str]
+    mode: ClassVar[str]
+    value: ClassVar[bool]
+
+    @overload
+    def __call__(self) -> Block: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+    def __call__(self, *functions: Callable[P, R]) -> Block | Callable[P, R]:
+        block = Block(self.mode, self.value)
+        if not functions:
+            return block
+        if len(functions) > 1 or not callable(functions[0]):
+            given = ", ".join(map(reprlib.repr, functions))
+            raise ArgumentTypeError(f"{self.name} takes nothing, or the function that it decorates, got {given}.")
+        return block(functions[0])
+
+    def __enter__(self) -> NoReturn:
+        raise ArgumentTypeError(f"`with` takes a call of {self.name}.", hint=f"write `with {self.name}():`.")
+
+    def __exit__(self, *_: object) -> None:
+        """Python asks whether it is there before it enters."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class NoGrad(Switch):
     """Operations inside are not recorded for `backward`, and leaves may be updated in place.
 
     >>> import lucid
@@ -114,10 +146,13 @@ class no_grad(Switch):  # noqa: N801  a context manager reads as a verb
     Tensor([0.5], grad=None)
     """
 
-    mode, value = "grad_enabled", False
+    name, mode, value = "lucid.no_grad", "grad_enabled", False
 
 
-class enable_grad(Switch):  # noqa: N801  a context manager reads as a verb
+class EnableGrad(Switch):
     """Operations inside are recorded for `backward` again, within a `no_grad` block."""
 
-    mode, value = "grad_enabled", True
+    name, mode, value = "lucid.enable_grad", "grad_enabled", True
+
+
+no_grad, enable_grad = NoGrad(), EnableGrad()

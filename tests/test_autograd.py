@@ -1,5 +1,7 @@
 """Eager backward, grad and no_grad."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -252,7 +254,32 @@ class TestGradMode:
         def double(x: Tensor) -> Tensor:
             return x * 2.0
 
-        assert not double(leaf(1.0)).requires_grad
+        @lucid.no_grad
+        def triple(x: Tensor) -> Tensor:
+            return x * lucid.enable_grad(double)(x)
+
+        for function in (double, triple, lucid.compile(double), lucid.compile(triple)):
+            assert not function(leaf(1.0)).requires_grad
+        assert lucid.is_grad_enabled()
+        assert (double.__name__, triple.__name__) == ("double", "triple")
+
+        @lucid.enable_grad
+        def quadruple(x: Tensor) -> Tensor:
+            return x * 4.0
+
+        with lucid.no_grad():
+            assert quadruple(leaf(1.0)).requires_grad
+            assert lucid.compile(quadruple)(leaf(1.0)).requires_grad
+            assert not lucid.is_grad_enabled()
+
+    @pytest.mark.parametrize("switch", [lucid.no_grad, lucid.enable_grad, lucid.debug.trap_nan], ids=repr)
+    def test_what_is_not_called(self, switch: Any) -> None:
+        with pytest.raises(ArgumentTypeError, match=rf"`with` takes a call of {switch!r}\.") as caught, switch:
+            pass
+        assert caught.value.hint == f"write `with {switch!r}():`."
+        for given in ((False,), (abs, abs)):
+            with pytest.raises(ArgumentTypeError, match="takes nothing, or the function that it decorates, got"):
+                switch(*given)
 
     def test_ends_with_an_exception(self) -> None:
         with pytest.raises(ZeroDivisionError), lucid.no_grad():

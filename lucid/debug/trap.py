@@ -5,7 +5,7 @@ from __future__ import annotations
 from lucid.modes import Switch
 
 
-class trap_nan(Switch):  # noqa: N801  a context manager reads as a verb
+class TrapNaN(Switch):
     """Inside, NaN and infinity raise NonFiniteError, which names the op and your line.
 
     An eager operation raises where it gives NaN that none of its operands has, or infinity from finite ones. A compiled
@@ -25,4 +25,7 @@ class trap_nan(Switch):  # noqa: N801  a context manager reads as a verb
       ...
     """
 
-    mode, value = "trap", True
+    name, mode, value = "lucid.debug.trap_nan", "trap", True
+
+
+trap_nan = TrapNaN()
