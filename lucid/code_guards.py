@@ -207,6 +207,7 @@ class CodeObserver:
             closures = _closures(code, ran, functions.get(code, []), search=code not in nested)
             for function in closures:
                 _guard_defaults(guards, function)
+            _guard_special(guards, code, ran)
             for kind, name, attributes in ran.loads:
                 for root, expression in _roots(guards, kind, name, ran, closures):
                     if expression is not None and not isinstance(root, _UNGUARDED) and not is_ours(root):
@@ -285,7 +286,8 @@ def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subjec
             return
         static = inspect.getattr_static(root, attribute, MISSING)
         if _is_computed(root, attribute, static):
-            return  # methods and properties: the code behind them has been noted by itself
+            _guard_computed(guards, root, attribute, static, f"{subject}.{attribute}")
+            return  # the code behind methods and properties has been noted by itself
         value = getattr(root, attribute, MISSING)
         subject = f"{subject}.{attribute}"
         if not isinstance(root, Observed) and not isinstance(value, _UNGUARDED) and not is_ours(value):
@@ -293,11 +295,34 @@ def _guard_chain(guards: GuardRecorder, root: Any, attributes: list[str], subjec
         root = value
 
 
+def _guard_computed(guards: GuardRecorder, root: Any, attribute: str, static: Any, subject: str) -> None:
+    """Guard which method or property of a user's class an attribute is. What is read of modules is guarded already."""
+    function = static.fget if isinstance(static, property) else getattr(static, "__func__", static)
+    if isinstance(root, Observed) or not isinstance(function, FunctionType) or is_ours(function):
+        return
+    bound = guards.bind(root)
+    if not isinstance(static, property):
+        guards.guard(f"getattr(getattr({bound}, {attribute!r}, MISSING), '__func__', MISSING)", function, subject)
+    elif not isinstance(root, type):
+        guards.guard(f"getattr(type({bound}), {attribute!r}, MISSING)", static, subject)
+
+
+def _guard_special(guards: GuardRecorder, code: CodeType, ran: Ran) -> None:
+    """Guard a method such as `__call__` or `__add__`, which runs by what its class has, and is not read by name."""
+    name = code.co_name
+    if not (name.startswith("__") and name.endswith("__") and code.co_argcount):
+        return
+    for kind in {type(reference()) for reference in ran.objects.get(code.co_varnames[0], {}).values()}:
+        function = getattr(kind, name, None)
+        if isinstance(function, FunctionType) and function.__code__ is code:
+            guards.guard(f"getattr({guards.bind(kind)}, {name!r}, MISSING)", function, f"{kind.__name__}.{name}")
+
+
 def _is_computed(root: object, attribute: str, static: object) -> bool:
     """Whether an attribute is made when it is read: a method or a property."""
     if isinstance(root, type):
         return isinstance(static, classmethod | property)
-    if attribute in getattr(root, "__dict__", {}):
+    if attribute in getattr(root, "__dict__", {}) or isinstance(static, staticmethod):
         return False
     return callable(static) or (hasattr(static, "__get__") and not inspect.ismemberdescriptor(static))
 

@@ -125,7 +125,10 @@ class GuardRecorder:
                 self.guard(expression, value, kind.structural[name].format(kind.__name__), epoch=True)
         elif name in owner.__dict__:
             self.guard(f"{bound}.__dict__.get({name!r}, MISSING)", value, subject, epoch=not is_mutable(value))
-        elif not isinstance(getattr(kind, name, None), property):
+        elif isinstance(getattr(kind, name, None), property):
+            if not kind.__module__.startswith("lucid."):
+                self.guard(f"{self.bind(kind)}.{name}", getattr(kind, name), subject)
+        else:
             defined_by = next((base for base in kind.__mro__ if name in base.__dict__), kind)
             if defined_by.__module__.startswith("lucid.") and not is_mutable(value):
                 # What Lucid's own classes say stays; an attribute of the owner's own, written later, would hide it.

@@ -37,6 +37,9 @@ _OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
 }
 
 
+_PUBLIC = {name for name in dir(float) if not name.startswith("_")}  # such as is_integer
+
+
 class Scalar:
     """A float of the traced function that may change from call to call without a recompilation.
 
@@ -88,9 +91,12 @@ class Scalar:
         return self._combine(ew.Mul(), "*", operator.mul, other, self)
 
     def __truediv__(self, other: object) -> Any:
+        if isinstance(other, Scalar):
+            other._compare("!=", operator.ne, 0.0)  # Python raises, where the op would give an infinity
         return self._combine(ew.Div(), "/", operator.truediv, self, other)
 
     def __rtruediv__(self, other: object) -> Any:
+        self._compare("!=", operator.ne, 0.0)
         return self._combine(ew.Div(), "/", operator.truediv, other, self)
 
     def __pow__(self, other: object) -> Any:
@@ -182,6 +188,23 @@ class Scalar:
 
     def __rmod__(self, other: float) -> float:
         return other % float(self)
+
+    def __divmod__(self, other: float) -> tuple[float, float]:
+        return divmod(float(self), float(other))
+
+    def __rdivmod__(self, other: float) -> tuple[float, float]:
+        return divmod(other, float(self))
+
+    def __trunc__(self) -> int:
+        return int(self)
+
+    def __deepcopy__(self, memo: object) -> Scalar:
+        return self  # floats do not change
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"'float' object has no attribute {name!r}")
+        return getattr(float(self), name)
 
     def __format__(self, specification: str) -> str:
         return format(float(self), specification)

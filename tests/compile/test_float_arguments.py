@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -110,3 +111,33 @@ def test_a_format_of_a_traced_tensor() -> None:
     assert 'print(f"{x.sum() * weight:.3f}")' in line
     assert hint == '  hint: lucid.debug.print("{:.3f}", tensor) prints it at each call.'
     assert f"{weight:.3f}" == "2.000"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda a: divmod(a, 2)[1],
+        lambda a: divmod(5, a)[0],
+        lambda a: a.is_integer(),
+        lambda a: a.real + a.imag,
+        lambda a: a.as_integer_ratio()[0],
+        lambda a: len(a.hex()),
+        math.trunc,
+        copy.deepcopy,
+    ],
+)
+def test_what_a_float_has(read: Callable[[float], Any]) -> None:
+    fast = lucid.compile(lambda a: Tensor([1.0]) * read(a))
+    for number in (2.5, 3.0, 0.1):
+        assert fast(number).tolist() == (Tensor([1.0]) * read(number)).tolist()
+
+
+@pytest.mark.parametrize("divide", [lambda a: 1.0 / a, lambda a: a / a])
+def test_a_division_by_zero(divide: Callable[[float], float]) -> None:
+    """It raises as in Python, also where the program of another number would have served."""
+    fast = lucid.compile(lambda a: Tensor([1.0]) * divide(a))
+    fast(2.0)
+    with pytest.raises(ZeroDivisionError):
+        fast(0.0)
+    assert fast(4.0).tolist() == [divide(4.0)]
+    assert len(fast.programs) == 1

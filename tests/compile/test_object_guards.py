@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable
 from enum import Enum
 
 import pytest
@@ -222,3 +223,78 @@ def test_what_a_partial_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     as_argument.keywords["by"] = 2.0
     assert value(fast, as_argument) == 2.0
     assert len(fast.programs) == 3
+
+
+class Layer:
+    """Of the user, and no module."""
+
+    gain = 2.0
+
+    @property
+    def shift(self) -> float:
+        return 1.0
+
+    @classmethod
+    def scaled(cls, x: Tensor) -> Tensor:
+        return x * cls.gain
+
+    @staticmethod
+    def doubled(x: Tensor) -> Tensor:
+        return x * 2.0
+
+    def inner(self, x: Tensor) -> Tensor:
+        return x + self.shift
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+    def __len__(self) -> int:
+        return 3
+
+
+CALLED: dict[str, tuple[Callable[[Layer, Tensor], Tensor], object]] = {
+    "inner": (lambda layer, x: layer(x), lambda self, x: x * 9.0),
+    "scaled": (lambda layer, x: layer.scaled(x), classmethod(lambda cls, x: x * 9.0)),
+    "doubled": (lambda layer, x: layer.doubled(x), staticmethod(lambda x: x * 9.0)),
+    "shift": (lambda layer, x: layer.inner(x), property(lambda self: 8.0)),
+    "__call__": (lambda layer, x: layer(x), lambda self, x: x * 9.0),
+    "__len__": (lambda layer, x: x * len(layer), lambda self: 9),
+}
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+@pytest.mark.parametrize("name", CALLED)
+def test_what_a_class_of_the_user_computes(name: str, inherited: bool) -> None:
+    kind = type("Kind", (Layer,), {"__module__": __name__})
+    if not inherited:
+        setattr(kind, name, Layer.__dict__[name])
+    layer = kind()
+    call, other = CALLED[name]
+    fast = lucid.compile(lambda x: call(layer, x))
+    assert fast(Tensor(ONE)).tolist() == call(layer, Tensor(ONE)).tolist()
+    setattr(kind, name, other)
+    for _ in range(2):
+        assert fast(Tensor(ONE)).tolist() == call(layer, Tensor(ONE)).tolist() == [9.0]
+    assert len(fast.programs) == 2
+
+
+def test_a_method_that_an_object_has_of_its_own() -> None:
+    layer = Layer()
+    check(lambda x: layer.inner(x), (lambda: setattr(layer, "inner", lambda x: x * 9.0), 9.0), first=2.0)
+
+
+def test_a_property_of_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shifted(nn.Module):
+        @property
+        def shift(self) -> float:
+            return 1.0
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.shift
+
+    shifted = Shifted()
+    check(
+        lambda x: shifted(x),
+        (lambda: monkeypatch.setattr(Shifted, "shift", property(lambda self: 8.0)), 9.0),
+        first=2.0,
+    )
