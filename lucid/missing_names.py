@@ -114,7 +114,12 @@ WRITE_INSTEAD: dict[str, dict[str, str]] = {
         "lcm": "numpy.lcm(counts.numpy(), 6)",
         "histogram": "numpy.histogram(t.numpy(), 4)",
         "Generator": "lucid.seed(0)",
-        "cuda": 'lucid.compile(model, target="cuda")',
+        "FloatTensor": "lucid.Tensor([1.0, 2.0])",
+        "DoubleTensor": 'lucid.Tensor([1.0, 2.0], dtype="float64")',
+        "LongTensor": "lucid.Tensor([1, 2])",
+        "IntTensor": 'lucid.Tensor([1, 2], dtype="int32")',
+        "ByteTensor": 'lucid.Tensor([1, 2], dtype="uint8")',
+        "BoolTensor": "lucid.Tensor([True, False])",
         "device": 't.to("cpu")',
         "jit": "lucid.compile(model)",
         "initial_seed": "lucid.get_state()[0]",
@@ -163,17 +168,21 @@ _GRADIENTS = "lucid.grad(y, x, create_graph=True) gives gradients of any order."
 _ONE_STREAM = "leave it out: there is one stream of random numbers, which lucid.seed(0) starts."
 _NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
 _NO_HALF = "leave it out: floats have 32 or 64 bits."
+_ONE_MACHINE = "leave it out: a compiled function uses all cores of a machine; nothing is for several."
+_IN_FORWARD = "compute the weight in forward, where the compiler sees it: F.linear(x, weight / weight.norm(), bias)."
 EXPLAINED: dict[str, dict[str, str]] = {
     "Tensor": {
         "indices": "x.max(1) gives the values alone, and x.argmax(1) where they are; sort and topk give both.",
         "values": "x.max(1) gives the values alone: leave `.values` out.",
         "register_hook": "lucid.grad(y, t) gives the gradient of any tensor, and a @lucid.custom_vjp changes one.",
         "retain_grad": "lucid.grad(y, t) gives the gradient of any tensor.",
+        "at": "t[i] = v writes into t; t = lucid.index_put(t, (i,), v) makes a new tensor, with gradients.",
     },
     "lucid": {
         "float16": _NO_HALF,
         "half": _NO_HALF,
         "bfloat16": _NO_HALF,
+        "HalfTensor": _NO_HALF,
         "set_default_dtype": 'give tensors a dtype, and convert a model with model.astype("float64").',
         "distributions": "lucid draws with rand, randn, bernoulli and multinomial; write log_prob as its formula.",
         "amp": _NO_SCALE,
@@ -190,7 +199,11 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "jacrev": f"ask for a row at a time; {_GRADIENTS}",
         "hessian": f"ask for a row at a time; {_GRADIENTS}",
         "value_and_grad": f"call the function, and keep what it gives; {_GRADIENTS}",
-        "distributed": "leave it out: a compiled function uses all cores of a machine; nothing is for several.",
+        "distributed": _ONE_MACHINE,
+        "pmap": _ONE_MACHINE,
+        "cuda": 't.to("cuda") and compile(f, target="cuda") use a GPU, and raise a LucidError where there is none.',
+        "lax": "lucid.scan is the loop, and lucid.where chooses; other functions are in lucid itself.",
+        "numpy": "its functions are in lucid itself, such as lucid.sum(x).",
     },
     "lucid.random": {
         "fork_rng": "state = lucid.get_state() before and lucid.set_state(state) after do the same.",
@@ -202,6 +215,17 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "Function": "decorate a function with @lucid.custom_vjp(backward); backward(g, y, *x) gives gradients.",
         "functional": f"ask for a row of a Jacobian at a time; {_GRADIENTS}",
         "Variable": "leave it out: a tensor made with requires_grad=True is one.",
+    },
+    "lucid.nn": {
+        "parallel": _ONE_MACHINE,
+        **dict.fromkeys(("quantized", "quantizable", "qat", "intrinsic"), _NO_HALF),
+    },
+    "lucid.nn.utils": {
+        "rnn": "layers take no packed sequences: lucid.stack([F.pad(x, (0, 0, 0, n - len(x))) for x in xs]), and mask.",
+        "prune": "multiply the weight by a mask in forward, which is a buffer: F.linear(x, weight * mask, bias).",
+        "parametrize": _IN_FORWARD,
+        "parametrizations": _IN_FORWARD,
+        "stateless": "write what the module computes as a function of the parameters, with lucid.nn.functional.",
     },
     "lucid.optim": {
         "LBFGS": "there is no optimizer of second order; optim.Adam(parameters) is one of first order.",
