@@ -197,8 +197,9 @@ def _times(work: Work, nanoseconds: float | None, measurement: Measurement | Non
 
 def _measured(measurement: Measurement, work: Work) -> Iterator[str]:
     seconds = measurement.nanoseconds * 1e-9
+    threads = f"{measurement.threads} thread{'s' * (measurement.threads != 1)}"
     yield (
-        f"{with_unit(seconds, 's')} a run, the median of {measurement.runs} on {measurement.threads} threads: "
+        f"{with_unit(seconds, 's')} a run, the median of {measurement.runs} on {threads}: "
         f"{(work.read + work.written) / seconds / 1e9:.1f} GB/s, {work.operations / seconds / 1e9:.1f} GFLOP/s"
     )
     yield (

@@ -55,7 +55,9 @@ def load(reference: str) -> Any:
     """
     file, _, name = reference.rpartition(":")
     if not file or not name:
-        raise InputError(f"expected FILE.py:NAME, got {reference!r}.")
+        path = Path(reference)
+        hint = _names_in(run_file(path), "") if path.suffix == ".py" and path.is_file() else None
+        raise InputError(f"expected FILE.py:NAME, got {reference!r}.", hint=hint)
     found: Any = run_file(Path(file))
     for part in name.split("."):
         if not hasattr(found, part):

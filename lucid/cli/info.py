@@ -32,8 +32,9 @@ def run(options: Namespace) -> int:
     else:
         for title, values in facts.items():
             print(title if values else f"{title}: none is set")
+            width = max(15, *map(len, values)) if values else 0
             for name, value in values.items():
-                print(f"  {name:<16}{_shown(value)}")
+                print(f"  {name:<{width}} {_shown(value)}")
     return DONE
 
 

@@ -17,6 +17,7 @@ from lucid.ir.types import BY_SHORT_NAME, TensorType
 from lucid.ir.verify import type_problem
 
 _TYPE = re.compile(r"((?:\d+x)*)(\w+)")
+_EXTENTS = re.compile(r"[1-9]\d*([x,] *\d+)+")  # without a dtype, or a tuple's parentheses
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ def input_of(text: str) -> Input:
     name, sign, value = text.partition("=")
     if not sign:
         name, value = "", text
+    if _EXTENTS.fullmatch(value):
+        shape = "x".join(re.findall(r"\d+", value))
+        raise ArgumentTypeError(f"a shape has its dtype, {shape}xf32, and a tuple its parentheses; got {text!r}")
     type = _type(value)
     if type is None and not value.endswith(".npy"):
         try:

@@ -39,3 +39,10 @@ def test_it_says_versions_processor_threads_and_cache(
 def test_a_cache_that_is_off_is_none(command: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUCID_CACHE", "0")
     assert "  folder          none\n  programs        0\n" in command("info").output
+
+
+def test_long_names_of_variables_stay_apart_from_their_values(
+    command: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUCID_NUM_THREADS", "1")
+    assert "\n  LUCID_NUM_THREADS 1\n" in command("info").output

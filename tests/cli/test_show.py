@@ -97,7 +97,19 @@ def test_inputs_are_types_files_and_values(command: Callable[..., object], tmp_p
             "  hint: make an object of it in the file: model = Two(...).\n",
         ),
         (("no.py:model",), 3, "error: no.py can't be read: there is no such file.\n"),
-        (("train.py",), 3, "error: expected FILE.py:NAME, got 'train.py'.\n"),
+        (
+            ("train.py",),
+            3,
+            "error: expected FILE.py:NAME, got 'train.py'.\n"
+            "  hint: it has model, Two, two, loss, train_step, square.\n",
+        ),
+        (("model",), 3, "error: expected FILE.py:NAME, got 'model'.\n"),
+        (
+            ("train.py:model", "--input", "input=32x64"),
+            2,
+            "argument --input: a shape has its dtype, 32x64xf32, and a tuple its parentheses; got 'input=32x64'",
+        ),
+        (("train.py:model", "--input", "32, 64"), 2, "a shape has its dtype, 32x64xf32, and a tuple its parentheses"),
         (("train.py:model",), 2, "takes (input): missing a required argument: 'input'; give each as --input"),
         (("train.py:model", "--input", "z=32x64xf32"), 2, "train.py:model has no argument z; it takes (input)."),
         (("train.py:two", "--input", "x=f32", "--input", "y=2"), 2, "has no argument y; it takes (x, scale)."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -281,6 +282,8 @@ def test_a_profile_times_each_kernel_and_changes_nothing() -> None:
     text = str(explanation)
     assert "GFLOP/s in fused multiply-adds of float32" in text
     assert "time  share" in text
+    one = dataclasses.replace(explanation.measurement, threads=1)
+    assert " on 1 thread: " in str(dataclasses.replace(explanation, measurement=one))
     for x, y in zip(before, program.captured_arrays, strict=True):
         np.testing.assert_array_equal(x, y)
     assert lucid.get_state() == state
