@@ -30,7 +30,7 @@ from lucid.nn.module import Module
 from lucid.operations.arguments import as_list
 from lucid.program import Program
 from lucid.pytree import Spec
-from lucid.recompiles import Recompilation, Recompilations, broken_guard, nearest_difference
+from lucid.recompiles import Recompilation, Recompilations, advice, broken_guard, nearest_difference
 from lucid.repeats import expect_no_list, first_element, leading_extent
 from lucid.signature import Key, argument_names, flatten_call, key_of, signature
 from lucid.targets import load_target, program_class
@@ -289,7 +289,7 @@ class CompiledFunction:
         return program
 
     def _remember(self, key: Key, program: Program, leaves: list[Any]) -> None:
-        compiled = self._compiled_because(key, program, leaves)
+        compiled, hint = self._compiled_because(key, program, leaves), advice(key, self._programs)
         self._compilations.append(compiled)
         RECOMPILE.info("%s(%s) is compiled: %s", self._name, compiled.signature, compiled.cause)
         group = self._programs.pop(key, [])
@@ -298,8 +298,7 @@ class CompiledFunction:
         if compiled.number == STORM:
             warnings.warn(
                 f"{self._name} has been compiled {STORM} times; the last time because {compiled.cause}.\n"
-                "  hint: pass what changes from call to call as a float or a tensor, by itself or in a dict, list or "
-                "tuple.",
+                f"  hint: {hint}",
                 RecompileWarning,
                 stacklevel=4,
             )

@@ -352,12 +352,12 @@ def device_and_dtype(device: object, dtype: object) -> tuple[str | None, object]
     if isinstance(device, TensorCore):
         return device.device, device.dtype
     if isinstance(device, str) and device in _DTYPES:
-        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.", hint=f'write dtype="{device}".')
+        raise ArgumentError(f"a device is 'cpu' or 'cuda', got {device!r}.", hint=f'write dtype="{device}".')
     if device is not None and not isinstance(device, str):
         if dtype is not None:
             raise ArgumentError(f"to takes a device and a dtype, got {device!r} and {dtype!r}.")
         device, dtype = None, as_dtype(device)
     if device not in (None, "cpu", "cuda"):
-        hint = "there is one GPU for a process: 'cuda'." if device.startswith("cuda:") else None
-        raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.", hint=hint)
+        hint = "there is one GPU for a process: 'cuda'." if device.startswith(("cuda:", "gpu")) else None
+        raise ArgumentError(f"a device is 'cpu' or 'cuda', got {device!r}.", hint=hint)
     return device, dtype

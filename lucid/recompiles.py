@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
@@ -50,6 +50,18 @@ class Recompilations:
         lines = [["", "compiled for", "because"]]
         lines += [[str(row.number), shorten(row.signature, SHOWN, placeholder=" ..."), row.cause] for row in self.rows]
         return "\n".join([self.name, *table(lines)])
+
+
+def advice(key: Key, known: Collection[Key]) -> str:
+    """What to do where calls with ever other keys compile a function again and again."""
+    if key not in known and any(_without_shapes(key) == _without_shapes(other) for other in known):
+        return "each shape has a program: pad to few of them; for batches, DataLoader(..., drop_last=True)."
+    return "pass what changes from call to call as a float or a tensor, by itself or in a dict, list or tuple."
+
+
+def _without_shapes(key: Key) -> Key:
+    leaves = (leaf[1:] if isinstance(leaf, tuple) and isinstance(leaf[0], tuple) else leaf for leaf in key.leaves)
+    return key._replace(leaves=tuple(leaves))
 
 
 def broken_guard(guards: Guards, leaves: Sequence[Any], names: Sequence[str]) -> tuple[str, str, str]:

@@ -259,7 +259,8 @@ class Tensor(TensorMethods):
         owner = self._owner()
         if owner is None:
             raise ArgumentError(
-                "a view can't be updated in place.", hint="update the tensor it views: `w[0] = ...` works on w."
+                "a view can't be updated in place.",
+                hint="update the tensor it views: `x[0] = x[0] + 5` instead of `x[0] += 5`.",
             )
         tracer = current_tracer()
         if tracer is not None:

@@ -127,6 +127,11 @@ def normal_axes(axis: Axes, rank: int) -> tuple[int, ...]:
         return tuple(range(rank))
     if isinstance(axis, bool):
         raise ArgumentTypeError(f"an axis is an integer, got {axis}.", hint="give arguments behind the axis by name.")
+    if isinstance(axis, TensorCore) and axis.ndim:
+        raise ArgumentTypeError(
+            f"an axis is an integer, got {reprlib.repr(axis)}.",
+            hint="this function takes one tensor; of two, lucid.maximum(x, y) takes the larger elements.",
+        )
     given = as_integers("an axis is an integer", axis)
     for a in given:
         if not -rank <= a < rank:

@@ -113,7 +113,7 @@ ROWS: dict[str, tuple[str, Callable[[], Call], str]] = {
         lambda: compiled("graph(%x: f32[1073741825, 1], %y: f32[1, 1]) { %z = matmul %x, %y, chunk=1; return %z }"),
         "a matrix product on CUDA has at most 2^30 rows, columns, terms of a sum and matrices",
     ),
-    "several GPUs": (CALLED, lambda: lambda: lucid.Tensor(X).to("cuda:1"), "to takes a device, 'cpu' or 'cuda'"),
+    "several GPUs": (CALLED, lambda: lambda: lucid.Tensor(X).to("cuda:1"), "a device is 'cpu' or 'cuda'"),
 }
 
 

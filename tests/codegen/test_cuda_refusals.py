@@ -34,7 +34,7 @@ def test_eager_operations_refuse_what_is_on_the_gpu(calls: Calls) -> None:
         ArgumentError, match="a function compiled for the CPU was given, or captures, a tensor that is on"
     ):
         lucid.compile(lambda: x * 2.0)()
-    with pytest.raises(ArgumentError, match="to takes a device, 'cpu' or 'cuda', got 'gpu'"):
+    with pytest.raises(ArgumentError, match="a device is 'cpu' or 'cuda', got 'gpu'"):
         x.to("gpu")
     with pytest.raises(ArgumentError, match="a computed tensor can't be moved"):
         (lucid.Tensor([1.0], requires_grad=True) * 2.0).to("cuda")

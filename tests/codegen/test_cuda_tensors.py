@@ -55,7 +55,7 @@ def test_a_model_and_its_optimizer_go_on_on_the_cpu(cupy: Any) -> None:
     expected = trained("cpu", steps=3)
     assert [loss.item() for loss in losses] == [loss.item() for loss in expected[3]]
     assert state(model, optimizer) == state(*expected[:2])
-    with pytest.raises(ArgumentError, match=r"to takes a device, 'cpu' or 'cuda', got lucid.float32"):
+    with pytest.raises(ArgumentError, match=r"a device is 'cpu' or 'cuda', got lucid.float32"):
         optimizer.to(lucid.float32)
 
 

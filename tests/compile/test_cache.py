@@ -38,6 +38,25 @@ def test_a_storm_of_compilations_warns_with_its_cause(monkeypatch: pytest.Monkey
     )
 
 
+def test_a_storm_of_shapes_is_told_to_pad() -> None:
+    fast = lucid.compile(lambda x: x * SCALE)
+    for length in range(3, 10):
+        fast(lucid.ones(length))
+    with pytest.warns(RecompileWarning) as caught:
+        fast(lucid.ones(10))
+    sentence, hint = str(caught[0].message).splitlines()
+    assert sentence.endswith("has been compiled 8 times; the last time because x was f32[9], is f32[10].")
+    assert hint == "  hint: each shape has a program: pad to few of them; for batches, DataLoader(..., drop_last=True)."
+
+
+def test_a_storm_of_numbers_is_told_to_pass_floats() -> None:
+    fast = lucid.compile(lambda x, n: x * n)
+    for number in range(7):
+        fast(Tensor(ONE), number)
+    with pytest.warns(RecompileWarning, match="hint: pass what changes from call to call as a float"):
+        fast(Tensor(ONE), 7)
+
+
 def test_the_least_recently_used_program_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lucid.compiler, "MAX_PROGRAMS", 3)
     fast = lucid.compile(lambda x, n: x * n)

@@ -60,14 +60,26 @@ CASES: list[Case] = [
     (
         lambda: ones(2).to("float64"),
         ArgumentError,
-        "to takes a device, 'cpu' or 'cuda', got 'float64'.",
+        "a device is 'cpu' or 'cuda', got 'float64'.",
         'write dtype="float64".',
     ),
     (
         lambda: ones(2).to("cuda:0"),
         ArgumentError,
-        "to takes a device, 'cpu' or 'cuda', got 'cuda:0'.",
+        "a device is 'cpu' or 'cuda', got 'cuda:0'.",
         "there is one GPU for a process: 'cuda'.",
+    ),
+    (
+        lambda: lucid.zeros(3, device="gpu"),
+        ArgumentError,
+        "a device is 'cpu' or 'cuda', got 'gpu'.",
+        "there is one GPU for a process: 'cuda'.",
+    ),
+    (
+        lambda: lucid.max(ones(2), ones(2)),  # type: ignore[call-overload]
+        ArgumentTypeError,
+        "an axis is an integer, got Tensor([1.0, 1.0], grad=None).",
+        "this function takes one tensor; of two, lucid.maximum(x, y) takes the larger elements.",
     ),
     (
         lambda: ones(2).to(lucid.float64, lucid.float32),

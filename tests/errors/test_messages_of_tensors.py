@@ -63,7 +63,13 @@ CASES: list[Case] = [
         lambda: ones(2, 3).T.zero_(),
         ArgumentError,
         "a view can't be updated in place.",
-        "update the tensor it views: `w[0] = ...` works on w.",
+        "update the tensor it views: `x[0] = x[0] + 5` instead of `x[0] += 5`.",
+    ),
+    (
+        lambda: exec("x[0] += 5", {"x": ones(2, 3)}),
+        ArgumentError,
+        "a view can't be updated in place.",
+        "update the tensor it views: `x[0] = x[0] + 5` instead of `x[0] += 5`.",
     ),
     (
         lambda: (ones(2).requires_grad_() * 2.0).requires_grad_(False),

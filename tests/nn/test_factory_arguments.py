@@ -51,7 +51,7 @@ def test_dtype(make: Callable[..., nn.Module]) -> None:
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_device(make: Callable[..., nn.Module]) -> None:
     assert {tensor.device for _, tensor in make(device="cpu").named_tensors()} == {"cpu"}
-    with pytest.raises(ArgumentError, match="to takes a device, 'cpu' or 'cuda', got 'tpu'"):
+    with pytest.raises(ArgumentError, match="a device is 'cpu' or 'cuda', got 'tpu'"):
         make(device="tpu")
     try:
         module = make(device="cuda")
