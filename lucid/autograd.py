@@ -7,7 +7,8 @@ same that compiled code goes through; then it evaluates the backward nodes with 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -26,7 +27,7 @@ from lucid.ir.types import TensorType, as_dtype
 from lucid.missing_names import refuse_names_of
 from lucid.modes import current_tracer, enable_grad, modes, no_grad
 from lucid.nonfinite import expect_all_finite
-from lucid.operations.arguments import as_flag, as_list
+from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list
 
 if TYPE_CHECKING:
     from lucid.tensor import Tensor
@@ -267,10 +268,19 @@ def grad(
 
 def _listed(name: str, tensors: Any, or_none: bool = False) -> list[Any]:
     """One tensor, or several, as a list, in which there may be None."""
-    found = [tensors] if isinstance(tensors, TensorCore) else as_list(f"lucid.grad takes tensors as {name}", tensors)
+    what = f"lucid.grad takes tensors as {name}"
+    if isinstance(tensors, Mapping):
+        raise ArgumentTypeError(f"{what}, got a dict.", hint="give its values: list(parameters.values()).")
+    if isinstance(tensors, FunctionType):
+        raise ArgumentTypeError(
+            f"{what}, got a function.",
+            hint="give what it returns, computed from inputs that require a gradient: lucid.grad(f(x), x).",
+        )
+    hint = PASS_PARAMETERS if name == "inputs" else None
+    found = [tensors] if isinstance(tensors, TensorCore) else as_list(what, tensors, hint)
     for tensor in found:
         if not isinstance(tensor, TensorCore) and not (or_none and tensor is None):
-            raise ArgumentTypeError(f"lucid.grad takes tensors as {name}, got {reprlib.repr(tensor)}.")
+            raise ArgumentTypeError(f"{what}, got {reprlib.repr(tensor)}.")
     return found
 
 

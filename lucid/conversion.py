@@ -74,7 +74,10 @@ def to_array(data: Any, narrow: bool = True) -> Array:
                 hint="pad the shorter ones.",
             ) from None
         if found.dtype.kind not in "biuf":
-            raise DTypeError(f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.")
+            raise DTypeError(
+                f"a tensor takes numbers, or nested lists of numbers, got {reprlib.repr(data)}.",
+                hint="call it: what a function or a module returns is the tensor." if callable(data) else None,
+            )
         is_float64 = found.dtype == np.float64
         if narrow and is_float64 and (found.size == 0 or not _holds_float64(data)):
             found = found.astype(np.float32)

@@ -6,7 +6,7 @@ are recorded as guards, and writes go to the tracer, which refuses those that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from lucid.modes import bump_epoch, current_tracer
@@ -29,11 +29,16 @@ class Observed:
     structural: ClassVar[Mapping[str, str]] = {}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        cls._expect_arguments(args, kwargs)
         self = super().__new__(cls)
         tracer = current_tracer()
         if tracer is not None:
             tracer.note_created(self)
         return self
+
+    @classmethod
+    def _expect_arguments(cls, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        """Raise for arguments that the class is not made with, before Python refuses them, and says no more."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         tracer = current_tracer()

@@ -171,10 +171,11 @@ def _refuse_in_a_trace(what: str) -> None:
 
 
 def _expect_path(what: str, path: object) -> None:
-    if _is_stateful(path):
+    if _is_stateful(path) or isinstance(path, Mapping):
+        content = "state_dict" if isinstance(path, Mapping) else "model"
         raise ArgumentTypeError(
             f"{what} takes the path first, got {type(path).__name__}.",
-            hint=f'write lucid.{what}("weights.safetensors", model).',
+            hint=f'write lucid.{what}("weights.safetensors", {content}).',
         )
 
 

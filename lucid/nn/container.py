@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from types import FunctionType
 from typing import Any, Generic, TypeVar, overload
 
 from lucid.errors import ArgumentTypeError, MissingKeyError
@@ -91,7 +92,12 @@ class Container(Module):
                 hint=f"write {module.__name__}(...).",
             )
         if not isinstance(module, Module):
-            raise ArgumentTypeError(f"{type(self).__name__} holds modules, got {type(module).__name__}.")
+            raise ArgumentTypeError(
+                f"{type(self).__name__} holds modules, got {type(module).__name__}.",
+                hint="a function is called in a forward; nn.ReLU() is the module of F.relu."
+                if isinstance(module, FunctionType)
+                else None,
+            )
         return module
 
 

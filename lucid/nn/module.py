@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from os import PathLike
 from typing import Any, TypeVar
 
 import numpy as np
@@ -132,7 +133,8 @@ class Module(Registry):
         """
         if not isinstance(state_dict, Mapping):
             raise ArgumentTypeError(
-                f"load_state_dict takes a dict of tensors by name, got {type(state_dict).__name__}."
+                f"load_state_dict takes a dict of tensors by name, got {type(state_dict).__name__}.",
+                hint="lucid.load(path, model) loads a file." if isinstance(state_dict, str | PathLike) else None,
             )
         strict = as_flag("strict", strict)
         own = dict(self._state(""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Iterator, MutableSet
+from collections.abc import Iterable, Iterator, Mapping, MutableSet, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from lucid.errors import ArgumentError, ArgumentTypeError, ModuleError, NameTakenError, argument_error
 from lucid.missing_names import refuse_attribute
 from lucid.modes import bump_epoch, current_tracer, no_grad
+from lucid.nn.arguments import expect_known, expect_settings
 from lucid.nn.parameter import Parameter
 from lucid.observed import Observed
 from lucid.operations.arguments import as_flag
@@ -38,6 +39,12 @@ class Registry(Observed):
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _not_saved: set[str]  # the buffers that are left out of the state_dict
+
+    @classmethod
+    def _expect_arguments(cls, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        if (args or kwargs) and cls.__module__.startswith("lucid."):
+            expect_known(cls, kwargs)
+            expect_settings(cls, args)
 
     def __init__(self) -> None:
         self._parameters = {}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import reprlib
 from collections.abc import Mapping
 
-from lucid.errors import ArgumentTypeError
 from lucid.missing_names import near_name
 
 # Lucid's names, by the name in PyTorch, Keras or Optax of the same number.
@@ -39,14 +37,3 @@ def hint_for(unknown: str, value: object, known: Mapping[str, object]) -> str | 
         if name in known:
             return f"write `{name}={known[name]!r}`."
     return EXPLAINED.get(unknown) or near_name(unknown, known)
-
-
-def expect_known(kind: type, given: Mapping[str, object]) -> None:
-    """Raise ArgumentTypeError for the first of some arguments, by name, that a class has no argument of."""
-    parameters = inspect.signature(kind).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = {name: parameter.default for name, parameter in parameters.items()}
-    for name, value in given.items():
-        if name not in known:
-            raise ArgumentTypeError(f"{kind.__name__} takes no {name!r}.", hint=hint_for(name, value, known))

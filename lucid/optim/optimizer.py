@@ -22,12 +22,13 @@ from lucid.errors import (
 )
 from lucid.missing_names import refuse_attribute
 from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
+from lucid.nn.arguments import expect_known
 from lucid.nn.module import clear_grad
 from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list
-from lucid.optim.arguments import NAMES, expect_known, hint_for
+from lucid.optim.arguments import NAMES, hint_for
 from lucid.savepoints import Savepoint, about_to_write
 from lucid.tensor import Array, Tensor
 
@@ -83,10 +84,10 @@ class Optimizer(Observed):
             hint = f'write `optimizer.param_groups[0]["{key}"]`.'
             raise MissingNameError(f"{type(self).__name__} has no {name!r}.", hint=hint)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if kwargs:  # before Python refuses a name, and says no more
-            expect_known(cls, kwargs)
-        return super().__new__(cls)
+    @classmethod
+    def _expect_arguments(cls, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        if kwargs:
+            expect_known(cls, kwargs, hint_for)
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Group], defaults: Group) -> None:
         self.defaults = defaults
@@ -217,7 +218,9 @@ class Optimizer(Observed):
         if name not in self.state:
             raise ArgumentError(
                 f"{type(self).__name__} has no {kind} for this group, which was made without {needed_by}.",
-                hint=f"make the optimizer with {needed_by}, which is not for setting in its groups later.",
+                hint="`optimizer.set_momentum(group, 0.9)` sets one in a group that was made without."
+                if needed_by == "momentum"
+                else f"make the optimizer with {needed_by}, which is not for setting in its groups later.",
             )
         return self.state[name]
 
@@ -236,7 +239,7 @@ class Optimizer(Observed):
         """
         place, _ = device_and_dtype(device, None)
         if place is None:
-            raise ArgumentError(f"to takes a device, 'cpu' or 'cuda', got {device!r}.")
+            raise ArgumentError(f"a device is 'cpu' or 'cuda', got {device!r}.")
         expect_movable(f"the state of {type(self).__name__}")
         for tensor in self.state.values():
             tensor._move(place)

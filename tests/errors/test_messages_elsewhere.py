@@ -82,6 +82,21 @@ def test_an_optimizer_without_the_state_that_a_new_setting_needs() -> None:
     assert caught.value.hint == "make the optimizer with amsgrad, which is not for setting in its groups later."
 
 
+def test_a_momentum_that_is_set_later() -> None:
+    weight = nn.Parameter([1.0])
+    for kind in (optim.SGD, optim.RMSprop):
+        optimizer = kind([weight], lr=0.5)
+        (group,) = optimizer.param_groups
+        group["momentum"], weight.grad = 0.9, ones(1)
+        with pytest.raises(ArgumentError) as caught:
+            optimizer.step()
+        assert caught.value.sentence.endswith(" for this group, which was made without momentum.")
+        assert caught.value.hint == "`optimizer.set_momentum(group, 0.9)` sets one in a group that was made without."
+        group["momentum"] = 0.0
+        optimizer.set_momentum(group, 0.9)
+        optimizer.step()
+
+
 def test_a_tensor_with_the_name_of_the_metadata(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError) as caught:
         lucid.save(tmp_path / "x.safetensors", {"__metadata__": ones(1)})

@@ -25,6 +25,12 @@ CASES: list[Case] = [
         None,
     ),
     (
+        lambda: F.linear(ones(2, 6), ones(3, 4)),
+        ShapeError,
+        "a linear layer with a weight of shape (3, 4) takes inputs of shape (..., 4), got (2, 6).",
+        "a layer for these inputs is nn.Linear(6, 3).",
+    ),
+    (
         lambda: F.bilinear(ones(2), ones(2), ones(2)),
         ShapeError,
         "a bilinear layer has a weight of shape (out, in1, in2), got (2,).",

@@ -162,6 +162,18 @@ CASES: list[Case] = [
         'write lucid.save("weights.safetensors", model).',
     ),
     (
+        lambda: lucid.save(MODEL.state_dict(), "f.safetensors"),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "save takes the path first, got dict.",
+        'write lucid.save("weights.safetensors", state_dict).',
+    ),
+    (
+        lambda: MODEL.load_state_dict("f.safetensors"),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "load_state_dict takes a dict of tensors by name, got str.",
+        "lucid.load(path, model) loads a file.",
+    ),
+    (
         lambda: lucid.load(MODEL, "f.safetensors"),  # type: ignore[arg-type]
         ArgumentTypeError,
         "load takes the path first, got Linear.",
@@ -210,6 +222,78 @@ CASES: list[Case] = [
         CompileError,
         "kernels can be timed on the CPU target only.",
         "NVIDIA's profilers time those of target 'cuda'.",
+    ),
+    (
+        lambda: nn.CrossEntropyLoss(X, Tensor([0, 1])),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "CrossEntropyLoss takes no tensor as ignore_index when it is made, got Tensor([0, 1], grad=None).",
+        "make it first, then call it: nn.CrossEntropyLoss()(x, y).",
+    ),
+    (
+        lambda: nn.MSELoss(X, X),  # type: ignore[call-arg, arg-type]
+        ArgumentTypeError,
+        "MSELoss takes no tensor as reduction when it is made, got Tensor([0.5, 1.5], grad=None).",
+        "make it first, then call it: nn.MSELoss()(x, y).",
+    ),
+    (
+        lambda: nn.Tanh(X),  # type: ignore[call-arg]
+        ArgumentTypeError,
+        "Tanh takes no tensor when it is made, got Tensor([0.5, 1.5], grad=None).",
+        "make it first, then call it: nn.Tanh()(x).",
+    ),
+    (
+        lambda: nn.MaxPool1d(X),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "MaxPool1d takes no tensor as kernel_size when it is made, got Tensor([0.5, 1.5], grad=None).",
+        "make it first, then call it: nn.MaxPool1d(...)(x).",
+    ),
+    (
+        lambda: nn.Linear(2, 1, activation="relu"),  # type: ignore[call-arg]
+        ArgumentTypeError,
+        "Linear takes no 'activation'.",
+        "apply it after the layer: nn.Sequential(layer, nn.ReLU()), or F.relu(layer(x)) in forward.",
+    ),
+    (
+        lambda: nn.Conv2d(1, filters=8, kernel_size=3),  # type: ignore[call-arg]
+        ArgumentTypeError,
+        "Conv2d takes no 'filters'.",
+        "write `out_channels=8`.",
+    ),
+    (
+        lambda: nn.Dropout(probability=0.5),  # type: ignore[call-arg]
+        ArgumentTypeError,
+        "Dropout takes no 'probability'.",
+        None,
+    ),
+    (
+        lambda: nn.Sequential(MODEL, F.relu),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "Sequential holds modules, got function.",
+        "a function is called in a forward; nn.ReLU() is the module of F.relu.",
+    ),
+    (
+        lambda: MODEL(nn.ReLU()),
+        DTypeError,
+        "a tensor takes numbers, or nested lists of numbers, got ReLU().",
+        "call it: what a function or a module returns is the tensor.",
+    ),
+    (
+        lambda: lucid.grad(F.relu, X),  # type: ignore[call-overload]
+        ArgumentTypeError,
+        "lucid.grad takes tensors as outputs, got a function.",
+        "give what it returns, computed from inputs that require a gradient: lucid.grad(f(x), x).",
+    ),
+    (
+        lambda: lucid.grad(MODEL(ones(1, 2)), dict(MODEL.named_parameters())),  # type: ignore[call-overload]
+        ArgumentTypeError,
+        "lucid.grad takes tensors as inputs, got a dict.",
+        "give its values: list(parameters.values()).",
+    ),
+    (
+        lambda: lucid.grad(MODEL(ones(1, 2)), MODEL),  # type: ignore[call-overload]
+        ArgumentTypeError,
+        "lucid.grad takes tensors as inputs, got Linear(2, 1).",
+        "pass model.parameters().",
     ),
     (
         lambda: Undefined()(X),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import lucid.operations as ops
 from lucid.errors import DTypeError, ShapeError
@@ -20,15 +21,21 @@ def linear(input: Input, weight: Input, bias: Input | None = None) -> Tensor:
     if weight.ndim != 2:
         raise ShapeError(f"a linear layer has a weight of shape (out, in), got {weight.shape}.")
     if tensor.ndim == 0 or tensor.shape[-1] != weight.shape[1]:
-        flat = math.prod(tensor.shape[1:]) == weight.shape[1]
         raise ShapeError(
             f"a linear layer with a weight of shape {weight.shape} takes inputs of shape (..., {weight.shape[1]}), "
             f"got {tensor.shape}.",
-            hint="join the axes behind the first: x.flatten(1), or nn.Flatten() before the layer." if flat else None,
+            hint=_hint(tensor.shape, weight.shape),
         )
     _check_dtype("linear", tensor, weight)
     product = ops.matmul(tensor, weight.T)
     return product if bias is None else product + bias
+
+
+def _hint(shape: Sequence[int], weight: Sequence[int]) -> str | None:
+    """What to write where a layer does not fit its input."""
+    if math.prod(shape[1:]) == weight[1]:
+        return "join the axes behind the first: x.flatten(1), or nn.Flatten() before the layer."
+    return f"a layer for these inputs is nn.Linear({shape[-1]}, {weight[0]})." if len(shape) == 2 else None
 
 
 def bilinear(input1: Input, input2: Input, weight: Input, bias: Input | None = None) -> Tensor:
