@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lucid.codegen.cuda.device import Device, gpu
 from lucid.core import elements_of, elements_on, gradient_of, has_elements, tensor_over
@@ -55,7 +57,8 @@ class DeviceProgram(Program):
         if self._trap:
             raise _refused("traps")
         self._owned: dict[int, Any] = {}  # constants on the GPU, by their slots
-        self._block: Any = None  # the scalars there
+        self._block: Any = None  # the scalars there, and their bytes
+        self._words = b""
         self._random: DeviceRandom | None = None
 
     def _refresh(self) -> bool:
@@ -72,7 +75,7 @@ class DeviceProgram(Program):
         device, executable = gpu(), self._compiled.executable
         table = executable.new_table()
         held = dict(self._captured_arrays(device))
-        written = self._written_arrays(held)
+        written = self._written_spans(device, held)
         for slot, number, is_written in self._arguments:
             held[slot] = self._argument(device, leaves[number], is_written, written)
         for slot, owner in self._grads_read:
@@ -82,10 +85,7 @@ class DeviceProgram(Program):
         tensors = [tensor_over(array) for array in arrays]
         drawn_from = self._begin(leaves)
         held |= self._scalar_arrays(device)
-        for slot, array in held.items():
-            table[slot] = device.address(array)
-        for slot, offset in self._offsets():
-            table[slot] += offset
+        self._fill(table, device, held)
         if self._written_leaves:
             self._expect_apart(table)
         try:
@@ -108,7 +108,7 @@ class DeviceProgram(Program):
         device, executable, first = gpu(), self._compiled.executable, len(self._traced.inputs)
         types, table = executable.output_types, executable.new_table()
         held = dict(self._captured_arrays(device))
-        written = self._written_arrays(held)
+        written = [held[slot] for slot, _ in self._written_there]
         moving = [slot for slot, _, _ in self._arguments]
         for slot, number, _ in self._arguments:
             held[slot] = device.upload(_elements(leaves[number]))
@@ -119,10 +119,7 @@ class DeviceProgram(Program):
             held[first + number] = device.empty(type.with_shape(shape))
         drawn_from = self._begin(leaves)
         held |= self._scalar_arrays(device)
-        for slot, array in held.items():
-            table[slot] = device.address(array)
-        for slot, offset in self._offsets():
-            table[slot] += offset
+        self._fill(table, device, held)
         before = [device.copy(array) for array in written] if executable.may_fail else []
         strides = np.array([held[slot].nbytes // times for slot in moving], np.int64)
         tensors = [tensor_over(held[first + number]) for number in range(len(types))]
@@ -174,36 +171,61 @@ class DeviceProgram(Program):
             self._random = random_on(device, self._generator)
             self._random.follow()
         for slot, tracked in self._captured:
-            if self._random is not None and any(tracked.tensor is state for state in self._random.states):
+            if self._random is not None and slot in self._random_offsets:
                 yield slot, self._random.array
             elif tracked.is_array:
                 yield slot, device.upload(elements_of(tracked.tensor))
             else:
                 yield slot, elements_on(tracked.tensor, "cuda")
 
-    def _written_arrays(self, held: Mapping[int, Any]) -> list[Any]:
-        """The arrays of captured tensors that the program writes."""
+    @cached_property
+    def _written_there(self) -> list[tuple[int, int]]:
+        """The slots of the captured tensors that the program writes, and the bytes of each."""
         ids = set(map(id, self._written))
-        return [held[slot] for slot, tracked in self._captured if id(tracked.tensor) in ids]
+        return [(slot, tracked.initial.type.nbytes) for slot, tracked in self._captured if id(tracked.tensor) in ids]
 
-    def _offsets(self) -> Iterator[tuple[int, int]]:
-        """How far behind the address of its array the element of a slot stands, in bytes."""
-        yield from ((slot, 8 * number) for number, slot in enumerate(self._scalar_slots))
-        if self._random is not None:
-            draw = self._random.states[1]
-            for slot, tracked in self._captured:
-                yield slot, 8 if tracked.tensor is draw else 0
+    def _written_spans(self, device: Device, held: Mapping[int, Any]) -> list[tuple[int, int]]:
+        """Where the arrays of the captured tensors lie that the program writes: from an address up to another."""
+        starts = [(device.address(held[slot]), size) for slot, size in self._written_there]
+        return [(start, start + size) for start, size in starts]
+
+    @cached_property
+    def _random_offsets(self) -> dict[int, int]:
+        """How far into the array of the random state its words stand, in bytes, by their slots."""
+        if self._generator is None:
+            return {}
+        states = self._generator.seed_state, self._generator.draw_state
+        return {
+            slot: 8 * number
+            for slot, tracked in self._captured
+            for number, state in enumerate(states)
+            if tracked.tensor is state
+        }
+
+    @cached_property
+    def _offsets(self) -> list[tuple[int, int]]:
+        """How far behind the address of its array the element of a slot stands, in bytes, where it does."""
+        scalars = {slot: 8 * number for number, slot in enumerate(self._scalar_slots)}
+        return [(slot, offset) for slot, offset in (scalars | self._random_offsets).items() if offset]
+
+    def _fill(self, table: npt.NDArray[np.uint64], device: Device, held: Mapping[int, Any]) -> None:
+        """Write down the addresses of the arrays of slots."""
+        for slot, array in held.items():
+            table[slot] = device.address(array)
+        for slot, offset in self._offsets:
+            table[slot] += offset
 
     def _scalar_arrays(self, device: Device) -> dict[int, Any]:
         """The block of a call's scalars, for their slots."""
         if not self._scalar_slots:
             return {}
-        # A block of its own for each call: the one before may not have been read yet.
-        self._block = device.upload(self._scalars)
+        words = self._scalars.tobytes()
+        if words != self._words:  # a block of its own for these: that of the call before may not have been read yet
+            self._block, self._words = device.upload(self._scalars), words
         return dict.fromkeys(self._scalar_slots, self._block)
 
-    def _argument(self, device: Device, leaf: Any, is_written: bool, written: Sequence[Any]) -> Any:
-        """The array of an argument on the GPU, apart from what the program writes."""
+    def _argument(self, device: Device, leaf: Any, is_written: bool, written: Sequence[tuple[int, int]]) -> Any:
+        """The array of an argument on the GPU, apart from what the program writes, which lies in some spans."""
         array = _elements(leaf)
         if is_written:
             if not isinstance(leaf, Tensor) or not device.holds(array) or not array.flags.c_contiguous:
@@ -213,7 +235,11 @@ class DeviceProgram(Program):
                 )
             return array
         there = device.upload(array)
-        overlaps = there is array and (self._written_leaves or any(_overlap(device, there, other) for other in written))
+        if there is not array:
+            return there
+        start = device.address(there)
+        end = start + there.nbytes
+        overlaps = self._written_leaves or any(start < last and first < end for first, last in written)
         return device.copy(there) if overlaps else there
 
     def _advance(self, times: int) -> None:
@@ -230,11 +256,6 @@ def _elements(leaf: Any) -> Any:
     return np.asarray(leaf) if isinstance(leaf, np.generic) else leaf
 
 
-def _overlap(device: Device, x: Any, y: Any) -> bool:
-    a, b = device.address(x), device.address(y)
-    return a < b + int(y.nbytes) and b < a + int(x.nbytes)
-
-
 class DeviceRandom:
     """The random state of a generator on the GPU, seed and draw. The state on the CPU runs ahead of it, as if no check
     failed; where one has, it is set to what the GPU has come to."""
@@ -242,7 +263,6 @@ class DeviceRandom:
     def __init__(self, device: Device, generator: Generator) -> None:
         self.device = device
         self.generator = generator
-        self.states = generator.seed_state, generator.draw_state
         self.array = device.upload(np.array(generator.get_state(), np.uint64))
         self._noted = generator.get_state()
         device.when_failed.append(self._restore)

@@ -223,3 +223,23 @@ def test_each_thread_gets_a_context(calls: Calls) -> None:
     thread.start()
     thread.join()
     assert losses == [trained("cpu", steps=2)[3][-1].item()]
+
+
+def test_scalars_are_copied_where_they_have_changed(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[np.ndarray] = []
+    upload = devices.Device.upload
+
+    def noted(device: devices.Device, array: np.ndarray) -> object:
+        copied.append(array)
+        return upload(device, array)
+
+    states = []
+    for target in ("cuda", "cpu"):
+        model, optimizer, step, _ = trained(target, steps=1)
+        monkeypatch.setattr(devices.Device, "upload", noted)
+        for rate in (0.1, 0.05, 0.05):
+            optimizer.param_groups[0]["lr"] = rate
+            step(X, Y)
+        states.append(state(model, optimizer))
+    assert len([array for array in copied if array is not X and array is not Y]) == 1, "those of the second step"
+    assert states[0] == states[1]

@@ -108,16 +108,9 @@ class Device:
 
     # Memory. An array here is a cupy.ndarray. What makes one raises AllocationError where there is no room for it.
 
-    @contextlib.contextmanager
-    def _room_for(self, what: str, *names: object) -> Iterator[None]:
+    def _room_for(self, what: str, *names: object) -> _RoomFor:
         """A block in which CuPy allocates something, which the error calls `what`, with names in its braces."""
-        try:
-            yield
-        except self._cupy.cuda.memory.OutOfMemoryError as error:
-            raise AllocationError(
-                f"the GPU has no memory left for {what.format(*names)}.",
-                hint="smaller batches take less; nvidia-smi shows what other processes take.",
-            ) from error
+        return _RoomFor(self._cupy.cuda.memory.OutOfMemoryError, what, names)
 
     def holds(self, array: object) -> bool:
         """Whether an array is in the memory of the GPU."""
@@ -137,6 +130,8 @@ class Device:
         """A contiguous array on the GPU with the elements of a NumPy array, or of another array there: that array
         itself where it is contiguous."""
         self.follow()
+        if self.holds(array) and array.flags.c_contiguous:
+            return array
         host = None if self.holds(array) else self._stable(_native(array))
         with self._room_for("an array of {} of shape {}", array.dtype, array.shape):
             there = array if host is None else self._cupy.asarray(host)
@@ -277,6 +272,25 @@ class Device:
             if stream is not self._latest and stream != self._latest:
                 stream.wait_event(self._latest.record())
                 self._latest = stream
+
+
+class _RoomFor:
+    """See `Device._room_for`. A class, as the blocks of a generator take a microsecond each."""
+
+    __slots__ = ("_names", "_refused", "_what")
+
+    def __init__(self, refused: type[BaseException], what: str, names: tuple[object, ...]) -> None:
+        self._refused, self._what, self._names = refused, what, names
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if isinstance(error, self._refused):
+            raise AllocationError(
+                f"the GPU has no memory left for {self._what.format(*self._names)}.",
+                hint="smaller batches take less; nvidia-smi shows what other processes take.",
+            ) from error
 
 
 def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
