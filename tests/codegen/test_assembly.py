@@ -18,6 +18,8 @@ from lucid.codegen.cpu.dots import Dots, tile_columns
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.grouped import POSITIONS, TAPS, ConvolveGrouped, WeighGrouped
 from lucid.codegen.cpu.library import TILES
+from lucid.codegen.cpu.lines import ConvolveLines
+from lucid.codegen.cpu.lines_plan import LINES
 from lucid.codegen.cpu.machine import Machine, assembly, machine
 from lucid.codegen.cpu.module import ModuleWriter
 from lucid.codegen.cpu.small import ROWS, Small
@@ -140,6 +142,18 @@ def test_the_inner_loop_of_a_small_product_keeps_its_sums_in_registers(dtype: DT
     text = compiled(processor, lambda module: Small(dtype, processor.vector_bytes).write(module, "product"))
     inner = max(loops(function(text, "tile")), key=lambda loop: loop.count("fmadd"))
     assert_in_registers(processor, inner, ROWS)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_the_inner_loops_of_a_convolution_of_wide_rows_keep_their_sums_in_registers(
+    dtype: DType, processor: Machine
+) -> None:
+    """Of taps by a table, and of 3x3 taps."""
+    tasks = {"convolve": ConvolveLines}
+    text = compiled(processor, lambda module: write_tasks(module, dtype, processor.vector_bytes, tasks))
+    for name, products in (("lines", LINES), ("square", 9 * LINES)):
+        (inner,) = (loop for loop in loops(function(text, name)) if loop.count("fmadd") == products)
+        assert_in_registers(processor, inner, products)
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])

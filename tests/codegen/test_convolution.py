@@ -11,6 +11,7 @@ import pytest
 from lucid.codegen.cpu import convolution_call
 from lucid.codegen.cpu.convolution_plan import CONVOLVE, convolve_plan
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, convolve_grouped_plan
+from lucid.codegen.cpu.lines_plan import CONVOLVE_LINES, convolve_lines_plan
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.tiles import Tiles
 from lucid.ir.graph import Graph, Node, Value
@@ -35,6 +36,10 @@ GEOMETRIES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Geometry]] = {
     "pairs in groups": ((2, 34, 7, 5), (51, 2, 3), ((1, 3), (2, 1), (1, -1), (0, 2), 17)),
     "depthwise in one dimension": ((2, 5, 40), (5, 7), ((1,), (2,), (6,), (0,), 5)),
     "depthwise in three": ((1, 4, 4, 5, 6), (8, 2, 3, 2), ((1, 2, 1), (1, 1, 2), (1, 0, 1), (0, 1, 1), 4)),
+    "depthwise in wide rows": ((2, 5, 9, 19), (5, 3, 3), ((1, 1), (1, 1), (1, 1), (1, 1), 5)),
+    "few wide rows": ((1, 4, 3, 18), (8, 3, 3), ((1, 1), (1, 1), (1, 0), (2, 1), 4)),
+    "wide rows of pairs": ((1, 8, 7, 24), (12, 2, 3), ((1, 1), (2, 3), (0, -1), (1, 2), 4)),
+    "wide rows in three": ((1, 4, 4, 5, 17), (4, 2, 3, 3), ((1, 1, 1), (1, 1, 1), (1, 1, 1), (0, 1, 1), 4)),
     "stride above kernel": ((1, 3, 13, 12), (4, 2, 1), ((4, 3), (1, 1), (0, 0), (0, 0), 1)),
     "more residues than elements": ((1, 2, 3, 2), (2, 1, 2), ((5, 4), (1, 1), (1, 2), (1, 3), 1)),
     "cropped": ((1, 2, 9, 9), (3, 2, 3), ((1, 2), (1, 1), (-2, 1), (1, -1), 1)),
@@ -52,6 +57,10 @@ def graph_of(op: Op, *arrays: Array) -> Graph:
     inputs = tuple(Value(TensorType(as_dtype(array.dtype), array.shape)) for array in arrays)
     (output,) = (Value(type) for type in op.infer([value.type for value in inputs]))
     return Graph("convolution", inputs, (), (Node(op, inputs, (output,)),), (output,))
+
+
+def types_of(*arrays: Array) -> list[TensorType]:
+    return [TensorType(as_dtype(array.dtype), array.shape) for array in arrays]
 
 
 def compiled(op: Op, *arrays: Array) -> Array:
@@ -206,8 +215,7 @@ def test_large_images_are_cut_into_blocks(
     ends = tuple(taps // 2 for taps in kernel)
     geometry = stride, (1,) * len(kernel), ends, ends, 1
     forward = Convolution(*geometry)
-    types = [TensorType(float32, array.shape) for array in (x, weight)]
-    assert convolve_plan(forward, *types, Tiles(float32, 64)).words[CONVOLVE.index("blocks")] > 1
+    assert convolve_plan(forward, *types_of(x, weight), Tiles(float32, 64)).words[CONVOLVE.index("blocks")] > 1
     assert_compiled_matches(graph_of(forward, x, weight), (x, weight))
     g = forward.evaluate([x, weight])[0]
     for op, arrays in (
@@ -262,8 +270,7 @@ def test_groups_in_lanes_give_what_each_group_gives_alone() -> None:
     weight = generator.standard_normal((18, 1, 3, 2)).astype(np.float32)
     geometry = (2, 1), (1, 1), (1, 1), (1, 0)
     whole = Convolution(*geometry, 18, chunk=1)
-    types = [TensorType(float32, array.shape) for array in (x, weight)]
-    assert convolve_grouped_plan(whole, *types, lanes=16).words[CONVOLVE_GROUPED.index("blocks")] > 1
+    assert convolve_grouped_plan(whole, *types_of(x, weight), lanes=16).words[CONVOLVE_GROUPED.index("blocks")] > 1
     g = compiled(whole, x, weight)
     to_x = ConvolutionInput(*geometry, 18, x.shape[2:], chunk=1)
     to_weight = ConvolutionWeight(*geometry, 18, weight.shape[2:], chunk=7)
@@ -277,6 +284,46 @@ def test_groups_in_lanes_give_what_each_group_gives_alone() -> None:
         ):
             alone = compiled(replace(op, groups=1), np.ascontiguousarray(first), np.ascontiguousarray(second))
             np.testing.assert_array_equal(bits(found), bits(alone))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "dilation", "square"),
+    # The last one's last block has less rows than a tile.
+    [((1, 4, 640, 210), (3, 3), 1, 1), ((1, 4, 640, 210), (3, 3), 2, 0), ((1, 4, 13, 21000), (3, 3), 1, 0)],
+)
+def test_lanes_may_stand_for_groups_or_positions(
+    shape: tuple[int, ...], kernel: tuple[int, int], dilation: int, square: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal(shape).astype(np.float32)
+    weight = generator.standard_normal((4, 1, *kernel)).astype(np.float32)
+    geometry = (1, 1), (dilation, dilation), (1, 1), (1, 1), 4
+    forward = Convolution(*geometry)
+    words = dict(zip(CONVOLVE_LINES, convolve_lines_plan(forward, *types_of(x, weight)).words, strict=False))
+    assert words["blocks"] > 1
+    assert words["square"] == square
+    g = forward.evaluate([x, weight])[0]
+    for op, arrays in (forward, (x, weight)), (ConvolutionInput(*geometry, shape[2:]), (g, weight)):
+        found = []
+        for lined in False, True:
+            monkeypatch.setattr(convolution_call, "is_lined", lambda *_, lined=lined: lined)
+            found.append(compiled(op, *arrays))
+        np.testing.assert_array_equal(bits(found[0]), bits(found[1]))
+
+
+def test_lanes_stand_for_positions_where_rows_fill_them() -> None:
+    """Of a depthwise convolution with a stride of 1, and its gradient: of 16 lanes here."""
+    wide = replace(machine(), vector_bytes=64)
+
+    def names(size: int, stride: int) -> set[str]:
+        geometry = (stride, stride), (1, 1), (1, 1), (1, 1), 32
+        x, weight = (TensorType(float32, shape) for shape in ((8, 32, size, size), (32, 1, 3, 3)))
+        (y,) = Convolution(*geometry).infer([x, weight])
+        ops = (Convolution(*geometry), x), (ConvolutionInput(*geometry, (size, size)), y)
+        return {convolution_call.convolution_call(op, operand, weight, wide)[0] for op, operand in ops}
+
+    assert names(16, 1) == names(112, 1) == {"lines_convolve_f32"}
+    assert names(14, 1) == names(112, 2) == {"grouped_convolve_f32"}
 
 
 def test_what_lies_outside_an_image_does_not_leak() -> None:

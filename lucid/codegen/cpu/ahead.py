@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from lucid.codegen.cpu.library import CONVOLVE_GROUPED, WEIGH
 from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.ir.build import Builder
 from lucid.ir.graph import Graph, Node, Value
 from lucid.ir.ops.contraction import Matmul
-from lucid.ir.ops.convolution import Convolution
+from lucid.ir.ops.convolution import Convolution, ConvolutionWeight
 from lucid.ir.ops.movement import Transpose
 from lucid.ir.ops.structure import Grad
 from lucid.ir.passes.movement import swaps_last_two
@@ -59,8 +58,10 @@ def _look_through(
             first, second = (value.type for value in node.inputs)
             prefix = convolution_prefix(node.op, first, second, machine)
             names[f"{prefix}{first.dtype.short}"] = None
-            if wanted and prefix != CONVOLVE_GROUPED:
-                names[f"{WEIGH}{first.dtype.short}"] = None
+            if wanted:
+                gradient = ConvolutionWeight(*node.op.geometry(), second.shape[2:])
+                prefix = convolution_prefix(gradient, first, node.output.type, machine)
+                names[f"{prefix}{first.dtype.short}"] = None
         for region in node.op.regions():
             inner = region.arguments if not varying.isdisjoint(node.outputs) else ()
             _look_through(region, inner, machine, products, names)

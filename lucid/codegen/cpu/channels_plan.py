@@ -45,7 +45,7 @@ PANEL_MOST = 2**19
 CONVOLVE_CHANNELS = (
     *GATHERED,
     *UNITS,
-    STARTS[2],
+    *STARTS,
     *READ,
     *("images", "each", "rows", "panels", "width", "weights", "of_row", "of_summed"),
     *("summed", "run", "taps", "plane", "moved", "bare", "sweeps", "row_offsets", "records", "offsets"),

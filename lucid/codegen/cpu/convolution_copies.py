@@ -42,8 +42,8 @@ class Copies(Tiles):
         elements copied, from one row and one element to the next so many elements on."""
         function, builder = self.begin("copy", 2, 6)
         source, target, rows, count, source_row, target_row, source_step, target_step = function.args
-        rest = builder.urem(count, i64(self.lanes))
-        whole = builder.sub(count, rest)
+        few = builder.icmp_signed("<", count, i64(self.lanes))
+        back = builder.sub(count, i64(self.lanes))
 
         def lines(move: Callable[[ir.Value, ir.Value], None]) -> None:
             def line(row: ir.Value, _: Values) -> Values:
@@ -54,11 +54,12 @@ class Copies(Tiles):
             loop(builder, i64(0), rows, 1, [], line)
 
         def vectors(of_source: int, of_target: int) -> None:
-            """Vectors of elements, whose steps are these: whole ones, and one of the rest."""
+            """Vectors of elements, whose steps are these. The last one ends where a row does, and copies again what the
+            one before has copied; masks are for shorter rows."""
             full = [
                 [None] if step == 1 else self.every(builder, i64(self.lanes), step) for step in (of_source, of_target)
             ]
-            last = [self.every(builder, rest, step) for step in (of_source, of_target)]
+            short = [self.every(builder, count, step) for step in (of_source, of_target)]
 
             def move(x: ir.Value, y: ir.Value) -> None:
                 def at(i: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -68,13 +69,16 @@ class Copies(Tiles):
                     )
 
                 def vector(i: ir.Value, _: Values) -> Values:
-                    self.move_vector(builder, at(i), full)
+                    self.move_vector(builder, at(self.smaller(builder, i, back)), full)
                     return []
 
-                loop(builder, i64(0), whole, self.lanes, [], vector)
-                self.move_vector(builder, at(whole), last)
+                loop(builder, i64(0), count, self.lanes, [], vector)
 
-            lines(move)
+            with builder.if_else(few) as (masked, unmasked):
+                with masked:
+                    lines(lambda x, y: self.move_vector(builder, (x, y), short))
+                with unmasked:
+                    lines(move)
 
         def elements() -> None:
             def move(x: ir.Value, y: ir.Value) -> None:
@@ -151,19 +155,22 @@ class Copies(Tiles):
         function, builder = self.begin("part", 2, 4)
         source, target, step, distance, lanes, count = function.args
         starts = self.lines_of(builder, target, distance, lanes)
+        few = builder.icmp_signed("<", count, i64(self.lanes))
+        mask = self.first(builder, count, self.lanes)
+        back = builder.select(few, i64(0), builder.sub(count, i64(self.lanes)))
 
         def square(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)
-            numbers = [builder.mul(builder.add(i, i64(n)), step) for n in range(self.lanes)]
+            begin = self.smaller(builder, i, back)
+            numbers = [builder.mul(builder.add(begin, i64(n)), step) for n in range(self.lanes)]
             lines = [self.load(builder, self.at(builder, source, number), self.vector) for number in numbers]
             turned = transposed(builder, lines)
-            with builder.if_else(builder.icmp_signed(">=", builder.sub(count, i), i64(self.lanes))) as (whole, rest):
-                with whole:
+            with builder.if_else(few) as (masked, unmasked):
+                with masked:
                     for start, line in zip(starts, turned, strict=True):
-                        self.store(builder, line, self.at(builder, start, i))
-                with rest:
+                        self.store_masked(builder, line, start, mask)
+                with unmasked:
                     for start, line in zip(starts, turned, strict=True):
-                        self.store_masked(builder, line, self.at(builder, start, i), mask)
+                        self.store(builder, line, self.at(builder, start, begin))
             return []
 
         loop(builder, i64(0), count, self.lanes, [], square)

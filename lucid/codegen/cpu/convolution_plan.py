@@ -44,7 +44,7 @@ GATHERED = ("channels", "gathered", "channel", *of_axes("extent", "origin", "adv
 STARTS = ("second", "third", "fourth")
 
 # A unit is a block of a group of an image, which has `image` elements.
-UNITS = ("units", "span", "blocks", "groups", "image", *STARTS[:2])
+UNITS = ("units", "span", "blocks", "groups", "image")
 
 # An image that needs no padding may be read where it is, `begin` elements from its start, if `direct` says so: a block
 # starts `onward` elements behind the one before.
@@ -56,6 +56,7 @@ READ = ("direct", "begin", "onward")
 CONVOLVE = (
     *GATHERED,
     *UNITS,
+    *STARTS[:2],
     *("rows", "weights", "plane", "moved", "sweeps", "row_offsets", "records", "offsets"),
     *of_axes("block", "move", "stride", "by"),
 )
@@ -68,6 +69,7 @@ SWEEP = ("table", "depth", "chunk", "start", *of_axes("count"))
 WEIGH = (
     *GATHERED,
     *UNITS,
+    *STARTS[:2],
     *READ,
     *("rows", "row_offsets", "offsets", "outputs", "panels", "images", "each", "positions", "block"),
 )

@@ -67,6 +67,11 @@ class ConvolutionTiles(Copies, ABC):
         return self.shared("take", lambda: ir.Function(self.module, ir.FunctionType(POINTER, [I64]), SCRATCH))
 
     @property
+    def fma(self) -> ir.Function:
+        name = f"fma.v{self.lanes}{self.scalar.intrinsic_name}"
+        return intrinsic(self.module, name, self.vector, [self.vector] * 3)
+
+    @property
     def gather(self) -> ir.Function:
         return self.shared("gather", self.write_gather)
 
@@ -83,7 +88,6 @@ class ConvolutionTiles(Copies, ABC):
         on repeat the last."""
         function, builder = self.begin(f"tile_{rows}x{vectors}", 5, 3)
         a, b, c, row_offsets, offsets, depth, count, add = function.args
-        fma = intrinsic(self.module, f"fma.v{self.lanes}{self.scalar.intrinsic_name}", self.vector, [self.vector] * 3)
         last = builder.sub(count, i64(1))
         starts = []
         for row in range(rows):
@@ -102,7 +106,7 @@ class ConvolutionTiles(Copies, ABC):
             for row in range(rows):
                 x = self.load(builder, self.at(builder, starts[row], of_a), self.scalar)
                 factor = self.spread(builder, x, self.lanes)
-                results += [builder.call(fma, [factor, panel[v], sums[row * vectors + v]]) for v in range(vectors)]
+                results += [builder.call(self.fma, [factor, panel[v], sums[row * vectors + v]]) for v in range(vectors)]
             return results
 
         sums = loop(builder, i64(0), depth, 1, [ir.Constant(self.vector, None)] * (rows * vectors), step)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lucid.codegen.cpu import llvm_ir as ir
-from lucid.codegen.cpu.control import I64, Values, i64, intrinsic, loop
+from lucid.codegen.cpu.control import I64, Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
 from lucid.codegen.cpu.grouped_plan import CONVOLVE_GROUPED, PLACED, WEIGH_GROUPED
@@ -28,11 +28,6 @@ TAPS = (1, 3, 6, 9)
 
 class GroupTiles(ConvolutionTiles):
     """What both tasks are made of: groups brought together in lanes and taken apart."""
-
-    @property
-    def fma(self) -> ir.Function:
-        name = f"fma.v{self.lanes}{self.scalar.intrinsic_name}"
-        return intrinsic(self.module, name, self.vector, [self.vector] * 3)
 
     @property
     def join(self) -> ir.Function:

@@ -11,6 +11,7 @@ import math
 
 from lucid.codegen.cpu.chunks import span_of_units
 from lucid.codegen.cpu.convolution_plan import (
+    STARTS,
     UNITS,
     Geometry,
     Plan,
@@ -44,6 +45,7 @@ PLACED = ("channels", "channel", *of_axes("extent", "origin", "advance", "places
 CONVOLVE_GROUPED = (
     *PLACED,
     *UNITS,
+    *STARTS[:2],
     *("teams", "rows", "weights", "of_row", "plane", "result", "moved", "sweeps", "records", "offsets"),
     *of_axes("block", "move", "step", "by", "results"),
 )
@@ -53,6 +55,7 @@ CONVOLVE_GROUPED = (
 WEIGH_GROUPED = (
     *PLACED,
     *UNITS,
+    *STARTS[:2],
     *("teams", "rows", "row_offsets", "outputs", "images", "each", "positions", "size"),
     *of_axes("block", "move", "count", "step"),
 )

@@ -31,12 +31,13 @@ CONVOLVE = "convolve_"
 WEIGH = "weigh_"
 CONVOLVE_CHANNELS = "channels_convolve_"
 CONVOLVE_GROUPED = "grouped_convolve_"
+CONVOLVE_LINES = "lines_convolve_"
 WEIGH_GROUPED = "grouped_weigh_"
 
 # Those that share code are compiled together.
 _TILES = tuple((prefix,) for prefix in TILES.values())
 _DOTS = tuple((prefix,) for prefix in DOTS.values())
-_CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED)
+_CONVOLUTIONS = (WEIGH, CONVOLVE_CHANNELS), (CONVOLVE,), (CONVOLVE_GROUPED, WEIGH_GROUPED), (CONVOLVE_LINES,)
 _IN_PARTS = ((PRODUCT,),)  # of which one is the task, which only calls what computes: see `Module.parts`
 _MODULES = *_IN_PARTS, *_TILES, (SWEEPS,), (SMALL,), *_DOTS, *_CONVOLUTIONS
 
@@ -146,12 +147,14 @@ def _write_convolutions(module: Any, machine: Machine, names: dict[str, str], dt
     from lucid.codegen.cpu.convolution import Convolve, Weigh
     from lucid.codegen.cpu.convolution_tiles import write_tasks
     from lucid.codegen.cpu.grouped import ConvolveGrouped, WeighGrouped
+    from lucid.codegen.cpu.lines import ConvolveLines
 
     kinds = {
         CONVOLVE: Convolve,
         CONVOLVE_CHANNELS: ConvolveChannels,
         WEIGH: Weigh,
         CONVOLVE_GROUPED: ConvolveGrouped,
+        CONVOLVE_LINES: ConvolveLines,
         WEIGH_GROUPED: WeighGrouped,
     }
     tasks = {name: kinds[prefix] for prefix, name in names.items()}
