@@ -22,6 +22,7 @@ from lucid.codegen.kernel import Buffer, Kernel, Load
 from lucid.codegen.lowering import is_lowered, lower
 from lucid.codegen.target import ALIGNMENT
 from lucid.ir.graph import Graph, Node, Place, Value
+from lucid.ir.ops.base import Reduction
 from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import Scan, in_loops
 from lucid.ir.ops.movement import Reshape
@@ -74,19 +75,18 @@ def arena_size(graph: Graph) -> int:
 
 
 def _planned_body(scan: Scan, kernel_of: Callable[[Node], Kernel]) -> Graph:
-    """The body of a loop with the places of its values, from the start of the arena on."""
+    """The body of a loop with the places of its values, from the start of the arena on. What it gives twice kernels
+    store twice: each run would start another kernel for a copy."""
     body = scan.body
     states, new = body.arguments[: scan.carries], body.outputs[: scan.carries]
-    run = plan(
-        replace(
-            body,
-            arguments=body.arguments[scan.carries :],
-            states=states,
-            outputs=body.outputs[scan.carries :],
-            updates=tuple(zip(states, new, strict=True)),
-        ),
-        kernel_of,
+    graph = replace(
+        body,
+        arguments=body.arguments[scan.carries :],
+        states=states,
+        outputs=body.outputs[scan.carries :],
+        updates=tuple(zip(states, new, strict=True)),
     )
+    run = plan(_separate_results(graph, in_kernels=True), kernel_of)
     after = dict(run.updates)  # without those that stay as they are
     return replace(body, nodes=run.nodes, outputs=(*(after.get(x, x) for x in states), *run.outputs), places=run.places)
 
@@ -104,22 +104,27 @@ def _moved(node: Node, offset: int) -> Node:
     return replace(node, op=replace(node.op, body=replace(body, nodes=nodes, places=places)))
 
 
-def _separate_results(graph: Graph) -> Graph:
+def _separate_results(graph: Graph, in_kernels: bool = False) -> Graph:
     """Give each output, and each new state, a value of its own that a node computes, by copying where it has none.
 
-    Inputs are copied before anything else, so that a state's old value is read before the new one is written.
+    Inputs are copied before anything else, so that a state's old value is read before the new one is written. Where
+    `in_kernels`, a kernel that has the elements of a value in its hands stores them once more instead.
     """
     taken: set[Value] = set(graph.inputs)
     makers = graph.producers()
     early: list[Node] = []
     late: list[Node] = []
+    stored: dict[Node, list[tuple[Value, Value]]] = {}  # what kernels store once more, and as what
 
     def own(value: Value) -> Value:
         if value not in taken:
             taken.add(value)
             return value
         copy = Value(value.type, value.name)
-        if value in makers:
+        holders = (node for node in graph.nodes if in_kernels and _holds(node, value))
+        if (holder := next(holders, None)) is not None:
+            stored.setdefault(holder, []).append((value, copy))
+        elif value in makers:
             late.append(Node(Detach(), (value,), (copy,), makers[value].location))
         else:
             early.append(Node(Detach(), (value,), (copy,)))
@@ -127,7 +132,26 @@ def _separate_results(graph: Graph) -> Graph:
 
     updates = tuple((state, own(new)) for state, new in graph.updates if new is not state)
     outputs = tuple(map(own, graph.outputs))
-    return replace(graph, nodes=(*early, *graph.nodes, *late), outputs=outputs, updates=updates)
+    nodes = (_storing(node, stored[node]) if node in stored else node for node in graph.nodes)
+    return replace(graph, nodes=(*early, *nodes, *late), outputs=outputs, updates=updates)
+
+
+def _holds(node: Node, value: Value) -> bool:
+    """Whether a node is a map over elements of as many as a value has, which it computes or reads."""
+    if not isinstance(node.op, Fused) or node.op.product is not None or value not in (*node.inputs, *node.outputs):
+        return False
+    is_map = not any(isinstance(inner.op, Reduction) for inner in node.op.body.nodes)
+    return is_map and node.outputs[0].type.size == value.type.size
+
+
+def _storing(node: Node, pairs: Iterable[tuple[Value, Value]]) -> Node:
+    """A fused node that gives values which it computes or reads once more, each as another value."""
+    assert isinstance(node.op, Fused)
+    body = node.op.body
+    inside = dict(zip((*node.inputs, *node.outputs), (*body.arguments, *body.outputs), strict=True))
+    outputs = (*body.outputs, *(inside[value] for value, _ in pairs))
+    op = replace(node.op, body=replace(body, outputs=outputs))
+    return replace(node, op=op, outputs=(*node.outputs, *(copy for _, copy in pairs)))
 
 
 def _checks_first(graph: Graph) -> Graph:

@@ -11,6 +11,7 @@ from lucid.codegen.memory import arena_size, home, plan
 from lucid.codegen.threads import get_num_threads, set_num_threads
 from lucid.errors import CheckError
 from lucid.ir.graph import Graph, Node, Value, same
+from lucid.ir.ops.elementwise import Detach
 from lucid.ir.ops.loop import Scan
 from lucid.ir.passes.differentiate import differentiate
 from lucid.ir.passes.order import order
@@ -54,6 +55,20 @@ FILTER = """graph(%h: f32[2, 3], %x: f32[LENGTH, 2, 3], %w: f32[3, 3], %b: f32[3
 @pytest.mark.parametrize("length", [0, 1, 7])
 def test_lengths_and_directions(length: int, direction: str) -> None:
     check(FILTER.replace("LENGTH", str(length)).replace(" DIRECTION", direction))
+
+
+def test_kernels_store_twice_what_a_run_gives_twice() -> None:
+    planned = check("""graph(%h: f32[2, 3], %c: f32[2, 3], %x: f32[4, 2, 3], %w: f32[3, 3]) {
+      %p, %q, %all, %before, %cells = scan %h, %c, %x, %w, length=4, carries=2, sequences=1 (
+          %h: f32[2, 3], %c: f32[2, 3], %x: f32[2, 3], %w: f32[3, 3]) {
+        %p = matmul %h, %w; %s = add %p, %x; %d = mul %s, %c; %n = tanh %d
+        return %n, %d, %n, %h, %c
+      }
+      return %p, %q, %all, %before, %cells
+    }""")
+    (body,) = (node.op.body for node in planned.nodes if isinstance(node.op, Scan))
+    (copy,) = (node for node in body.nodes if isinstance(node.op, Detach))
+    assert copy.inputs == body.arguments[:1]  # no kernel has it in its hands: only the product reads it
 
 
 def test_carries_that_change_places() -> None:
