@@ -150,6 +150,9 @@ class Tensor(TensorMethods):
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` computes a gradient for it."""
+        tracer = current_tracer()
+        if tracer is not None:
+            tracer.note_flag(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -167,7 +170,7 @@ class Tensor(TensorMethods):
         if self._history is not None and not requires_grad:
             raise ArgumentError("requires_grad of a computed tensor can't be unset.", hint="use .detach().")
         tracer = current_tracer()
-        if tracer is not None and requires_grad != self._requires_grad:
+        if tracer is not None and requires_grad != self.requires_grad:
             tracer.set_requires_grad(self)
         if modes.leaves_made is not None and requires_grad:
             modes.leaves_made.append(self)
@@ -331,7 +334,7 @@ class Tensor(TensorMethods):
             about_to_write(self, self._remember_all)
             self._array = result._array
         else:
-            tracer.assign(self, result)
+            tracer.replace(self, result)
         self._alias, self._version = result._viewed(), result._version
         self._requires_grad, self._history = result._requires_grad, result._history
         return self

@@ -115,7 +115,7 @@ class Trace:
 
     graph: Graph
     inputs: list[Tracked]
-    views: list[tuple[str, Tensor]]  # captured ones, which are computed from what they view, with their names
+    flags: list[tuple[str, Tensor]]  # further captured tensors whose requires_grad matters, with their names
     scalars: list[tuple[Value, str]]  # float64 arguments, and the expressions that give them at each call
     grads_read: list[GradSlot]
     constants: dict[Value, Array]  # arrays that the traced code itself made
@@ -149,8 +149,8 @@ class Trace:
                     recorder.require(condition, f"whether {tracked.initial.name} is captured, too")
             else:
                 recorder.requires_grad(tracked.initial.name, tracked.tensor)
-        for name, view in self.views:
-            recorder.requires_grad(name, view)
+        for name, tensor in self.flags:
+            recorder.requires_grad(name, tensor)
         for slot in self.grads_read + self.grads_written:
             if slot.was_read and isinstance(slot.owner, Outside):
                 number = slot.owner.argument

@@ -71,6 +71,7 @@ class Tracer:
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._sums: list[tuple[Array, int]] = []  # the checksums of these arrays, of when the trace met them
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
+        self._flags: dict[int, Tensor] = {}  # tensors from outside whose requires_grad was read
         self._names = Names()
         self._generator: Generator | None = None
         self.latest = LatestDraw()
@@ -131,6 +132,11 @@ class Tracer:
     def note_created(self, thing: object) -> None:
         """Note a tensor, module or optimizer made during the trace: it belongs to the trace."""
         self._created[id(thing)] = thing
+
+    def note_flag(self, tensor: Tensor) -> None:
+        """Note that the function reads the requires_grad of a tensor."""
+        if self._is_outside(tensor):
+            self._flags[id(tensor)] = tensor
 
     def is_new(self, thing: object) -> bool:
         """Whether a tensor, module or optimizer was made during the trace."""
@@ -287,18 +293,24 @@ class Tracer:
         if body.lines:
             self.scopes.current.print(Loop(tuple(body.lines), length, reverse), stacked)
 
+    def replace(self, tensor: Tensor, result: Tensor) -> None:
+        """A computed tensor of the trace is another result from here on."""
+        self._expect_known(tensor)
+        tensor._symbol = self.value(result)
+
     def assign(self, tensor: Tensor, value: Tensor) -> None:
         """An in-place update: the tensor holds another value from here on."""
-        if self.scopes.in_loop and tensor._symbol not in self.scopes.current.known:
-            raise TraceError(
-                "a tensor from outside was assigned to in the body of a scan.",
-                hint="make it a part of the carry: take it as an argument and return what it becomes.",
-            )
+        self._expect_known(tensor)
         new = self.value(value)
         if tensor._symbol is not None:
-            if tensor._requires_grad and tensor._history is None:
+            if tensor._history is not None:
+                raise TraceError(
+                    "the elements of a computed tensor were updated in place, behind its gradient.",
+                    hint="write x = x + (new - x).detach(), which has the new elements and the gradient of x.",
+                )
+            if tensor._requires_grad:
                 new = self._begun(new, tensor)
-            elif self._flow.flows(new) and not (value._requires_grad and is_grad_enabled()):
+            elif self._flow.flows(new):
                 (new,) = self.add(Detach(), new)
             tensor._symbol = new
             tensor._version.count += 1
@@ -306,6 +318,14 @@ class Tracer:
         tracked = self._capture(tensor)
         tracked.value, tracked.leaf = new, None
         tracked.updates += 1
+
+    def _expect_known(self, tensor: Tensor) -> None:
+        """Raise for an update, in the body of a loop, of a tensor from outside of it."""
+        if self.scopes.in_loop and tensor._symbol not in self.scopes.current.known:
+            raise TraceError(
+                "a tensor from outside was assigned to in the body of a scan.",
+                hint="make it a part of the carry: take it as an argument and return what it becomes.",
+            )
 
     def set_requires_grad(self, tensor: Tensor) -> None:
         """A tensor made in this trace becomes a leaf; tensors from outside keep their flag."""
@@ -393,10 +413,11 @@ class Tracer:
             tuple(updates),
         )
         inputs = arguments + states
+        flags = [*self._flags.values(), *(v for v, _, _ in self._views.values() if self._is_outside(v))]
         return Trace(
             graph=graph,
             inputs=inputs,
-            views=[(self.name_of(v), v) for v, _, _ in self._views.values() if self._is_outside(v)],
+            flags=[(self.name_of(x), x) for x in flags if self._outside(x).argument is None],
             scalars=[(scalar.symbol, source) for source, scalar in self.scalars.inputs.items()],
             grads_read=read,
             constants=self._constants,

@@ -12,6 +12,7 @@ import lucid
 import lucid.nn as nn
 import lucid.optim as optim
 from lucid import Tensor
+from lucid.errors import TraceError
 from tests.compile.worlds import assert_same_gradients, normal
 
 X = normal(3)
@@ -254,3 +255,49 @@ def test_a_view_of_a_leaf_that_is_updated() -> None:
     step(Tensor([5.0, 6.0])).backward()
     assert w.grad is not None
     assert w.grad.tolist() == [[5.0, 6.0], [5.0, 6.0]]
+
+
+def test_a_flag_that_is_read_is_guarded() -> None:
+    """Also of a weight that nothing else is read of."""
+    model = nn.Linear(3, 1)
+    model.bias.requires_grad_(False)
+
+    @lucid.compile
+    def penalty() -> Tensor:
+        return sum(((p * p).sum() for p in model.parameters() if p.requires_grad), lucid.zeros(()))
+
+    for flag in (False, True, False):
+        model.bias.requires_grad_(flag)
+        expected = sum(float((p.numpy() ** 2).sum()) for p in model.parameters() if p.requires_grad)
+        np.testing.assert_allclose(penalty().item(), expected, rtol=1e-6)
+    assert len(penalty.programs) == 2
+
+
+def test_elements_of_a_computed_tensor_are_not_written_behind_its_gradient() -> None:
+    w = leaf()
+
+    @lucid.compile
+    def step(x: Tensor) -> Tensor:
+        hidden = w * x
+        hidden.data = x
+        return hidden
+
+    with pytest.raises(TraceError, match="updated in place, behind its gradient") as error:
+        step(Tensor(X))
+    assert "write x = x + (new - x).detach()" in str(error.value)
+
+
+def test_what_the_hint_gives_instead() -> None:
+    def program(wrap: Any) -> list[Any]:
+        w = leaf()
+
+        def step(x: Any) -> Tensor:
+            hidden = w * x
+            hidden = hidden + (hidden.clip(-0.1, 0.1) - hidden).detach()
+            return hidden * hidden
+
+        y = wrap(step)(X)
+        y.sum().backward()
+        return [y, w.grad]
+
+    assert_same_gradients(program)
