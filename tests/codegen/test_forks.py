@@ -144,10 +144,13 @@ def test_a_fork_waits_for_helpers_and_what_they_have_left_is_made_on_both_sides(
         begun.wait()
         child = os.fork()
         if child == 0:
-            signal.alarm(SECONDS)
-            forked.set()
-            as_before = (helpers(), sys.getswitchinterval(), jobs[0].is_done) == (0, turn, True)
-            os._exit(not (as_before and [job.result() for job in jobs] == [b"first", b"second"]))
+            try:
+                signal.alarm(SECONDS)
+                forked.set()
+                as_before = (helpers(), sys.getswitchinterval(), jobs[0].is_done) == (0, turn, True)
+                os._exit(not (as_before and [job.result() for job in jobs] == [b"first", b"second"]))
+            finally:  # or an error would have the child run the tests behind this one
+                os._exit(1)
         assert helpers() == 1
         forked.set()
     assert [job.result() for job in jobs] == [b"first", b"second"]

@@ -171,8 +171,11 @@ def test_a_forked_child_has_a_pool_of_its_own() -> None:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, training_bits("perceptron").encode())
-        os._exit(0)
+        try:
+            os.write(write, training_bits("perceptron").encode())
+            os._exit(0)
+        finally:  # or an error would have the child run the tests behind this one
+            os._exit(1)
     os.close(write)
     assert os.waitpid(child, 0)[1] == 0
     assert os.read(read, 100).decode() == expected
