@@ -101,6 +101,11 @@ def user_frames(caller: str = _SHELL) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def running_line() -> tuple[str, int] | None:
+    """File and line of the innermost frame of the user's functions that a trace runs."""
+    return next(((frame.f_code.co_filename, frame.f_lineno) for frame in running_frames()), None)
+
+
 def running_frames() -> Iterator[FrameType]:
     """The frames of the user's functions that a trace runs, innermost first."""
     return user_frames(_TRACED_CALL)

@@ -15,8 +15,8 @@ from lucid.context import module_description, source_line, user_frame
 class LucidError(Exception):
     """The base of Lucid's errors. The message is a sentence, the user's line and a hint, each on its own line.
 
-    `where` is the user's line if it is not the one that is running. An error in a text that is not the user's Python
-    shows an `excerpt` of that text instead.
+    `where` is the user's line if it is not the one that is running, and `module` the one that was called there. An
+    error in a text that is not the user's Python shows an `excerpt` of that text instead.
     """
 
     def __init__(
@@ -26,8 +26,11 @@ class LucidError(Exception):
         hint: str | None = None,
         where: tuple[str, int] | None = None,
         excerpt: str | None = None,
+        module: str | None = None,
     ) -> None:
-        module = module_description() if excerpt is None else None
+        if module is None and excerpt is None:
+            module = module_description()
+        self.module, self.where = module, where
         self._shown = f"in {module}: {sentence}" if module else sentence
         self.sentence = sentence
         self.hint = hint

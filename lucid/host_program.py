@@ -138,7 +138,8 @@ class HostProgram(Program):
             if isinstance(error, CheckError) and executable.may_fail:
                 for array, copy in zip(written, before, strict=True):
                     np.copyto(array, copy)
-                raise CheckError(f"in run {runs.value} of repeat, {error.sentence}", hint=error.hint) from None
+                sentence = f"in run {runs.value} of repeat, {error.sentence}"
+                raise CheckError(sentence, hint=error.hint, where=error.where, module=error.module) from None
             if runs.value:  # they stay done, as in a loop of calls
                 self.finish(leaves, tensors, self._drawn_by_last(drawn_from, runs.value))
             raise

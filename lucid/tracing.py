@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import lucid.eager as eager
-from lucid.context import calling_modules, module_path, user_frame
+from lucid.context import calling_modules, module_path, running_line, user_frame
 from lucid.core import TensorCore, tensor_of_symbol, tensor_over
 from lucid.errors import TraceError, element_of_array, unknown_value
 from lucid.guards import GuardRecorder
@@ -23,7 +23,7 @@ from lucid.ir.ops.declare import is_declared_by_user
 from lucid.ir.ops.elementwise import Add, Detach
 from lucid.ir.ops.printing import Print
 from lucid.ir.ops.random import Random
-from lucid.ir.ops.structure import Const
+from lucid.ir.ops.structure import Check, Const
 from lucid.ir.types import TensorType, uint64
 from lucid.modes import is_grad_enabled, modes, unwatched
 from lucid.random import DrawSource, Generator, LatestDraw
@@ -203,7 +203,9 @@ class Tracer:
         module = calling_modules()[-1] if calling_modules() else None
         kind = type(module).__name__ if module is not None else ""
         path = module_path()
-        self.builder.location = Location(f"{path}: {kind}" if path else kind, *(user_frame() or ("", 0)))
+        # The line that calls the traced function may be another one when a check fails.
+        where = running_line() if isinstance(op, Check) else user_frame()
+        self.builder.location = Location(f"{path}: {kind}" if path else kind, *(where or ("", 0)))
         if self.scopes.in_loop:
             values = tuple(map(self.scopes.brought, values))
         results = self.builder.add(op, *values, names=names)

@@ -88,6 +88,42 @@ def test_an_index_out_of_range(calls_before: int, late: bool) -> None:
     assert twin.snapshot() == world.snapshot()
 
 
+@pytest.mark.parametrize("target", ["cpu", "cuda-sim"])
+def test_a_check_that_fails_names_the_module_and_the_line_of_the_op(target: str) -> None:
+    net = nn.Sequential(nn.Embedding(4, 2), nn.ReLU())
+
+    def rows(first: Any, second: Any) -> Tensor:
+        chosen = net(first)
+        return (chosen + lucid.arange(8.0).reshape(4, 2)[second]).detach()
+
+    def told(call: Callable[..., object], *arguments: object) -> tuple[str, str]:
+        with pytest.raises(CheckError) as caught:
+            call(*arguments)
+        sentence, line = str(caught.value).splitlines()
+        return sentence, line
+
+    good, bad = np.array([0, 3]), np.array([0, 4])
+    for number in range(4):  # by the way of a first call, and by that of later ones
+        if number in (0, 3):  # then the code comes from the disk cache, and no pass has run
+            step, whole = lucid.compile(rows, target=target), lucid.compile(net, target=target)
+        for arguments, module, sentence, line in [
+            ((bad, good), "in 0: Embedding: ", "index 4 at position 1 is out of range: expected 0 to 3.", "net(first)"),
+            ((good, bad), "", "index 4 at position 1 is out of range for axis 0 with extent 4.", "[second]).detach()"),
+        ]:
+            eager, compiled = told(rows, *arguments), told(step, *arguments)
+            assert compiled[0] == module + sentence == eager[0].replace("Embedding(4, 2)", "Embedding")
+            assert compiled[1] == eager[1]
+            assert compiled[1].endswith(line)
+            stacked = [np.stack([good, each]) for each in arguments]
+            assert told(step.repeat, *stacked) == (f"{module}in run 1 of repeat, {sentence}", eager[1])
+        step(good, good)
+        with lucid.no_grad():
+            whole(good)
+            sentence, line = told(whole, bad)  # the line of this call, not of the one that was traced
+        assert sentence == "in 0: Embedding: index 4 at position 1 is out of range: expected 0 to 3."
+        assert line.endswith("call(*arguments)")
+
+
 def test_an_index_out_of_range_leaves_arguments_alone() -> None:
     def write(x: Tensor, i: Any) -> Tensor:
         x += 1.0

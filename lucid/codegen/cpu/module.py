@@ -20,7 +20,7 @@ from lucid.codegen.handlers import handler_of
 from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import LOWERED
 from lucid.codegen.memory import around_body, home, is_view
-from lucid.ir.graph import Graph, Node, Value
+from lucid.ir.graph import Graph, Location, Node, Value
 from lucid.ir.ops.base import Irregular, Op
 from lucid.ir.ops.contraction import Matmul
 from lucid.ir.ops.convolution import Convolution, ConvolutionInput, ConvolutionWeight
@@ -63,7 +63,7 @@ class ModuleWriter:
         self.steps = Steps()
         self.functions: dict[tuple[Kernel, frozenset[int], int], KernelFunction] = {}
         self.irregular_tasks: dict[tuple[Op, tuple[TensorType, ...]], tuple[ir.Function, int, int]] = {}
-        self.checks: list[tuple[Check, Value]] = []
+        self.checks: list[tuple[Check, Value, Location | None]] = []
         self.imports: list[str] = []
         self.calls: list[tuple[Node, str]] = []
 
@@ -190,7 +190,7 @@ class ModuleWriter:
         assert isinstance(node.op, Check)
         position, values = node.inputs
         self.steps.check(len(self.checks), self.operand(position), self.operand(values))
-        self.checks.append((node.op, values))
+        self.checks.append((node.op, values, node.location))
 
     def scan(self, node: Node) -> None:
         """A loop among the steps, those of a run once. The carries lie where the loop's results are."""

@@ -21,7 +21,7 @@ from lucid.codegen.cpu.library import begin, shared_function
 from lucid.codegen.cpu.pool import pool
 from lucid.codegen.target import ALIGNMENT, Code, Integers, Like
 from lucid.errors import AllocationError
-from lucid.ir.graph import Graph, Node
+from lucid.ir.graph import Graph, Location, Node
 from lucid.ir.ops.structure import Check
 from lucid.ir.types import BY_SHORT_NAME, tensor_type
 
@@ -104,13 +104,14 @@ class Plan:
 @dataclass(frozen=True)
 class Written:
     """A graph as LLVM IR: the planned graph, the texts of its modules, the distinct kernels by the name of their
-    function, the nodes that run, in order, each with the name of the function it calls, and what makes the kernel of a
-    node."""
+    function, the nodes that run, in order, each with the name of the function it calls, the locations of checks by
+    their numbers, and what makes the kernel of a node."""
 
     graph: Graph
     texts: tuple[str, ...]
     kernels: Mapping[str, Kernel]
     calls: tuple[tuple[Node, str], ...]
+    checks: tuple[Location | None, ...]
     kernel_of: Callable[[Node], Kernel]
 
 
@@ -147,10 +148,11 @@ def _write(
         texts.append(text)
         take(text)
     kernels = {function.function.name: kernel for (kernel, *_), function in writer.functions.items()}
-    checks = [[check.message, values.type.dtype.short] for check, values in writer.checks]
+    checks = [[check.message, values.type.dtype.short] for check, values, _ in writer.checks]
+    locations = tuple(location for *_, location in writer.checks)
     outputs = [str(value.type) for value in graph.outputs]
     return (
-        Written(graph, tuple(texts), kernels, tuple(writer.calls), kernel_of),
+        Written(graph, tuple(texts), kernels, tuple(writer.calls), locations, kernel_of),
         Plan(
             inputs=len(graph.inputs),
             outputs=outputs,
@@ -259,7 +261,8 @@ class CPUExecutable:
         message, short_name = self._plan.checks[number]
         dtype = BY_SHORT_NAME[short_name]
         element = ctypes.string_at(values + position * dtype.itemsize, dtype.itemsize)
-        raise Check(message).error(position, np.frombuffer(element, dtype.numpy).item())
+        location = self.written().checks[number]  # of this trace: code on disk may be that of other lines
+        raise Check(message).error(position, np.frombuffer(element, dtype.numpy).item(), location)
 
     def timing(self) -> Timing:
         """How long each kernel takes on inputs that are made up: see `measure`."""

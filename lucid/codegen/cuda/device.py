@@ -101,7 +101,8 @@ class Device:
         self._thread = threading.local()
         self._latest = cupy.cuda.get_current_stream()  # the stream that Lucid used last
         self.status = cupy.zeros(STATUS_WORDS, "int64")
-        self.checks: list[tuple[str, str]] = []  # of all executables, with the dtypes of their values
+        # Of all executables: the message, the dtype of the values, and what tells the location by the number there.
+        self.checks: list[tuple[str, str, weakref.WeakMethod[Any], int]] = []
         self._folder: str | None = None
         self._numbers = itertools.count()  # of files in the folder
         self.when_failed: list[Callable[[], None]] = []  # called before the error of a check is raised
@@ -181,9 +182,10 @@ class Device:
         self.status.fill(0)
         for restore in self.when_failed:
             restore()
-        message, dtype = self.checks[number]
+        message, dtype, locate, number = self.checks[number]
+        location_of = locate()
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
-        raise Check(message).error(position, value)
+        raise Check(message).error(position, value, location_of and location_of(number))
 
     def foreign(self, array: Any) -> Any:
         """The array over the memory of another library's array on the GPU. Raises ArgumentError for one on another GPU,

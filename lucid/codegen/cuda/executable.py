@@ -16,7 +16,7 @@ from lucid.codegen.kernel import Kernel
 from lucid.codegen.lowering import lower
 from lucid.codegen.target import Code, Integers, Like
 from lucid.errors import CompileError
-from lucid.ir.graph import Graph, Node
+from lucid.ir.graph import Graph, Location, Node
 from lucid.ir.types import tensor_type
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class PlannedExecutable:
     def may_fail(self) -> bool:
         """Whether the graph has checks."""
         return bool(self.plan.checks)
+
+    def check_location(self, number: int) -> Location | None:
+        """The location of the node of a check: of this trace, as code on disk may be that of other lines."""
+        return self.module().checks[number]
 
     def new_table(self) -> npt.NDArray[np.uint64]:
         """See `Executable.new_table`."""

@@ -55,11 +55,13 @@ UNSUPPORTED: Mapping[type[Op], str] = {
 
 @dataclass(frozen=True)
 class Module:
-    """A planned graph as CUDA C: the text of each function by its name, and the launches."""
+    """A planned graph as CUDA C: the text of each function by its name, the launches, and the locations of checks by
+    their numbers."""
 
     graph: Graph
     functions: Mapping[str, str]
     plan: LaunchPlan
+    checks: tuple[Location | None, ...]
 
     @property
     def text(self) -> str:
@@ -107,6 +109,7 @@ class _Writer:
         self.nodes_of: dict[tuple[Function, bool], list[Node]] = {}
         self.steps: list[Step[Launch]] = []
         self.checks: list[tuple[str, str]] = []
+        self.locations: list[Location | None] = []  # of the checks
         self.states = {slots[state] for state, _ in graph.updates}
 
     def write(self) -> Module:
@@ -127,7 +130,9 @@ class _Writer:
             self.numbered(self.steps),
             self.number(_STATUS),
         )
-        return Module(graph, {name: self.text(key, name) for key, name in self.names.items()}, plan)
+        return Module(
+            graph, {name: self.text(key, name) for key, name in self.names.items()}, plan, tuple(self.locations)
+        )
 
     def number(self, storage: int) -> int:
         """The final number of a storage."""
@@ -288,6 +293,7 @@ class _Writer:
         dtype = node.inputs[1].type.dtype
         self.launch(node, Report(dtype), (1, 1), 1, (len(self.checks),))
         self.checks.append((node.op.message, dtype.short))
+        self.locations.append(node.location)
 
     def scan(self, node: Node) -> None:
         """A loop of the plan. The carries lie where the loop's results are."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from lucid.codegen.cuda.device import architecture, gpu, uninterrupted
 from lucid.codegen.cuda.executable import PlannedExecutable, written_later
@@ -95,7 +96,8 @@ class CUDAExecutable(PlannedExecutable):
         start = device.address(self._arena)
         own = [start + stretch.offset for stretch in plan.stretches]
         self._launches = Launches(plan, functions, own, device.address(device.status), len(device.checks))
-        device.checks += plan.checks
+        locate = WeakMethod(self.check_location)  # the device outlives its executables
+        device.checks += [(*check, locate, number) for number, check in enumerate(plan.checks)]
         return self._launches
 
     def _replay(self, key: bytes, launch: Callable[[], None]) -> None:

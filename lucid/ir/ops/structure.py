@@ -12,7 +12,7 @@ from lucid.ir.ops.base import Array, Op, Product, expect_operands, op
 from lucid.ir.types import TensorType, bool_, int64
 
 if TYPE_CHECKING:
-    from lucid.ir.graph import Graph, Node, Value
+    from lucid.ir.graph import Graph, Location, Node, Value
 
 
 def normalized(value: bool | int | float, type: TensorType) -> bool | int | float:
@@ -111,8 +111,14 @@ class Check(Op):
             raise self.error(int(position), values.reshape(-1)[int(position)].item())
         return ()
 
-    def error(self, position: int, value: int | bool) -> CheckError:
-        return CheckError(self.message.format(position=position, value=value))
+    def error(self, position: int, value: int | bool, location: Location | None = None) -> CheckError:
+        """The error of a check that has failed at a position. What a program has run gives the location of the node:
+        its module and line, if it has them, are those that the error shows."""
+        sentence = self.message.format(position=position, value=value)
+        if location is None:
+            return CheckError(sentence)
+        where = (location.file, location.line) if location.file else None
+        return CheckError(sentence, where=where, module=location.module or None)
 
 
 @op

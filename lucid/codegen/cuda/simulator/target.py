@@ -98,4 +98,4 @@ class SimulatorExecutable(PlannedExecutable):
     def _fail(self, number: int, position: int, bits: int) -> NoReturn:
         message, dtype = self.plan.checks[number]
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
-        raise Check(message).error(position, value)
+        raise Check(message).error(position, value, self.check_location(number))
