@@ -179,13 +179,15 @@ class Optimizer(Observed):
             return
         if "momentum" not in group:
             raise ArgumentError(f"{type(self).__name__} has no momentum and no betas to set.")
-        if momentum and not group["momentum"]:
-            self._add_momentum(numbers[0], momentum)
+        first = sum(map(len, self._members[: numbers[0]]))
+        if momentum and f"momentum_buffer.{first}" not in self.state:  # also where the group was set before
+            self._add_momentum(numbers[0], first, momentum)
         group["momentum"] = momentum
 
-    def _add_momentum(self, number: int, momentum: float) -> None:
-        """Allocate the state that a group needs with a momentum, and not without."""
-        group, members, first = self.param_groups[number], self._members[number], sum(map(len, self._members[:number]))
+    def _add_momentum(self, number: int, first: int, momentum: float) -> None:
+        """Allocate the state that a group needs with a momentum, and not without. Its parameters are numbered from
+        `first` on."""
+        group, members = self.param_groups[number], self._members[number]
         without = self._new_state({**group, "momentum": 0.0}, members, first).keys() | self.state.keys()
         needed = self._new_state({**group, "momentum": momentum}, members, first)
         added = {name: tensor for name, tensor in needed.items() if name not in without}

@@ -92,8 +92,7 @@ def test_a_momentum_that_is_set_later() -> None:
             optimizer.step()
         assert caught.value.sentence.endswith(" for this group, which was made without momentum.")
         assert caught.value.hint == "`optimizer.set_momentum(group, 0.9)` sets one in a group that was made without."
-        group["momentum"] = 0.0
-        optimizer.set_momentum(group, 0.9)
+        optimizer.set_momentum(group, 0.9)  # also after the group was set
         optimizer.step()
 
 
