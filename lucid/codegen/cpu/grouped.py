@@ -42,19 +42,28 @@ class GroupTiles(ConvolutionTiles):
 
     def write_join(self) -> ir.Function:
         """(source, target, distance, groups, count): `count` elements of each of `groups` groups, `distance` apart, as
-        vectors; behind them, up to a whole number of vectors' lanes, zeros."""
+        vectors; behind fewer than a vector has lanes, up to as many, zeros."""
         function, builder = self.begin("join", 2, 3)
         source, target, distance, groups, count = function.args
         starts = self.lines_of(builder, source, distance, groups)
+        few = builder.icmp_signed("<", count, i64(self.lanes))
+        mask = self.first(builder, count, self.lanes)
+        back = builder.sub(count, i64(self.lanes))
 
-        def square(i: ir.Value, _: Values) -> Values:
-            mask = self.first(builder, builder.sub(count, i), self.lanes)
-            lines = [self.load_masked(builder, self.at(builder, start, i), mask) for start in starts]
+        def square(begin: ir.Value, lines: Values) -> None:
             for n, line in enumerate(transposed(builder, lines)):
-                self.store(builder, line, self.vector_at(builder, target, i, i64(n)))
+                self.store(builder, line, self.vector_at(builder, target, begin, i64(n)))
+
+        def whole(i: ir.Value, _: Values) -> Values:
+            begin = self.smaller(builder, i, back)
+            square(begin, [self.load(builder, self.at(builder, start, begin), self.vector) for start in starts])
             return []
 
-        loop(builder, i64(0), count, self.lanes, [], square)
+        with builder.if_else(few) as (masked, unmasked):
+            with masked, builder.if_then(builder.icmp_signed(">", count, i64(0))):
+                square(i64(0), [self.load_masked(builder, start, mask) for start in starts])
+            with unmasked:
+                loop(builder, i64(0), count, self.lanes, [], whole)
         builder.ret_void()
         return function
 
