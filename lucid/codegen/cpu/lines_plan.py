@@ -29,6 +29,10 @@ from lucid.ir.types import TensorType
 # as long or up to a sixth longer.
 LINES = 4
 
+# The most products in a sum. With 25 taps, lanes for groups take as long, and with 49 a quarter less: there, vectors are
+# read where none begins in the middle of a line of the cache.
+MOST_PRODUCTS = 9
+
 # A unit computes `count` positions of each of `rows` channels, of `plane` elements each. The weight of a group has
 # `weights` elements, and those of two channels of the result are `of_row` apart. A sum has `depth` products. The next
 # block is `moved` elements on. `square` is 1 where a position meets its 3x3 taps in the order of the places, -1 where
@@ -43,12 +47,14 @@ CONVOLVE_LINES = (
 
 def is_lined(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType, lanes: int) -> bool:
     """Whether lanes stand for positions, in a convolution that could have lanes for groups: where a row of the result
-    fills a vector, and neighbours in it meet neighbours, in sums of one chunk. Vectors of a row may overlap, so that
-    what they have stored is not added to."""
+    fills a vector, and neighbours in it meet neighbours, in short sums of one chunk. Vectors of a row may overlap, so
+    that what they have stored is not added to."""
     swept = Swept.of(op, operand, weight)
     (sweep, *others) = swept.sweeps
     whole = not op.chunk or op.chunk >= swept.summed
-    return not others and whole and swept.step == (1, 1, 1) and swept.geometry.first < 2 and sweep.counts[2] >= lanes
+    short = swept.summed * len(sweep.meetings) <= MOST_PRODUCTS
+    neighbours = not others and swept.step == (1, 1, 1) and swept.geometry.first < 2
+    return whole and short and neighbours and sweep.counts[2] >= lanes
 
 
 def convolve_lines_plan(op: Convolution | ConvolutionInput, operand: TensorType, weight: TensorType) -> Plan:
