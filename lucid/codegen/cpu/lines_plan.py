@@ -29,8 +29,8 @@ from lucid.ir.types import TensorType
 # as long or up to a sixth longer.
 LINES = 4
 
-# The most products in a sum. With 25 taps, lanes for groups take as long, and with 49 a quarter less: there, vectors are
-# read where none begins in the middle of a line of the cache.
+# The most products in a sum. With 25 taps, lanes for groups take a tenth less, and with 49 a quarter: no vector that
+# they read lies in two lines of the cache.
 MOST_PRODUCTS = 9
 
 # A unit computes `count` positions of each of `rows` channels, of `plane` elements each. The weight of a group has
