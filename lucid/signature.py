@@ -83,8 +83,10 @@ def key_text(key: Any) -> str:
     """The key of a leaf, for people."""
     match key:
         case (tuple() as shape, np.dtype() as dtype, *flags):
-            type = str(TensorType(as_dtype(dtype), shape))
-            return f"{type} that requires a gradient" if any(flags[:1]) else type
+            type, (requires_grad, is_leaf) = TensorType(as_dtype(dtype), shape), flags or (False, True)
+            if not requires_grad:
+                return str(type)
+            return f"{type} that requires a gradient" if is_leaf else f"{type} that is computed and requires a gradient"
         case _Alike():
             return repr(key.thing)  # as it was: nothing in it changes
         case Same():

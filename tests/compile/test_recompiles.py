@@ -11,6 +11,7 @@ import lucid
 import lucid.compiler
 import lucid.nn as nn
 import lucid.optim as optim
+from lucid import Tensor
 from lucid.errors import CompileError
 
 scale = 2.0
@@ -53,6 +54,22 @@ def test_each_compilation_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None
         "which arguments there are was (x), is (x, rate)",
         "(rate > 0.25) was True, is False",
         "whether gradients are recorded was True, is False",
+    ]
+
+
+def test_a_leaf_that_a_call_has_made_is_taken_back_and_a_computed_tensor_is_another_kind() -> None:
+    @lucid.compile
+    def step(w: Tensor) -> Tensor:
+        return (w * 0.5).detach().requires_grad_()
+
+    w = Tensor([4.0, 8.0], requires_grad=True)
+    for _ in range(3):
+        w = step(w)
+    assert w.tolist() == [0.5, 1.0]
+    assert causes(step) == ["the first call"]
+    step(w * 1.0)
+    assert causes(step)[1:] == [
+        "w was f32[2] that requires a gradient, is f32[2] that is computed and requires a gradient"
     ]
 
 
