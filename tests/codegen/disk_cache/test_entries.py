@@ -7,6 +7,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -96,6 +97,16 @@ def test_the_least_recently_used_go_first(folder: Path, monkeypatch: pytest.Monk
     assert cache.fetch(KEY) is not None  # now OTHER is the one used longest ago
     cache.store(THIRD, blob(4000))
     assert sorted(path.name for path in folder.iterdir()) == sorted([f"{KEY}.lucid", f"{THIRD}.lucid", "notes.txt"])
+
+
+def test_all_files_are_looked_at_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = mock.Mock(wraps=cache._trim)
+    monkeypatch.setattr(cache, "_trim", looks)
+    monkeypatch.setenv("LUCID_CACHE_SIZE", "128K")
+    for number in range(200):
+        cache.store(f"{number:064x}", blob(800))
+        assert cache.usage()[1] <= (128 << 10) + (128 << 10) // cache.UNSEEN
+    assert 200 / 3 <= looks.call_count <= 200 / 2  # an entry takes more than 800 of the 2048 bytes
 
 
 def test_what_a_process_left_behind_when_it_was_killed_goes_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
