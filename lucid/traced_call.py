@@ -39,7 +39,7 @@ def trace_call(function: Callable[..., Any], name: str, leaves: Sequence[Any], s
         symbols: list[Any] = []
         for number, (leaf, argument) in enumerate(zip(entered, names, strict=True)):
             if isinstance(leaf, Tensor):
-                tracer.enter_argument(leaf, number, argument)
+                tracer.enter_argument(leaf, number, argument, leaves[number])
                 symbols.append(leaf)
             elif isinstance(leaf, float):
                 symbols.append(tracer.scalars.input(argument, leaf, f"leaves[{number}]"))

@@ -71,6 +71,7 @@ class Tracer:
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._sums: list[tuple[Array, int]] = []  # the checksums of these arrays, of when the trace met them
         self._views: dict[int, tuple[Tensor, Value, int]] = {}
+        self._stood_for: set[int] = set()  # arguments, by identity, that another tensor stands for
         self._flags: dict[int, Tensor] = {}  # tensors from outside whose requires_grad was read
         self._names = Names()
         self._generator: Generator | None = None
@@ -83,8 +84,10 @@ class Tracer:
 
     # Entering tensors.
 
-    def enter_argument(self, tensor: Tensor, number: int, name: str) -> None:
-        """Make a tensor of the call an argument of the graph."""
+    def enter_argument(self, tensor: Tensor, number: int, name: str, given: object) -> None:
+        """Make a tensor of the call, or one that stands for what is `given`, an argument of the graph."""
+        if tensor is not given:
+            self._stood_for.add(id(given))
         if id(tensor) not in self._tracked:
             self._track(tensor, name, number)
 
@@ -174,6 +177,12 @@ class Tracer:
         if memo is not None and memo[2] == updates:
             return memo[1]
         is_leaf, cuts = view._requires_grad and view._history is None, isinstance(op, Detach)
+        if is_leaf and id(view) in self._stood_for:
+            raise TraceError(
+                "a compiled function was given a detached tensor that requires a gradient, and captures it, too: its "
+                "gradient would have two parts.",
+                hint="read the argument alone, or pass its .detach().",
+            )
         recording = view._requires_grad and not is_leaf and not cuts
         operand = self._from_its_scope(base, self._recorded) if recording else self.value(base)
         (value,) = self.add(op, operand)

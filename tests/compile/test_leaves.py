@@ -301,3 +301,20 @@ def test_what_the_hint_gives_instead() -> None:
         return [y, w.grad]
 
     assert_same_gradients(program)
+
+
+def test_a_detached_leaf_is_not_an_argument_and_captured() -> None:
+    v = leaf().detach().requires_grad_()
+
+    @lucid.compile
+    def step(x: Tensor) -> None:
+        (v * x).sum().backward()
+
+    with pytest.raises(
+        TraceError, match="was given a detached tensor that requires a gradient, and captures it"
+    ) as error:
+        step(v)
+    assert "read the argument alone, or pass its .detach()" in str(error.value)
+    step(v.detach())
+    assert v.grad is not None
+    np.testing.assert_array_equal(v.grad.numpy(), v.numpy())
