@@ -73,13 +73,16 @@ def test_a_directory_of_other_things_that_others_can_enter_is_refused(folder: Pa
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
-foreign = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def give_away(path: Path) -> None:
+    try:
+        os.chown(path, 12345, 12345)
+    except OSError as error:  # root can, but not in every container
+        pytest.skip(f"files can't be given away here: {error.strerror}")
 
 
-@foreign
 def test_a_directory_of_somebody_else_is_refused(folder: Path, counts: Compilations) -> None:
     folder.mkdir(mode=0o700)
-    os.chown(folder, 12345, 12345)
+    give_away(folder)
     expect_refused("belongs to another user", counts)
 
 
@@ -94,7 +97,7 @@ def make_link(path: Path) -> None:
         (make_link, "is a link"),
         (lambda path: path.chmod(0o620), "can be written by others"),
         (lambda path: path.chmod(0o602), "can be written by others"),
-        pytest.param(lambda path: os.chown(path, 12345, 12345), "belongs to another user", marks=foreign),
+        (give_away, "belongs to another user"),
     ],
 )
 def test_a_file_that_others_may_have_written_is_refused(
