@@ -12,7 +12,7 @@ from typing import Any
 from lucid.descriptions import describe
 from lucid.guards import Guards
 from lucid.pytree import Spec
-from lucid.signature import Key, key_text
+from lucid.signature import Key, array_kind, key_text
 from lucid.tables import table
 
 SHOWN = 60  # characters of a value
@@ -91,7 +91,10 @@ def nearest_difference(
         return "which arguments there are", _cut(before), _cut(now)
     for name, before, now in zip(names, nearest.leaves, key.leaves, strict=True):
         if before != now:
-            return name, _cut(key_text(before)), _cut(key_text(now))
+            texts = key_text(before), key_text(now)
+            if texts[0] == texts[1] and isinstance(before, tuple):  # an array, and a tensor of its type
+                texts = f"{texts[0]}, {array_kind(before)}", f"{texts[1]}, {array_kind(now)}"
+            return name, _cut(texts[0]), _cut(texts[1])
     if nearest.aliases != key.aliases:
         return "whether arguments are one and the same", str(nearest.aliases is not None), str(key.aliases is not None)
     return "whether gradients are recorded", str(nearest.records_gradients), str(key.records_gradients)

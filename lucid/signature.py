@@ -96,6 +96,11 @@ def key_text(key: Any) -> str:
     return "a float" if key is float else repr(key)
 
 
+def array_kind(key: Any) -> str:
+    """Which of the kinds that share a type the key is of, for people."""
+    return "a tensor" if len(key) > 2 else "an array"
+
+
 class Same:
     """A key that equals that of the same object only, and keeps it alive."""
 

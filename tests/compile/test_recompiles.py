@@ -209,3 +209,10 @@ def test_a_cause_that_is_another_group_of_parameters() -> None:
         "the first call",
         "what SGD updates was 1 parameter in 1 group, is 2 parameters in 2 groups",
     ]
+
+
+def test_an_array_is_told_from_a_tensor_of_its_type() -> None:
+    f = lucid.compile(lambda x: x * 2.0)
+    for x in (np.float32(1.0), Tensor(1.0)):
+        f(x)
+    assert causes(f)[1] == "x was f32[], an array, is f32[], a tensor"
