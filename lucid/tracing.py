@@ -45,6 +45,7 @@ from lucid.trace import (
     may_change,
 )
 from lucid.traced_gradients import TracedGradients
+from lucid.traced_views import TracedViews
 from lucid.variables import Names
 
 # The history of a tensor that a trace computed: what follows it is the graph.
@@ -70,8 +71,7 @@ class Tracer:
         self._created: dict[int, object] = {}  # tensors and modules made during the trace, kept alive
         self._arrays: dict[int, tuple[Array, Tensor]] = {}
         self._sums: list[tuple[Array, int]] = []  # the checksums of these arrays, of when the trace met them
-        self._views: dict[int, tuple[Tensor, Value, int]] = {}
-        self._stood_for: set[int] = set()  # arguments, by identity, that another tensor stands for
+        self._views = TracedViews(self)
         self._flags: dict[int, Tensor] = {}  # tensors from outside whose requires_grad was read
         self._names = Names()
         self._generator: Generator | None = None
@@ -87,7 +87,7 @@ class Tracer:
     def enter_argument(self, tensor: Tensor, number: int, name: str, given: object) -> None:
         """Make a tensor of the call, or one that stands for what is `given`, an argument of the graph."""
         if tensor is not given:
-            self._stood_for.add(id(given))
+            self._views.note_stand_in(given)
         if id(tensor) not in self._tracked:
             self._track(tensor, name, number)
 
@@ -154,6 +154,10 @@ class Tracer:
         recording is cut off from its past, and an updated leaf starts anew."""
         return self._from_its_scope(tensor, self._operand)
 
+    def recorded(self, tensor: Tensor) -> Value:
+        """The `operand` where gradients are recorded, as they are when a view was made."""
+        return self._from_its_scope(tensor, self._recorded)
+
     def _from_its_scope(self, tensor: Tensor, find: Callable[[Tensor], Value]) -> Value:
         """What `find` says of a tensor in the graph that it belongs to, as a value of the graph at hand."""
         if not self.scopes.in_loop:
@@ -164,40 +168,14 @@ class Tracer:
     def _value(self, tensor: Tensor) -> Value:
         viewed = tensor._viewed()
         if viewed is not None and id(tensor) not in self._tracked:
-            return self._view_value(tensor, *viewed)
+            return self._views.value(tensor, *viewed)
         if tensor._symbol is None:
             return self._capture(tensor).value
         self.scopes.number_of(tensor._symbol)
         return tensor._symbol
 
-    def _view_value(self, view: Tensor, base: Tensor, op: Op) -> Value:
-        """The value of a view of another tensor: computed again where that has been updated since."""
-        updates = self._updates(base)
-        memo = self._views.get(id(view))
-        if memo is not None and memo[2] == updates:
-            return memo[1]
-        is_leaf, cuts = view._requires_grad and view._history is None, isinstance(op, Detach)
-        if is_leaf and id(view) in self._stood_for:
-            raise TraceError(
-                "a compiled function was given a detached tensor that requires a gradient, and captures it, too: its "
-                "gradient would have two parts.",
-                hint="read the argument alone, or pass its .detach().",
-            )
-        recording = view._requires_grad and not is_leaf and not cuts
-        operand = self._from_its_scope(base, self._recorded) if recording else self.value(base)
-        (value,) = self.add(op, operand)
-        if view._history is not None and view._symbol is None:
-            (value,) = self.add(Detach(), value)  # a gradient goes on through that history
-            self._flow.add_foreign(value, view)
-        else:
-            if not cuts:
-                self._flow.add_result(value, [operand], recording)
-            if is_leaf:
-                value = self._begun(value, view)
-        self._views[id(view)] = view, value, updates
-        return value
-
-    def _updates(self, tensor: Tensor) -> int:
+    def updates_of(self, tensor: Tensor) -> int:
+        """How often a tensor, or what it views, has been updated."""
         while (viewed := tensor._viewed()) is not None:
             tensor = viewed[0]
         if tensor._symbol is not None:
@@ -230,7 +208,7 @@ class Tracer:
         if updated is not None and not updated.updates:
             updated = None
         if updated is not None and tensor._requires_grad:
-            updated.leaf = updated.leaf or self._begun(value, tensor)
+            updated.leaf = updated.leaf or self.begun(value, tensor)
             return updated.leaf
         if self._flow.is_unrecorded(value) or (updated is not None and self._flow.flows(value)):
             if value not in self._cut:
@@ -255,7 +233,7 @@ class Tracer:
         if operands and eager.is_view(op, operands[0]):
             (view,), (value,) = tensors, results
             view._alias, view._version = (operands[0], op), operands[0]._version
-            self._views[id(view)] = view, value, self._updates(view)
+            self._views.note(view, value)
         return tensors
 
     _apply_ours = unwatched(_apply)
@@ -320,7 +298,7 @@ class Tracer:
                     hint="write x = x + (new - x).detach(), which has the new elements and the gradient of x.",
                 )
             if tensor._requires_grad:
-                new = self._begun(new, tensor)
+                new = self.begun(new, tensor)
             elif self._flow.flows(new):
                 (new,) = self.add(Detach(), new)
             tensor._symbol = new
@@ -341,16 +319,15 @@ class Tracer:
     def set_requires_grad(self, tensor: Tensor) -> None:
         """A tensor made in this trace becomes a leaf; tensors from outside keep their flag."""
         if tensor._symbol is not None:
-            tensor._symbol = self._begun(self.value(tensor), tensor)
-            if id(tensor) in self._views:
-                self._views[id(tensor)] = tensor, tensor._symbol, self._updates(tensor)
+            tensor._symbol = self.begun(self.value(tensor), tensor)
+            self._views.note_again(tensor, tensor._symbol)
         elif not self.is_new(tensor):
             raise TraceError(
                 "requires_grad of a tensor from outside can't change while a function is traced.",
                 hint="set it before the call, or take derivatives with respect to x.detach().requires_grad_().",
             )
 
-    def _begun(self, value: Value, leaf: Tensor) -> Value:
+    def begun(self, value: Value, leaf: Tensor) -> Value:
         """The value of a leaf whose elements are these, whatever they were computed from, and whoever else has them."""
         (begun,) = self.add(Detach(), value)
         self._flow.add_leaf(begun, leaf)
@@ -424,7 +401,7 @@ class Tracer:
             tuple(updates),
         )
         inputs = arguments + states
-        flags = [*self._flags.values(), *(v for v, _, _ in self._views.values() if self._is_outside(v))]
+        flags = [*self._flags.values(), *filter(self._is_outside, self._views)]
         return Trace(
             graph=graph,
             inputs=inputs,
