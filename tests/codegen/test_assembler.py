@@ -163,6 +163,18 @@ def test_the_body_of_a_loop_is_looked_through() -> None:
     assert {*names} == {*program._compiled.executable._plan.imports} - {"lucid_run", "lucid_copy"}  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_products_of_no_elements_are_not_expected(transposed: bool) -> None:
+    weight = lucid.ones((16, 16))
+
+    def product(x: lucid.Tensor, _: object) -> tuple[lucid.Tensor, None]:
+        return x @ (weight.T if transposed else weight), None
+
+    x, step = lucid.zeros((0, 16)), lucid.compile(lambda x: lucid.scan(product, x, length=3)[0])
+    assert expected(step.lower(x).graph("traced"), machine()) == ([], False)
+    assert step(x).shape == (0, 16)
+
+
 def test_what_was_begun_is_on_disk_whether_anybody_asks_for_it_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

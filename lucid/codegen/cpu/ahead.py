@@ -30,6 +30,9 @@ def expected(graph: Graph, machine: Machine) -> tuple[list[str], bool]:
     shares = bool(names)  # images have enough of it
     for op, types in products:
         a, b = types
+        (result,) = op.infer(types)
+        if result.size == 0:
+            continue  # it becomes no call
         call = matmul_call(op if op.chunk else in_order(op, a.shape, b.shape), a, b, machine)
         names.update(dict.fromkeys([call.name, *(word for word in call.constants if isinstance(word, str))]))
         shares = shares or call.chunks > 1
