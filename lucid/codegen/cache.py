@@ -143,7 +143,7 @@ def store(key: str, entry: Entry) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened_folder(path) as folder:
             _replace(folder, key, raw)
-            _keep_within(bound, folder, path, len(raw))
+            _keep_within(bound, folder, len(raw))
     except _RefusedError as refused:
         _warn_once(f"{refused}; compiling without it.")
     except OSError as error:  # a full disk, a home that is read-only
@@ -179,7 +179,16 @@ def usage() -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-_left: dict[tuple[Path, int], int] = {}  # what of that part is left in this process, by directory and bound
+@dataclass
+class _Unseen:
+    """What of that part is `left`, and whose it is: of a process, a directory as the system knows it, and a bound. Any
+    other begins with a look at all files, a forked child's too."""
+
+    owner: tuple[int, int, int, int] | None = None
+    left: int = 0
+
+
+_unseen = _Unseen()
 
 
 class _RefusedError(Exception):
@@ -238,14 +247,17 @@ def _replace(folder: int, key: str, raw: bytes) -> None:
         raise
 
 
-def _keep_within(bound: int, folder: int, path: Path, stored: int) -> None:
-    """Trim the directory where a process stores for the first time, and whenever it has stored a part of the bound:
-    looking at all files takes 3 us each, which is too long to be done for each that is stored."""
-    left = _left.get((path, bound), 0) - stored
-    if left < 0:
+def _keep_within(bound: int, folder: int, stored: int) -> None:
+    """Trim the directory where a process stores for the first time, or with another bound or directory than the last
+    time, and whenever it has stored a part of the bound: looking at all files takes 3 us each, which is too long to be
+    done for each that is stored."""
+    status = os.fstat(folder)
+    owner = os.getpid(), status.st_dev, status.st_ino, bound
+    _unseen.left = (_unseen.left if _unseen.owner == owner else 0) - stored
+    if _unseen.left < 0:
         _trim(folder, bound)
-        left = bound // UNSEEN
-    _left[path, bound] = left
+        _unseen.left = bound // UNSEEN
+    _unseen.owner = owner
 
 
 def _trim(folder: int, bound: int) -> None:

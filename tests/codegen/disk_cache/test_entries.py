@@ -109,6 +109,43 @@ def test_all_files_are_looked_at_now_and_then(folder: Path, monkeypatch: pytest.
     assert 200 / 3 <= looks.call_count <= 200 / 2  # an entry takes more than 800 of the 2048 bytes
 
 
+def test_a_bound_holds_again_where_another_held_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(1000))
+    for bound, entries in ((64 << 10, 1), (512 << 10, 300), (64 << 10, 1)):
+        monkeypatch.setenv("LUCID_CACHE_SIZE", str(bound))
+        for _ in range(entries):
+            cache.store(f"{next(numbers):064x}", blob(800))
+        assert cache.usage()[1] <= bound + bound // cache.UNSEEN
+
+
+def test_a_path_may_mean_another_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUCID_CACHE_DIR", "cache")
+    monkeypatch.setenv("LUCID_CACHE_SIZE", "128K")
+    second = tmp_path / "second"
+    (second / "cache").mkdir(mode=0o700, parents=True)
+    for number in range(200):
+        (second / "cache" / f"{number:064x}.lucid").write_bytes(bytes(1000))
+    for place in (tmp_path, second):
+        monkeypatch.chdir(place)
+        cache.store(KEY, blob(10))
+    assert cache.usage()[1] <= 128 << 10
+
+
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_looks_at_all_files_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUCID_CACHE_SIZE", "128K")
+    cache.store(KEY, blob(10))
+    looks = mock.Mock(wraps=cache._trim)
+    monkeypatch.setattr(cache, "_trim", looks)
+    if (child := os.fork()) == 0:
+        try:
+            cache.store(OTHER, blob(10))
+            os._exit(looks.call_count)
+        finally:  # or an error would have the child run the tests behind this one
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
 def test_what_a_process_left_behind_when_it_was_killed_goes_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.store(KEY, blob(10))
     left = folder / f"{OTHER}.{'a' * 16}.tmp"
