@@ -11,7 +11,7 @@ import pytest
 import lucid
 from lucid import Tensor, nn
 from lucid.errors import DTypeError
-from lucid.ir.types import DTYPES, DType, bool_, float32, int64, uint64
+from lucid.ir.types import DTYPES, DType, as_dtype, bool_, float32, float64, int64, uint64
 
 Rule = Callable[[DType], DType | None]  # the dtype of the result, None where the operand is refused
 
@@ -153,6 +153,36 @@ def test_a_dtype_equals_what_names_it(dtype: DType) -> None:
         [dtype.name],
     ):
         assert (dtype == other, other == dtype, dtype != other) == (False, False, True)
+
+
+@pytest.mark.parametrize("text", [",", "i4,,", "a", "(2", "", "f4,f4", "(2,)f4", "O", "bool8"])
+def test_a_text_that_names_no_dtype_equals_none(text: str) -> None:
+    """NumPy raises SyntaxError for some, and warns of one."""
+    for dtype in DTYPES:
+        assert (dtype == text, text == dtype, dtype != text) == (False, False, True)
+    with pytest.raises(DTypeError, match="is not supported; expected one of bool,"):
+        as_dtype(text)
+
+
+def test_a_dtype_is_of_the_machines_byte_order() -> None:
+    swapped = float32.numpy.newbyteorder()
+    assert swapped not in (float32, float64)
+    assert swapped.str not in (float32, float64)
+    assert as_dtype(swapped) == float32
+
+
+@pytest.mark.parametrize(
+    ("dtype", "names"),
+    [
+        (float32, ("single", "f4", float32.numpy.str, "f")),
+        (float64, ("double", "float", float, "f8")),
+        (int64, ("int", int, "i8", np.longlong)),
+        (bool_, (bool, "bool_", "?")),
+    ],
+    ids=str,
+)
+def test_a_dtype_equals_its_other_names(dtype: DType, names: tuple[object, ...]) -> None:
+    assert [name for name in names if dtype != name or as_dtype(name) != dtype] == []
 
 
 def test_a_dtype_is_compared_in_a_compiled_function_as_in_eager_code() -> None:

@@ -6,6 +6,7 @@ import enum
 import math
 import re
 import reprlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,8 @@ class Kind(enum.IntEnum):
 class DType:
     """An element type, named as in NumPy (`float32`) and, in IR text, by its short form (`f32`).
 
-    It equals what names it, as NumPy's dtypes do: a name, a type or a dtype of NumPy. Only a name has its hash, too.
+    It equals what names it, as NumPy's dtypes do: a name, a type or a dtype of NumPy, in the machine's byte order. Only
+    the name that it has here has its hash, too.
 
     >>> float32 == "float32", float32 == np.float32, float32 != np.dtype("int64"), float32 in ("float32", "float64")
     (True, True, True, True)
@@ -61,7 +63,9 @@ class DType:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DType):
             return self.short == other.short
-        return self == _named(other) if isinstance(other, str | type | np.dtype) else NotImplemented
+        if isinstance(other, np.dtype):
+            return self == _BY_NUMPY.get(other)
+        return self == _BY_NAME_OR_TYPE.get(other) if isinstance(other, str | type) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.name)  # and not of all fields, as types are hashed by the thousand
@@ -84,8 +88,21 @@ float64 = DType("f64", "float64", Kind.FLOAT, 64, signed=True)
 
 DTYPES = (bool_, uint8, uint32, uint64, int32, int64, float32, float64)
 BY_SHORT_NAME = {dtype.short: dtype for dtype in DTYPES}
-_BY_NAME = {dtype.name: dtype for dtype in DTYPES}
 _BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}  # NumPy takes long to say the name of a dtype
+
+
+def _names_and_types() -> Iterator[tuple[str | type, DType]]:
+    """What NumPy calls each DType: `float32`, `single`, `f4`, `<f4`, `f`, and its types and Python's."""
+    yield from ((bool, bool_), (int, int64), (float, float64))
+    for name, kind in np.sctypeDict.items():
+        if (dtype := _BY_NUMPY.get(np.dtype(kind))) is not None:
+            yield from ((name, dtype), (kind, dtype))
+    for numpys, dtype in _BY_NUMPY.items():
+        yield from ((name, dtype) for name in (numpys.str, numpys.str[1:], numpys.char))
+
+
+# A table, because NumPy reads any text as that of a dtype, in which it finds errors of syntax and names that are old.
+_BY_NAME_OR_TYPE = dict(_names_and_types())
 
 
 def as_dtype(source: object) -> DType:
@@ -100,26 +117,17 @@ def as_dtype(source: object) -> DType:
         return source
     if isinstance(source, np.dtype) and source in _BY_NUMPY:
         return _BY_NUMPY[source]
-    found = _named(source)
-    if found is not None:
-        return found
+    try:
+        name = np.dtype(source).name  # type: ignore[call-overload]
+    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
+        name = reprlib.repr(source)
+    else:
+        if name in _BY_NAME_OR_TYPE:  # in any byte order
+            return _BY_NAME_OR_TYPE[name]
     raise DTypeError(
-        f"dtype {_numpys_name(source)} is not supported; expected one of {', '.join(dtype.name for dtype in DTYPES)}.",
+        f"dtype {name} is not supported; expected one of {', '.join(dtype.name for dtype in DTYPES)}.",
         hint='convert the data first, for instance with array.astype("float32")',
     )
-
-
-def _named(source: object) -> DType | None:
-    """The DType that a NumPy dtype, a type or a name means, None where there is none."""
-    return _BY_NAME.get(_numpys_name(source))
-
-
-def _numpys_name(source: object) -> str:
-    """What NumPy calls the dtype that something means; where it means none, how that is shown."""
-    try:
-        return np.dtype(source).name  # type: ignore[call-overload, no-any-return]
-    except (TypeError, ValueError):
-        return reprlib.repr(source)
 
 
 def promote(a: DType, b: DType) -> DType:
