@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 class EagerGraph:
-    """The records behind some tensors, as a Graph whose forward values are known."""
+    """The records that a gradient of some tensors gets to, as a Graph whose forward values are known."""
 
     def __init__(self, roots: Sequence[Tensor]) -> None:
-        self.records = _reachable(roots)
+        self.records = _records_behind(roots)
         self.environment: dict[Value, Array] = {}
         self.leaves: dict[int, tuple[Tensor, Value]] = {}
         self._results: dict[tuple[int, int], Value] = {}
@@ -53,8 +53,9 @@ class EagerGraph:
         return Node(record.op, inputs, outputs, record.location)
 
     def _operand(self, operand: Operand, location: Location) -> Value:
-        if operand.edge is not None:
-            value = self._results[id(operand.edge.record), operand.edge.slot]
+        made = None if operand.edge is None else self._results.get((id(operand.edge.record), operand.edge.slot))
+        if made is not None:
+            value = made
         elif operand.leaf is not None and id(operand.leaf) in self.leaves:
             value = self.leaves[id(operand.leaf)][1]
         else:
@@ -124,21 +125,31 @@ def leaves_behind(roots: Sequence[Tensor]) -> list[Tensor]:
     tracer = current_tracer()
     if tracer is not None:
         return [leaf for root in roots for leaf in tracer.gradients.leaves_behind(root)]
-    found = [root for root in roots if root._history is None]
-    pending = [root._history for root in roots if root._history is not None]
-    seen = {(id(edge.record), edge.slot) for edge in pending}
-    for edge in pending:  # which grows on the way
+    read = [operand.leaf for edge in _edges_behind(roots) for operand in edge.operands]
+    return [*(root for root in roots if root._history is None), *(leaf for leaf in read if leaf is not None)]
+
+
+def _edges_behind(roots: Sequence[Tensor]) -> list[Edge]:
+    """The results of operations that a gradient of tensors gets to, those that are tensors of `roots` first."""
+    found = [root._history for root in roots if root._history is not None]
+    seen = {(id(edge.record), edge.slot) for edge in found}
+    for edge in found:  # which grows on the way
         for operand in edge.operands:
-            if operand.leaf is not None:
-                found.append(operand.leaf)
             if operand.edge is not None and (key := (id(operand.edge.record), operand.edge.slot)) not in seen:
                 seen.add(key)
-                pending.append(operand.edge)
+                found.append(operand.edge)
     return found
 
 
-def _reachable(roots: Sequence[Tensor]) -> list[Record]:
-    """The records behind tensors, operands before results."""
+def _records_behind(roots: Sequence[Tensor]) -> list[Record]:
+    """The records that a gradient of tensors gets to, operands before results."""
+    edges = _edges_behind(roots)
+    if any(edge.record.freed for edge in edges):
+        raise GradientError(
+            "the graph of this tensor has been freed by an earlier backward().",
+            hint="call the first one with retain_graph=True, or compute the tensor again.",
+        )
+    reached = {id(edge.record) for edge in edges}
     order: list[Record] = []
     seen: set[int] = set()
     stack: list[tuple[Record, bool]] = [(t._history.record, False) for t in roots if t._history is not None]
@@ -146,13 +157,8 @@ def _reachable(roots: Sequence[Tensor]) -> list[Record]:
         record, expanded = stack.pop()
         if expanded:
             order.append(record)
-        elif id(record) not in seen:
+        elif id(record) in reached and id(record) not in seen:  # what is only read, it does not get to
             seen.add(id(record))
-            if record.freed:
-                raise GradientError(
-                    "the graph of this tensor has been freed by an earlier backward().",
-                    hint="call the first one with retain_graph=True, or compute the tensor again.",
-                )
             stack.append((record, True))
             stack.extend((o.edge.record, False) for o in record.operands if o.edge is not None)
     return order

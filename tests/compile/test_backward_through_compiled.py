@@ -154,6 +154,54 @@ def test_graphs_are_kept_and_freed() -> None:
         y.backward()
 
 
+def test_a_backward_keeps_what_the_call_only_read() -> None:
+    """Between w and what the gradient of a call gets to, there is no way: that graph is not used up."""
+
+    def detached(a: Tensor, v: Tensor) -> Tensor:
+        return a.detach() * v
+
+    def program(wrap: Any, of: Any) -> list[Any]:
+        w, v = Tensor([2.0], requires_grad=True), Tensor([1.0], requires_grad=True)
+        a = w * 3.0
+        f = wrap(of)
+        for _ in range(2):
+            f(a, v).backward()
+        lucid.grad(f(a, v), v)
+        a.backward()
+        return [w.grad, v.grad]
+
+    assert_same_gradients(lambda wrap: program(wrap, detached))
+
+    def cut(wrap: Any) -> list[Any]:
+        w = Tensor([2.0, 3.0], requires_grad=True)
+        a = w * 3.0
+
+        def of(a: Tensor) -> tuple[Tensor, Tensor]:
+            d = a.detach().requires_grad_()
+            return d, d * d[0]
+
+        f = wrap(of)
+        for _ in range(2):
+            d, y = f(a)
+            y.sum().backward()
+        a.sum().backward()
+        return [d.grad, w.grad]
+
+    assert_same_gradients(cut)
+
+
+def test_each_result_of_a_call_leads_to_what_is_behind_it_alone() -> None:
+    """The sum is reached first by a result with one input behind it, then by one with another."""
+
+    def program(wrap: Any) -> list[Any]:
+        w, v = Tensor([2.0], requires_grad=True), Tensor([1.0], requires_grad=True)
+        first, second = wrap(lambda a, b: (a * 2.0, b * b))(w * 3.0, v * 5.0)
+        (first + second.exp() * first).backward()
+        return [w.grad, v.grad]
+
+    assert_same_gradients(program)
+
+
 def test_a_result_whose_graph_was_freed_inside() -> None:
     model = nn.Linear(4, 2)
 
