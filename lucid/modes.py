@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import reprlib
 import sys
 import threading
@@ -82,26 +83,48 @@ def unwatched(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Block:
-    """Sets a mode of the thread in a `with` block, or in each call of a decorated function."""
+    """Sets the mode of a switch in a `with` block, or in each call of a decorated function."""
 
-    def __init__(self, mode: str, value: bool) -> None:
-        self._mode, self._value = mode, value
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(getattr(modes, self._mode))
-        setattr(modes, self._mode, self._value)
+        self._before.append(getattr(modes, self._switch.mode))
+        setattr(modes, self._switch.mode, self._switch.value)
 
     def __exit__(self, *_: object) -> None:
-        setattr(modes, self._mode, self._before.pop())
+        setattr(modes, self._switch.mode, self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        self._expect_decorable(function)
+
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with Block(self._mode, self._value):
+            with Block(self._switch):
                 return function(*args, **kwargs)
 
         return wrapped
+
+    def _expect_decorable(self, function: Callable[..., Any]) -> None:
+        """Raise ArgumentTypeError for a class, and for a function of which a call is over before its code runs."""
+        name = self._switch.name
+        if isinstance(function, type):
+            raise ArgumentTypeError(
+                f"{name} decorates a function, got the class {function.__name__}.",
+                hint="decorate the methods of the class that need it.",
+            )
+        kinds = {
+            "a generator": inspect.isgeneratorfunction,
+            "an asynchronous generator": inspect.isasyncgenfunction,
+            "a coroutine": inspect.iscoroutinefunction,
+        }
+        kind = next((kind for kind, is_one in kinds.items() if is_one(function)), None)
+        if kind is not None:
+            raise ArgumentTypeError(
+                f"{name} decorates a function that computes when it is called, got one that makes {kind}.",
+                hint=f"write `with {name}():` inside of it, around code without `yield` or `await`.",
+            )
 
 
 class Switch:
@@ -116,14 +139,18 @@ class Switch:
     def __call__(self) -> Block: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
-    def __call__(self, *functions: Callable[P, R]) -> Block | Callable[P, R]:
-        block = Block(self.mode, self.value)
-        if not functions:
-            return block
-        if len(functions) > 1 or not callable(functions[0]):
-            given = ", ".join(map(reprlib.repr, functions))
-            raise ArgumentTypeError(f"{self.name} takes nothing, or the function that it decorates, got {given}.")
-        return block(functions[0])
+    def __call__(self, *functions: Callable[P, R], **options: object) -> Block | Callable[P, R]:
+        if options or len(functions) > 1 or not all(map(callable, functions)):
+            given = [*map(reprlib.repr, functions), *(f"{name}={reprlib.repr(options[name])}" for name in options)]
+            raise ArgumentTypeError(
+                f"{self.name} takes nothing, or the function that it decorates, got {', '.join(given)}."
+            )
+        block = Block(self)
+        return block(functions[0]) if functions else block
+
+    @property
+    def __name__(self) -> str:
+        return self.name.rpartition(".")[2]
 
     def __enter__(self) -> NoReturn:
         raise ArgumentTypeError(f"`with` takes a call of {self.name}.", hint=f"write `with {self.name}():`.")

@@ -1,5 +1,7 @@
 """Eager backward, grad and no_grad."""
 
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -280,6 +282,39 @@ class TestGradMode:
         for given in ((False,), (abs, abs)):
             with pytest.raises(ArgumentTypeError, match="takes nothing, or the function that it decorates, got"):
                 switch(*given)
+        with pytest.raises(ArgumentTypeError, match=r"takes nothing, or the function .*, got abs=1, mode=True\."):
+            switch(abs=1, mode=True)
+        assert repr(switch).endswith("." + switch.__name__)
+
+    @pytest.mark.parametrize(
+        "switch", [lucid.no_grad, lucid.no_grad(), lucid.debug.trap_nan], ids=["", "called", "trap"]
+    )
+    def test_what_cannot_be_decorated(self, switch: Any) -> None:
+        """In the calls of these the mode would be set while nothing runs, and an instance of no class be made."""
+
+        def generator() -> Iterator[int]:
+            yield 1
+
+        async def generate() -> AsyncIterator[int]:
+            yield 1
+
+        async def compute() -> None:
+            pass
+
+        for function, kind in (
+            (generator, "a generator"),
+            (generate, "an asynchronous generator"),
+            (compute, "a coroutine"),
+            (partial(generator), "a generator"),
+        ):
+            with pytest.raises(
+                ArgumentTypeError, match=f"computes when it is called, got one that makes {kind}"
+            ) as caught:
+                switch(function)
+            assert "():` inside of it, around code without `yield` or `await`." in str(caught.value)
+        with pytest.raises(ArgumentTypeError, match="decorates a function, got the class Linear") as caught:
+            switch(lucid.nn.Linear)
+        assert caught.value.hint == "decorate the methods of the class that need it."
 
     def test_ends_with_an_exception(self) -> None:
         with pytest.raises(ZeroDivisionError), lucid.no_grad():
