@@ -159,6 +159,10 @@ def _on_scalars(text: str) -> Condition:
 _ITEM = re.compile(r"c\d+\['\w+'\]")  # of a group of an optimizer, which more than one guard and input may read
 
 
+# What an expression raises that gives nothing now: something on its way is gone, or the floats are outside its domain.
+_GONE = (AttributeError, KeyError, IndexError, NameError, ValueError, ArithmeticError)
+
+
 class Guards:
     """The guards of a program: `holds` before each call, `holds_after_epoch` once the epoch has moved."""
 
@@ -219,7 +223,7 @@ class Guards:
         """What the guarded expression of a condition gives now; MISSING where it gives nothing."""
         try:
             return self.evaluator(condition.expression)(leaves)
-        except (AttributeError, KeyError, IndexError, NameError, ValueError):
+        except _GONE:
             return MISSING
 
 
@@ -228,7 +232,7 @@ def _lines(conditions: Sequence[str], otherwise: str, before: Sequence[str] = ()
     lines = [*before, *(f"if not ({condition}): return {otherwise}" for condition in conditions)]
     if not lines:
         return []
-    missing = f"except (AttributeError, KeyError, IndexError, NameError, ValueError): return {otherwise}"
+    missing = f"except ({', '.join(error.__name__ for error in _GONE)}): return {otherwise}"
     return ["try:", *(f"    {line}" for line in lines), missing]
 
 

@@ -100,10 +100,20 @@ class Scalar:
         return self._combine(ew.Div(), "/", operator.truediv, other, self)
 
     def __pow__(self, other: object) -> Any:
-        return self._combine(ew.Pow(), "**", operator.pow, self, other)
+        return self._power(self, other)
 
     def __rpow__(self, other: object) -> Any:
-        return self._combine(ew.Pow(), "**", operator.pow, other, self)
+        return self._power(other, self)
+
+    def _power(self, x: object, y: object) -> Any:
+        """x ** y. Where Python raises, or gives a complex number, the op would give an infinity or NaN."""
+        power = self._combine(ew.Pow(), "**", operator.pow, x, y)
+        if power is NotImplemented:
+            return power
+        if isinstance(power.value, complex):
+            return float(x) ** float(y)  # type: ignore[arg-type]  # both are numbers, as _combine has found
+        self.tracer.scalars.guard(f"isinstance({power.source}, float) == True")
+        return power
 
     def __neg__(self) -> Any:
         return self._combine(ew.Mul(), "*", operator.mul, self, -1.0)

@@ -12,7 +12,7 @@ import pytest
 
 import lucid
 from lucid import Tensor
-from lucid.errors import TraceError
+from lucid.errors import DTypeError, TraceError
 
 
 @pytest.mark.parametrize(
@@ -141,3 +141,29 @@ def test_a_division_by_zero(divide: Callable[[float], float]) -> None:
         fast(0.0)
     assert fast(4.0).tolist() == [divide(4.0)]
     assert len(fast.programs) == 1
+
+
+@pytest.mark.parametrize(
+    ("power", "outside", "error"),
+    [
+        (lambda a: a**-1, 0.0, ZeroDivisionError),
+        (lambda a: a**2 + 2**a, 0.0, None),
+        (lambda a: 2.0**a, 1e4, OverflowError),
+        (lambda a: a**a, 1e3, OverflowError),
+        (lambda a: a**0.5, -1.0, DTypeError),
+        (lambda a: (a**0.5).real, -1.0, None),
+    ],
+)
+def test_a_power_that_is_no_float(power: Callable[[float], Any], outside: float, error: type[Exception] | None) -> None:
+    """It is what it is in Python, also where the program of another number would have served."""
+    x = Tensor([1.0])
+    fast = lucid.compile(lambda a: x * power(a))
+    assert fast(2.0).tolist() == [pytest.approx(power(2.0))]
+    if error is None:
+        assert fast(outside).tolist() == [pytest.approx(power(outside))]
+    else:
+        for wrapped in (fast, lambda a: x * power(a)):
+            with pytest.raises(error):
+                wrapped(outside)
+        assert fast(4.0).tolist() == [pytest.approx(power(4.0))]
+        assert len(fast.programs) == 1
