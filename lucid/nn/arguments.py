@@ -33,12 +33,19 @@ EXPLAINED = {
 }
 
 
-def hint_for(unknown: str, value: object, known: Mapping[str, object]) -> str | None:
-    """What to write instead of an argument and its value that a layer does not have, by the names of those it has."""
-    for name in NAMES.get(unknown, ()):
+def hint_for(
+    unknown: str,
+    value: object,
+    known: Mapping[str, object],
+    names: Mapping[str, Sequence[str]] = NAMES,
+    explained: Mapping[str, str] = EXPLAINED,
+) -> str | None:
+    """What to write instead of an argument and its value that a class does not have, by the names of those it has: a
+    layer, unless other names are given."""
+    for name in names.get(unknown, ()):
         if name in known:
             return f"write `{name}={reprlib.repr(value)}`."
-    return EXPLAINED.get(unknown) or near_name(unknown, known)
+    return explained.get(unknown) or near_name(unknown, known)
 
 
 def expect_known(

@@ -10,16 +10,8 @@ from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter, setting
 from lucid.operations import maximum, minimum, sqrt, zeros, zeros_like
 from lucid.operations.arguments import check_number
-from lucid.optim.optimizer import (
-    Group,
-    Member,
-    Optimizer,
-    check_pair,
-    check_range,
-    decayed_gradient,
-    decayed_parameter,
-    step_counter,
-)
+from lucid.optim.arguments import check_pair, check_range
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, decayed_parameter, step_counter
 from lucid.tensor import Tensor
 
 

@@ -6,7 +6,6 @@ import reprlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from lucid.conversion import to_array
@@ -18,7 +17,6 @@ from lucid.errors import (
     MissingNameError,
     StateDictError,
     TraceError,
-    argument_error,
 )
 from lucid.missing_names import refuse_attribute
 from lucid.modes import current_tracer, enable_grad, no_grad, unwatched
@@ -28,7 +26,7 @@ from lucid.nn.state import check_state
 from lucid.observed import Observed, setting
 from lucid.operations import zeros
 from lucid.operations.arguments import PASS_PARAMETERS, as_flag, as_list
-from lucid.optim.arguments import NAMES, hint_for
+from lucid.optim.arguments import NAMES, check_betas, check_range, hint_for
 from lucid.savepoints import Savepoint, about_to_write
 from lucid.tensor import Array, Tensor
 
@@ -79,8 +77,8 @@ class Optimizer(Observed):
         """Raise MissingNameError for the name that a hyperparameter has, here or in other libraries, since each group
         has its own: an attribute would have no effect."""
         keys = self.__dict__.get("defaults", {})
-        key = name if name in keys else NAMES.get(name)
-        if key in keys:
+        key = next((key for key in (name, *NAMES.get(name, ())) if key in keys), None)
+        if key is not None:
             hint = f'write `optimizer.param_groups[0]["{key}"]`.'
             raise MissingNameError(f"{type(self).__name__} has no {name!r}.", hint=hint)
 
@@ -362,34 +360,6 @@ def _without(names: Sequence[str], group: Group) -> Group:
 def step_counter() -> Tensor:
     """A count of steps: int64, without axes."""
     return zeros(dtype="int64")
-
-
-def check_range(optimizer: Optimizer, name: str, value: float, below: float = float("inf")) -> None:
-    """Raise ArgumentError unless 0 <= value < below."""
-    if not isinstance(value, Real):
-        hint = "a float may change from step to step, and compiles nothing: give x.item()."
-        raise ArgumentTypeError(
-            f"{type(optimizer).__name__} takes a number as {name}, got {name}={value!r}.",
-            hint=hint if isinstance(value, Tensor) else None,
-        )
-    if not 0.0 <= value < below:
-        end = f"from 0 to less than {below:g}" if below < float("inf") else "of at least 0"
-        raise ArgumentError(f"{type(optimizer).__name__} takes {name} {end}, got {name}={value!r}.")
-
-
-def check_betas(optimizer: Optimizer, group: Group) -> None:
-    """Raise ArgumentError unless there are two betas from 0 to less than 1; make them a tuple."""
-    for i, beta in enumerate(check_pair(optimizer, group, "betas")):
-        check_range(optimizer, f"betas[{i}]", beta, below=1.0)
-
-
-def check_pair(optimizer: Optimizer, group: Group, name: str) -> tuple[Any, ...]:
-    """The two values of a hyperparameter, which becomes a tuple of them; else ArgumentError."""
-    values = group[name]
-    if not isinstance(values, Sequence) or len(values) != 2:
-        raise argument_error(values, Sequence, f"{type(optimizer).__name__} takes two {name}, got {name}={values!r}.")
-    pair = group[name] = tuple(values)
-    return pair
 
 
 def decayed_gradient(group: Group, parameter: Tensor, gradient: Tensor, weight_decay: Any) -> Tensor:

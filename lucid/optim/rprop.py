@@ -8,7 +8,8 @@ from lucid.errors import ArgumentError
 from lucid.observed import hyperparameter
 from lucid.operations import full_like, maximum, minimum, sign, where, zeros_like
 from lucid.operations.arguments import check_number
-from lucid.optim.optimizer import Group, Member, Optimizer, check_pair, decayed_gradient, step_counter
+from lucid.optim.arguments import check_pair
+from lucid.optim.optimizer import Group, Member, Optimizer, decayed_gradient, step_counter
 from lucid.tensor import Tensor
 
 

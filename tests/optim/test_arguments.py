@@ -43,7 +43,7 @@ def test_a_name_of_another_library_says_what_to_write(kind: Any, name: str, inst
 def test_names_are_those_of_optimizers() -> None:
     kinds = [kind for kind in vars(optim).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)]
     known = {name for kind in kinds for name in inspect.signature(kind).parameters}
-    assert {*NAMES.values(), *(name for names in RELATED.values() for name in names)} <= known
+    assert {name for names in (*NAMES.values(), *RELATED.values()) for name in names} <= known
     assert known.isdisjoint(EXPLAINED)
 
 
