@@ -70,7 +70,8 @@ class Optimizer(Observed):
             refuse_attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._expect_no_hyperparameter(name)
+        if type(self).__module__.startswith("lucid."):  # a class of the user's may have attributes of any name
+            self._expect_no_hyperparameter(name)
         super().__setattr__(name, value)
 
     def _expect_no_hyperparameter(self, name: str) -> None:

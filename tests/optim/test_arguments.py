@@ -7,7 +7,7 @@ import pytest
 
 import lucid.nn as nn
 import lucid.optim as optim
-from lucid.errors import ArgumentTypeError
+from lucid.errors import ArgumentTypeError, MissingNameError
 from lucid.optim.arguments import EXPLAINED, NAMES, RELATED
 from lucid.tensor import Tensor
 
@@ -68,3 +68,19 @@ def test_an_optimizer_of_the_users_has_its_own() -> None:
             super().__init__(params, lr=options.pop("rate"))
 
     assert Halving(parameters(), rate=0.5).param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_an_optimizer_of_the_users_has_attributes_of_its_own(first: bool) -> None:
+    class Kept(optim.SGD):
+        def __init__(self, params: Any, lr: float) -> None:
+            if first:
+                self.lr = lr
+            super().__init__(params, lr=lr)
+            if not first:
+                self.lr = lr
+
+    kept = Kept(parameters(), 0.5)
+    assert (kept.lr, kept.param_groups[0]["lr"]) == (0.5, 0.5)
+    with pytest.raises(MissingNameError, match="Kept has no 'momentum'"):
+        kept.momentum  # type: ignore[attr-defined]  # noqa: B018
