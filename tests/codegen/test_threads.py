@@ -5,9 +5,9 @@ import hashlib
 import math
 import os
 import re
+import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,8 +18,7 @@ import lucid
 import lucid.nn.functional as F
 from lucid import nn, optim
 from lucid.codegen.cpu.machine import machine
-from lucid.codegen.cpu.placement import LOAN_WORDS
-from lucid.codegen.cpu.pool import BRING_HERE, KEEP_OFF, LEAVE_CORE, LET_BACK, RAN, TEAM, Pool, pool
+from lucid.codegen.cpu.pool import TEAM, Pool, pool
 from lucid.codegen.cpu.pool_text import PARALLEL
 from lucid.codegen.threads import available_processors
 from lucid.errors import ArgumentError
@@ -222,103 +221,6 @@ def test_a_number_of_threads_that_is_none_is_refused() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
 @pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
-def test_a_worker_leaves_the_callers_core_and_may_still_run_anywhere() -> None:
-    lucid.set_num_threads(2)
-    leave = ctypes.CFUNCTYPE(None, ctypes.c_int)(pool(machine()).addresses[LEAVE_CORE])
-    current_core = ctypes.CDLL(None).sched_getcpu
-    allowed = os.sched_getaffinity(0)
-    core = min(allowed)
-
-    def leaves() -> bool:
-        os.sched_setaffinity(0, {core})
-        os.sched_setaffinity(0, allowed)
-        leave(core)
-        left = current_core() != core
-        assert os.sched_getaffinity(0) == allowed
-        return left
-
-    try:
-        # A busy system may send it back at any time, but rarely moves one that stays: most of some twenty tries tell.
-        assert any(sum(leaves() for _ in range(20)) >= 15 for _ in range(50))
-        os.sched_setaffinity(0, {core})
-        leave(core)  # there is nowhere to go
-        assert os.sched_getaffinity(0) == {core}
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
-@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
-def test_a_worker_is_brought_to_the_callers_core_and_may_still_run_anywhere() -> None:
-    lucid.set_num_threads(2)
-    bring = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(pool(machine()).addresses[BRING_HERE])
-    allowed = os.sched_getaffinity(0)
-    here, elsewhere, *_ = sorted(allowed)
-    numbers = np.random.default_rng(0).random(1_000_000)
-
-    def sort(started: threading.Event, seen: threading.Event) -> None:
-        os.sched_setaffinity(0, {elsewhere})
-        os.sched_setaffinity(0, allowed)
-        started.set()
-        np.sort(numbers)
-        seen.wait()  # who has brought it here may not get this core before it has sorted
-
-    def comes() -> bool:
-        started, seen = threading.Event(), threading.Event()
-        thread = threading.Thread(target=sort, args=(started, seen), daemon=True)
-        thread.start()
-        started.wait()
-        bring(thread.ident)
-        assert os.sched_getaffinity(thread.native_id or 0) == allowed
-        with open(f"/proc/self/task/{thread.native_id}/stat") as stat:
-            core = int(stat.read().rsplit(")", 1)[1].split()[36])
-        seen.set()
-        thread.join()
-        return core == here
-
-    os.sched_setaffinity(0, {here})
-    try:  # as above: a busy system may send it elsewhere
-        assert any(sum(comes() for _ in range(10)) >= 8 for _ in range(50))
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
-@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
-def test_a_worker_that_is_woken_keeps_off_the_callers_core_meanwhile() -> None:
-    lucid.set_num_threads(2)
-    addresses = pool(machine()).addresses
-    keep_off = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)(addresses[KEEP_OFF])
-    let_back = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)(addresses[LET_BACK])
-    allowed = os.sched_getaffinity(0)
-    here = min(allowed)
-    end = threading.Event()
-    thread = threading.Thread(target=end.wait)
-    thread.start()
-    loan = (ctypes.c_uint64 * LOAN_WORDS)()
-    try:
-        os.sched_setaffinity(0, {here})
-        keep_off(thread.ident, loan)
-        assert os.sched_getaffinity(thread.native_id or 0) == allowed - {here}
-        let_back(thread.ident, loan)
-        assert os.sched_getaffinity(thread.native_id or 0) == allowed
-        os.sched_setaffinity(thread.native_id or 0, {here})
-        keep_off(thread.ident, loan)  # there is nowhere to go
-        let_back(thread.ident, loan)
-        assert os.sched_getaffinity(thread.native_id or 0) == {here}
-        os.sched_setaffinity(thread.native_id or 0, allowed)
-        keep_off(thread.ident, loan)
-        os.sched_setaffinity(thread.native_id or 0, {here})  # as `taskset` does
-        let_back(thread.ident, loan)
-        assert os.sched_getaffinity(thread.native_id or 0) == {here}, "others have chosen it meanwhile"
-    finally:
-        os.sched_setaffinity(0, allowed)
-        end.set()
-        thread.join()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
-@pytest.mark.skipif(available_processors() < 2, reason="takes two cores")
 def test_workers_may_run_anywhere_behind_many_wakes() -> None:
     """What a worker was lent to be woken it has given back when it sleeps again."""
     others = tasks()
@@ -356,9 +258,9 @@ def test_as_many_workers_are_woken_as_there_are_chunks_for() -> None:
         time.sleep(0.05)
         return sum(sleeps(worker) != count for worker, count in before.items())
 
-    # A busy system may leave one awake for longer: of some tries, one tells.
+    # A busy system may now and then leave one awake for longer.
     for chunks, expected in ((2, 1), (4, 3), (64, 7)):
-        assert any(woken(chunks) == expected for _ in range(100))
+        assert statistics.median(woken(chunks) for _ in range(7)) == expected
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there does the pool move its workers")
@@ -380,34 +282,3 @@ def test_workers_stay_where_others_have_put_them() -> None:
         run(task, None, 4)
     wait_for(workers)
     assert [os.sched_getaffinity(worker) for worker in workers] == cores
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there do callers look whether workers run")
-def test_a_caller_sees_whether_a_worker_runs() -> None:
-    lucid.set_num_threads(2)
-    ran = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64)(pool(machine()).addresses[RAN])
-    work, done, end = threading.Event(), threading.Event(), threading.Event()
-
-    def live() -> None:
-        work.wait()
-        until = time.thread_time_ns() + 10_000_000
-        while time.thread_time_ns() < until:
-            pass
-        done.set()
-        end.wait()
-
-    thread = threading.Thread(target=live)
-    thread.start()
-
-    def sleeps() -> bool:
-        before = ran(thread.ident)
-        time.sleep(0.02)
-        return bool(ran(thread.ident) == before)
-
-    assert any(sleeps() for _ in range(500))  # on a busy system it may be late to wait
-    asleep = ran(thread.ident)
-    work.set()
-    done.wait()
-    assert ran(thread.ident) >= asleep + 10_000_000
-    end.set()
-    thread.join()
