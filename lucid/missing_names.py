@@ -168,6 +168,7 @@ _GRADIENTS = "lucid.grad(y, x, create_graph=True) gives gradients of any order."
 _ONE_STREAM = "leave it out: there is one stream of random numbers, which lucid.seed(0) starts."
 _NO_SCALE = "leave it out: what is computed has the dtype of the tensors, so that no gradient needs a scale."
 _NO_HALF = "leave it out: floats have 32 or 64 bits."
+_NO_QUANTIZATION = "leave it out: layers compute with floats of 32 or 64 bits; there is no quantization to integers."
 _ONE_MACHINE = "leave it out: a compiled function uses all cores of a machine; nothing is for several."
 _IN_FORWARD = "compute the weight in forward, where the compiler sees it: F.linear(x, weight / weight.norm(), bias)."
 EXPLAINED: dict[str, dict[str, str]] = {
@@ -218,7 +219,7 @@ EXPLAINED: dict[str, dict[str, str]] = {
     },
     "lucid.nn": {
         "parallel": _ONE_MACHINE,
-        **dict.fromkeys(("quantized", "quantizable", "qat", "intrinsic"), _NO_HALF),
+        **dict.fromkeys(("quantized", "quantizable", "qat", "intrinsic"), _NO_QUANTIZATION),
     },
     "lucid.nn.utils": {
         "rnn": "layers take no packed sequences: lucid.stack([F.pad(x, (0, 0, 0, n - len(x))) for x in xs]), and mask.",

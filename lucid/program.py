@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -249,18 +250,19 @@ class Program(Readable, ABC):
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise ArgumentError: a call may need another program, which the compiled function finds."""
-        raise ArgumentError("a program is not called itself.", hint=self._hint_to_call(self.name))
+        raise ArgumentError("a program is not called itself.", hint=self._hint_to_call())
 
     if not TYPE_CHECKING:  # type checkers know themselves which attributes there are
 
         def __getattr__(self, name: str) -> NoReturn:
             if name in ("run", "repeat"):  # what runs machine code trusts its caller to have found the program
-                hint = self._hint_to_call(self.name if name == "run" else f"{self.name}.repeat")
+                hint = self._hint_to_call("" if name == "run" else ".repeat")
                 raise MissingNameError(f"a compiled program has no {name!r}.", hint=hint)
             super().__getattr__(name)
 
-    def _hint_to_call(self, what: str) -> str:
-        return f"call the function, {what}(...): it runs this program where the arguments and guards fit."
+    def _hint_to_call(self, method: str = "") -> str:
+        function = "f" if iskeyword(self.name) else self.name  # that of a lambda is no name
+        return f"call the function, {function}{method}(...): it runs this program where the arguments and guards fit."
 
     def _run(self, leaves: Sequence[Any]) -> Any:
         """Run on the leaves of a call for which `ready` is true. The caller holds RUN_LOCK."""

@@ -66,7 +66,12 @@ def _expect_inputs(graph: Graph, inputs: Sequence[Array]) -> None:
             continue
         sentence = f"interpret takes an array of {value.type} as %{value_names(graph)[value]}, got "
         if not is_array:
-            raise ArgumentTypeError(f"{sentence}{type(array).__name__}.", hint="x.numpy() is the array of a Tensor.")
+            hint = (
+                "x.numpy() is the array of a Tensor."
+                if hasattr(array, "numpy")
+                else f'numpy.array(x, "{expected[0]}") makes one of numbers, in lists or not.'
+            )
+            raise ArgumentTypeError(f"{sentence}{type(array).__name__}.", hint=hint)
         kind = DTypeError if array.dtype != expected[0] else ShapeError
         raise kind(f"{sentence}{array.dtype}{list(array.shape)}.")
 

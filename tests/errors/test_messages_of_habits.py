@@ -188,6 +188,12 @@ CASES: list[Case] = [
         "there is no optimizer of second order; optim.Adam(parameters) is one of first order.",
     ),
     (
+        lambda: getattr(nn, "quantized"),  # noqa: B009
+        MissingNameError,
+        "lucid.nn has no 'quantized'.",
+        "leave it out: layers compute with floats of 32 or 64 bits; there is no quantization to integers.",
+    ),
+    (
         lambda: lucid.compile(F.relu).lower(X)(X),
         ArgumentError,
         "a program is not called itself.",
@@ -204,6 +210,12 @@ CASES: list[Case] = [
         MissingNameError,
         "a compiled program has no 'repeat'.",
         "call the function, relu.repeat(...): it runs this program where the arguments and guards fit.",
+    ),
+    (
+        lambda: lucid.compile(lambda x: x * 2.0).lower(X).repeat(X),  # type: ignore[attr-defined]
+        MissingNameError,
+        "a compiled program has no 'repeat'.",
+        "call the function, f.repeat(...): it runs this program where the arguments and guards fit.",
     ),
     (
         lambda: pickle.dumps(lucid.compile(F.relu)),

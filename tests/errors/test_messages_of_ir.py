@@ -58,6 +58,12 @@ CASES: list[Case] = [
         "interpret takes an array of f32[3] as %w, got Tensor.",
         "x.numpy() is the array of a Tensor.",
     ),
+    (
+        lambda: interpret(ADDED, [ONES, [1.0, 1.0, 1.0]]),  # type: ignore[list-item]
+        ArgumentTypeError,
+        "interpret takes an array of f32[3] as %w, got list.",
+        'numpy.array(x, "float32") makes one of numbers, in lists or not.',
+    ),
     (lambda: ir("%y = matmul %x"), ParseError, "matmul takes 2 operands, got 1.", None),
     (
         lambda: ir("%y = matmul %x, %x"),

@@ -182,10 +182,10 @@ class Device:
         self.status.fill(0)
         for restore in self.when_failed:
             restore()
-        message, dtype, locate, number = self.checks[number]
+        message, dtype, locate, number_in_executable = self.checks[number]
         location_of = locate()
         value = np.int64(bits).astype(BY_SHORT_NAME[dtype].numpy).item()
-        raise Check(message).error(position, value, location_of and location_of(number))
+        raise Check(message).error(position, value, location_of and location_of(number_in_executable))
 
     def foreign(self, array: Any) -> Any:
         """The array over the memory of another library's array on the GPU. Raises ArgumentError for one on another GPU,
