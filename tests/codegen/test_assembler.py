@@ -285,11 +285,12 @@ def test_a_failure_reaches_whoever_asks_and_nobody_else() -> None:
 
 
 def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
-    enter = threading.Event()
+    entered, submitted = threading.Event(), threading.Event()
     jobs: list[Job] = []
 
     def wait() -> bytes:
-        enter.set()
+        entered.set()
+        submitted.wait(60.0)  # a helper that came back before would take the job that nobody waits for
         end = time.monotonic() + 60.0
         while assembler._waiting and time.monotonic() < end:
             time.sleep(0.001)
@@ -299,7 +300,8 @@ def test_after_an_error_no_helper_runs_and_no_job_waits() -> None:
         with helped():
             jobs.append(submit(wait))
             jobs.append(submit(lambda: pytest.fail("nobody waits for it")))
-            enter.wait()
+            submitted.set()
+            entered.wait(60.0)
             raise KeyboardInterrupt
 
     set_num_threads(2)
