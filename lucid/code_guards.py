@@ -7,17 +7,16 @@ library is scanned for names that it loads, and each becomes a guard on its valu
 
 from __future__ import annotations
 
-import dis
 import functools
 import gc
 import inspect
 import sys
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from lucid.bytecode import loads
 from lucid.descriptions import is_mutable
 from lucid.guards import GuardRecorder
 from lucid.iterators import holds_iterator, is_iterator, line_of
@@ -46,6 +45,7 @@ class Ran:
             self._note_iterator(code, name, names[name], f"the global {name}")
         self._chains = [(kind, name, attributes) for kind, name, attributes in self.loads if attributes]
         self.objects: dict[str, dict[int, Callable[[], object]]] = {}
+        self.kinds: set[type] = set()  # the classes of the first arguments, and those that were classes themselves
         self.free: list[tuple[object, ...]] = []  # the free variables together, for each closure that ran
 
     def note(self, code: CodeType, local: dict[str, Any], is_first: bool) -> None:
@@ -57,6 +57,9 @@ class Ran:
         for name, value in local.items():
             if not _is_closed(value):
                 self.objects.setdefault(name, {})[id(value)] = _reference(value)
+        if code.co_argcount:
+            first = local.get(code.co_varnames[0])
+            self.kinds.update(kind for kind in (type(first), first) if isinstance(kind, type))
         free = tuple(local.get(name, MISSING) for name in code.co_freevars)
         if not self._effects.is_inner(code) and not any(_identical(free, known) for known in self.free):
             self.free.append(free)
@@ -208,11 +211,15 @@ class CodeObserver:
             for function in closures:
                 _guard_defaults(guards, function)
             _guard_special(guards, code, ran)
+            _guard_inherited(guards, code, ran)
             for kind, name, attributes in ran.loads:
                 for root, expression in _roots(guards, kind, name, ran, closures):
                     if expression is not None and not isinstance(root, _UNGUARDED) and not is_ours(root):
                         guards.guard(expression, root, name)
                     _guard_chain(guards, root, attributes, name)
+        for function in [thing for thing in guards.namespace.values() if isinstance(thing, FunctionType)]:
+            if function.__code__ in self._ran:  # a method, or what a container or an object holds
+                _guard_defaults(guards, function)
 
 
 _UNGUARDED = (ModuleType, BuiltinFunctionType)  # only the attributes that are read of them matter
@@ -312,10 +319,31 @@ def _guard_special(guards: GuardRecorder, code: CodeType, ran: Ran) -> None:
     name = code.co_name
     if not (name.startswith("__") and name.endswith("__") and code.co_argcount):
         return
-    for kind in {type(reference()) for reference in ran.objects.get(code.co_varnames[0], {}).values()}:
+    for kind in ran.kinds:
         function = getattr(kind, name, None)
         if isinstance(function, FunctionType) and function.__code__ is code:
             guards.guard(f"getattr({guards.bind(kind)}, {name!r}, MISSING)", function, f"{kind.__name__}.{name}")
+
+
+def _guard_inherited(guards: GuardRecorder, code: CodeType, ran: Ran) -> None:
+    """Guard what a method may read by `super()`: what each of its names is in the classes behind the one it is of, or
+    behind one that it names itself."""
+    if "super" not in code.co_names:
+        return
+    owners = [dict(zip(code.co_freevars, free, strict=True)).get("__class__") for free in ran.free]
+    owners += [ran.names.get(name) for name in code.co_names]
+    for kind in ran.kinds:
+        for owner in [owner for owner in owners if isinstance(owner, type) and owner in kind.__mro__]:
+            behind = kind.__mro__[kind.__mro__.index(owner) + 1 :]
+            for name in code.co_names:
+                static = next((vars(base)[name] for base in behind if name in vars(base)), MISSING)
+                function = static.fget if isinstance(static, property) else getattr(static, "__func__", static)
+                expression = f"getattr(super({guards.bind(owner)}, {guards.bind(kind)}), {name!r}, MISSING)"
+                if isinstance(static, classmethod):
+                    expression = f"getattr({expression}, '__func__', MISSING)"
+                if _is_plain(static) or (isinstance(function, FunctionType) and not is_ours(function)):
+                    value = static if isinstance(static, property) else function
+                    guards.guard(expression, value, f"super().{name}")
 
 
 def _is_computed(root: object, attribute: str, static: object) -> bool:
@@ -325,52 +353,6 @@ def _is_computed(root: object, attribute: str, static: object) -> bool:
     if attribute in getattr(root, "__dict__", {}) or isinstance(static, staticmethod):
         return False
     return callable(static) or (hasattr(static, "__get__") and not inspect.ismemberdescriptor(static))
-
-
-_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")
-_BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
-
-
-def loads(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
-    """The names that bytecode loads, each with the attributes that it then follows or sets, also by way of a local
-    variable that is assigned once, or of `getattr`, `hasattr`, `setattr` and `delattr` with a constant.
-
-    >>> list(loads(compile("a.b.c + d", "", "eval")))
-    [('global', 'a', ['b', 'c']), ('global', 'd', [])]
-    """
-    kinds = {"LOAD_GLOBAL": "global", "LOAD_NAME": "global", "LOAD_DEREF": "cell", "LOAD_CLASSDEREF": "cell"}
-    arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-    instructions = list(dis.get_instructions(code))
-    stores = Counter(i.argval for i in instructions if i.opname == "STORE_FAST")
-    local: dict[str, tuple[str, str, list[str]]] = {}  # what a local variable stands for
-    pending: tuple[str, str, list[str]] | None = None
-    asking = False  # whether the name before was getattr or hasattr
-    for instruction in instructions:
-        opname, argument = instruction.opname, instruction.argval
-        if opname in _ATTRIBUTES and pending is not None:
-            pending[2].append(argument)
-            continue
-        if opname in ("PUSH_NULL", "CACHE", "COPY"):  # `a.b += c` copies a before it loads a.b
-            continue
-        if pending is not None:
-            if asking and opname == "LOAD_CONST":
-                pending[2].append(argument)
-            asking = pending[0] == "global" and pending[1] in _BY_NAME and not pending[2]
-            yield pending
-            if opname == "STORE_FAST" and stores[argument] == 1 and argument not in arguments:
-                local[argument] = pending
-            pending = None
-        if opname in kinds:
-            pending = kinds[opname], argument, []
-        elif opname.startswith("LOAD_FAST"):
-            name = argument[-1] if isinstance(argument, tuple) else argument
-            if name in arguments:
-                pending = "argument", name, []
-            elif name in local:
-                kind, root, attributes = local[name]
-                pending = kind, root, [*attributes]
-    if pending is not None:
-        yield pending
 
 
 def _functions_in(root: object) -> dict[CodeType, list[FunctionType]]:

@@ -177,6 +177,33 @@ def test_default_arguments() -> None:
     )
 
 
+class Weighing:
+    def weigh(self, x: Tensor, by: float = 2.0) -> Tensor:
+        return x * by
+
+    @classmethod
+    def shift(cls, x: Tensor, *, by: float = 1.0) -> Tensor:
+        return x + by
+
+    def __call__(self, x: Tensor, by: float = 0.0) -> Tensor:
+        return x - by
+
+
+def test_default_arguments_of_methods_and_of_what_containers_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    def last(x: Tensor, by: float = 1.0) -> Tensor:
+        return x * by
+
+    scales, held = Weighing(), [last]
+    check(
+        lambda x: held[0](scales(scales.shift(scales.weigh(x)))),
+        (lambda: monkeypatch.setattr(Weighing.weigh, "__defaults__", (3.0,)), 4.0),
+        (lambda: monkeypatch.setitem(Weighing.shift.__func__.__kwdefaults__, "by", 2.0), 5.0),  # type: ignore[attr-defined]
+        (lambda: monkeypatch.setattr(Weighing.__call__, "__defaults__", (1.0,)), 4.0),
+        (lambda: setattr(last, "__defaults__", (10.0,)), 40.0),
+        first=3.0,
+    )
+
+
 def test_an_empty_argument_that_is_left_out_or_given() -> None:
     fast = lucid.compile(lambda x, *rest, **named: x * (1.0 + len(rest) + 10.0 * len(named)))
     x = Tensor(ONE)
@@ -298,3 +325,93 @@ def test_a_property_of_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: monkeypatch.setattr(Shifted, "shift", property(lambda self: 8.0)), 9.0),
         first=2.0,
     )
+
+
+class Root:
+    factor = 2.0
+
+    def scaled(self, x: Tensor, by: float = 1.0) -> Tensor:
+        return x * by
+
+    @property
+    def doubled(self) -> float:
+        return 2.0
+
+    @classmethod
+    def shifted(cls, x: Tensor) -> Tensor:
+        return x + 1.0
+
+    @staticmethod
+    def same(x: Tensor) -> Tensor:
+        return x
+
+
+class Middle(Root):
+    pass
+
+
+class Leaf(Middle):
+    def scaled(self, x: Tensor, by: float = 1.0) -> Tensor:
+        return super().scaled(x)
+
+    @property
+    def doubled(self) -> float:
+        return super().doubled
+
+    @classmethod
+    def shifted(cls, x: Tensor) -> Tensor:
+        return super().shifted(x)
+
+    def skipping(self, x: Tensor) -> Tensor:
+        return super(Middle, self).same(x) * super().factor
+
+
+LEAF = Leaf()
+READS: dict[str, Callable[[Tensor], Tensor]] = {
+    "scaled": lambda x: LEAF.scaled(x),
+    "doubled": lambda x: x * LEAF.doubled,
+    "shifted": lambda x: Leaf.shifted(x),
+    "same": lambda x: LEAF.skipping(x),
+    "factor": lambda x: LEAF.skipping(x),
+    "of its own": lambda x: Leaf().scaled(x),
+}
+NEW = {
+    "doubled": property(lambda self: 7.0),
+    "shifted": classmethod(lambda cls, x: x * 7.0),
+    "same": staticmethod(lambda x: x * 3.5),
+    "factor": 7.0,
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_what_super_finds(read: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = read if read in NEW else "scaled"
+    first = READS[read](Tensor(ONE)).item()
+    new = NEW.get(name, lambda self, x: x * 7.0)
+    check(READS[read], (lambda: monkeypatch.setattr(Root, name, new), 7.0), first=first)
+
+
+def test_what_super_finds_in_a_class_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(
+        lambda x: LEAF.scaled(x),
+        (lambda: monkeypatch.setattr(Middle, "scaled", lambda self, x: x * 7.0, raising=False), 7.0),
+        (lambda: monkeypatch.delattr(Middle, "scaled"), 1.0),
+        (lambda: monkeypatch.setattr(Root.scaled, "__defaults__", (3.0,)), 3.0),
+        first=1.0,
+    )
+
+
+class Doubling(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2.0
+
+
+class DoublingToo(Doubling):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+def test_what_super_finds_for_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = DoublingToo()
+    change = (lambda: monkeypatch.setattr(Doubling, "forward", lambda self, x: x * 7.0), 7.0)
+    check(lambda x: module(x), change, first=2.0)
