@@ -165,6 +165,9 @@ class Switch:
 class NoGrad(Switch):
     """Operations inside are not recorded for `backward`, and leaves may be updated in place.
 
+    It is for `with lucid.no_grad():`, and decorates functions: raises ArgumentTypeError for a class, and for one that
+    makes a generator or a coroutine.
+
     >>> import lucid
     >>> w = lucid.Tensor([1.0], requires_grad=True)
     >>> with lucid.no_grad():
