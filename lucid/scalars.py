@@ -36,6 +36,8 @@ _OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
     np.subtract: operator.sub,
 }
 
+# Those of them that give an infinity or NaN where Python raises.
+_TOTAL: Mapping[np.ufunc, Op] = {np.divide: ew.Div(), np.power: ew.Pow()}
 
 _PUBLIC = {name for name in dir(float) if not name.startswith("_")}  # such as is_integer
 
@@ -91,6 +93,8 @@ class Scalar:
         return self._combine(ew.Mul(), "*", operator.mul, other, self)
 
     def __truediv__(self, other: object) -> Any:
+        if isinstance(other, np.floating):
+            return NotImplemented  # it divides as NumPy does
         if isinstance(other, Scalar):
             other._compare("!=", operator.ne, 0.0)  # Python raises, where the op would give an infinity
         return self._combine(ew.Div(), "/", operator.truediv, self, other)
@@ -100,6 +104,8 @@ class Scalar:
         return self._combine(ew.Div(), "/", operator.truediv, other, self)
 
     def __pow__(self, other: object) -> Any:
+        if isinstance(other, np.floating):
+            return NotImplemented
         return self._power(self, other)
 
     def __rpow__(self, other: object) -> Any:
@@ -164,7 +170,18 @@ class Scalar:
                 hint="use Python's operators, Lucid's functions, or Python's math, as in math.sqrt(a): then a call "
                 "with another value compiles again.",
             )
-        return function(*(x if isinstance(x, Scalar) else float(x) for x in operands))
+        operands = tuple(x if isinstance(x, Scalar) else float(x) for x in operands)
+        if ufunc not in _TOTAL:
+            return function(*operands)
+        return self._total(ufunc, *operands)
+
+    def _total(self, ufunc: np.ufunc, x: Scalar | float, y: Scalar | float) -> Scalar:
+        """A division or a power as NumPy computes it, which no guard needs to keep from raising."""
+        scalars, guards = self.tracer.scalars, self.tracer.guards
+        (symbol,) = self.tracer.add(_TOTAL[ufunc], scalars.symbol(x), scalars.symbol(y))
+        value = float(ufunc(*(z.value if isinstance(z, Scalar) else z for z in (x, y))))
+        guards.entitle(ufunc, f"np.{ufunc.__name__}")
+        return Scalar(self.tracer, symbol, value, f"float({guards.bind(ufunc)}({_source(x)}, {_source(y)}))")
 
     def __bool__(self) -> bool:
         return bool(self._compare("!=", operator.ne, 0.0))

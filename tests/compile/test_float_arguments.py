@@ -167,3 +167,24 @@ def test_a_power_that_is_no_float(power: Callable[[float], Any], outside: float,
                 wrapped(outside)
         assert fast(4.0).tolist() == [pytest.approx(power(4.0))]
         assert len(fast.programs) == 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, eagerly
+@pytest.mark.parametrize(
+    ("function", "outside"),
+    [
+        (lambda a: np.float64(1.0) / a, 0.0),
+        (lambda a: np.float64(-2.0) ** a, 0.5),
+        (lambda a: np.float64(2.0) ** a, 1e4),
+        (lambda a: a / np.float64(0.0), -1.0),
+        (lambda a: a ** np.float64(-1.0), 0.0),
+        (lambda a: a ** np.float64(0.5), -1.0),
+        (lambda a: a**2 if np.float64(1.0) / a > 0.0 else a, 0.0),
+    ],
+)
+def test_a_number_of_numpy_gives_no_error(function: Callable[[float], Any], outside: float) -> None:
+    fast = lucid.compile(lambda a: Tensor([1.0]) * function(a))
+    for number in (2.0, outside, 3.0, outside):
+        expected = (Tensor([1.0]) * function(number)).tolist()
+        assert fast(number).tolist() == pytest.approx(expected, nan_ok=True)
+    assert len(fast.programs) == 1
