@@ -12,12 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import NamedTuple
 
 from lucid.codegen.cpu import llvm_ir as ir
 from lucid.codegen.cpu.channels_plan import CONVOLVE_CHANNELS
 from lucid.codegen.cpu.control import Values, i64, loop
 from lucid.codegen.cpu.convolution_plan import AXES, SWEEP
 from lucid.codegen.cpu.convolution_tiles import ConvolutionTiles, PlanWords
+
+
+class Memory(NamedTuple):
+    """Where a unit's places, factors and sums are, sums that are turned before they are stored, and the result."""
+
+    places: ir.Value
+    factors: ir.Value
+    sums: ir.Value
+    turned: ir.Value
+    target: ir.Value
 
 
 class ConvolveChannels(ConvolutionTiles):
@@ -52,7 +63,7 @@ class ConvolveChannels(ConvolutionTiles):
                 first = builder.add(builder.mul(of_group, rows), row)
                 target = builder.add(builder.mul(first, plane), builder.mul(block, plan["moved"]))
                 target = self.at(builder, result, target)
-                memory = factors, places, sums, turned, target
+                memory = Memory(places, factors, sums, turned, target)
                 with builder.if_then(builder.icmp_signed("!=", plan["bare"], i64(0))):
                     self.clear_block(builder, plan, target, block, columns)
 
@@ -101,11 +112,10 @@ class ConvolveChannels(ConvolutionTiles):
         plan: PlanWords,
         record: PlanWords,
         block: ir.Value,
-        memory: tuple[ir.Value, ir.Value, ir.Value, ir.Value, ir.Value],
+        memory: Memory,
         columns: ir.Value,
     ) -> None:
         """The positions of a sweep that lie in a block, for a panel of so many channels."""
-        factors, places, sums, turned, target = memory
         depth, chunk = record["depth"], record["chunk"]
         table = builder.add(plan["offsets"], record["table"])
 
@@ -126,28 +136,25 @@ class ConvolveChannels(ConvolutionTiles):
         def chunks(k: ir.Value, _: Values) -> Values:
             length = self.smaller(builder, chunk, builder.sub(depth, k))
             offsets = plan.address(builder.add(table, builder.shl(k, i64(1))))
-            self.down(
-                builder, positions, columns, (places, factors, sums, plan.table("row_offsets"), offsets), length, k
-            )
+            pointers = memory.places, memory.factors, memory.sums, plan.table("row_offsets"), offsets
+            self.down(builder, positions, columns, pointers, length, k)
             return []
 
         loop(builder, i64(0), depth, chunk, [], chunks)
-        self.store_positions(
-            builder, plan, (sums, turned, self.at(builder, target, record["start"])), around, counts(record), columns
-        )
+        memory = memory._replace(target=self.at(builder, memory.target, record["start"]))
+        self.store_positions(builder, plan, memory, around, counts(record), columns)
 
     def store_positions(
         self,
         builder: ir.IRBuilder,
         plan: PlanWords,
-        memory: tuple[ir.Value, ir.Value, ir.Value],
+        memory: Memory,
         around: Sequence[ir.Value],
         counts: Sequence[ir.Value],
         columns: ir.Value,
     ) -> None:
         """The sums of positions that are `around`, of which `counts` are stored, in the result. What is stored apart is
         turned first, for rows of it."""
-        sums, turned, target = memory
         stride, by, plane = plan.triple("stride"), plan.triple("by"), plan["plane"]
         apart = builder.icmp_signed("!=", by[2], i64(1))
         dense = reduce(builder.and_, (builder.icmp_signed("==", step, i64(1)) for step in by))
@@ -158,18 +165,18 @@ class ConvolveChannels(ConvolutionTiles):
 
         def lanes(column: ir.Value, _: Values) -> Values:
             count = self.smaller(builder, i64(self.lanes), builder.sub(columns, column))
-            of_column = self.at(builder, sums, column)
+            of_column = self.at(builder, memory.sums, column)
             with builder.if_then(apart):
-                operands = [of_column, turned, i64(self.columns), positions, count, positions]
+                operands = [of_column, memory.turned, i64(self.columns), positions, count, positions]
                 builder.call(self.part, operands)
 
             def line(index: Sequence[ir.Value]) -> None:
                 number = self.position(builder, [*index, i64(0)], [i64(0), *around[1:]])
                 offsets = [builder.mul(builder.mul(i, s), b) for i, s, b in zip(index, stride, by, strict=False)]
-                to = self.at(builder, target, builder.mul(column, plane), *offsets)
+                to = self.at(builder, memory.target, builder.mul(column, plane), *offsets)
                 with builder.if_else(apart) as (from_rows, together):
                     with from_rows:
-                        source = self.at(builder, turned, number)
+                        source = self.at(builder, memory.turned, number)
                         builder.call(self.copy, [source, to, count, length, positions, plane, i64(1), by[2]])
                     with together:
                         source = self.at(builder, of_column, builder.mul(number, i64(self.columns)))
