@@ -151,7 +151,7 @@ def test_the_inner_loops_of_a_convolution_of_wide_rows_keep_their_sums_in_regist
     """Of taps by a table, and of 3x3 taps."""
     tasks = {"convolve": ConvolveLines}
     text = compiled(processor, lambda module: write_tasks(module, dtype, processor.vector_bytes, tasks))
-    for name, products in (("lines", LINES), ("square", 9 * LINES)):
+    for name, products in (("by_table", LINES), ("by_3x3", 9 * LINES)):
         (inner,) = (loop for loop in loops(function(text, name)) if loop.count("fmadd") == products)
         assert_in_registers(processor, inner, products)
 

@@ -287,12 +287,12 @@ def test_groups_in_lanes_give_what_each_group_gives_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel", "dilation", "square"),
+    ("shape", "kernel", "dilation", "direction"),
     # The last one's last block has less rows than a tile.
     [((1, 4, 640, 210), (3, 3), 1, 1), ((1, 4, 640, 210), (3, 3), 2, 0), ((1, 4, 13, 21000), (3, 3), 1, 0)],
 )
 def test_lanes_may_stand_for_groups_or_positions(
-    shape: tuple[int, ...], kernel: tuple[int, int], dilation: int, square: int, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], kernel: tuple[int, int], dilation: int, direction: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = np.random.default_rng(0)
     x = generator.standard_normal(shape).astype(np.float32)
@@ -301,7 +301,7 @@ def test_lanes_may_stand_for_groups_or_positions(
     forward = Convolution(*geometry)
     words = dict(zip(CONVOLVE_LINES, convolve_lines_plan(forward, *types_of(x, weight)).words, strict=False))
     assert words["blocks"] > 1
-    assert words["square"] == square
+    assert words["direction"] == direction
     g = forward.evaluate([x, weight])[0]
     for op, arrays in (forward, (x, weight)), (ConvolutionInput(*geometry, shape[2:]), (g, weight)):
         found = []

@@ -19,7 +19,6 @@ from lucid.codegen.cpu.convolution_plan import (
     Geometry,
     Plan,
     Swept,
-    Triple,
     each_axis,
     laid_out,
     lies_inside,
@@ -83,24 +82,15 @@ def convolve_channels_plan(
     width = -(-vectors // panels) * tiles.lanes
 
     # An image that needs no padding has the places of its blocks.
-    origin, gaps = swept.gaps()
-    reach = each_axis(lambda *gap: max(gap), *gaps)
-
-    def places_of(counts: Triple) -> Triple:
-        return each_axis(lambda count, s, r: (count - 1) * s + r + 1, counts, step, reach)
-
-    direct = lies_inside(origin, places_of(counts), swept.extents)
+    origin, _ = swept.gaps()
+    direct = lies_inside(origin, swept.places_of(counts), swept.extents)
 
     # What a block takes in memory.
-    whole = places_of(counts)
-    line = summed * math.prod(whole) // whole[first]
     of_results = tiles.columns * math.prod(counts) // counts[first]
-    wanted = geometry.blocks_wanted(geometry.images * geometry.groups * panels, counts[first])
-    fixed, each_line = (0, 0) if direct else ((reach[first] + 1 - step[first]) * line, step[first] * line)
-    length = geometry.block(counts[first], fixed, each_line + of_results, wanted)
-    blocks = -(-counts[first] // length)
-    block = geometry.along_first(counts, length)
-    places = swept.extents if direct else places_of(block)
+    fixed, each_line = (0, 0) if direct else swept.gathered()
+    all_panels = geometry.images * geometry.groups * panels
+    length, blocks, block = geometry.cut(counts, fixed, each_line + of_results, all_panels, counts[first])
+    places = swept.extents if direct else swept.places_of(block)
     channel = math.prod(places)
 
     # No time is taken for sums of nothing, of which a stride above the taps leaves many.

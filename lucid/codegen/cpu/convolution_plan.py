@@ -150,18 +150,20 @@ class Geometry:
             sweeps.append(Sweep(start, counts, tuple(meetings)))
         return sweeps
 
-    def blocks_wanted(self, units: int, panels: float) -> int:
-        """How many blocks an image should have at least, where so many units of whole images and so many panels of
-        columns in each are to be done."""
+    def cut(self, counts: Triple, fixed: int, each: int, units: int, panels: float) -> tuple[int, int, Triple]:
+        """How many of the `counts` positions along the first axis a block has, how many blocks there are, and the
+        positions of one: of about equal length, of which each gathers `fixed` elements and `each` more for a position
+        along that axis. There are several where so many units of whole images, of so many panels of columns each, are
+        too few for threads."""
+        total = counts[self.first]
+        most = max((GATHERED_MOST - fixed) // max(each, 1), 1)
+        length = -(-total // max(-(-total // most), min(self._blocks_wanted(units, panels), total)))
+        return length, -(-total // length), self.along_first(counts, length)
+
+    def _blocks_wanted(self, units: int, panels: float) -> int:
         if self.nanoseconds * self.images * self.groups < UNITS_WANTED * TARGET:
             return 1
         return min(-(-UNITS_WANTED // max(units, 1)), max(int(panels), 1))
-
-    def block(self, total: int, fixed: int, each: int, wanted: int) -> int:
-        """How many of `total` rows a block has, which gathers `fixed` elements and `each` more for a row, where
-        `wanted` blocks are wanted: blocks of about equal length."""
-        most = max((GATHERED_MOST - fixed) // max(each, 1), 1)
-        return -(-total // max(-(-total // most), min(wanted, total)))
 
     def along_first(self, counts: Triple, length: int) -> Triple:
         """Counts, with another for the first axis."""
@@ -217,6 +219,18 @@ class Swept:
         origin = each_axis(lambda *distances: min(distances), *met) if met else (0, 0, 0)
         return origin, [each_axis(int.__sub__, distance, origin) for distance in met] or [(0, 0, 0)]
 
+    def places_of(self, counts: Triple) -> Triple:
+        """The places of what so many positions meet, where those lie as in the image."""
+        farthest = each_axis(lambda *gap: max(gap), *self.gaps()[1])
+        return each_axis(lambda count, s, gap: (count - 1) * s + gap + 1, counts, self.step, farthest)
+
+    def gathered(self) -> tuple[int, int]:
+        """The elements of such places that a block has however short it is, and those for a position along the first
+        axis."""
+        first, counts, whole = self.geometry.first, self.counts, self.places_of(self.counts)
+        line = self.summed * math.prod(whole) // whole[first]
+        return (whole[first] - counts[first] * self.step[first]) * line, self.step[first] * line
+
     def tables(self, chunk: int, channel: int, place: Callable[[Triple], int]) -> tuple[list[int], list[int]]:
         """The records of the sweeps, and the offsets of their products: what lies at a distance from a position has a
         place, and the places of the next channel are `channel` further."""
@@ -244,10 +258,8 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
     phases = each_axis(lambda s, *gap: 1 + max(g % s for g in gap), step, *gaps)
     reach = each_axis(lambda s, *gap: max(g // s for g in gap), step, *gaps)
     line = summed * math.prod(phases) * math.prod(reach[axis] + counts[axis] for axis in AXES if axis != first)
-    wanted = geometry.blocks_wanted(geometry.images * geometry.groups, math.prod(counts) / tiles.columns)
-    length = geometry.block(counts[first], line * reach[first], line, wanted)
-    blocks = -(-counts[first] // length)
-    block = geometry.along_first(counts, length)
+    units, panels = geometry.images * geometry.groups, math.prod(counts) / tiles.columns
+    length, blocks, block = geometry.cut(counts, line * reach[first], line, units, panels)
     places = each_axis(int.__add__, block, reach)
     channel = math.prod(phases) * math.prod(places)
 
@@ -258,7 +270,7 @@ def convolve_plan(op: Convolution | ConvolutionInput, operand: TensorType, weigh
 
     records, offsets = swept.tables(op.chunk, channel, place)
     strides = (shape[1] * shape[2], shape[2], 1)
-    units = geometry.images * geometry.groups * blocks
+    units *= blocks
     span = span_of_units(units, geometry.nanoseconds / blocks)
     gathered = summed * channel + tiles.columns  # the last panel of columns reads behind the last place
     panel = -(-swept.rows // tiles.rows) * tiles.rows * tiles.columns

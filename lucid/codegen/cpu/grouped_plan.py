@@ -74,20 +74,14 @@ def convolve_grouped_plan(
     swept = Swept.of(op, operand, weight)
     geometry, step, by, shape = swept.geometry, swept.step, swept.by, swept.shape
     first, counts = geometry.first, swept.counts
-    origin, gaps = swept.gaps()
-    reach = each_axis(lambda *gap: 1 + max(gap), *gaps)
+    origin, _ = swept.gaps()
 
     # What a block takes in memory.
-    whole = each_axis(lambda count, s, r: (count - 1) * s + r, counts, step, reach)
-    around = swept.summed * math.prod(whole) // whole[first]
-    across = swept.rows * math.prod(shape) // shape[first]
-    fixed, each = (reach[first] - step[first]) * around, step[first] * around + by[first] * across
+    fixed, each = swept.gathered()
+    each += by[first] * swept.rows * math.prod(shape) // shape[first]
     teams = -(-geometry.groups // lanes)
-    wanted = geometry.blocks_wanted(geometry.images * teams, counts[first])
-    length = geometry.block(counts[first], fixed * lanes, each * lanes, wanted)
-    blocks = -(-counts[first] // length)
-    block = geometry.along_first(counts, length)
-    places = each_axis(lambda count, s, r: (count - 1) * s + r, block, step, reach)
+    length, blocks, block = geometry.cut(counts, fixed * lanes, each * lanes, geometry.images * teams, counts[first])
+    places = swept.places_of(block)
     results = geometry.along_first(shape, length * by[first])
     of_weights = geometry.outputs * geometry.channels * len(geometry.taps)
 

@@ -22,15 +22,15 @@ class ConvolveLines(ConvolutionTiles):
     """The task of a convolution and of the gradient of its x: see `ConvolutionTiles.write_task`."""
 
     def write(self, name: str) -> None:
-        self.lines = self.write_lines()
-        self.square = self.write_square()
+        self.by_table = self.write_by_table()
+        self.by_3x3 = self.write_by_3x3()
         self.write_task(name, CONVOLVE_LINES, self.prepare)
 
-    def write_lines(self) -> ir.Function:
+    def write_by_table(self) -> ir.Function:
         """(weight, places, result, offsets, around, stride, depth, count, width): `width` positions of `count` rows, as
         sums of `depth` products. The rows are `around` elements apart in the places and `stride` in the result. Those
         from `count` on repeat the last."""
-        function, builder = self.begin("lines", 4, 5)
+        function, builder = self.begin("by_table", 4, 5)
         weight, places, result, offsets, around, stride, depth, count, width = function.args
         last = builder.sub(count, i64(1))
         numbers = [self.smaller(builder, i64(number), last) for number in range(LINES)]
@@ -40,7 +40,7 @@ class ConvolveLines(ConvolutionTiles):
 
         def tile(w: ir.Value, _: Values) -> Values:
             begin = self.smaller(builder, w, back)
-            lines = [self.at(builder, start, begin) for start in starts]
+            first = [self.at(builder, start, begin) for start in starts]
 
             def product(k: ir.Value, sums: Values) -> Values:
                 pair = builder.gep(offsets, [builder.shl(k, i64(1))], source_etype=I64)
@@ -48,7 +48,7 @@ class ConvolveLines(ConvolutionTiles):
                 of_place = builder.load(builder.gep(pair, [i64(1)], source_etype=I64), typ=I64)
                 x = self.load(builder, self.at(builder, weight, of_weight), self.scalar)
                 factor = self.spread(builder, x, self.lanes)
-                met = [self.load(builder, self.at(builder, line, of_place), self.vector) for line in lines]
+                met = [self.load(builder, self.at(builder, place, of_place), self.vector) for place in first]
                 return [builder.call(self.fma, [factor, x, total]) for x, total in zip(met, sums, strict=True)]
 
             sums = loop(builder, i64(0), depth, 1, [ir.Constant(self.vector, None)] * LINES, product)
@@ -60,11 +60,11 @@ class ConvolveLines(ConvolutionTiles):
         builder.ret_void()
         return function
 
-    def write_square(self) -> ir.Function:
-        """(weight, places, result, around, stride, aside, width): `width` positions of as many rows as `lines` takes,
-        as sums of 3x3 products. What a position meets lies in three rows, `around` elements apart, of three elements,
-        `aside` apart; the rows of the result are `stride` apart. Each element is loaded once for all rows."""
-        function, builder = self.begin("square", 3, 4)
+    def write_by_3x3(self) -> ir.Function:
+        """(weight, places, result, around, stride, aside, width): `width` positions of LINES rows, as sums of 3x3
+        products. What a position meets lies in three rows, `around` elements apart, of three elements, `aside` apart;
+        the rows of the result are `stride` apart. Each element is loaded once for all rows."""
+        function, builder = self.begin("by_3x3", 3, 4)
         weight, places, result, around, stride, aside, width = function.args
         numbers = [self.load(builder, self.at(builder, weight, i64(tap)), self.scalar) for tap in range(9)]
         factors = [self.spread(builder, number, self.lanes) for number in numbers]
@@ -126,36 +126,39 @@ class ConvolveLines(ConvolutionTiles):
             for size, count, move in zip(sizes, counts, moves, strict=True)
         )
 
-        square = plan["square"]
-        against = builder.icmp_signed("<", square, i64(0))
+        # A sum adds its products in the order of the taps. In the gradient of an image, the first tap meets the last
+        # place and the last tap the first. So there, the code for 3x3 taps, which loads one place after the other,
+        # begins with the last place of the last row, and every step is one back.
+        direction = plan["direction"]
+        backwards = builder.icmp_signed("<", direction, i64(0))
 
-        def at(d: ir.Value, h: ir.Value, back: tuple[int, int, int]) -> list[ir.Value]:
-            """A row in the places and in the result, or so many rows and elements behind, and rows, where taps are met
-            against their order."""
-            rows, elements, lines = (builder.select(against, i64(number), i64(0)) for number in back)
-            of_row = builder.add(builder.add(builder.mul(d, around[1]), h), rows)
-            of_line = builder.mul(builder.add(h, lines), stride[1])
+        def starts(d: ir.Value, h: ir.Value, last: tuple[int, int, int]) -> list[ir.Value]:
+            """Where to begin among the places and in the result, for row h of layer d and those behind it: there, or,
+            backwards, at the last, so many rows of places, elements of these and rows of the result further on."""
+            place_rows, elements, result_rows = (builder.select(backwards, i64(number), i64(0)) for number in last)
+            of_place = builder.add(builder.add(builder.mul(d, around[1]), h), place_rows)
+            of_result = builder.mul(builder.add(h, result_rows), stride[1])
             return [
-                self.at(builder, places, builder.mul(of_row, around[2]), elements),
-                self.at(builder, result, builder.mul(d, stride[0]), of_line),
+                self.at(builder, places, builder.mul(of_place, around[2]), elements),
+                self.at(builder, result, builder.mul(d, stride[0]), of_result),
             ]
 
         def layer(d: ir.Value, _: Values) -> Values:
-            def lines(h: ir.Value, _: Values) -> Values:
-                with builder.if_else(builder.icmp_signed("==", square, i64(0))) as (by_table, by_square):
-                    with by_table:
+            def tile(h: ir.Value, _: Values) -> Values:
+                with builder.if_else(builder.icmp_signed("==", direction, i64(0))) as (any_taps, taps_3x3):
+                    with any_taps:
                         count = self.smaller(builder, i64(LINES), builder.sub(rows, h))
-                        ends = [factors, *at(d, h, (0, 0, 0)), offsets]
-                        builder.call(self.lines, [*ends, around[2], stride[1], depth, count, width])
-                    with by_square:
+                        ends = [factors, *starts(d, h, (0, 0, 0)), offsets]
+                        builder.call(self.by_table, [*ends, around[2], stride[1], depth, count, width])
+                    with taps_3x3:
                         # The last rows may be computed again, too.
                         first = self.smaller(builder, h, builder.sub(rows, i64(LINES)))
-                        steps = [builder.mul(step, square) for step in (around[2], stride[1], i64(1))]
-                        ends = [factors, *at(d, first, (LINES + 1, 2, LINES - 1))]
-                        builder.call(self.square, [*ends, *steps, width])
+                        steps = [builder.mul(step, direction) for step in (around[2], stride[1], i64(1))]
+                        ends = [factors, *starts(d, first, (LINES + 1, 2, LINES - 1))]
+                        builder.call(self.by_3x3, [*ends, *steps, width])
                 return []
 
-            loop(builder, i64(0), rows, LINES, [], lines)
+            loop(builder, i64(0), rows, LINES, [], tile)
             return []
 
         loop(builder, i64(0), layers, 1, [], layer)

@@ -35,12 +35,12 @@ MOST_PRODUCTS = 9
 
 # A unit computes `count` positions of each of `rows` channels, of `plane` elements each. The weight of a group has
 # `weights` elements, and those of two channels of the result are `of_row` apart. A sum has `depth` products. The next
-# block is `moved` elements on. `square` is 1 where a position meets its 3x3 taps in the order of the places, -1 where
-# it meets them in the opposite order, and else 0.
+# block is `moved` elements on. `direction` is 1 where a position meets its 3x3 taps in the order of the places, -1
+# where it meets them in the opposite order, and else 0.
 CONVOLVE_LINES = (
     *GATHERED,
     *UNITS,
-    *("rows", "weights", "of_row", "plane", "moved", "depth", "square", "offsets"),
+    *("rows", "weights", "of_row", "plane", "moved", "depth", "direction", "offsets"),
     *of_axes("block", "move", "count", "stride"),
 )
 
@@ -62,23 +62,16 @@ def convolve_lines_plan(op: Convolution | ConvolutionInput, operand: TensorType,
     swept = Swept.of(op, operand, weight)
     geometry, shape, summed, counts = swept.geometry, swept.shape, swept.summed, swept.counts
     first, taps = geometry.first, len(geometry.taps)
-    origin, gaps = swept.gaps()
-    reach = each_axis(lambda *gap: max(gap), *gaps)
-
-    # The places of a block.
-    whole = each_axis(int.__add__, counts, reach)
-    line = summed * math.prod(whole) // whole[first]
-    wanted = geometry.blocks_wanted(geometry.images * geometry.groups, counts[first])
-    length = geometry.block(counts[first], line * reach[first], line, wanted)
-    blocks = -(-counts[first] // length)
-    block = geometry.along_first(counts, length)
-    places = each_axis(int.__add__, block, reach)
+    origin, _ = swept.gaps()
+    units = geometry.images * geometry.groups
+    length, blocks, block = geometry.cut(counts, *swept.gathered(), units, counts[first])
+    places = swept.places_of(block)
     channel = math.prod(places)
     _, offsets = swept.tables(
         op.chunk, channel, lambda distance: position(each_axis(int.__sub__, distance, origin), places)
     )
     shortest = counts[1] - (blocks - 1) * length if first == 1 else counts[1]
-    units = geometry.images * geometry.groups * blocks
+    units *= blocks
     span = span_of_units(units, geometry.nanoseconds / blocks / SHARE)
     strides = (shape[1] * shape[2], shape[2], 1)
     values = {
@@ -96,7 +89,7 @@ def convolve_lines_plan(op: Convolution | ConvolutionInput, operand: TensorType,
         "plane": math.prod(shape),
         "moved": length * strides[first],
         "depth": len(offsets) // 2,
-        "square": _square(offsets, places[2]) if shortest >= LINES else 0,
+        "direction": _direction(offsets, places[2]) if shortest >= LINES else 0,
         **named(extent=swept.extents, origin=origin, advance=geometry.at_first(length), step=(1, 1, 1)),
         **named(phases=(1, 1, 1), places=places, block=block, move=geometry.at_first(length), count=counts),
         **named(stride=strides),
@@ -104,8 +97,8 @@ def convolve_lines_plan(op: Convolution | ConvolutionInput, operand: TensorType,
     return Plan(words_of(CONVOLVE_LINES, values, {"offsets": offsets}), -(-units // span), summed * channel)
 
 
-def _square(offsets: list[int], line: int) -> int:
-    """The `square` of a plan whose places have lines of so many elements."""
+def _direction(offsets: list[int], line: int) -> int:
+    """The `direction` of a plan whose places have lines of so many elements."""
     places = [row * line + column for row in range(3) for column in range(3)]
     for direction in (1, -1):
         if offsets == [word for pair in enumerate(places[::direction]) for word in pair]:
