@@ -5,7 +5,7 @@ import ctypes
 import pytest
 
 import lucid
-from lucid.codegen.cpu.chunks import MOST, kernel_chunks
+from lucid.codegen.cpu.chunks import MOST, SHORTEST, kernel_chunks
 from lucid.codegen.cpu.machine import machine
 from lucid.codegen.cpu.pool import pool
 from lucid.codegen.cpu.pool_text import JOIN
@@ -23,7 +23,7 @@ def test_the_shares_of_two_and_four_workers_are_equal_and_the_same_in_kernels_of
     rows: int, columns: int
 ) -> None:
     text = f"graph(%x: f32[{rows}, {columns}]) {{ %s = sum %x, axes=(1,), lanes=16; return %s }}"
-    chunks, steps = kernel_chunks(lower(parse(text).nodes[0]), 1)
+    chunks, steps = kernel_chunks(lower(parse(text).nodes[0]), 1, SHORTEST)
     assert steps == rows
     assert 1 <= chunks <= min(rows, MOST)
     starts = [chunk * steps // chunks for chunk in range(chunks + 1)]

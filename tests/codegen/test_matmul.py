@@ -9,7 +9,7 @@ import pytest
 
 import lucid
 from lucid.codegen.cpu import chunks
-from lucid.codegen.cpu.chunks import product_chunks
+from lucid.codegen.cpu.chunks import SHORTEST, product_chunks
 from lucid.codegen.cpu.gemm import Gemm
 from lucid.codegen.cpu.library import PRODUCT, SMALL
 from lucid.codegen.cpu.machine import machine
@@ -57,7 +57,7 @@ def call_of(graph: Graph) -> MatmulCall:
     """How the product of a graph is computed."""
     (node,) = graph.nodes
     assert isinstance(node.op, Matmul)
-    return matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, machine())
+    return matmul_call(node.op, node.inputs[0].type, node.inputs[1].type, machine(), SHORTEST)
 
 
 def fused_multiply_add(x: Array, y: Array, z: Array) -> Array:
@@ -273,7 +273,7 @@ def test_rows_in_parts_that_a_cache_holds_change_no_bit(
     monkeypatch.setattr(chunks, "CACHED", 30_000)
     monkeypatch.setattr(chunks, "LOWEST", 2)
     gemm = Gemm(float32, machine().vector_bytes)
-    down, _ = product_chunks(1, 203, 170, 600, gemm.rows, gemm.panels(203, 170))
+    down, _ = product_chunks(1, 203, 170, 600, gemm.rows, gemm.panels(203, 170), SHORTEST)
     assert down * gemm.rows * 600 <= 30_000
     before = lucid.get_num_threads()
     try:
@@ -287,7 +287,7 @@ def test_rows_in_parts_that_a_cache_holds_change_no_bit(
 @pytest.mark.parametrize(("m", "n", "k"), [(4096, 4096, 4096), (8192, 2048, 2048), (3000, 3000, 3000)])
 def test_the_rows_of_a_large_product_are_in_equal_parts_that_a_cache_holds(m: int, n: int, k: int) -> None:
     gemm = Gemm(float32, 64)
-    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n))
+    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n), SHORTEST)
     tiles = -(-m // gemm.rows)
     assert down * gemm.rows * k <= 1 << 21
     assert -(-tiles // down) * down - tiles < -(-tiles // down)
@@ -298,7 +298,7 @@ def test_the_rows_of_a_large_product_are_in_equal_parts_that_a_cache_holds(m: in
 @pytest.mark.parametrize(("m", "n"), [(1 << 20, 64), (9000, 200), (20_000, 4096), (300_000, 96)])
 def test_a_large_product_is_cut_no_more_often_than_any_other_work(m: int, n: int, k: int) -> None:
     gemm = Gemm(float32, 64)
-    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n))
+    down, cuts = product_chunks(1, m, n, k, gemm.rows, gemm.panels(m, n), SHORTEST)
     assert -(-m // gemm.rows) <= down * chunks.MOST
     assert len(cuts) - 1 <= chunks.MOST
 
@@ -307,7 +307,7 @@ def test_a_large_product_is_cut_no_more_often_than_any_other_work(m: int, n: int
 def test_rows_are_not_divided_for_a_single_panel(k: int) -> None:
     gemm = Gemm(float32, 64)
     (panel,) = gemm.panels(1 << 20, 40)
-    down, cuts = product_chunks(1, 1 << 20, 40, k, gemm.rows, (panel,))
+    down, cuts = product_chunks(1, 1 << 20, 40, k, gemm.rows, (panel,), SHORTEST)
     assert down * chunks.HALVES in range(-(-(1 << 20) // gemm.rows), -(-(1 << 20) // gemm.rows) + chunks.HALVES)
     assert len(cuts) - 1 == chunks.MOST
 
@@ -317,7 +317,7 @@ def test_two_workers_have_equal_shares_of_a_product(m: int, n: int) -> None:
     gemm = Gemm(float32, 64)
     panels = gemm.panels(m, n)
     assert sum(panels) == -(-n // gemm.lanes)
-    down, cuts = product_chunks(1, m, n, 512, gemm.rows, panels)
+    down, cuts = product_chunks(1, m, n, 512, gemm.rows, panels, SHORTEST)
     tiles = -(-m // gemm.rows)
     columns = [(panel, min(down, tiles - first)) for first in range(0, tiles, down) for panel in panels]
     vectors = [panel * (number < high) for panel, high in columns for number in range(down)]

@@ -12,7 +12,7 @@ import lucid.nn.functional as F
 import lucid.optim
 from lucid import Tensor
 from lucid.codegen.cpu import streamed
-from lucid.codegen.cpu.chunks import kernel_chunks
+from lucid.codegen.cpu.chunks import SHORTEST, kernel_chunks
 from lucid.codegen.cpu.target import CPUTarget
 from lucid.ir.passes.order import order
 from lucid.ir.text import parse
@@ -52,7 +52,7 @@ def test_streamed_results_have_the_same_bits_wherever_they_lie(columns: int, mon
             monkeypatch.setenv("LUCID_CPU", cpu)
             executable = CPUTarget().compile(graph)
             text = executable.llvm_ir()
-            assert all(kernel_chunks(executable.kernel(node), 64)[0] > 1 for node in graph.nodes)
+            assert all(kernel_chunks(executable.kernel(node), 64, SHORTEST)[0] > 1 for node in graph.nodes)
             assert text.count(HINT) >= text.count(FENCE) == len(graph.nodes)
             table = executable.new_table()
             for one, other, threads in RUNS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from lucid.codegen.cpu.chunks import SHORTEST
 from lucid.codegen.cpu.machine import Machine
 from lucid.codegen.cpu.matmul import matmul_call
 from lucid.ir.build import Builder
@@ -33,7 +34,7 @@ def expected(graph: Graph, machine: Machine) -> tuple[list[str], bool]:
         (result,) = op.infer(types)
         if result.size == 0:
             continue  # it becomes no call
-        call = matmul_call(op if op.chunk else in_order(op, a.shape, b.shape), a, b, machine)
+        call = matmul_call(op if op.chunk else in_order(op, a.shape, b.shape), a, b, machine, SHORTEST)
         names.update(dict.fromkeys([call.name, *(word for word in call.constants if isinstance(word, str))]))
         shares = shares or call.chunks > 1
     return [*names], shares

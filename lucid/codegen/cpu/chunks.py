@@ -15,8 +15,10 @@ from lucid.codegen.kernel import Apply, Kernel, Load, OnAxis, RandomElement
 from lucid.ir.passes.cost import operations
 
 TARGET = 10_000  # nanoseconds of a chunk
-SHORTEST = 12_000  # nanoseconds of a kernel or product that is cut at all
-SHORTEST_IN_LOOP = 4_000  # of one in the body of a loop, behind whose kernels workers are awake
+SHORTEST = 12_000  # nanoseconds of work that is cut at all
+# Of a kernel or matrix product in the body of a loop, behind whose kernels workers are awake. What else a loop has,
+# such as convolutions, is cut as outside: what it would gain has not been measured.
+SHORTEST_IN_LOOP = 4_000
 MOST = 64  # chunks of one kernel
 
 # The rows of a product are divided in two halves where they are for workers: two share the rows, too, as in other
@@ -41,7 +43,7 @@ FLOPS_A_NANOSECOND = 100
 FACTOR = 0.03  # an element of a factor of which each is used few times
 
 
-def kernel_chunks(kernel: Kernel, step: int, shortest: int = SHORTEST) -> tuple[int, int]:
+def kernel_chunks(kernel: Kernel, step: int, shortest: int) -> tuple[int, int]:
     """Into how many chunks a kernel is cut along its first parallel axis, and how many steps along it there are to
     share out: chunk c begins with step `c * steps // chunks`.
 
@@ -108,7 +110,7 @@ def _parts(extent: int, wanted: int) -> int:
 
 
 def product_chunks(
-    batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int], shortest: int = SHORTEST
+    batch: int, m: int, n: int, k: int, rows: int, panels: Sequence[int], shortest: int
 ) -> tuple[int, tuple[int, ...]]:
     """How a matrix product in tiles of so many rows, in panels of so many vectors each, is cut: the tiles down in a
     part of its rows, and the tiles that its stretches begin with, and the one behind all. Tiles are counted part by
@@ -141,7 +143,7 @@ def product_chunks(
     return down, (*cuts, down * len(columns))
 
 
-def dots_chunks(batch: int, m: int, n: int, k: int, rows: int, shortest: int = SHORTEST) -> tuple[int, int]:
+def dots_chunks(batch: int, m: int, n: int, k: int, rows: int, shortest: int) -> tuple[int, int]:
     """The rows of a unit of a product whose sums have lanes, a multiple of a tile's, and the units of a chunk.
 
     A unit has rows of one matrix, and each chunk of the sum begins with what all units read, the few rows of Q.
@@ -152,7 +154,7 @@ def dots_chunks(batch: int, m: int, n: int, k: int, rows: int, shortest: int = S
     return block, span_of_units(batch * -(-m // block), each * block / m, shortest)
 
 
-def sweeps_chunks(batch: int, m: int, n: int, k: int, shortest: int = SHORTEST) -> tuple[int, int]:
+def sweeps_chunks(batch: int, m: int, n: int, k: int, shortest: int) -> tuple[int, int]:
     """The columns of a unit of a product that sweeps over few rows, and the units of a chunk.
 
     Lines of the matrix stay in the nearest cache while all rows are swept over, and so do the rows' sums.

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from lucid.codegen.cpu.chunks import (
     FLOPS_A_NANOSECOND,
-    SHORTEST,
     dots_chunks,
     product_chunks,
     span_of_units,
@@ -45,7 +44,7 @@ class MatmulCall(NamedTuple):
     swapped: bool = False
 
 
-def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine, shortest: int = SHORTEST) -> MatmulCall:
+def matmul_call(op: Matmul, a: TensorType, b: TensorType, machine: Machine, shortest: int) -> MatmulCall:
     """How to compute a matmul of operands of types a and b: in chunks, if it takes so many nanoseconds."""
     m, k = a.shape[-2:][::-1] if op.transpose_a else a.shape[-2:]
     n = b.shape[-2 if op.transpose_b else -1]
