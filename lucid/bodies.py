@@ -13,9 +13,10 @@ from lucid.errors import TUPLE_AS_TENSOR, TraceError
 from lucid.ir.graph import Value
 from lucid.ir.types import TensorType
 from lucid.modes import is_grad_enabled
+from lucid.recorder import TRACED
 from lucid.scopes import Scope
 from lucid.tensor import Tensor
-from lucid.tracing import TRACED, Tracer
+from lucid.tracing import Tracer
 
 
 def symbol_in(tracer: Tracer, scope: Scope, type: TensorType, name: str | None, flows: bool) -> Tensor:

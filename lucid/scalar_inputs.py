@@ -12,7 +12,7 @@ from lucid.ir.types import TensorType, float64
 from lucid.scalars import Scalar
 
 if TYPE_CHECKING:
-    from lucid.tracing import Tracer
+    from lucid.recorder import Recorder
 
 
 class CheckedGroup:
@@ -44,7 +44,7 @@ class CheckedGroup:
 class ScalarInputs:
     """What a trace reads again at each call, by the Python expression that gives it, as a float64 input."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Recorder) -> None:
         self.inputs: dict[str, Scalar] = {}
         self.conditions: list[str] = []  # on the values of the inputs: guards
         self._tracer = tracer

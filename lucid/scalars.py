@@ -14,8 +14,8 @@ from lucid.ir.graph import Value
 from lucid.ir.ops.base import Op
 
 if TYPE_CHECKING:
+    from lucid.recorder import Recorder
     from lucid.tensor import Tensor
-    from lucid.tracing import Tracer
 
 # NumPy's functions that stand for Python's operators: `np.float64(2.0) * a` calls np.multiply.
 _OPERATORS: Mapping[np.ufunc, Callable[..., Any]] = {
@@ -52,7 +52,7 @@ class Scalar:
 
     __slots__ = ("source", "symbol", "tracer", "value")
 
-    def __init__(self, tracer: Tracer, symbol: Value, value: float, source: str) -> None:
+    def __init__(self, tracer: Recorder, symbol: Value, value: float, source: str) -> None:
         self.tracer = tracer
         self.symbol = symbol
         self.value = value

@@ -17,13 +17,13 @@ from lucid.tensor import Tensor
 from lucid.trace import GradSlot
 
 if TYPE_CHECKING:
-    from lucid.tracing import Tracer
+    from lucid.recorder import Recorder
 
 
 class TracedGradients:
     """Stands in for `Tensor.grad`, `Tensor.backward` and `lucid.grad` while a function is traced."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Recorder) -> None:
         self.flow = GradientFlow()
         self.slots: dict[int, GradSlot] = {}
         self._tracer = tracer

@@ -12,13 +12,13 @@ from lucid.ir.ops.elementwise import Detach
 from lucid.tensor import Tensor
 
 if TYPE_CHECKING:
-    from lucid.tracing import Tracer
+    from lucid.recorder import Recorder
 
 
 class TracedViews:
     """The values of views while a function is traced."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Recorder) -> None:
         self._tracer = tracer
         self._values: dict[int, tuple[Tensor, Value, int]] = {}  # each with the updates that it has seen
         self._stood_for: set[int] = set()
