@@ -232,8 +232,8 @@ def test_a_trace_is_not_told_of_what_calls_nothing_of_the_users() -> None:
         optimizer.step()
 
     names = told(step, Tensor([[1.0, 2.0]]))
-    assert {"Linear.forward", "Tracer.apply", "Optimizer.step"} <= names
-    assert {"Tracer._apply", "Adam.update", "multiply"} & names == set()
+    assert {"Linear.forward", "Recorder.apply", "Optimizer.step"} <= names
+    assert {"Recorder._apply", "Adam.update", "multiply"} & names == set()
     assert sys.getprofile() is None
 
 
